@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The tables of the datapath: every key and value that the packet pipeline reads or writes.
+ *
+ * One list, WEFT_TABLES, names each table with its kind, its types and its room. The BPF target makes
+ * maps of it, the native target makes in-memory tables or reads the live maps, the daemon's planner
+ * (model/plan.c) fills the rows. Whoever changes a struct here raises WEFT_LAYOUT, which is part of
+ * the path the maps are pinned under, and says in datapath/kernel.c how old rows are copied.
+ *
+ * Conventions: addresses are 128-bit, IPv4 mapped (::ffff:a.b.c.d), in network byte order; ports and
+ * ICMP identifiers (__be16) in network byte order; everything else in host order. Time is in ticks of
+ * 2^20 ns (about a millisecond) of the monotonic clock, 32 bits wide, compared by signed difference.
+ * Ids are those of the objects (never used twice); slots are small numbers local to this host that
+ * index arrays and are used again. Padding is explicit and zero, for keys are compared as bytes.
+ */
+#ifndef WEFT_CORE_TABLES_H
+#define WEFT_CORE_TABLES_H
+
+#include <linux/types.h>
+
+#define WEFT_LAYOUT 1
+
+#define TICKS_PER_SECOND 954 /* 10^9 / 2^20, rounded up */
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d. Network byte order. */
+struct address {
+	__be32 word[4];
+};
+
+/* ---- where packets come in ---- */
+
+struct attachment_key {
+	__u32 ifindex;
+};
+
+enum attachment_flags {
+	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
+};
+
+/* What the hot path must know of the device a packet came from. */
+struct attachment {
+	__u32 port_id;
+	__u32 port_slot; /* index into port_stats */
+	__u32 vpc_slot;  /* index into vpcs and vpc_stats */
+	__u32 flags;     /* enum attachment_flags */
+};
+
+enum port_kind {
+	PORT_UNPLUGGED = 0, /* waiting: its device or namespace does not exist */
+	PORT_VETH = 1,      /* ifindex is the host's end; delivered by redirect_peer */
+	PORT_TAP = 2,
+	PORT_TUN = 3,
+};
+
+enum port_flags {
+	PORT_CHECK_SOURCE = 1 << 0,    /* V7, V26: only its own addresses, both ways */
+	PORT_CHECK_MAC = 1 << 1,       /* V7: only its own MAC */
+	PORT_EXTRA_ADDRESSES = 1 << 2, /* has rows in allowed_sources */
+};
+
+struct port_key {
+	__u32 port_id;
+};
+
+struct port {
+	__u32 vpc_id;
+	__u32 vpc_slot;
+	__u32 port_slot;
+	__u32 subnet_id;
+	__u32 ifindex; /* of the device on the host; 0 while unplugged */
+	__u32 kind;    /* enum port_kind */
+	__u32 flags;   /* enum port_flags */
+	__u32 mtu;     /* largest IP packet the workload's device takes, bytes */
+	__u32 group_set_id;
+	__u32 flow_limit;     /* connections this port may have begun at one time */
+	__u32 flow_guarantee; /* of these, so many are never refused for want of room in the table */
+	__u8 mac[6];
+	__u16 pad;
+};
+
+/* ---- segments and tenants ---- */
+
+enum subnet_flags {
+	SUBNET_L2 = 1 << 0, /* an Ethernet switch: V1-V10 are off as a set */
+};
+
+struct subnet_key {
+	__u32 subnet_id;
+};
+
+struct subnet {
+	__u32 vpc_id;
+	__u32 flags; /* enum subnet_flags */
+	__u32 route_table_id;
+	__u32 acl_ingress; /* classifier of what enters the subnet; 0: all passes */
+	__u32 acl_egress;  /* classifier of what leaves the subnet; 0: all passes */
+	__u32 acl_id;      /* the ACL object, named when its final deny decides */
+	struct address network[2]; /* first address of the v4 and of the v6 CIDR */
+	struct address gateway[2]; /* v4, v6; all zero: none */
+	__u8 prefix_length[2];     /* of network[], in the 128-bit space; 0: the family is absent */
+	__u8 gateway_mac[6];
+	__u32 flood_count;    /* members in the flood list (l2) */
+	__u32 flood_rate;     /* frames a port may flood per second (l2); 0: no limit */
+	__u32 station_limit;  /* addresses learned on one port (l2) */
+	__u32 station_ageing; /* ticks after which a learned address is forgotten (l2) */
+};
+
+enum vpc_flags {
+	VPC_CUT = 1 << 0, /* established: cut - connections are judged again by new rules */
+};
+
+enum flow_timeout {
+	TIMEOUT_TCP_OPENING = 0,     /* SYN seen, not yet acknowledged from both sides */
+	TIMEOUT_TCP_ESTABLISHED = 1,
+	TIMEOUT_TCP_CLOSING = 2,     /* one FIN seen */
+	TIMEOUT_TCP_CLOSED = 3,      /* both FIN or a RST seen */
+	TIMEOUT_UDP_UNREPLIED = 4,
+	TIMEOUT_UDP_REPLIED = 5,
+	TIMEOUT_ICMP = 6,
+	TIMEOUT_OTHER = 7,
+	TIMEOUTS = 8,
+};
+
+/* Array by vpc slot. generation moves with every change that may alter what a live connection gets. */
+struct vpc {
+	__u32 vpc_id;
+	__u32 generation;
+	__u32 flags;           /* enum vpc_flags */
+	__u32 flow_limit;      /* connections of the whole VPC */
+	__u32 timeout[TIMEOUTS]; /* ticks, by enum flow_timeout */
+};
+
+/* ---- who has which address ---- */
+
+struct endpoint_key {
+	__u32 vpc_id;
+	struct address address;
+};
+
+struct endpoint {
+	__u32 port_id;
+	__u32 subnet_id;
+	__u32 group_set_id;
+	__u8 mac[6];
+	__u16 pad;
+};
+
+struct station_key {
+	__u32 subnet_id;
+	__u8 mac[6];
+	__u16 pad;
+};
+
+enum station_flags {
+	STATION_STATIC = 1 << 0, /* the control plane's: never aged, never moved */
+};
+
+/* Where a MAC is: static rows for ports, learned ones in l2 subnets. */
+struct station {
+	__u32 port_id;
+	__u32 flags;    /* enum station_flags */
+	__u32 seen;     /* tick of the last frame from it */
+	__u32 moved_at; /* tick of the last move */
+	__u32 moves;    /* moves in the running window */
+};
+
+struct allowed_key {
+	__u32 prefix_length; /* 32 + that of the address */
+	__u32 port_id;
+	struct address address;
+};
+
+struct allowed {
+	__u32 port_id;
+};
+
+struct flood_key {
+	__u32 subnet_id;
+	__u32 index; /* 0 .. flood_count - 1 */
+};
+
+struct flood {
+	__u32 port_id;
+};
+
+/* ---- routes ---- */
+
+struct route_key {
+	__u32 prefix_length; /* 32 + that of the address */
+	__u32 table_id;
+	struct address address;
+};
+
+enum route_kind {
+	ROUTE_LOCAL = 1,     /* deliver to the endpoint that owns the address */
+	ROUTE_BLACKHOLE = 2, /* asked for, or the target is gone (V24) */
+	ROUTE_PORT = 3,      /* target is a port id */
+	ROUTE_GROUP = 4,     /* target is a next-hop group: ECMP over ports */
+	ROUTE_RESERVED = 5,  /* V22: never forwarded */
+};
+
+struct route {
+	__u32 kind;     /* enum route_kind */
+	__u32 target;
+	__u32 route_id; /* the object that the trace and a drop name; a VPC's own local route: the table */
+};
+
+struct nexthop_key {
+	__u32 group_id;
+};
+
+#define NEXTHOPS_MAX 32
+
+struct nexthops {
+	__u32 count;
+	__u32 port_id[NEXTHOPS_MAX];
+};
+
+/* ---- rules ---- */
+
+/*
+ * A classifier is one ordered list of at most 4,096 rules: one direction of a port's security groups,
+ * or of an ACL. Each rule is a bit. A lookup by peer address, one by the peer's groups and one by
+ * protocol and port each give the set of rules that match there; the lowest bit in
+ * (address | groups) & service is the rule that decides. A set is a summary (bit w is set when word w
+ * is not zero) with its words in rule_words, so the cost does not grow with the number of rules
+ * (aggregated bit vectors: Baboescu and Varghese, SIGCOMM 2001).
+ */
+#define CLASSIFIER_WORDS 64
+#define CLASSIFIER_RULES (CLASSIFIER_WORDS * 64)
+
+struct rule_set {
+	__u64 summary;
+	__u64 first; /* the word of the lowest bit in summary, kept here to spare a lookup */
+	__u32 row_id; /* of the other words in rule_words */
+	__u32 pad;
+};
+
+struct classifier_address_key {
+	__u32 prefix_length; /* 32 + that of the address */
+	__u32 classifier_id;
+	struct address address;
+};
+
+struct classifier_group_key {
+	__u32 classifier_id;
+	__u32 group_set_id;
+};
+
+struct classifier_service_key {
+	__u32 prefix_length; /* 32: any protocol; 40: protocol, any port; 40 + n: n bits of the port */
+	__u32 classifier_id;
+	__u8 protocol;
+	__u8 port[2]; /* destination port, or ICMP type and code */
+	__u8 pad;
+};
+
+struct rule_word_key {
+	__u32 row_id;
+	__u32 word;
+};
+
+struct rule_word {
+	__u64 bits;
+};
+
+struct rule_key {
+	__u32 classifier_id;
+	__u32 bit;
+};
+
+struct rule {
+	__u32 rule_id;
+	__u32 allow; /* 1 allow, 0 deny (ACL only) */
+};
+
+struct policy_key {
+	__u32 group_set_id;
+};
+
+/* The security groups of a port, compiled. One write here switches all ports that share the set. */
+struct policy {
+	__u32 egress;    /* classifier ids */
+	__u32 ingress;
+	__u32 object_id; /* named when no rule matches: the group, or with several the first of them */
+	__u32 pad;
+};
+
+/* ---- connections ---- */
+
+/*
+ * A connection is known per port: the key begins with the port that the packet enters by. Both
+ * directions of a connection between ports A and B are a pair of rows, (A; a->b) and (B; b->a).
+ * ICMP queries: the request has (identifier, type and code), the reply (type and code, identifier).
+ * Protocols without ports: both zero.
+ */
+struct flow_key {
+	__u32 port_id;
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+enum flow_state {
+	FLOW_NEW = 0,         /* UDP and others: no reply yet; TCP: SYN seen */
+	FLOW_REPLIED = 1,     /* UDP and others: seen both ways; TCP: SYN+ACK seen */
+	FLOW_ESTABLISHED = 2, /* TCP: handshake done */
+	FLOW_CLOSING = 3,     /* TCP: one side sent FIN */
+	FLOW_CLOSED = 4,      /* TCP: both sent FIN, or a RST was seen */
+	FLOW_STATES,
+};
+
+enum flow_flags {
+	FLOW_ORIGINAL = 1 << 0,   /* this row is the direction of the first packet */
+	FLOW_UNRESOLVED = 1 << 1, /* the way out is not known yet: the first packet of the reply finds it */
+	FLOW_FIN_SEEN = 1 << 2,   /* TCP: FIN seen in this direction */
+	FLOW_CHARGED_SHARED = 1 << 3, /* drawn from the pool that all ports share */
+};
+
+struct flow {
+	__u64 packets;
+	__u64 bytes;
+	__u32 seen;       /* tick of the last packet of this direction */
+	__u32 timeout;    /* ticks without a packet of either direction after which it is over */
+	__u32 renew;      /* tick from which the slow stages look at it again */
+	__u32 generation; /* of the VPC when the slow stages last agreed */
+	__u32 born;       /* tick of the first packet */
+	__u32 vpc_slot;
+	__u32 peer_port_id; /* port at the other end of the pair */
+	__u32 charged_slot; /* port slot that pays for the pair: the one that began it */
+	__u32 out_ifindex;
+	__u32 out_slot;     /* port slot delivered to */
+	__u32 mtu;          /* of the port delivered to, bytes of IP */
+	__u32 egress_rule_id;  /* rule that admitted it out of the sender; 0: a reply */
+	__u32 ingress_rule_id; /* rule that admitted it into the receiver; 0: a reply */
+	__u8 out_kind; /* enum port_kind */
+	__u8 state;    /* enum flow_state, the same in both rows of the pair */
+	__u8 flags;    /* enum flow_flags */
+	__u8 pad;
+	__u8 ethernet_in[12];  /* destination and source MAC the packet must come with */
+	__u8 ethernet_out[12]; /* what they become */
+};
+
+struct fragment_key {
+	__u32 port_id;
+	struct address source;
+	struct address destination;
+	__u32 identification; /* IPv4: the 16-bit id, IPv6: the 32-bit one; as on the wire */
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/* The ports that the first fragment carried. */
+struct fragment {
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 seen;
+};
+
+/* ---- counters and events ---- */
+
+struct slot_key {
+	__u32 slot;
+};
+
+/* Array by port slot; the two halves are on cache lines of their own. Updated atomically. */
+struct port_stats {
+	__u64 received_packets; /* from the workload */
+	__u64 received_bytes;
+	__u64 dropped_packets;  /* of those received */
+	__u64 flows;            /* connections begun by this port that are in the table */
+	__u64 flood_tokens;     /* token bucket of flooding: tick of last fill << 32 | tokens */
+	__u64 event_tokens;     /* the same for drop events */
+	__u64 stations;         /* addresses learned here */
+	__u64 pad0;
+	__u64 sent_packets;     /* to the workload */
+	__u64 sent_bytes;
+	__u64 refused_packets;  /* for the workload, dropped before it */
+	__u64 pad1[5];
+};
+
+struct vpc_stats {
+	__u64 flows;
+	__u64 refused_flows;
+	__u64 pad[6];
+};
+
+/* Array of one row: what the whole datapath shares. */
+struct datapath_state {
+	__u64 shared_flows;     /* drawn from the shared part of the flow table */
+	__u64 shared_limit;     /* room of that part, in connections; written by the daemon */
+	__u64 event_rate;       /* drop events a port may cause per second; written by the daemon */
+	__u64 suppressed_events;
+	__u64 sweep_removed;    /* rows removed by the last sweep */
+	__u64 sweep_kept;
+	__u64 pad[2];
+};
+
+struct verdict_key {
+	__u32 verdict;
+};
+
+struct verdict_counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* One dropped packet, as the ring buffer carries it. */
+struct drop_event {
+	__u64 tick_ns; /* monotonic clock, coarse, ns */
+	__u32 verdict;
+	__u32 object_id;
+	__u32 port_id;     /* where it came in */
+	__u32 out_port_id; /* where it would have gone, 0 when not known */
+	__u32 vpc_id;
+	__u32 length;      /* of the frame */
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__be16 ethertype;
+	__u8 protocol;
+	__u8 tcp_flags;
+	__u32 suppressed; /* drops of this port that caused no event since the last one */
+	__u8 ethernet[12]; /* destination and source MAC */
+	__u32 pad;
+};
+
+/*
+ * X(name, kind, key, value, room). Kinds: HASH, LRU_HASH, LPM_TRIE (all without preallocation where
+ * the kernel allows), ARRAY (mappable), PERCPU_ARRAY. Room may be changed by the loader before the
+ * maps are made (flows, ports). The drop ring is apart: it has no key.
+ */
+#define WEFT_TABLES(X)                                                                             \
+	X(attachments, HASH, struct attachment_key, struct attachment, 16384)                          \
+	X(ports, HASH, struct port_key, struct port, 65536)                                            \
+	X(subnets, HASH, struct subnet_key, struct subnet, 16384)                                      \
+	X(vpcs, ARRAY, struct slot_key, struct vpc, 4096)                                              \
+	X(endpoints, HASH, struct endpoint_key, struct endpoint, 262144)                               \
+	X(stations, HASH, struct station_key, struct station, 262144)                                  \
+	X(allowed_sources, LPM_TRIE, struct allowed_key, struct allowed, 65536)                        \
+	X(floods, HASH, struct flood_key, struct flood, 65536)                                         \
+	X(routes, LPM_TRIE, struct route_key, struct route, 1048576)                                   \
+	X(nexthop_groups, HASH, struct nexthop_key, struct nexthops, 16384)                            \
+	X(policies, HASH, struct policy_key, struct policy, 65536)                                     \
+	X(classifier_addresses, LPM_TRIE, struct classifier_address_key, struct rule_set, 1048576)     \
+	X(classifier_groups, HASH, struct classifier_group_key, struct rule_set, 1048576)              \
+	X(classifier_services, LPM_TRIE, struct classifier_service_key, struct rule_set, 1048576)      \
+	X(rule_words, HASH, struct rule_word_key, struct rule_word, 262144)                            \
+	X(rules, HASH, struct rule_key, struct rule, 262144)                                           \
+	X(flows, HASH, struct flow_key, struct flow, 1048576)                                          \
+	X(fragments, LRU_HASH, struct fragment_key, struct fragment, 16384)                            \
+	X(port_stats, ARRAY, struct slot_key, struct port_stats, 16384)                                \
+	X(vpc_stats, ARRAY, struct slot_key, struct vpc_stats, 4096)                                   \
+	X(state, ARRAY, struct slot_key, struct datapath_state, 1)                                     \
+	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)
+
+#define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
+enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
+#undef TABLE_ENUM
+
+_Static_assert(sizeof(struct port) == 52, "struct port is part of the layout");
+_Static_assert(sizeof(struct subnet) == 112, "struct subnet is part of the layout");
+_Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
+_Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");
+_Static_assert(sizeof(struct flow) == 96, "struct flow is part of the layout");
+_Static_assert(sizeof(struct port_stats) == 128, "struct port_stats is two cache lines");
+_Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What can become of a packet, and what a stage can say of it: the one list of each.
+ *
+ * Metrics, CLI text, documentation, drop events and `weft trace` are made from these lists, so a new
+ * verdict is one line here, one return in a stage, and one vector. The name is the reason that users
+ * see (in lower case), the sentence says why, and "object" in trace and drop events says who decided.
+ *
+ * WEFT_VERDICTS: X(NAME, class, sentence). Classes: PASS (the packet lives), DROP (it does not).
+ * WEFT_NOTES: X(NAME, sentence): what a stage did on the way, for the trace only.
+ */
+#ifndef WEFT_CORE_VERDICT_H
+#define WEFT_CORE_VERDICT_H
+
+#define WEFT_VERDICTS(X)                                                                           \
+	X(NEXT, PASS, "goes on to the next stage")                                                 \
+	X(DELIVERED, PASS, "delivered to a port")                                                  \
+	X(ANSWERED, PASS, "answered on the spot")                                                  \
+	X(FLOODED, PASS, "flooded to the members of the segment")                                  \
+	X(CONSUMED, PASS, "needs no answer and goes nowhere, as the protocol asks")                \
+	/* parse */                                                                                \
+	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
+	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
+	X(TOO_MANY_HEADERS, DROP, "more IPv6 extension headers or VLAN tags than are followed")    \
+	X(NOT_IP, DROP, "not an IP packet, and an l3 subnet carries nothing else")                 \
+	X(TAGGED, DROP, "the frame has a VLAN tag, and the port is not a trunk")                   \
+	X(FRAGMENT_LOST, DROP, "a fragment whose first fragment was not seen")                     \
+	/* edge and guard */                                                                       \
+	X(UNKNOWN_PORT, DROP, "the device belongs to no port")                                     \
+	X(UNKNOWN_SUBNET, DROP, "the port's subnet is not known to the datapath")                  \
+	X(SPOOFED_MAC, DROP, "the source MAC is not the port's")                                   \
+	X(SPOOFED_ADDRESS, DROP, "the source address is not one of the port's")                    \
+	X(SPOOFED_ARP, DROP, "the ARP sender is not the port")                                     \
+	X(SPOOFED_ND, DROP, "the neighbour discovery message claims what is not the port's")       \
+	X(BAD_SOURCE, DROP, "no host may send from this source address")                           \
+	/* neighbour, bridge */                                                                    \
+	X(UNKNOWN_NEIGHBOUR, DROP, "nobody in the subnet has the address asked for")               \
+	X(ADDRESS_CLAIM, DROP, "an address is moved by the API, not by an announcement")           \
+	X(UNKNOWN_MAC, DROP, "nobody in the subnet has the destination MAC")                       \
+	X(BROADCAST, DROP, "an l3 subnet carries no broadcast")                                    \
+	X(MULTICAST, DROP, "an l3 subnet carries no multicast")                                    \
+	X(ROUTER_SOLICITATION, DROP, "router solicitations are not served in this subnet")         \
+	X(FLOOD_LIMIT, DROP, "the port floods more frames than its subnet allows")                 \
+	X(STATION_LIMIT, DROP, "more addresses behind the port than its subnet allows")            \
+	X(STATION_FLAPPING, DROP, "the source MAC keeps moving between ports: a loop or a copy")   \
+	X(SAME_PORT, DROP, "the destination is behind the port the frame came from")               \
+	X(EMPTY_SEGMENT, DROP, "the segment has no other member")                                  \
+	/* route */                                                                                \
+	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
+	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
+	X(RESERVED_DESTINATION, DROP, "the range is reserved and never routed")                    \
+	X(NO_ENDPOINT, DROP, "inside the VPC, but no port has the address")                        \
+	X(GATEWAY_ONLY_PING, DROP, "the gateway's own address answers ping and nothing else")      \
+	X(NOT_OWN_GATEWAY, DROP, "the gateway of another subnet does not answer")                  \
+	X(DESTINATION_CHECK, DROP, "not an address of the port, whose source/destination check is on") \
+	X(ROUTE_LOOP, DROP, "the route leads back to the port the packet came from")               \
+	X(PORT_DOWN, DROP, "the destination port is not plugged in")                               \
+	X(TOO_BIG, DROP, "larger than the destination port's MTU; the sender was told")            \
+	/* policy */                                                                               \
+	X(GROUP_EGRESS, DROP, "no security group rule of the sender allows it out")                \
+	X(GROUP_INGRESS, DROP, "no security group rule of the receiver allows it in")              \
+	X(ACL_EGRESS, DROP, "the ACL of the sender's subnet denies it")                            \
+	X(ACL_INGRESS, DROP, "the ACL of the receiver's subnet denies it")                         \
+	/* flow */                                                                                 \
+	X(NO_CONNECTION, DROP, "TCP, but neither a SYN nor part of a known connection")            \
+	X(BAD_TCP_FLAGS, DROP, "a set of TCP flags that no valid segment has")                     \
+	X(ICMP_UNRELATED, DROP, "an ICMP error about no connection of the receiver")               \
+	X(FLOW_LIMIT_PORT, DROP, "the port has as many connections as it may have")                \
+	X(FLOW_LIMIT_VPC, DROP, "the VPC has as many connections as it may have")                  \
+	X(FLOW_TABLE_FULL, DROP, "the port is past its guarantee and the table has no room")       \
+	X(INTERNAL, DROP, "a rewrite failed inside the datapath")
+
+#define VERDICT_ENUM(name, class, sentence) VERDICT_##name,
+enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
+#undef VERDICT_ENUM
+
+/* The stages, by the names of their files. */
+#define WEFT_STAGES(X)                                                                             \
+	X(PARSE, "parse")                                                                          \
+	X(FLOW, "flow")                                                                            \
+	X(GUARD, "guard")                                                                          \
+	X(NEIGHBOUR, "neighbour")                                                                  \
+	X(BRIDGE, "bridge")                                                                        \
+	X(ROUTE, "route")                                                                          \
+	X(POLICY, "policy")                                                                        \
+	X(ICMP, "icmp")                                                                            \
+	X(DELIVER, "deliver")
+
+#define STAGE_ENUM(name, text) STAGE_##name,
+enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
+#undef STAGE_ENUM
+
+/* X(NAME, stage, sentence): one step of the trace; the object, where there is one, is printed after it. */
+#define WEFT_NOTES(X)                                                                              \
+	X(PARSED, PARSE, "well formed")                                                            \
+	X(FLOW_HIT, FLOW, "established connection")                                                \
+	X(FLOW_MISS, FLOW, "first packet of a connection")                                         \
+	X(FLOW_STALE, FLOW, "known connection, looked at again")                                   \
+	X(FLOW_REPLY, FLOW, "first reply of a connection")                                         \
+	X(FLOW_RELATED, FLOW, "ICMP error of a known connection")                                  \
+	X(FLOW_WRITTEN, FLOW, "connection entered")                                                \
+	X(GUARD_OWN, GUARD, "source is the port's own")                                            \
+	X(GUARD_EXTRA, GUARD, "source is an allowed extra address")                                \
+	X(GUARD_OFF, GUARD, "source check is off")                                                 \
+	X(NEIGHBOUR_ANSWERED, NEIGHBOUR, "answered for")                                           \
+	X(BRIDGE_STATION, BRIDGE, "destination MAC is at")                                         \
+	X(BRIDGE_LEARNED, BRIDGE, "source MAC learned")                                            \
+	X(BRIDGE_FLOOD, BRIDGE, "flooded in")                                                      \
+	X(ROUTE_LOCAL, ROUTE, "local route of the VPC in")                                         \
+	X(ROUTE_PORT, ROUTE, "route via a port")                                                   \
+	X(ROUTE_GROUP, ROUTE, "route over several ports")                                          \
+	X(ROUTE_GATEWAY, ROUTE, "the subnet's own gateway answers")                                \
+	X(POLICY_ACL_EGRESS, POLICY, "allowed out of the subnet by")                               \
+	X(POLICY_ACL_INGRESS, POLICY, "allowed into the subnet by")                                \
+	X(POLICY_EGRESS, POLICY, "allowed out of the port by")                                     \
+	X(POLICY_INGRESS, POLICY, "allowed into the port by")                                      \
+	X(POLICY_REPLY, POLICY, "a reply passes whatever the rules say")                           \
+	X(POLICY_KEPT, POLICY, "rules changed, established connections are kept")                  \
+	X(ICMP_TOO_BIG, ICMP, "told the sender the MTU of")                                        \
+	X(DELIVER_PORT, DELIVER, "to")
+
+#define NOTE_ENUM(name, stage, sentence) NOTE_##name,
+enum note { WEFT_NOTES(NOTE_ENUM) NOTES };
+#undef NOTE_ENUM
+
+#endif

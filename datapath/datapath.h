@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The datapath as the agent sees it: tables to write, devices to attach, events and counters to read.
+ *
+ * kernel.c implements it with eBPF (load, pin, replace, attach by tcx or clsact), dummy.c in memory, so
+ * that the agent's tests run without privileges. The agent's reconcile.c is the only writer.
+ *
+ * A datapath is pinned under /sys/fs/bpf/weft/<instance>/: closing it stops nothing. Opening it again
+ * finds the tables with their rows, puts the new program in the place of the old one atomically, and
+ * copies tables whose layout changed.
+ */
+#ifndef WEFT_DATAPATH_DATAPATH_H
+#define WEFT_DATAPATH_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "core/tables.h"
+#include "core/verdict.h"
+
+struct datapath_options {
+	const char *instance;    /* name under /sys/fs/bpf/weft/ */
+	uint32_t flow_capacity;  /* connections; the table has two rows for each. 0: 524,288 */
+	uint32_t event_rate;     /* drop events per second and port. 0: 100 */
+};
+
+/* A probed feature of the kernel: name, whether it is there, what its absence means. */
+struct datapath_feature {
+	const char *name;
+	bool present;
+	const char *meaning;
+};
+
+struct datapath;
+
+typedef void datapath_event_fn(void *context, const struct drop_event *event);
+typedef bool datapath_row_fn(void *context, const void *key, const void *value); /* false: stop */
+
+/* Opens or makes the kernel datapath. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and a bpffs (mounted
+ * at /sys/fs/bpf when CAP_SYS_ADMIN allows). Error: one sentence with what is missing. */
+int datapath_open_kernel(const struct datapath_options *options, struct datapath **datapath,
+			 struct error *error);
+/* In memory; rows are kept and can be read back, nothing forwards. Never fails. */
+struct datapath *datapath_open_dummy(const struct datapath_options *options);
+/* Lets go of the handles; pinned state stays and forwards. Accepts NULL. */
+void datapath_close(struct datapath *datapath);
+/* Detaches all programs and removes every pin: for `weftd --remove-datapath` and the lab. */
+int datapath_destroy(const char *instance, struct error *error);
+
+/* ---- tables; 0 or negative errno (-ENOENT, -E2BIG when full, -ENOMEM) ---- */
+int datapath_put(struct datapath *datapath, enum table_id table, const void *key, const void *value);
+int datapath_remove(struct datapath *datapath, enum table_id table, const void *key);
+int datapath_get(struct datapath *datapath, enum table_id table, const void *key, void *value);
+/* Many rows of one table in as few system calls as the kernel offers; keys and values are packed arrays.
+ * done, where not NULL, gets the number of rows written before an error. */
+int datapath_put_many(struct datapath *datapath, enum table_id table, const void *keys,
+		      const void *values, size_t count, size_t *done);
+int datapath_remove_many(struct datapath *datapath, enum table_id table, const void *keys,
+			 size_t count);
+/* Every row, in no order; rows that change meanwhile may be seen twice or not at all. */
+int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context);
+/* File descriptor of a table's map, for the native core's live mode (weft trace); -1 for the dummy. */
+int datapath_table_fd(struct datapath *datapath, enum table_id table);
+
+/* ---- devices, in the namespace of the caller ---- */
+/* Attaches the pipeline to the ingress of a device for a port. Idempotent: attaching again replaces
+ * atomically. kind: enum port_kind. */
+int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error);
+int datapath_detach(struct datapath *datapath, uint32_t ifindex);
+/* The ifindexes that have the pipeline attached (for the audit). Array is the caller's to free(). */
+size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes);
+
+/* ---- counters: live memory shared with the pipeline, read and written atomically ---- */
+struct port_stats *datapath_port_stats(struct datapath *datapath, uint32_t slot);
+struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot);
+struct datapath_state *datapath_state(struct datapath *datapath);
+/* Sum over CPUs. */
+int datapath_verdict(struct datapath *datapath, enum verdict verdict,
+		     struct verdict_counter *counter);
+
+/* ---- connections ---- */
+/* Removes connections that are over, stations that aged, and rows of ports that are gone; corrects the
+ * counts. Runs inside the kernel. */
+int datapath_sweep(struct datapath *datapath, struct error *error);
+
+/* ---- drop events ---- */
+/* Readable when events wait; -1 for the dummy. */
+int datapath_events_fd(struct datapath *datapath);
+/* Reads at most max waiting events. Returns how many. */
+int datapath_events_read(struct datapath *datapath, datapath_event_fn *fn, void *context, int max);
+
+const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count);
+/* Bytes of kernel memory behind all tables (memlock of fdinfo). */
+uint64_t datapath_memory(struct datapath *datapath);
+
+#endif

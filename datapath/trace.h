@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Run one packet through the native core on the live tables, and tell what each stage did.
+ *
+ * The same core/ that forwards in the kernel runs here against the kernel's own maps, read only: what a
+ * packet would write (connections, learned addresses) stays in a scratch layer that is thrown away.
+ * For `weft trace`; neighbours: target/native (the core's other target), agent/probe.c (builds frames).
+ */
+#ifndef WEFT_DATAPATH_TRACE_H
+#define WEFT_DATAPATH_TRACE_H
+
+#include "datapath/datapath.h"
+
+#define TRACE_STEPS_MAX 64
+#define TRACE_FRAME_MAX 66000
+
+struct trace_step {
+	enum note note;
+	uint32_t object_id; /* 0: none */
+};
+
+struct trace_result {
+	enum verdict verdict;
+	enum stage stage;      /* that decided */
+	uint32_t object_id;    /* that decided; 0: none */
+	uint32_t out_port_id;  /* delivered to, or would have been; 0: none */
+	size_t step_count;
+	struct trace_step steps[TRACE_STEPS_MAX];
+	size_t frame_size;     /* of the packet as it leaves */
+	uint8_t frame[TRACE_FRAME_MAX];
+};
+
+/*
+ * frame: a whole Ethernet frame as the port's workload would send it (for a tun port too: with an
+ * Ethernet header of zero MACs). Not thread-safe. 0, -ENOENT when the port is not in the tables,
+ * -EMSGSIZE, -ENOTSUP on the dummy.
+ */
+int datapath_trace(struct datapath *datapath, uint32_t port_id, const uint8_t *frame, size_t size,
+		   struct trace_result *result);
+
+#endif

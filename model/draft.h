@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A draft: changes to the intent that are made, judged and then published all at once or not at all.
+ *
+ * The agent opens a draft for each write request, fills it from JSON (a weft.yaml tree, or one object),
+ * lets draft_check judge it, writes draft_records to the store in one transaction, and commits. On any
+ * error it frees the draft and the intent is as it was. Work is in proportion to the change.
+ *
+ * Neighbours: text.c (JSON to object and back), check.c (the judgement), agent/api.c (the caller).
+ */
+#ifndef WEFT_MODEL_DRAFT_H
+#define WEFT_MODEL_DRAFT_H
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "model/object.h"
+
+struct draft;
+
+/* next_id: the first id that was never given out; the draft takes ids from there. */
+struct draft *draft_new(struct intent *intent);
+void draft_free(struct draft *draft); /* accepts NULL; without commit nothing has happened */
+
+/*
+ * The tree of weft.yaml: {"vpcs": {...}}. Each VPC in it is made exactly as written, objects of it that
+ * are not in the tree are removed; VPCs that are not in the tree are removed only with prune.
+ * Keys "lab" and "hosts" are accepted and left alone. Errors carry the path ("vpcs.blue.ports.web1.subnet").
+ */
+int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct error *error);
+
+/* One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"}; collections are
+ * refused. put replaces or makes, patch merges (RFC 7396), remove removes (with everything in it for
+ * a VPC). -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with path and sentence. */
+int draft_put(struct draft *draft, const char *const *path, size_t path_count, const json_t *body,
+	      bool create_only, struct error *error);
+int draft_patch(struct draft *draft, const char *const *path, size_t path_count, const json_t *body,
+		struct error *error);
+int draft_remove(struct draft *draft, const char *const *path, size_t path_count,
+		 struct error *error);
+
+/* The whole judgement: V15-V22 and what architecture and interfaces ask; assigns addresses and MACs
+ * to ports without. The first fault found, in the order of the tree. 0 or negative errno. */
+int draft_check(struct draft *draft, struct error *error);
+
+enum change_action { CHANGE_ADD, CHANGE_MODIFY, CHANGE_REMOVE };
+
+struct change {
+	enum change_action action;
+	enum object_kind kind;
+	const struct object *before; /* NULL for CHANGE_ADD */
+	const struct object *after;  /* NULL for CHANGE_REMOVE */
+};
+
+/* What the draft changes, in dependency order (VPCs first; removals last, reversed). Borrowed from the
+ * draft. Valid after draft_check; `before` stays valid until draft_free, also past the commit. */
+const struct change *draft_changes(const struct draft *draft, size_t *count);
+
+/* One line for people: "+ port blue/web1", "~ subnet blue/web: route_table main → private", "- vpc red". */
+char *change_text(const struct intent *intent, const struct change *change);
+
+/* One record of the store: value NULL means delete. Key as in architecture.md, section 5. */
+struct record {
+	char *key;
+	char *value; /* JSON with the ids, or NULL */
+};
+
+/* The records to write, the id counter and the ipam keys included. Owned by the draft. */
+const struct record *draft_records(struct draft *draft, size_t *count);
+
+/* Publish: the intent now holds the draft's objects, stamped with the store's revision. */
+void draft_commit(struct draft *draft, uint64_t revision);
+
+/* Fill an empty intent from the store's records (keys and values; order does not matter). */
+int intent_load(struct intent *intent, const struct record *records, const uint64_t *revisions,
+		size_t count, struct error *error);
+
+/* JSON of an object or a collection at a path; all defaults written out. New reference, or NULL with error. */
+json_t *intent_get(const struct intent *intent, const char *const *path, size_t path_count,
+		   struct error *error);
+
+/* The whole tree; applying it again changes nothing. New reference. */
+json_t *intent_export(const struct intent *intent);
+
+/* One object as JSON, the form of GET. New reference. */
+json_t *object_to_json(const struct intent *intent, const struct object *object);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From intent to table rows, and from two sets of rows to the steps between them.
+ *
+ * plan.c is pure: (intent, what the host has) gives rows. Rows are planned per `unit`, the smallest part
+ * that changes together: a VPC, a subnet, a route table, an ACL, a port, or a group set (the security
+ * groups of a port, compiled once for all ports that have the same). plan_dirty says which units a
+ * change touches, so that the work of a change is in proportion to it. diff.c compares the rows a unit
+ * had with those it should have. agent/reconcile.c is the only caller that writes.
+ *
+ * Neighbours: core/tables.h (rows), policy.c here (classifiers), object.h.
+ */
+#ifndef WEFT_MODEL_PLAN_H
+#define WEFT_MODEL_PLAN_H
+
+#include "core/tables.h"
+#include "model/draft.h"
+#include "model/object.h"
+
+/* One row of a table: key bytes then value bytes, sizes as in core/tables.h. */
+struct row {
+	uint16_t table; /* enum table_id */
+	uint16_t key_size;
+	uint16_t value_size;
+	uint16_t pad;
+	unsigned char bytes[]; /* key_size + value_size */
+};
+
+/* A growing list of rows; owns them. */
+struct rows {
+	size_t count, room;
+	struct row **list;
+};
+
+void rows_add(struct rows *rows, enum table_id table, const void *key, const void *value);
+void rows_clear(struct rows *rows); /* frees rows and list */
+size_t table_key_size(enum table_id table);
+size_t table_value_size(enum table_id table);
+const char *table_name(enum table_id table);
+
+enum unit_kind { UNIT_VPC, UNIT_SUBNET, UNIT_ROUTE_TABLE, UNIT_ACL, UNIT_GROUP_SET, UNIT_PORT };
+
+struct unit {
+	enum unit_kind kind;
+	uint32_t id; /* object id; for a group set its number from plan_group_set */
+};
+
+/* What the host knows of a port's device; filled by the agent. */
+struct port_device {
+	uint32_t slot;    /* of port_stats; given by the agent, kept over restarts */
+	uint32_t ifindex; /* 0: not plugged in */
+	uint32_t kind;    /* enum port_kind, core/tables.h */
+	uint32_t attachment_flags; /* enum attachment_flags, core/tables.h */
+};
+
+/* What the planner asks the agent; all pure look-ups. */
+struct plan_host {
+	void *context;
+	/* False: the port is not of this host (no rows of it but the endpoint's). */
+	bool (*port_device)(void *context, uint32_t port_id, struct port_device *device);
+	uint32_t (*vpc_slot)(void *context, uint32_t vpc_id);
+	uint32_t (*vpc_generation)(void *context, uint32_t vpc_id);
+	uint32_t flow_capacity;  /* connections the flow table holds */
+	uint32_t flow_guarantee; /* per port */
+};
+
+/*
+ * The planner's memory: numbers of group sets (by their sorted group ids), ids of compiled classifiers
+ * and of rule rows. A group set or ACL whose rules change is compiled under new classifier ids, so that
+ * one write (policies, subnets) switches from the old rules to the new.
+ */
+struct planner;
+struct planner *planner_new(void);
+void planner_free(struct planner *planner);
+
+/* After a restart: do not use again any id that the live tables hold (policies, rules, rule_words,
+ * endpoints are given row by row before the first plan). */
+void planner_reserve(struct planner *planner, enum table_id table, const void *key, const void *value);
+
+/* The number of the set with these groups (ascending ids, count 0 allowed); makes it on first use. */
+uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count);
+
+/* The units a list of changes touches, in planning order, without duplicates; and the VPCs (ids) whose
+ * generation must move because live connections may be decided otherwise now. Arrays are the
+ * caller's to free(). Called after draft_commit with the draft still alive (before/after valid). */
+void plan_dirty(struct planner *planner, const struct intent *intent, const struct change *changes,
+		size_t change_count, struct unit **units, size_t *unit_count, uint32_t **vpc_ids,
+		size_t *vpc_count);
+
+/* All units of the intent (start, audit). The array is the caller's to free(). */
+size_t plan_all(struct planner *planner, const struct intent *intent, struct unit **units);
+
+/* The rows of one unit; none when its object is gone. Appends to rows. */
+void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,
+	       const struct unit *unit, struct rows *rows);
+
+enum step_action { STEP_PUT, STEP_REMOVE };
+
+struct step {
+	enum step_action action;
+	const struct row *row; /* borrowed from before (remove) or after (put) */
+};
+
+/*
+ * The ordered steps from the rows some units had to the rows they should have. Order: rows that rules
+ * need before rows that make anything reachable; what takes reachability away first, then what only it
+ * used (architecture.md, section 4). Equal rows give no step. The array is the caller's to free().
+ */
+size_t diff_rows(const struct rows *before, const struct rows *after, struct step **steps);
+
+#endif
