@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The whole build of Weft: one plain file, every source named.
+#
+#	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
+#	make check		every test; the last line counts them
+#	sudo make demo		two tenants with the same addresses, on this machine
+#	make unit | vectors | net | fuzz | lint | format | bench | clean
+#	make install PREFIX=/usr/local DESTDIR=
+#
+# core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
+# include path that finds target.h is the only difference. All C is compiled in three flavours, each
+# with its own folder of objects and one archive per layer:
+#	build/obj	what is installed
+#	build/test	with ASan and UBSan, for tests/unit, tests/golden and tests/vectors
+#	build/fuzz	by clang with libFuzzer, for tests/fuzz
+# A test links only the layers it may use, so that a fault in one layer does not hide the tests of
+# those below it. A new source file is added to the list of its folder here, a test to its layer's.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+# ---- sources -------------------------------------------------------------------------------------
+
+# Only what exists, in the order it is written: lists may run ahead of the tree.
+existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
+
+BASE := $(call existing,$(addprefix base/, \
+	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c loop_timer.c map.c \
+	netlink.c netlink_monitor.c netlink_link.c netns.c suggest.c tap.c))
+
+STORE := $(call existing,$(addprefix store/, \
+	store.c store_sqlite.c store_memory.c))
+
+MODEL := $(call existing,$(addprefix model/, \
+	object.c intent.c check.c draft.c text.c plan.c policy.c diff.c))
+
+CORE := $(call existing,$(addprefix core/, \
+	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c policy.c icmp.c deliver.c))
+
+TARGET_BPF := $(call existing,$(addprefix target/bpf/, \
+	port.bpf.c sweep.bpf.c))
+
+TARGET_NATIVE := $(call existing,$(addprefix target/native/, \
+	table.c target.c live.c))
+
+DATAPATH := $(call existing,$(addprefix datapath/, \
+	datapath.c kernel.c dummy.c trace.c))
+
+# agent/main.c is apart: tests link everything but it.
+AGENT := $(call existing,$(addprefix agent/, \
+	reconcile.c device.c api.c http.c metrics.c isolate.c probe.c))
+
+CLIENT := $(call existing,$(addprefix client/, \
+	client.c yaml.c))
+
+# cli/main.c is apart, like agent/main.c.
+CLI := $(call existing,$(addprefix cli/, \
+	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c))
+
+BENCH := $(call existing,$(addprefix bench/, \
+	load.c load_client.c load_server.c))
+
+# Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
+TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
+		  suggest tap
+TESTS_STORE    := store store_sqlite
+TESTS_MODEL    := object text check draft plan policy diff
+TESTS_CORE     := parse flow guard neighbour bridge route classifier icmp pipeline table
+TESTS_DATAPATH := datapath dummy kernel trace
+TESTS_AGENT    := reconcile device api http metrics
+TESTS_CLIENT   := client yaml
+TESTS_CLI      := cli lab
+
+# tests/golden/NAME.c (model), tests/vectors/NAME.c (native: core, kernel: datapath), tests/fuzz/NAME.c.
+TESTS_GOLDEN         := golden
+TESTS_VECTORS_NATIVE := native
+TESTS_VECTORS_KERNEL := kernel
+FUZZ                 := parse pipeline yaml json
+
+# Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
+FUZZ_SEEDS_parse    := tests/vectors
+FUZZ_SEEDS_pipeline := tests/vectors
+FUZZ_SEEDS_yaml     := examples
+FUZZ_SECONDS        ?= 5
+
+MAN := $(call existing,docs/man/weft.1 docs/man/weftd.8 docs/man/weft.yaml.5)
+
+# ---- tools and flags -----------------------------------------------------------------------------
+
+CC      := gcc
+CLANG   := clang
+BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla \
+	    -Wformat=2 -Wundef -Wwrite-strings -Wpointer-arith
+ifeq ($(CI),true)
+WARNINGS += -Werror
+endif
+
+LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap
+LIBS      := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -lpthread
+LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
+
+INCLUDES := -I. -Itarget/native -Ibuild
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DWEFT_VERSION='"$(VERSION)"' $(WARNINGS) $(INCLUDES) \
+	     $(LIBRARY_CFLAGS) -MMD -MP
+
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall $(filter -Werror,$(WARNINGS)) \
+	      -I. -Itarget/bpf -I/usr/include/$(MULTIARCH) -MMD -MP
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZER   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+ifeq ($(V),1)
+say =
+Q =
+else
+say = @printf '  %-8s %s\n' '$(1)' '$@'
+Q = @
+endif
+
+# ---- what is built -------------------------------------------------------------------------------
+
+PROGRAMS := $(if $(wildcard agent/main.c),build/weftd) $(if $(wildcard cli/main.c),build/weft) \
+	    $(if $(BENCH),build/weft-load)
+
+.PHONY: all
+all: $(PROGRAMS) $(MAN:docs/man/%=build/man/%)
+
+# A sentence and the apt-get line, before the compiler complains about what is missing.
+build/.deps: tools/deps
+	@mkdir -p $(@D)
+	@tools/deps check build
+	@touch $@
+
+build/bpf/%.o: %.c | build/.deps
+	$(call say,BPF)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+build/weft.bpf.o: $(patsubst %.c,build/bpf/%.o,$(CORE) $(TARGET_BPF))
+	$(call say,LINK)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+build/weft.skel.h: build/weft.bpf.o
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name weft > $@
+
+# $(1) folder of the flavour, $(2) compiler, $(3) its flags
+define flavour
+$(1)/%.o: %.c | build/.deps
+	$$(call say,CC)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $$(ALL_CFLAGS) $(3) -c $$< -o $$@
+
+# The skeleton is generated; after the first build the dependency files know who includes it.
+$(patsubst %.c,$(1)/%.o,$(DATAPATH)): | $(if $(TARGET_BPF),build/weft.skel.h)
+
+$(1)/base.a: $(patsubst %.c,$(1)/%.o,$(BASE))
+$(1)/store.a: $(patsubst %.c,$(1)/%.o,$(STORE))
+$(1)/model.a: $(patsubst %.c,$(1)/%.o,$(MODEL))
+$(1)/core.a: $(patsubst %.c,$(1)/%.o,$(CORE) $(TARGET_NATIVE))
+$(1)/datapath.a: $(patsubst %.c,$(1)/%.o,$(DATAPATH))
+$(1)/agent.a: $(patsubst %.c,$(1)/%.o,$(AGENT))
+$(1)/client.a: $(patsubst %.c,$(1)/%.o,$(CLIENT))
+$(1)/cli.a: $(patsubst %.c,$(1)/%.o,$(CLI))
+$(1)/%.a:
+	$$(call say,AR)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+endef
+
+$(eval $(call flavour,build/obj,$$(CC),$$(CFLAGS)))
+$(eval $(call flavour,build/test,$$(CC),-O1 -g $$(SANITIZE)))
+$(eval $(call flavour,build/fuzz,$$(CLANG),-O1 -g $$(FUZZER)))
+
+# The archives each layer may use, lowest last, for a folder of objects.
+layers_BASE     = $(1)/base.a
+layers_STORE    = $(1)/store.a $(1)/base.a
+layers_MODEL    = $(1)/model.a $(1)/base.a
+layers_CORE     = $(1)/core.a $(1)/base.a
+layers_DATAPATH = $(1)/datapath.a $(1)/core.a $(1)/base.a
+layers_AGENT    = $(1)/agent.a $(1)/model.a $(1)/store.a $(1)/datapath.a $(1)/core.a $(1)/base.a
+layers_CLIENT   = $(1)/client.a $(1)/model.a $(1)/base.a
+layers_CLI      = $(1)/cli.a $(1)/client.a $(1)/model.a $(1)/base.a
+
+build/weftd: build/obj/agent/main.o $(call layers_AGENT,build/obj)
+build/weft: build/obj/cli/main.o $(call layers_CLI,build/obj)
+build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
+build/weftd build/weft build/weft-load:
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
+
+build/man/%: docs/man/%
+	@mkdir -p $(@D)
+	@sed 's/@VERSION@/$(VERSION)/' $< > $@
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+# $(1) layer, $(2) folder under tests/, $(3) prefix of the file, $(4) names: the programs that exist
+test_programs = $(foreach name,$(4),$(patsubst tests/%.c,build/test/tests/%, \
+		$(wildcard tests/$(2)/$(3)$(name).c)))
+
+# $(1) layer, $(2) programs
+define test_rule
+$(2): %: %.o $(call layers_$(1),build/test)
+	$$(call say,LD)
+	$$(Q)$$(CC) -g $$(SANITIZE) $$< $$(filter %.a,$$^) -lcmocka $$(LIBS) -o $$@
+endef
+
+UNIT_LAYERS := BASE STORE MODEL CORE DATAPATH AGENT CLIENT CLI
+$(foreach layer,$(UNIT_LAYERS),$(eval UNIT_$(layer) := \
+	$(call test_programs,$(layer),unit,test_,$(TESTS_$(layer)))))
+UNIT_TESTS    := $(foreach layer,$(UNIT_LAYERS),$(UNIT_$(layer)))
+GOLDEN_TESTS  := $(call test_programs,MODEL,golden,,$(TESTS_GOLDEN))
+VECTORS_NATIVE_TESTS := $(call test_programs,CORE,vectors,,$(TESTS_VECTORS_NATIVE))
+VECTORS_KERNEL_TESTS := $(call test_programs,DATAPATH,vectors,,$(TESTS_VECTORS_KERNEL))
+
+$(foreach layer,$(UNIT_LAYERS),$(if $(UNIT_$(layer)), \
+	$(eval $(call test_rule,$(layer),$(UNIT_$(layer))))))
+$(if $(GOLDEN_TESTS),$(eval $(call test_rule,MODEL,$(GOLDEN_TESTS))))
+$(if $(VECTORS_NATIVE_TESTS),$(eval $(call test_rule,CORE,$(VECTORS_NATIVE_TESTS))))
+$(if $(VECTORS_KERNEL_TESTS),$(eval $(call test_rule,DATAPATH,$(VECTORS_KERNEL_TESTS))))
+
+# A fuzz target may use every layer; archives are searched, so that it takes only what it calls.
+FUZZ_TESTS := $(foreach name,$(FUZZ),$(patsubst tests/%.c,build/fuzz/tests/%, \
+	      $(wildcard tests/fuzz/$(name).c)))
+FUZZ_ARCHIVES := $(call layers_AGENT,build/fuzz) build/fuzz/client.a
+$(FUZZ_TESTS): %: %.o $(FUZZ_ARCHIVES)
+	$(call say,LD)
+	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $< -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
+
+NET_TESTS = $(wildcard tests/net/test_*.py)
+
+# tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
+.PHONY: deps check check-all unit vectors net fuzz test-programs
+deps:
+	@tools/deps install build test lint bench
+
+check:
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory check-all
+
+test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS) $(VECTORS_KERNEL_TESTS) \
+	$(FUZZ_TESTS)
+
+check-all: test-programs
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run \
+		--suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS) \
+		--suite kernel $(VECTORS_KERNEL_TESTS) \
+		--suite net $(NET_TESTS) \
+		--suite fuzz $(FUZZ_RUNS)
+
+unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS)
+	@tests/run --suite unit $^
+
+vectors: $(VECTORS_NATIVE_TESTS) $(VECTORS_KERNEL_TESTS)
+	@tests/run --suite vectors $^
+
+# make net T=neighbour runs tests/net/test_neighbour.py alone.
+net: all
+	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_TESTS))
+
+# make fuzz T=parse FUZZ_SECONDS=600 runs one target for longer.
+FUZZ_RUNS = $(foreach program,$(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS)), \
+	    tests/run-fuzz:$(program):$(FUZZ_SEEDS_$(notdir $(program))))
+fuzz: $(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS))
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run --suite fuzz $(FUZZ_RUNS)
+
+# ---- the rest ------------------------------------------------------------------------------------
+
+.PHONY: lint format demo bench install clean
+lint:
+	@tools/lint
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+demo:
+	@tools/deps install build demo
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+bench: all
+	@tools/deps install build bench
+	@bench/run
+
+install: all
+	install -D -m 755 build/weft $(DESTDIR)$(PREFIX)/bin/weft
+	install -D -m 755 build/weftd $(DESTDIR)$(PREFIX)/sbin/weftd
+	for page in $(notdir $(MAN)); do \
+		install -D -m 644 build/man/$$page \
+			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/weftd.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/weftd.service
+
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)
