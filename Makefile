@@ -45,7 +45,7 @@ CORE := $(call existing,$(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c policy.c icmp.c deliver.c))
 
 TARGET_BPF := $(call existing,$(addprefix target/bpf/, \
-	port.bpf.c sweep.bpf.c))
+	tables.bpf.c port.bpf.c sweep.bpf.c))
 
 TARGET_NATIVE := $(call existing,$(addprefix target/native/, \
 	table.c target.c live.c))
