@@ -30,6 +30,8 @@
 #define TABLE_ROUTES_MAX 1000
 #define ROUTE_PORTS_MAX 32      /* ECMP */
 #define FLOW_TIMEOUTS 8         /* in the order of enum flow_timeout, core/tables.h */
+#define VPC_FLOW_LIMIT_DEFAULT 262144
+#define PORT_FLOW_LIMIT_DEFAULT 65536
 
 enum object_kind {
 	OBJECT_VPC,
@@ -64,7 +66,7 @@ struct vpc_object {
 	uint32_t mtu;        /* bytes of IP that ports get */
 	uint32_t flow_limit; /* connections of the whole VPC */
 	uint32_t timeouts[FLOW_TIMEOUTS]; /* seconds */
-	uint32_t main_table_id;
+	uint32_t main_table_id; /* the table named main unless `main_route_table` says otherwise */
 	uint32_t default_group_id;
 };
 
@@ -131,6 +133,10 @@ struct route_object {
 	char port_names[ROUTE_PORTS_MAX][NAME_SIZE];
 };
 
+/*
+ * Every table has a local route for each CIDR of its VPC (V19). It is not in the list: only a route with
+ * exactly that prefix is, when the local route was retargeted. VIA_LOCAL therefore is never stored.
+ */
 struct route_table_object {
 	struct object object;
 	size_t route_count;
@@ -164,6 +170,7 @@ struct rule_list {
 	struct rule_object *rules; /* owned; ACL: ascending by number */
 };
 
+/* "Everything out" of a group written without egress is two stored rules: all to 0.0.0.0/0 and to ::/0. */
 struct security_group_object {
 	struct object object;
 	struct rule_list ingress, egress;
