@@ -174,7 +174,7 @@ int netlink_link_list(struct netlink *netlink, link_callback *callback, void *co
 		      struct error *error);
 
 /* Addresses, routes, neighbours: -EEXIST if it is there (not with replace), -ESRCH or
- * -EADDRNOTAVAIL if what is to be deleted is not ------------------------------------------------ */
+ * -EADDRNOTAVAIL if what is to be deleted is not ----------------------------------------- */
 
 int netlink_address_add(struct netlink *netlink, const struct address_info *address,
 			struct error *error);

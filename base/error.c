@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One sentence about what went wrong; the contracts are in error.h.
+ *
+ * Texts are formatted into a second buffer first, since a sentence may wrap the one it replaces.
+ */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int negative(int code)
+{
+	if (!code)
+		return -EINVAL;
+	return code < 0 ? code : -code;
+}
+
+int error_vset(struct error *error, int code, const char *path, const char *format,
+	       va_list arguments)
+{
+	struct error fresh = { .code = negative(code) };
+
+	if (!error)
+		return fresh.code;
+	vsnprintf(fresh.text, sizeof(fresh.text), format, arguments);
+	snprintf(fresh.path, sizeof(fresh.path), "%s", path ? path : "");
+	*error = fresh;
+	return error->code;
+}
+
+int error_set(struct error *error, int code, const char *path, const char *format, ...)
+{
+	va_list arguments;
+	int result;
+
+	va_start(arguments, format);
+	result = error_vset(error, code, path, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+int error_prefix(struct error *error, const char *format, ...)
+{
+	char text[2 * sizeof(error->text) + 2]; /* room for both; cut at the end */
+	va_list arguments;
+	size_t used;
+
+	if (!error || !error->code)
+		return 0;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(error->text), format, arguments);
+	va_end(arguments);
+	used = strlen(text);
+	snprintf(text + used, sizeof(text) - used, ": %s", error->text);
+	memcpy(error->text, text, sizeof(error->text) - 1);
+	return error->code;
+}
+
+void error_clear(struct error *error)
+{
+	if (error)
+		*error = (struct error){ 0 };
+}
