@@ -33,7 +33,7 @@ existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
 
 BASE := $(call existing,$(addprefix base/, \
 	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c loop_timer.c map.c \
-	netlink.c netlink_monitor.c netlink_link.c netns.c suggest.c tap.c))
+	netlink.c netlink_monitor.c netlink_link.c netns.c netns_watch.c suggest.c tap.c))
 
 STORE := $(call existing,$(addprefix store/, \
 	store.c store_sqlite.c store_memory.c))
@@ -55,10 +55,10 @@ DATAPATH := $(call existing,$(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c api.c http.c metrics.c isolate.c probe.c))
+	reconcile.c device.c api.c http.c metrics.c isolate.c probe.c slots.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
-	client.c yaml.c))
+	client.c events.c http.c yaml.c))
 
 # cli/main.c is apart, like agent/main.c.
 CLI := $(call existing,$(addprefix cli/, \
