@@ -51,11 +51,12 @@ TARGET_NATIVE := $(call existing,$(addprefix target/native/, \
 	table.c target.c live.c))
 
 DATAPATH := $(call existing,$(addprefix datapath/, \
-	datapath.c kernel.c dummy.c trace.c))
+	datapath.c dummy.c kernel.c kernel_attach.c kernel_load.c kernel_probe.c \
+	kernel_table.c trace.c))
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c api.c http.c metrics.c isolate.c probe.c slots.c))
+	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
 	client.c events.c http.c yaml.c))
@@ -73,7 +74,7 @@ TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map 
 TESTS_STORE    := store store_sqlite
 TESTS_MODEL    := object text check draft plan policy diff
 TESTS_CORE     := parse flow guard neighbour bridge route classifier icmp pipeline table
-TESTS_DATAPATH := datapath dummy kernel trace
+TESTS_DATAPATH := datapath_dummy kernel trace
 TESTS_AGENT    := reconcile device api http metrics
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
@@ -105,7 +106,7 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
-LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap
+LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd libcurl jansson yaml-0.1 libcap
 LIBS      := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -lpthread
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 
