@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From the bench's JSON to Markdown: tables a person reads, and the targets they are held to."""
+
+TARGETS = [  # test, comparison with the bare veth pair, limit
+    ("bulk", "at least", 0.90),
+    ("latency", "at most", 1.10),
+    ("latency-one-cpu", "at most", 1.10),
+    ("connect", "at least", 0.90),
+    ("packets", "at least", 0.85),
+]
+JUDGED = "weft-200"  # the case that the targets are about
+LIKE = ("weft-10", "weft-2000")  # cases that must be within 5 % of it
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def number(value):
+    """Three digits that say something, without an exponent."""
+    if value is None:
+        return "-"
+    for limit, digits in ((1000, 0), (100, 0), (10, 1)):
+        if abs(value) >= limit:
+            return f"{value:,.{digits}f}"
+    return f"{value:.2f}"
+
+
+def ratio(entry):
+    if not entry or "ratio" not in entry:
+        return "-"
+    return f"{entry['ratio']:.2f} ({entry['ratio_least']:.2f}-{entry['ratio_most']:.2f})"
+
+
+def forwarding(document):
+    """Tables of ratios and of medians for each address family."""
+    lines, tests = [], document["tests"]
+    for family, summary in document["summary"].items():
+        runs = max((entry["runs"] for test in summary.values() for entry in test.values()),
+                   default=0)
+        lines += ["", f"### Forwarding, IPv{family}: ratio to the bare veth pair", "",
+                  f"Median of {runs} rounds (least-most). Requests: less is better.", ""]
+        lines += table(["case"] + [test["title"] for test in tests],
+                       [[case["title"]] + ([ratio(summary.get(test["name"], {}).get(case["name"]))
+                                            for test in tests] if not case["skipped"]
+                                           else [f"skipped: {case['skipped']}"] +
+                                           ["-"] * (len(tests) - 1))
+                        for case in document["cases"]])
+        lines += ["", f"### Forwarding, IPv{family}: what was measured (medians)", ""]
+        lines += table(["case"] + [f"{test['title']}, {test['unit']}" for test in tests],
+                       [[case["title"]] + [measured(summary.get(test["name"], {}).get(
+                           case["name"])) for test in tests]
+                        for case in document["cases"] if not case["skipped"]])
+        lines += ["", f"### CPU, IPv{family}: seconds of all processors", ""]
+        lines += table(["case"] + [f"{test['title']}, s per " +
+                                   ("GB" if test["name"].startswith("bulk") else "million")
+                                   for test in tests],
+                       [[case["title"]] + [number(summary.get(test["name"], {}).get(
+                           case["name"], {}).get("cpu")) for test in tests]
+                        for case in document["cases"] if not case["skipped"]])
+    if document["failures"]:
+        lines += ["", "Failed: " + "; ".join(
+            f"{f['case']} {f['test']} IPv{f['family']}: {f['error']}"
+            for f in document["failures"])]
+    return lines + targets(document)
+
+
+def measured(entry):
+    if not entry:
+        return "-"
+    text = number(entry["value"])
+    if "p99_us" in entry:
+        text += f" (p99 {number(entry['p99_us'])} us)"
+    if entry.get("loss", 0) >= 0.0005:
+        text += f" ({entry['loss']:.1%} lost)"
+    return text
+
+
+def targets(document):
+    """Which of the targets are met; nothing when the judged case was not measured."""
+    rows = []
+    for family, summary in document["summary"].items():
+        for test, word, limit in TARGETS:
+            entry = summary.get(test, {}).get(JUDGED, {})
+            if "ratio" in entry:
+                good = entry["ratio"] >= limit if word == "at least" else entry["ratio"] <= limit
+                rows.append([f"IPv{family} {test}", f"{word} {limit:.2f} of the veth pair",
+                             f"{entry['ratio']:.2f}", "yes" if good else "**no**"])
+        for test in ("connect", "packets"):
+            own, bridge = (summary.get(test, {}).get(name, {}).get("ratio")
+                           for name in (JUDGED, "bridge"))
+            if own and bridge:
+                rows.append([f"IPv{family} {test}", f"more than the bridge ({bridge:.2f})",
+                             f"{own:.2f}", "yes" if own > bridge else "**no**"])
+        for other in LIKE:
+            for test in summary:
+                own, like = (summary[test].get(name, {}).get("ratio") for name in (JUDGED, other))
+                if own and like:
+                    rows.append([f"IPv{family} {test}", f"{other} within 5 % of {JUDGED}",
+                                 f"{like / own:.2f}", "yes" if abs(like / own - 1) <= 0.05
+                                 else "**no**"])
+    if not rows:
+        return []
+    return ["", f"### Targets ({JUDGED})", ""] + table(["test", "target", "measured", "met"], rows)
+
+
+def control(document):
+    """Making ports, one port among many, memory."""
+    lines = ["", "### Making ports", ""]
+    lines += table(["what", "ports", "total, s", "ms per port", "first tenth", "last tenth"],
+                   [[row["what"], str(row["ports"]), number(row["seconds"]),
+                     number(row["ms_per_port"]), number(row.get("first_tenth_ms")),
+                     number(row.get("last_tenth_ms"))] for row in document["making"]])
+    if document.get("one_more"):
+        one = document["one_more"]
+        lines += ["", f"One more port with {one['endpoints']:,} endpoints there "
+                  f"({one['times']} times, medians): {number(one['cpu_ms'])} ms of weftd's CPU, "
+                  f"{number(one['forwarding_ms'])} ms from the command to the first packet "
+                  f"through it (most: {number(one['cpu_ms_most'])} and "
+                  f"{number(one['forwarding_ms_most'])} ms)."]
+    if document.get("memory"):
+        lines += ["", "### Memory", ""]
+        lines += table(["ports", "weftd resident, MB", "tables, MB"],
+                       [[f"{row['ports']:,}", number(row["daemon_bytes"] / 1e6),
+                         number(row["tables_bytes"] / 1e6)] for row in document["memory"]])
+    for note in document.get("notes", []):
+        lines += ["", note]
+    return lines
+
+
+def micro(document):
+    """Nanoseconds per packet in the kernel's test run."""
+    lines = ["", "### The program alone: nanoseconds per packet (BPF_PROG_TEST_RUN)", ""]
+    return lines + table(["case", "ns", "without the empty program"],
+                         [[row["title"], number(row["ns"]), number(row["net_ns"])]
+                          for row in document["rows"]])
+
+
+def machine(document):
+    """One line about where and when a part was measured."""
+    facts = document["machine"]
+    return (f"{facts['date']}, {facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, "
+            f"commit {facts['commit']}, load before {facts['load_before']:.2f}; "
+            f"`{facts['command']}`")
+
+
+def markdown(documents):
+    """The whole report from the parts that exist: {part: document}."""
+    writers = {"forwarding": forwarding, "micro": micro, "control": control}
+    lines = []
+    for part, writer in writers.items():
+        if part in documents:
+            lines += ["", f"## {part.capitalize()}", "", machine(documents[part])]
+            lines += writer(documents[part])
+    return "\n".join(lines).strip() + "\n"
+
+
+def write_between(path, text, begin="<!-- bench: begin -->", end="<!-- bench: end -->"):
+    """Replace what is between the two marks of a page."""
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{path} has no {begin} and {end}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{before}{begin}\n{text}{end}{after}")
