@@ -32,17 +32,17 @@ VERSION := 0.1.0
 existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
 
 BASE := $(call existing,$(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c loop_timer.c map.c \
-	netlink.c netlink_monitor.c netlink_link.c netns.c netns_watch.c suggest.c tap.c))
+	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c \
+	loop_timer.c map.c netlink.c netlink_monitor.c netlink_link.c netns.c netns_watch.c suggest.c tap.c))
 
 STORE := $(call existing,$(addprefix store/, \
 	store.c store_sqlite.c store_memory.c))
 
 MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c text.c plan.c policy.c diff.c))
+	object.c intent.c check.c draft.c text.c plan.c classifier.c policy.c rows.c diff.c))
 
 CORE := $(call existing,$(addprefix core/, \
-	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c policy.c icmp.c deliver.c))
+	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c icmp.c deliver.c))
 
 TARGET_BPF := $(call existing,$(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c sweep.bpf.c))
@@ -56,7 +56,7 @@ DATAPATH := $(call existing,$(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c))
+	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c problems.c tables.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
 	client.c events.c http.c yaml.c))
