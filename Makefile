@@ -33,7 +33,7 @@ existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
 
 BASE := $(call existing,$(addprefix base/, \
 	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c \
-	loop_timer.c map.c netlink.c netlink_monitor.c netlink_link.c netns.c netns_watch.c suggest.c tap.c))
+	loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netns.c netns_watch.c suggest.c tap.c))
 
 STORE := $(call existing,$(addprefix store/, \
 	store.c store_sqlite.c store_memory.c))
@@ -71,7 +71,7 @@ BENCH := $(call existing,$(addprefix bench/, \
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
 		  suggest tap
-TESTS_STORE    := store store_sqlite
+TESTS_STORE    := store
 TESTS_MODEL    := object text check draft plan policy diff
 TESTS_CORE     := parse flow guard neighbour bridge route classifier icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
