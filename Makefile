@@ -67,6 +67,8 @@ CLI := $(call existing,$(addprefix cli/, \
 
 BENCH := $(call existing,$(addprefix bench/, \
 	load.c load_client.c load_server.c))
+BENCH_PIPELINE := $(call existing,$(addprefix bench/, \
+	pipeline.c))
 
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
@@ -132,7 +134,7 @@ endif
 # ---- what is built -------------------------------------------------------------------------------
 
 PROGRAMS := $(if $(wildcard agent/main.c),build/weftd) $(if $(wildcard cli/main.c),build/weft) \
-	    $(if $(BENCH),build/weft-load)
+	    $(if $(BENCH),build/weft-load) $(if $(BENCH_PIPELINE),build/weft-bench-pipeline)
 
 .PHONY: all
 all: $(PROGRAMS) $(MAN:docs/man/%=build/man/%)
@@ -148,7 +150,7 @@ build/bpf/%.o: %.c | build/.deps
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-build/weft.bpf.o: $(patsubst %.c,build/bpf/%.o,$(CORE) $(TARGET_BPF))
+build/weft.bpf.o: $(patsubst %.c,build/bpf/%.o,$(TARGET_BPF) $(CORE))
 	$(call say,LINK)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
@@ -198,7 +200,9 @@ layers_CLI      = $(1)/cli.a $(1)/client.a $(1)/model.a $(1)/base.a
 build/weftd: build/obj/agent/main.o $(call layers_AGENT,build/obj)
 build/weft: build/obj/cli/main.o $(call layers_CLI,build/obj)
 build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
-build/weftd build/weft build/weft-load:
+build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
+	| build/bpf/bench/pipeline.bpf.o
+build/weftd build/weft build/weft-load build/weft-bench-pipeline:
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
@@ -293,9 +297,10 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@tools/demo
 
+# make bench BENCH_OPTIONS=--quick; bench/run --help lists the options.
 bench: all
 	@tools/deps install build bench
-	@bench/run
+	@bench/run $(BENCH_OPTIONS)
 
 install: all
 	install -D -m 755 build/weft $(DESTDIR)$(PREFIX)/bin/weft

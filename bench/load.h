@@ -102,34 +102,18 @@ int load_read_all(int socket, void *data, uint32_t size);
  */
 void load_server_run(const struct load_options *options) __attribute__((noreturn));
 
-/**
- * load_latency - send one request at a time on one connection and time the answers
- * @options: the server, the size, the times
- *
- * Prints the JSON line; dies on failure.
+/*
+ * The clients. Each takes the server, the size and the times from @options, prints one line of JSON
+ * and dies on failure, or when nothing came back.
  */
+
+/** load_latency - one request at a time on one connection. */
 void load_latency(const struct load_options *options);
-
-/**
- * load_connect - connect, request, answer, close, with many such at the same time
- * @options: the server, the size, the times, how many at once and how to close
- *
- * Prints the JSON line; dies when no connection succeeds.
- */
+/** load_connect - connect, request, answer, close; @options->connections at the same time. */
 void load_connect(const struct load_options *options);
-
-/**
- * load_packets - send small UDP packets as fast as one thread can; count what arrives
- * @options: the server, the size, the times
- *
- * Prints the JSON line; dies on failure.
- */
+/** load_packets - small UDP packets as fast as one thread can; counts what arrives. */
 void load_packets(const struct load_options *options);
-
-/**
- * load_knock - send one small UDP packet every 200 us, to find out when a path opens
- * @options: the server, the time
- */
+/** load_knock - one small UDP packet every 200 us, to find out when a path opens; prints nothing. */
 void load_knock(const struct load_options *options);
 
 /**
