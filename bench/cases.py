@@ -141,7 +141,7 @@ class Weft(Case):
                  f'    cidrs: ["{PREFIX[4]}", "{PREFIX[6]}"]',
                  f"    flow_limit: {FLOW_LIMIT}",
                  "    subnets:",
-                 '      web: {cidrs: ["10.0.1.0/24", "fd00:b:0:1::/64"]}',
+                 '      web: {cidr: ["10.0.1.0/24", "fd00:b:0:1::/64"]}',
                  "    security_groups:"]
         lines += weft.group_lines("client", len(PREFIX), PREFIX.values())
         lines += weft.group_lines("server", self.rules, PREFIX.values())

@@ -2,15 +2,12 @@
 /*
  * What the parts of weft-load share.
  *
- * weft-load is the bench's own load tool: one program is the server of all tests (load_server.c)
- * and the client of each (load_client.c); load.c reads the command line. It needs nothing but
- * libc, so that it measures the network and not a library, and it prints one line of JSON.
- *
- * A server takes a run of ports from a base: the base itself is the control port (TCP) and the
- * packet sink (UDP), the next is for latency, the rest are for short connections. There are many
- * of the last so that closed connections, which hold their port pair for a minute (TIME_WAIT),
- * do not use up the client's ports: the client closes with FIN as real ones do, and nothing in
- * the kernel is turned off to make the figure look better.
+ * weft-load is the server of all tests (load_server.c) and the client of each (load_client.c);
+ * load.c reads the command line. It needs nothing but libc, so that it measures the network and
+ * not a library. A server takes a run of ports from a base: the base itself is the control port
+ * (TCP) and the packet sink (UDP), the next is for latency, the rest are for short connections.
+ * There are many of these so that closed connections, which hold their port pair for a minute
+ * (TIME_WAIT), do not use up the client's ports: it closes with FIN as real ones do.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H

@@ -7,6 +7,7 @@ bulk and its shape is fixed.
 """
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -31,8 +32,9 @@ class Daemon:
 
     def __init__(self, instance="bench"):
         self.instance = instance
-        self.folder = tempfile.mkdtemp(prefix="weft-bench-", dir="/run")
-        self.socket = os.path.join(self.folder, "socket")
+        # The store is on a disk, as it is in use: a change is only done when it is durable.
+        self.folder = tempfile.mkdtemp(prefix="state-", dir=os.path.join(BUILD, "bench"))
+        self.socket = f"/run/weft-{instance}.sock"
         self.log = os.path.join(BUILD, "bench", f"weftd-{instance}.log")
         self.process = start(WEFTD, "--name", instance, "--state",
                              os.path.join(self.folder, "state"), "--socket", self.socket,
@@ -56,6 +58,7 @@ class Daemon:
 
     def stop(self):
         stop(self.process)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *arguments, given=None, timeout=300):
         """Run `weft ARGUMENTS` against this daemon and return what it printed."""
