@@ -8,13 +8,14 @@ A test file declares its statements and ends with main():
 
     main(setup)
 
-main() starts the file again inside network, mount and process namespaces of its own, with its own
-/run/netns and BPF file system, so that tests run beside one another and touch nothing of the machine;
-when it ends the kernel takes everything away. Statements run in order and each prints one TAP line.
+main() starts the file again inside network, mount and process namespaces of its own, with its
+own /run/netns and BPF file system, so that tests run beside one another and touch nothing of the
+machine; when it ends the kernel takes everything away. Statements run in order and each prints
+one TAP line.
 
 Nothing sleeps: wait_for() looks until a condition holds or its time is up. That a packet does NOT
-arrive is shown by Weft's counter of the reason it was dropped for (weft.dropped), or by a later packet
-on the same way that did arrive.
+arrive is shown by Weft's counter of the reason it was dropped for (weft.dropped), or by a later
+packet on the same way that did arrive.
 """
 import contextlib
 import ctypes

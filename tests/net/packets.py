@@ -2,8 +2,8 @@
 """Frames, built and read byte by byte: what the tests put on a wire and look for on it.
 
 Builders return bytes and nest: ethernet(a, b, IPV4, ipv4(x, y, UDP, udp(x, y, 1, 2, b"hi"))).
-Checksums are right unless a test asks otherwise. `Packet` reads a frame as far as it understands it;
-fields that are not there are None.
+Checksums are right unless a test asks otherwise. `Packet` reads a frame as far as it understands
+it; fields that are not there are None.
 """
 import ipaddress
 import struct
