@@ -36,10 +36,11 @@ BASE := $(call existing,$(addprefix base/, \
 	loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netns.c netns_watch.c suggest.c tap.c))
 
 STORE := $(call existing,$(addprefix store/, \
-	store.c store_sqlite.c store_memory.c))
+	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c))
 
 MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c text.c plan.c classifier.c policy.c rows.c diff.c))
+	object.c intent.c check.c draft.c text.c \
+	plan.c planner.c dirty.c classifier.c services.c rows.c diff.c))
 
 CORE := $(call existing,$(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c icmp.c deliver.c))
@@ -74,8 +75,8 @@ BENCH_PIPELINE := $(call existing,$(addprefix bench/, \
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store
-TESTS_MODEL    := object text check draft plan policy diff
-TESTS_CORE     := parse flow guard neighbour bridge route classifier icmp pipeline table
+TESTS_MODEL    := object text check draft plan classifier diff
+TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
 TESTS_AGENT    := reconcile device api http metrics
 TESTS_CLIENT   := client yaml

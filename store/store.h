@@ -13,7 +13,8 @@
  *
  * Errors, all with a sentence: -EAGAIN a comparison did not hold (error.path is the key);
  * -ENOENT no such key; -EROFS, -ENOSPC, -EIO the storage refused and nothing was changed;
- * -EUCLEAN the database is damaged; -EINVAL a key or value no store takes.
+ * -EBUSY another process holds the database; -EUCLEAN it is damaged; -EINVAL a key or value no
+ * store takes: keys start with '/', are printable ASCII without spaces; values are at most 1 MiB.
  */
 #ifndef WEFT_STORE_STORE_H
 #define WEFT_STORE_STORE_H
@@ -69,10 +70,12 @@ typedef void store_watch_callback(void *context, const struct store_item *items,
  * @clock: for leases; NULL for the system's
  * @store: set on success; release with store_close()
  *
- * A database that can be read but not written opens; commits then give -EROFS.
+ * A database that can be read but not written (a full or read-only disk) opens; each commit then
+ * tries again to write, and says why it cannot. Keeping a second process away is the caller's
+ * part (file_lock()); a lock another one holds is waited for, 5 s at most.
  *
- * Return: 0; -EUCLEAN if it is damaged; -EPROTO if a newer Weft wrote it; -EBUSY if another
- * process has it open for writing; or another negative errno.
+ * Return: 0; -EUCLEAN if it is damaged; -EPROTO if a newer Weft wrote it; -EBUSY if it stayed
+ * locked; or another negative errno.
  */
 int store_open_sqlite(const char *path, const struct clock *clock, struct store **store,
 		      struct error *error);
