@@ -138,7 +138,7 @@ struct endpoint_key {
 };
 
 struct endpoint {
-	__u32 port_id;
+	__u32 port_id; /* 0: the gateway address of subnet_id (mac is the gateway's) */
 	__u32 subnet_id;
 	__u32 group_set_id;
 	__u8 mac[6];
@@ -317,7 +317,8 @@ enum flow_flags {
 	FLOW_ORIGINAL = 1 << 0,   /* this row is the direction of the first packet */
 	FLOW_UNRESOLVED = 1 << 1, /* the way out is not known yet: the first packet of the reply finds it */
 	FLOW_FIN_SEEN = 1 << 2,   /* TCP: FIN seen in this direction */
-	FLOW_CHARGED_SHARED = 1 << 3, /* drawn from the pool that all ports share */
+	FLOW_CHARGED = 1 << 3,        /* counted against charged_slot and the VPC; one row of a pair */
+	FLOW_CHARGED_SHARED = 1 << 4, /* and drawn from the part of the table that all ports share */
 };
 
 struct flow {
@@ -353,11 +354,14 @@ struct fragment_key {
 	__u8 pad[3];
 };
 
-/* The ports that the first fragment carried. */
+/* The ports that the first fragment carried, or its ICMP type and code. */
 struct fragment {
 	__be16 source_port;
 	__be16 destination_port;
 	__u32 seen;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u16 pad;
 };
 
 /* ---- counters and events ---- */
@@ -372,10 +376,10 @@ struct port_stats {
 	__u64 received_bytes;
 	__u64 dropped_packets;  /* of those received */
 	__u64 flows;            /* connections begun by this port that are in the table */
-	__u64 flood_tokens;     /* token bucket of flooding: tick of last fill << 32 | tokens */
+	__u64 flood_tokens;     /* token bucket of flooding: tick of the last fill << 32 | tokens */
 	__u64 event_tokens;     /* the same for drop events */
 	__u64 stations;         /* addresses learned here */
-	__u64 pad0;
+	__u64 icmp_tokens;      /* the same for ICMP errors sent to the workload */
 	__u64 sent_packets;     /* to the workload */
 	__u64 sent_bytes;
 	__u64 refused_packets;  /* for the workload, dropped before it */
@@ -396,7 +400,8 @@ struct datapath_state {
 	__u64 suppressed_events;
 	__u64 sweep_removed;    /* rows removed by the last sweep */
 	__u64 sweep_kept;
-	__u64 pad[2];
+	__u64 icmp_rate;         /* ICMP errors a port may get per second; written by the daemon */
+	__u64 pad;
 };
 
 struct verdict_key {

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * bridge: what the destination MAC says.
+ *
+ * The gateway's MAC leads to route.c. Another port's MAC in the same subnet leads there without the
+ * route table (V3). In an l3 subnet every other frame ends here (V5); an l2 subnet is an Ethernet
+ * switch: source MACs are learned and aged, unknown destinations, broadcast and multicast are flooded to
+ * the members within a rate per port, and a MAC that keeps moving between ports is held (a loop).
+ *
+ * A MAC that moves makes the VPC's generation move, so that connections to it are decided anew.
+ *
+ * Before: neighbour.c. Next: route.c for routed packets, deliver.c for the rest.
+ */
+#include "core/packet.h"
+#include "core/police.h"
+
+#define MOVE_WINDOW_TICKS (10 * TICKS_PER_SECOND)
+#define MOVES_MAX 5
+#define REFRESH_TICKS TICKS_PER_SECOND
+#define FLOOD_MEMBERS_MAX 4096
+
+static __always_inline void station_key_set(struct station_key *key, __u32 subnet_id,
+					    const __u8 *mac)
+{
+	key->subnet_id = subnet_id;
+	mac_copy(key->mac, mac);
+	key->pad = 0;
+}
+
+/* A known MAC shows up at another port. */
+static __always_inline int station_move(struct packet *p, struct station *station)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct vpc *vpc;
+
+	if (ticks_passed(p->now, station->moved_at, MOVE_WINDOW_TICKS))
+		station->moves = 0;
+	if (station->moves >= MOVES_MAX) {
+		p->object_id = station->port_id;
+		return VERDICT_STATION_FLAPPING;
+	}
+	station->moves += 1;
+	station->moved_at = p->now;
+	station->seen = p->now;
+	station->port_id = p->port_id;
+	vpc = table_lookup(vpcs, &slot);
+	if (vpc)
+		vpc->generation += 1;
+	return VERDICT_NEXT;
+}
+
+static __always_inline int station_add(struct frame *f, struct packet *p,
+				       const struct station_key *key, const struct subnet *subnet)
+{
+	struct slot_key slot = { .slot = p->port_slot };
+	struct port_stats *stats = table_lookup(port_stats, &slot);
+	struct station row = { .port_id = p->port_id, .seen = p->now };
+
+	if (!stats)
+		return VERDICT_INTERNAL;
+	if (stats->stations >= subnet->station_limit) {
+		p->object_id = p->port_id;
+		return VERDICT_STATION_LIMIT;
+	}
+	if (!table_add(stations, key, &row))
+		atomic_add(&stats->stations, 1);
+	note(f, NOTE_BRIDGE_LEARNED, p->port_id);
+	return VERDICT_NEXT;
+}
+
+/* Learns or refreshes the source MAC. Static rows (the control plane's) stay where they are. */
+static __always_inline int learn(struct frame *f, struct packet *p, const struct subnet *subnet)
+{
+	struct station_key key;
+	struct station *station;
+
+	station_key_set(&key, p->subnet_id, p->ethernet + 6);
+	station = table_lookup(stations, &key);
+	if (!station)
+		return station_add(f, p, &key, subnet);
+	if (station->port_id != p->port_id) {
+		p->object_id = station->port_id;
+		return station->flags & STATION_STATIC ? VERDICT_SPOOFED_MAC
+						       : station_move(p, station);
+	}
+	if (!(station->flags & STATION_STATIC) &&
+	    ticks_passed(p->now, station->seen, REFRESH_TICKS))
+		station->seen = p->now;
+	return VERDICT_NEXT;
+}
+
+struct flood_context {
+	struct frame *f;
+	struct packet *p;
+	__u32 copies;
+};
+
+/* One member of the flood list: not the sender, plugged in, and its rules allow it. */
+static long flood_member(__u64 index, void *argument)
+{
+	struct flood_context *context = argument;
+	struct packet *p = context->p;
+	struct flood_key key = { .subnet_id = p->subnet_id, .index = (__u32)index };
+	struct flood *member = table_lookup(floods, &key);
+	struct port_key port_key = {};
+	struct slot_key slot = {};
+	struct port_stats *stats;
+	struct port *port;
+
+	if (!member || member->port_id == p->port_id)
+		return 0;
+	port_key.port_id = member->port_id;
+	port = table_lookup(ports, &port_key);
+	if (!port || !port->ifindex || port->kind == PORT_TUN)
+		return 0;
+	p->out_port_id = member->port_id;
+	p->out_group_set_id = port->group_set_id;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (policy_flood(context->f, p)) {
+		if (stats)
+			atomic_add(&stats->refused_packets, 1);
+		return 0;
+	}
+	if (frame_copy_to(context->f, port->ifindex))
+		return 0;
+	context->copies += 1;
+	if (stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, p->frame_length);
+	}
+	return 0;
+}
+
+/*
+ * Sends a copy to every other member of the subnet. p: the sender's rules have agreed
+ * (policy_flood with out_port_id 0). VERDICT_FLOODED, or the drop.
+ */
+int bridge_flood(struct frame *f, struct packet *p)
+{
+	struct flood_context context = { .f = f, .p = p };
+	struct slot_key slot;
+	struct subnet_key key;
+	struct subnet *subnet;
+	struct port_stats *stats;
+	__u32 count;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.subnet_id = p->subnet_id;
+	slot.slot = p->port_slot;
+	subnet = table_lookup(subnets, &key);
+	stats = table_lookup(port_stats, &slot);
+	if (!subnet || !stats)
+		return VERDICT_UNKNOWN_SUBNET;
+	p->object_id = p->port_id;
+	if (subnet->flood_rate && !bucket_take(&stats->flood_tokens, subnet->flood_rate, p->now))
+		return VERDICT_FLOOD_LIMIT;
+	count = subnet->flood_count;
+	if (count > FLOOD_MEMBERS_MAX)
+		count = FLOOD_MEMBERS_MAX;
+	p->object_id = p->subnet_id;
+	note(f, NOTE_BRIDGE_FLOOD, p->subnet_id);
+	if (count < 2)
+		return VERDICT_EMPTY_SEGMENT;
+	loop_over(count, flood_member, &context);
+	p->out_port_id = 0;
+	return VERDICT_FLOODED;
+}
+
+/*
+ * p: guarded. VERDICT_NEXT with PACKET_ROUTED (for route.c), or with out_port_id (a station), or with
+ * neither: to be flooded. Or a drop.
+ */
+int bridge(struct frame *f, struct packet *p)
+{
+	struct subnet_key subnet_key;
+	struct station_key key;
+	struct station *station;
+	struct subnet *subnet;
+	int verdict;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	subnet_key.subnet_id = p->subnet_id;
+	subnet = table_lookup(subnets, &subnet_key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	if (p->flags & PACKET_NO_ETHERNET) {
+		p->flags |= PACKET_ROUTED;
+		return VERDICT_NEXT;
+	}
+	if (p->subnet_flags & SUBNET_L2) {
+		verdict = learn(f, p, subnet);
+		if (verdict)
+			return verdict;
+	}
+	if (mac_equal(p->ethernet, subnet->gateway_mac)) {
+		p->flags |= PACKET_ROUTED;
+		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
+	}
+	if (p->ethernet[0] & 1) {
+		if (p->subnet_flags & SUBNET_L2)
+			return VERDICT_NEXT;
+		p->object_id = p->subnet_id;
+		return p->ethernet[0] == 0xff ? VERDICT_BROADCAST : VERDICT_MULTICAST;
+	}
+	station_key_set(&key, p->subnet_id, p->ethernet);
+	station = table_lookup(stations, &key);
+	if (station && !(station->flags & STATION_STATIC) &&
+	    ticks_passed(p->now, station->seen, subnet->station_ageing))
+		station = NULL;
+	if (!station) {
+		p->object_id = p->subnet_id;
+		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_UNKNOWN_MAC;
+	}
+	p->object_id = station->port_id;
+	if (station->port_id == p->port_id)
+		return VERDICT_SAME_PORT;
+	p->out_port_id = station->port_id;
+	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
+	note(f, NOTE_BRIDGE_STATION, station->port_id);
+	return VERDICT_NEXT;
+}

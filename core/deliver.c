@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * deliver: the port that the packet goes to, and whether it may go there.
+ *
+ * Plugged in? An address of its own (V26)? Small enough (V12)? Fills p->out_*: the device, the MACs that
+ * the frame gets. Nothing is rewritten yet; policy.c has the next word.
+ *
+ * Before: bridge.c, route.c. Next: flow.c (flow_find), policy.c.
+ */
+#include "core/packet.h"
+
+/* The destination is an address of the port, or one it is allowed besides. */
+static __always_inline int destination_is_own(struct packet *p, const struct port *port)
+{
+	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.destination };
+	struct endpoint *endpoint = table_lookup(endpoints, &key);
+	struct allowed_key allowed = {
+		.prefix_length = 32 + 128,
+		.port_id = p->out_port_id,
+		.address = p->key.destination,
+	};
+
+	if (endpoint && endpoint->port_id == p->out_port_id) {
+		p->flags |= PACKET_DESTINATION_OWN;
+		return 1;
+	}
+	return (port->flags & PORT_EXTRA_ADDRESSES) && table_lookup(allowed_sources, &allowed);
+}
+
+/* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
+int deliver(struct frame *f, struct packet *p)
+{
+	struct port_key key;
+	struct subnet_key subnet_key;
+	struct subnet *subnet;
+	struct port *port;
+	int own;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.port_id = p->out_port_id;
+	p->object_id = p->out_port_id;
+	port = table_lookup(ports, &key);
+	if (!port)
+		return VERDICT_PORT_DOWN;
+	p->out_subnet_id = port->subnet_id;
+	p->out_group_set_id = port->group_set_id;
+	if (!port->ifindex)
+		return VERDICT_PORT_DOWN;
+	if (p->out_port_id == p->port_id)
+		return VERDICT_SAME_PORT;
+	p->out_slot = port->port_slot;
+	p->out_ifindex = port->ifindex;
+	p->out_kind = port->kind;
+	p->out_mtu = port->mtu;
+	if (!(p->flags & PACKET_IP))
+		return VERDICT_NEXT;
+	own = destination_is_own(p, port);
+	if (!own && (port->flags & PORT_CHECK_SOURCE) &&
+	    ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2)))
+		return VERDICT_DESTINATION_CHECK;
+	if (p->packet_length > port->mtu) {
+		if (p->flags & PACKET_ROUTED || !(p->subnet_flags & SUBNET_L2))
+			icmp_too_big(f, p);
+		return VERDICT_TOO_BIG;
+	}
+	if (p->flags & PACKET_ROUTED) {
+		subnet_key.subnet_id = port->subnet_id;
+		subnet = table_lookup(subnets, &subnet_key);
+		if (!subnet)
+			return VERDICT_UNKNOWN_SUBNET;
+		mac_copy(p->ethernet_out, port->mac);
+		mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
+	}
+	return VERDICT_NEXT;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow: the slow half of the flow table. What is known of a packet's connection (flow_find), following
+ * TCP's state (flow_follow), entering and renewing the pair of rows (flow_write).
+ *
+ * The theory of operation is in flow.h. Before: route.c or bridge.c and deliver.c, which know where the
+ * packet goes; between flow_find and flow_write: policy.c.
+ */
+#include "core/flow.h"
+
+#define RENEW_L2_TICKS (30 * TICKS_PER_SECOND)
+#define RENEW_NEVER_TICKS 0x3fffffff
+
+/* Sets of flags that no valid segment has. */
+static __always_inline int tcp_flags_bad(__u8 flags)
+{
+	return !(flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) ||
+	       ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST))) ||
+	       ((flags & TCP_FIN) && !(flags & (TCP_ACK | TCP_RST)));
+}
+
+static __always_inline __u32 timeout_of(__u8 protocol, __u8 state, const struct vpc *vpc)
+{
+	enum flow_timeout which = TIMEOUT_OTHER;
+
+	if (protocol == PROTOCOL_TCP)
+		which = state == FLOW_ESTABLISHED ? TIMEOUT_TCP_ESTABLISHED
+			: state == FLOW_CLOSING	  ? TIMEOUT_TCP_CLOSING
+			: state == FLOW_CLOSED	  ? TIMEOUT_TCP_CLOSED
+						  : TIMEOUT_TCP_OPENING;
+	else if (protocol == PROTOCOL_UDP)
+		which = state == FLOW_NEW ? TIMEOUT_UDP_UNREPLIED : TIMEOUT_UDP_REPLIED;
+	else if (protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6)
+		which = TIMEOUT_ICMP;
+	return vpc->timeout[which & (TIMEOUTS - 1)];
+}
+
+/* The state after a segment in the direction of `flow`; peer is the other row, or NULL. */
+static __always_inline __u8 tcp_next_state(struct flow *flow, const struct flow *peer, __u8 flags)
+{
+	int original = flow->flags & FLOW_ORIGINAL;
+
+	if (flags & TCP_RST)
+		return FLOW_CLOSED;
+	if (flags & TCP_FIN) {
+		flow->flags |= FLOW_FIN_SEEN;
+		return peer && (peer->flags & FLOW_FIN_SEEN) ? FLOW_CLOSED : FLOW_CLOSING;
+	}
+	if (flow->state == FLOW_NEW && !original && (flags & TCP_SYN))
+		return FLOW_REPLIED;
+	if (flow->state == FLOW_REPLIED && original && !(flags & TCP_SYN))
+		return FLOW_ESTABLISHED;
+	return flow->state;
+}
+
+/*
+ * A TCP segment of a known connection that may change its state. VERDICT_DELIVERED: followed, forward
+ * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
+ */
+int flow_follow(struct frame *f, struct packet *p)
+{
+	struct slot_key slot;
+	struct flow_key reverse;
+	struct flow *flow, *peer;
+	struct vpc *vpc;
+	__u8 state;
+
+	(void)f;
+	if (!p)
+		return VERDICT_INTERNAL;
+	slot.slot = p->vpc_slot;
+	flow = table_lookup(flows, &p->key);
+	vpc = table_lookup(vpcs, &slot);
+	if (!flow || !vpc)
+		return VERDICT_NEXT;
+	if (p->flags & PACKET_FRAGMENT_LATER)
+		return VERDICT_DELIVERED;
+	if (tcp_flags_bad(p->tcp_flags)) {
+		p->object_id = p->port_id;
+		return VERDICT_BAD_TCP_FLAGS;
+	}
+	if (flow->state == FLOW_CLOSED && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return VERDICT_NEXT;
+	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	state = tcp_next_state(flow, peer, p->tcp_flags);
+	if (state != flow->state) {
+		flow->state = state;
+		flow->timeout = timeout_of(PROTOCOL_TCP, state, vpc);
+		if (peer) {
+			peer->state = state;
+			peer->timeout = flow->timeout;
+		}
+	}
+	return VERDICT_DELIVERED;
+}
+
+/* Is there a live row for this key? */
+static __always_inline int flow_known(const struct flow_key *key, __u32 now)
+{
+	struct flow *flow = table_lookup(flows, key);
+
+	return flow && flow_alive(key, flow, now);
+}
+
+/* An ICMP error: do sender and receiver know the connection it speaks of? */
+static __always_inline void find_related(struct frame *f, struct packet *p)
+{
+	struct flow_key key = p->inner;
+
+	key.port_id = p->out_port_id;
+	if (flow_known(&key, p->now))
+		p->flags |= PACKET_PEER_KNOWN;
+	flow_key_reverse(&p->inner, p->port_id, &key);
+	if (flow_known(&key, p->now))
+		p->flags |= PACKET_FLOW_KNOWN;
+	if (p->flags & PACKET_PEER_KNOWN)
+		note(f, NOTE_FLOW_RELATED, 0);
+}
+
+/*
+ * What the two ports know of the packet's connection: PACKET_FLOW_KNOWN, PACKET_PEER_KNOWN,
+ * PACKET_ORIGINAL, PACKET_RULES_MOVED. p: out_port_id, generation and now are set. VERDICT_NEXT, or the
+ * drop of a TCP segment that can belong to nothing.
+ */
+int flow_find(struct frame *f, struct packet *p)
+{
+	struct flow_key reverse;
+	struct flow *flow;
+	int opens;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (p->flags & PACKET_ICMP_ERROR) {
+		find_related(f, p);
+		return VERDICT_NEXT;
+	}
+	p->object_id = p->port_id;
+	opens = p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER) &&
+		(p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER) &&
+	    tcp_flags_bad(p->tcp_flags))
+		return VERDICT_BAD_TCP_FLAGS;
+	flow = table_lookup(flows, &p->key);
+	if (flow && flow_alive(&p->key, flow, p->now) &&
+	    !(opens && flow->state == FLOW_CLOSED)) {
+		p->flags |= PACKET_FLOW_KNOWN;
+		if (flow->flags & FLOW_ORIGINAL)
+			p->flags |= PACKET_ORIGINAL;
+		if (flow->generation != p->generation)
+			p->flags |= PACKET_RULES_MOVED;
+		note(f, flow->flags & FLOW_UNRESOLVED ? NOTE_FLOW_REPLY : NOTE_FLOW_STALE, 0);
+	}
+	flow_key_reverse(&p->key, p->out_port_id, &reverse);
+	flow = table_lookup(flows, &reverse);
+	if (flow && flow_alive(&reverse, flow, p->now) && !(opens && flow->state == FLOW_CLOSED))
+		p->flags |= PACKET_PEER_KNOWN;
+	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))
+		return VERDICT_NEXT;
+	p->flags |= PACKET_ORIGINAL;
+	note(f, NOTE_FLOW_MISS, 0);
+	if (p->key.protocol == PROTOCOL_TCP && !opens)
+		return VERDICT_NO_CONNECTION;
+	return VERDICT_NEXT;
+}
+
+/* Takes a place for a new connection of the packet's port. VERDICT_NEXT with the flags of the charged
+ * row in *flags, or the drop that says whose limit it was. */
+static __always_inline int flow_charge(struct packet *p, __u8 *flags)
+{
+	struct slot_key port_slot = { .slot = p->port_slot };
+	struct slot_key vpc_slot = { .slot = p->vpc_slot };
+	struct slot_key zero = { .slot = 0 };
+	struct port_key port_key = { .port_id = p->port_id };
+	struct port_stats *of_port = table_lookup(port_stats, &port_slot);
+	struct vpc_stats *of_vpc = table_lookup(vpc_stats, &vpc_slot);
+	struct datapath_state *shared = table_lookup(state, &zero);
+	struct port *port = table_lookup(ports, &port_key);
+	struct vpc *vpc = table_lookup(vpcs, &vpc_slot);
+	__u64 used;
+
+	if (!of_port || !of_vpc || !shared || !port || !vpc)
+		return VERDICT_INTERNAL;
+	p->object_id = p->port_id;
+	used = atomic_fetch_add64(&of_port->flows, 1);
+	if (used >= port->flow_limit) {
+		atomic_add(&of_port->flows, -1);
+		return VERDICT_FLOW_LIMIT_PORT;
+	}
+	if (atomic_fetch_add64(&of_vpc->flows, 1) >= vpc->flow_limit) {
+		atomic_add(&of_vpc->flows, -1);
+		atomic_add(&of_vpc->refused_flows, 1);
+		atomic_add(&of_port->flows, -1);
+		p->object_id = p->vpc_id;
+		return VERDICT_FLOW_LIMIT_VPC;
+	}
+	*flags = FLOW_CHARGED;
+	if (used < port->flow_guarantee)
+		return VERDICT_NEXT;
+	if (atomic_fetch_add64(&shared->shared_flows, 1) >= shared->shared_limit) {
+		atomic_add(&shared->shared_flows, -1);
+		atomic_add(&of_vpc->flows, -1);
+		atomic_add(&of_port->flows, -1);
+		return VERDICT_FLOW_TABLE_FULL;
+	}
+	*flags |= FLOW_CHARGED_SHARED;
+	return VERDICT_NEXT;
+}
+
+/* A row in the place of one that is over: what that one was charged for is given back. */
+static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row)
+{
+	struct flow *old = table_lookup(flows, key);
+
+	if (old && (old->flags & FLOW_CHARGED))
+		flow_release(old);
+	return table_put(flows, key, row);
+}
+
+/* The row of the other direction, where the port at the far end has none. */
+static __always_inline int flow_write_peer(struct packet *p, const struct flow *own)
+{
+	struct flow_key reverse;
+	struct flow row = {
+		.seen = p->now,
+		.timeout = own->timeout,
+		.renew = p->now,
+		.generation = p->generation,
+		.born = own->born,
+		.vpc_slot = p->vpc_slot,
+		.peer_port_id = p->port_id,
+		.state = own->state,
+		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
+	};
+
+	flow_key_reverse(&p->key, p->out_port_id, &reverse);
+	return flow_replace(&reverse, &row);
+}
+
+/* The part of a row that the slow stages decide anew each time. */
+static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, struct flow *row)
+{
+	if (p->key.protocol != PROTOCOL_TCP && !(row->flags & FLOW_ORIGINAL))
+		row->state = FLOW_REPLIED;
+	row->seen = p->now;
+	row->timeout = timeout_of(p->key.protocol, row->state, vpc);
+	row->renew = p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
+	row->generation = p->generation;
+	row->vpc_slot = p->vpc_slot;
+	row->peer_port_id = p->out_port_id;
+	row->out_ifindex = p->out_ifindex;
+	row->out_slot = p->out_slot;
+	row->out_kind = p->out_kind;
+	row->mtu = p->out_mtu;
+	if (p->egress_rule_id)
+		row->egress_rule_id = p->egress_rule_id;
+	if (p->ingress_rule_id)
+		row->ingress_rule_id = p->ingress_rule_id;
+	__builtin_memcpy(row->ethernet_in, p->ethernet, 12);
+	__builtin_memcpy(row->ethernet_out, p->ethernet_out, 12);
+	row->packets += 1;
+	row->bytes += p->frame_length;
+}
+
+/* The other row of a pair learns the state that this packet has brought. */
+static __always_inline void flow_tell_peer(struct packet *p, const struct flow *own)
+{
+	struct flow_key reverse;
+	struct flow *peer;
+
+	flow_key_reverse(&p->key, p->out_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	if (!peer || peer->peer_port_id != p->port_id)
+		return;
+	peer->state = own->state;
+	peer->timeout = own->timeout;
+}
+
+/* A connection that is known: its row is decided anew and the state follows the packet. */
+static __always_inline int flow_renew(struct frame *f, struct packet *p, const struct vpc *vpc)
+{
+	struct flow *flow = table_lookup(flows, &p->key);
+	struct flow row;
+
+	if (!flow)
+		return VERDICT_INTERNAL;
+	row = *flow;
+	row.flags &= ~FLOW_UNRESOLVED;
+	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER)) {
+		struct flow_key reverse;
+		struct flow *peer;
+
+		flow_key_reverse(&p->key, p->out_port_id, &reverse);
+		peer = table_lookup(flows, &reverse);
+		row.state = tcp_next_state(&row, peer, p->tcp_flags);
+	}
+	flow_fill(p, vpc, &row);
+	p->object_id = p->port_id;
+	if (table_put(flows, &p->key, &row))
+		return VERDICT_FLOW_TABLE_FULL;
+	if (p->flags & PACKET_PEER_KNOWN)
+		flow_tell_peer(p, &row);
+	else if (flow_write_peer(p, &row))
+		return VERDICT_FLOW_TABLE_FULL;
+	note(f, NOTE_FLOW_WRITTEN, 0);
+	return VERDICT_NEXT;
+}
+
+/*
+ * Enters the packet's connection, or renews what is known of it. p: the whole decision is made. Packets
+ * that belong to no connection of their own (ICMP errors, not IP) pass through. VERDICT_NEXT, or the
+ * drop that says whose limit is reached; then nothing is entered.
+ */
+int flow_write(struct frame *f, struct packet *p)
+{
+	struct slot_key slot;
+	struct flow row = {};
+	struct vpc *vpc;
+	int verdict;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	slot.slot = p->vpc_slot;
+	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR)) != PACKET_IP)
+		return VERDICT_NEXT;
+	vpc = table_lookup(vpcs, &slot);
+	if (!vpc)
+		return VERDICT_INTERNAL;
+	if (p->flags & PACKET_FLOW_KNOWN)
+		return flow_renew(f, p, vpc);
+	verdict = flow_charge(p, &row.flags);
+	if (verdict)
+		return verdict;
+	row.flags |= FLOW_ORIGINAL;
+	row.born = p->now;
+	row.charged_slot = p->port_slot;
+	flow_fill(p, vpc, &row);
+	if (flow_replace(&p->key, &row) ||
+	    (!(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row))) {
+		table_remove(flows, &p->key);
+		flow_release(&row);
+		return VERDICT_FLOW_TABLE_FULL;
+	}
+	note(f, NOTE_FLOW_WRITTEN, 0);
+	return VERDICT_NEXT;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The flow table: what is known of live connections, and the way out for their packets.
+ *
+ * Theory of operation. A connection between ports A and B is a pair of rows, (A; a->b) and (B; b->a):
+ * the key begins with the port that the packet enters by, so a row speaks for one port, a spoofed
+ * tuple from another port finds nothing, and a packet that passes a middlebox is another connection at
+ * each leg. The pair is made by its first packet; the row of the reply is UNRESOLVED until the first
+ * reply has found its own way. A hit costs one look-up and one rewrite (flow_hit, inline here); whatever
+ * a hit cannot settle goes through the slow stages again:
+ *
+ *   - the VPC's generation has moved (rules, routes, ports changed),
+ *   - the row has not been seen for its timeout, or its renewal is due (l2 subnets: FDB ageing),
+ *   - the frame came with other MACs, with a tag, or is larger than the receiver's MTU,
+ *   - TCP: a segment that changes the state (flow_follow) and turns out to begin a new connection.
+ *
+ * State, the same in both rows (enum flow_state); who leaves it and how:
+ *   NEW          TCP: SYN seen. SYN+ACK of the other side: REPLIED. Others: first packet; reply: REPLIED.
+ *   REPLIED      TCP: ACK of the side that began: ESTABLISHED. Others: stays.
+ *   ESTABLISHED  TCP: a FIN: CLOSING.
+ *   CLOSING      TCP: a FIN of the other side: CLOSED.
+ *   CLOSED       TCP: a SYN begins a new connection, judged by the rules. RST leads here from anywhere.
+ * A row is alive while one of the pair was seen within the timeout of the state. Rows that are not are
+ * removed by the sweep (target/bpf/sweep.bpf.c), never by somebody else's packets: a full table refuses
+ * new connections and keeps the old.
+ *
+ * The port that began a connection pays for the pair (flow_write): up to its guarantee it always finds
+ * room, beyond that it shares what is left, and never more than its limit or its VPC's.
+ */
+#ifndef WEFT_CORE_FLOW_H
+#define WEFT_CORE_FLOW_H
+
+#include "core/packet.h"
+
+/* Alive by itself or by the other row of its pair. flow: looked up by key. */
+static inline int flow_alive(const struct flow_key *key, const struct flow *flow, __u32 now)
+{
+	struct flow_key reverse;
+	struct flow *peer;
+
+	if (!ticks_passed(now, flow->seen, flow->timeout))
+		return 1;
+	flow_key_reverse(key, flow->peer_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	return peer && peer->peer_port_id == key->port_id &&
+	       !ticks_passed(now, peer->seen, peer->timeout);
+}
+
+/* Gives back what flow_write took for the pair, when the row that was charged goes. */
+static inline void flow_release(const struct flow *flow)
+{
+	struct slot_key port = { .slot = flow->charged_slot };
+	struct slot_key vpc = { .slot = flow->vpc_slot };
+	struct slot_key zero = { .slot = 0 };
+	struct port_stats *of_port;
+	struct vpc_stats *of_vpc;
+	struct datapath_state *shared;
+
+	if (!(flow->flags & FLOW_CHARGED))
+		return;
+	of_port = table_lookup(port_stats, &port);
+	if (of_port)
+		atomic_add(&of_port->flows, -1);
+	of_vpc = table_lookup(vpc_stats, &vpc);
+	if (of_vpc)
+		atomic_add(&of_vpc->flows, -1);
+	if (!(flow->flags & FLOW_CHARGED_SHARED))
+		return;
+	shared = table_lookup(state, &zero);
+	if (shared)
+		atomic_add(&shared->shared_flows, -1);
+}
+
+static inline int ethernet_equal(const __u8 *a, const __u8 *b)
+{
+	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
+}
+
+/* Counts a packet for the port it came from and the one it goes to. */
+static inline void count_delivered(struct packet *p)
+{
+	struct slot_key in = { .slot = p->port_slot };
+	struct slot_key out = { .slot = p->out_slot };
+	struct verdict_key delivered = { .verdict = VERDICT_DELIVERED };
+	struct verdict_counter *counter = table_lookup(verdicts, &delivered);
+	struct port_stats *stats = table_lookup(port_stats, &in);
+
+	if (stats) {
+		atomic_add(&stats->received_packets, 1);
+		atomic_add(&stats->received_bytes, p->frame_length);
+	}
+	stats = table_lookup(port_stats, &out);
+	if (stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, p->frame_length);
+	}
+	if (counter) {
+		counter->packets += 1;
+		counter->bytes += p->frame_length;
+	}
+}
+
+/*
+ * The hot path. VERDICT_DELIVERED with p->out_* set and the frame rewritten, VERDICT_NEXT when the slow
+ * stages must see the packet, or a drop.
+ */
+static inline int flow_hit(struct frame *f, struct packet *p)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct flow *flow;
+	struct vpc *vpc;
+	__u8 *header;
+	__u32 now;
+	int verdict;
+
+	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR)) != PACKET_IP || p->vlan_count)
+		return VERDICT_NEXT;
+	flow = table_lookup(flows, &p->key);
+	if (!flow || (flow->flags & FLOW_UNRESOLVED))
+		return VERDICT_NEXT;
+	vpc = table_lookup(vpcs, &slot);
+	now = clock_tick();
+	if (!vpc || flow->generation != vpc->generation ||
+	    ticks_passed(now, flow->seen, flow->timeout) || (__s32)(now - flow->renew) >= 0 ||
+	    !ethernet_equal(p->ethernet, flow->ethernet_in) || p->packet_length > flow->mtu)
+		return VERDICT_NEXT;
+	if (p->key.protocol == PROTOCOL_TCP &&
+	    (flow->state != FLOW_ESTABLISHED || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))) {
+		verdict = flow_follow(f, p);
+		if (verdict != VERDICT_DELIVERED)
+			return verdict;
+	}
+	flow->seen = now;
+	atomic_add(&flow->packets, 1);
+	atomic_add(&flow->bytes, p->frame_length);
+	p->out_port_id = flow->peer_port_id;
+	p->out_slot = flow->out_slot;
+	p->out_ifindex = flow->out_ifindex;
+	p->out_kind = flow->out_kind;
+	header = frame_header(f, 0, ETHERNET_SIZE);
+	if (!header)
+		return VERDICT_INTERNAL;
+	__builtin_memcpy(header, flow->ethernet_out, 12);
+	note(f, NOTE_FLOW_HIT, 0);
+	note(f, NOTE_DELIVER_PORT, p->out_port_id);
+	count_delivered(p);
+	return VERDICT_DELIVERED;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * guard: may this port send this at all?
+ *
+ * VLAN tags, MAC and IP spoofing (V7), sources that no host has. ARP and neighbour discovery have
+ * guards of their own in neighbour.c, which knows their fields. An l2 subnet is an Ethernet switch: the
+ * checks of addresses are off there as a set.
+ *
+ * Before: the pipeline, which has read the port's row. Next: neighbour.c.
+ */
+#include "core/packet.h"
+
+/* One of the port's own addresses? The link-local one of its MAC is. */
+static __always_inline int source_is_own(struct packet *p, const struct port *port)
+{
+	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.source };
+	struct endpoint *endpoint = table_lookup(endpoints, &key);
+	struct address link_local;
+
+	if (endpoint && endpoint->port_id == p->port_id)
+		return 1;
+	if (!address_is_link_local(&p->key.source))
+		return 0;
+	address_link_local(&link_local, port->mac);
+	return address_equal(&link_local, &p->key.source);
+}
+
+static __always_inline int source_is_allowed(struct packet *p)
+{
+	struct allowed_key key = {
+		.prefix_length = 32 + 128,
+		.port_id = p->port_id,
+		.address = p->key.source,
+	};
+
+	return table_lookup(allowed_sources, &key) != NULL;
+}
+
+static __always_inline int guard_source(struct frame *f, struct packet *p, const struct port *port)
+{
+	const struct address *source = &p->key.source;
+
+	if (address_is_multicast(source) || address_is_loopback(source) ||
+	    (address_is_ipv4(source) && source->word[3] == 0xffffffff))
+		return VERDICT_BAD_SOURCE;
+	if (source_is_own(p, port)) {
+		p->flags |= PACKET_SOURCE_OWN;
+		note(f, NOTE_GUARD_OWN, 0);
+		return VERDICT_NEXT;
+	}
+	if (p->subnet_flags & SUBNET_L2)
+		return VERDICT_NEXT;
+	/* Duplicate address detection and DHCP begin without an address; who serves them looks further. */
+	if (address_is_unspecified(source))
+		return address_is_multicast(&p->key.destination) ||
+				       p->key.destination.word[3] == 0xffffffff
+			       ? VERDICT_NEXT
+			       : VERDICT_BAD_SOURCE;
+	if (!(p->port_flags & PORT_CHECK_SOURCE)) {
+		note(f, NOTE_GUARD_OFF, 0);
+		return VERDICT_NEXT;
+	}
+	if ((p->port_flags & PORT_EXTRA_ADDRESSES) && source_is_allowed(p)) {
+		note(f, NOTE_GUARD_EXTRA, 0);
+		return VERDICT_NEXT;
+	}
+	return VERDICT_SPOOFED_ADDRESS;
+}
+
+/* p: parsed, vpc_id, subnet_flags and port_flags set. The object of a refusal is the port. */
+int guard(struct frame *f, struct packet *p)
+{
+	struct port_key key;
+	struct port *port;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.port_id = p->port_id;
+	port = table_lookup(ports, &key);
+	if (!port)
+		return VERDICT_UNKNOWN_PORT;
+	p->object_id = p->port_id;
+	/* VID 0 is a priority mark, not a VLAN (IEEE 802.1Q). */
+	if (p->vlan_count > 1 || (p->vlan & 0xfff))
+		return VERDICT_TAGGED;
+	if (!(p->flags & PACKET_NO_ETHERNET)) {
+		if (p->ethernet[6] & 1)
+			return VERDICT_SPOOFED_MAC;
+		if (!(p->subnet_flags & SUBNET_L2) && (p->port_flags & PORT_CHECK_MAC) &&
+		    !mac_equal(p->ethernet + 6, port->mac))
+			return VERDICT_SPOOFED_MAC;
+	}
+	if (p->flags & PACKET_IP)
+		return guard_source(f, p, port);
+	if (p->ethertype != be16(ETHERTYPE_ARP) && !(p->subnet_flags & SUBNET_L2))
+		return VERDICT_NOT_IP;
+	return VERDICT_NEXT;
+}

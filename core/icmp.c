@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * icmp: the messages that the router of a VPC sends by itself.
+ *
+ * The gateway's echo reply (V10), and "too big" (V12: ICMP type 3 code 4, ICMPv6 type 2) from the
+ * gateway's address to the sender of a packet that the receiver's device cannot take. Both are made in
+ * the frame that came in, which then goes back to where it came from (PACKET_REPLY). ICMP errors are
+ * limited per port, as RFC 1812 (4.3.2.8) and RFC 4443 (2.4 f) ask, and never answer an ICMP error.
+ *
+ * Callers: route.c, deliver.c.
+ */
+#include "core/checksum.h"
+#include "core/packet.h"
+#include "core/police.h"
+
+/* Of the packet that could not be delivered, so much is quoted: with IPv6's header, 8 bytes of the
+ * transport header at the least, and a whole TCP header with it. */
+#define QUOTE_SIZE 104
+
+struct icmp_quote4 {
+	__u8 ethernet[14];
+	/* IPv4 */
+	__u8 version_length, service;
+	__be16 length, id, fragment;
+	__u8 ttl, protocol;
+	__be16 ip_checksum;
+	__be16 source[2], destination[2];
+	/* ICMP */
+	__u8 type, code;
+	__be16 checksum;
+	__be16 unused, mtu;
+};
+
+struct icmp_quote6 {
+	__u8 ethernet[14];
+	/* IPv6 */
+	__be16 version[2];
+	__be16 payload_length;
+	__u8 next, hop_limit;
+	__u8 source[16], destination[16];
+	/* ICMPv6 */
+	__u8 type, code;
+	__be16 checksum;
+	__be16 mtu[2];
+};
+
+/* Swaps the MACs: the answer comes from whom the request was sent to. */
+static __always_inline void ethernet_answer(struct packet *p, __u8 *ethernet)
+{
+	__builtin_memcpy(ethernet, p->ethernet + 6, 6);
+	__builtin_memcpy(ethernet + 6, p->ethernet, 6);
+}
+
+/* Turns an echo request into its reply (RFC 792, RFC 4443 4.2). VERDICT_ANSWERED, or a drop. */
+int icmp_echo_reply(struct frame *f, struct packet *p)
+{
+	int ipv4;
+	__be16 *checksum;
+	__u8 *header;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	ipv4 = p->flags & PACKET_IPV4;
+	header = frame_header(f, 0, 12);
+	if (!header)
+		return VERDICT_TRUNCATED;
+	ethernet_answer(p, header);
+	if (ipv4) {
+		header = frame_header(f, p->l3_offset, 20);
+		if (!header)
+			return VERDICT_TRUNCATED;
+		__builtin_memcpy(header + 12, &p->key.destination.word[3], 4);
+		__builtin_memcpy(header + 16, &p->key.source.word[3], 4);
+	} else {
+		header = frame_header(f, p->l3_offset, 40);
+		if (!header)
+			return VERDICT_TRUNCATED;
+		__builtin_memcpy(header + 8, &p->key.destination, 16);
+		__builtin_memcpy(header + 24, &p->key.source, 16);
+	}
+	header = frame_header(f, p->l4_offset, 8);
+	if (!header)
+		return VERDICT_TRUNCATED;
+	checksum = (__be16 *)(header + 2);
+	header[0] = ipv4 ? 0 : 129;
+	*checksum = checksum_replace(*checksum, be16(ipv4 ? 0x0800 : 0x8000),
+				     be16(ipv4 ? 0x0000 : 0x8100));
+	p->flags |= PACKET_REPLY;
+	return VERDICT_ANSWERED;
+}
+
+static __always_inline int too_big4(struct frame *f, struct packet *p, const struct subnet *subnet)
+{
+	struct icmp_quote4 message = {
+		.ethernet = { [12] = 0x08, [13] = 0x00 },
+		.version_length = 0x45,
+		.length = be16(28 + QUOTE_SIZE),
+		.ttl = 64,
+		.protocol = PROTOCOL_ICMP,
+		.type = 3,
+		.code = 4,
+		.mtu = be16((__u16)p->out_mtu),
+	};
+	__u8 quote[QUOTE_SIZE];
+	__u32 sum;
+
+	ethernet_answer(p, message.ethernet);
+	__builtin_memcpy(message.source, &subnet->gateway[0].word[3], 4);
+	__builtin_memcpy(message.destination, &p->key.source.word[3], 4);
+	message.ip_checksum =
+		(__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
+	if (frame_load(f, 14, quote, sizeof(quote)))
+		return -1;
+	sum = checksum_add(checksum_add(0, &message.type, 8), quote, sizeof(quote));
+	message.checksum = (__be16)~checksum_fold(sum);
+	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_push(f, 28))
+		return -1;
+	return frame_store(f, 0, &message, sizeof(message));
+}
+
+static __always_inline int too_big6(struct frame *f, struct packet *p, const struct subnet *subnet)
+{
+	struct icmp_quote6 message = {
+		.ethernet = { [12] = 0x86, [13] = 0xdd },
+		.version = { be16(0x6000), 0 },
+		.payload_length = be16(8 + QUOTE_SIZE),
+		.next = PROTOCOL_ICMPV6,
+		.hop_limit = 64,
+		.type = 2,
+		.mtu = { 0, be16((__u16)p->out_mtu) },
+	};
+	__u8 quote[QUOTE_SIZE];
+	__u32 sum;
+
+	ethernet_answer(p, message.ethernet);
+	__builtin_memcpy(message.source, &subnet->gateway[1], 16);
+	__builtin_memcpy(message.destination, &p->key.source, 16);
+	if (frame_load(f, 14, quote, sizeof(quote)))
+		return -1;
+	sum = checksum_pseudo6(&subnet->gateway[1], &p->key.source, 8 + QUOTE_SIZE,
+			       PROTOCOL_ICMPV6);
+	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
+	message.checksum = (__be16)~checksum_fold(sum);
+	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_push(f, 48))
+		return -1;
+	return frame_store(f, 0, &message, sizeof(message));
+}
+
+/*
+ * Tells the sender that its packet is larger than p->out_mtu. The packet itself is dropped by the caller;
+ * PACKET_REPLY is set where the frame has become the message.
+ */
+int icmp_too_big(struct frame *f, struct packet *p)
+{
+	struct slot_key slot, zero = { .slot = 0 };
+	struct subnet_key key;
+	struct datapath_state *shared;
+	struct port_stats *stats;
+	struct subnet *subnet;
+	int ipv4, failed;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	slot.slot = p->port_slot;
+	key.subnet_id = p->subnet_id;
+	shared = table_lookup(state, &zero);
+	stats = table_lookup(port_stats, &slot);
+	subnet = table_lookup(subnets, &key);
+	ipv4 = p->flags & PACKET_IPV4;
+	if (!shared || !stats || !subnet || (p->flags & PACKET_ICMP_ERROR) || p->vlan_count ||
+	    p->frame_length < ETHERNET_SIZE + QUOTE_SIZE ||
+	    address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1]) ||
+	    !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
+		return VERDICT_TOO_BIG;
+	failed = ipv4 ? too_big4(f, p, subnet) : too_big6(f, p, subnet);
+	if (failed)
+		return VERDICT_INTERNAL;
+	p->flags |= PACKET_REPLY;
+	note(f, NOTE_ICMP_TOO_BIG, p->out_port_id);
+	return VERDICT_TOO_BIG;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * neighbour: ARP and IPv6 neighbour discovery, answered on the spot from the endpoint table.
+ *
+ * In an l3 subnet nobody but the datapath sees a request: the gateway's address and every port's are
+ * answered for (V1, V2), an address that nobody has is not (V4), announcements move nothing (V6), and a
+ * port may speak for its own addresses only. In an l2 subnet only the gateway is answered for; the rest
+ * is the bridge's.
+ *
+ * Sources: RFC 826, 5227, 4861, 4862. Before: guard.c. Next: bridge.c.
+ */
+#include "core/checksum.h"
+#include "core/packet.h"
+
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+#define ND_ROUTER_SOLICITATION 133
+#define ND_ROUTER_ADVERTISEMENT 134
+#define ND_SOLICITATION 135
+#define ND_ADVERTISEMENT 136
+#define ND_REDIRECT 137
+#define ND_OPTION_TARGET 2
+
+#define ADVERTISEMENT_ROUTER 0x80000000
+#define ADVERTISEMENT_SOLICITED 0x40000000
+#define ADVERTISEMENT_OVERRIDE 0x20000000
+
+struct arp_frame {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 ethertype;
+	__be16 hardware, protocol;
+	__u8 hardware_size, protocol_size;
+	__be16 operation;
+	__u8 sender_mac[6];
+	__be16 sender[2];
+	__u8 target_mac[6];
+	__be16 target[2];
+};
+
+struct solicitation {
+	__u8 type, code;
+	__be16 checksum;
+	__be32 reserved;
+	struct address target;
+};
+
+struct advertisement_frame {
+	__u8 destination_mac[6];
+	__u8 source_mac[6];
+	__be16 ethertype;
+	/* IPv6 */
+	__be16 version[2];
+	__be16 payload_length;
+	__u8 next, hop_limit;
+	__u8 source[16];
+	__u8 destination[16];
+	/* ICMPv6 */
+	__u8 type, code;
+	__be16 checksum;
+	__be16 flags[2];
+	__u8 target[16];
+	__u8 option, option_length;
+	__u8 target_mac[6];
+};
+
+enum owner { OWNER_NOBODY, OWNER_GATEWAY, OWNER_SELF, OWNER_OTHER };
+
+/* Who in the asker's subnet has an address; its MAC goes to mac. */
+static __always_inline enum owner find_owner(struct packet *p, const struct subnet *subnet,
+					     const struct address *address, __u8 *mac,
+					     __u32 *object_id)
+{
+	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = *address };
+	struct endpoint *endpoint;
+	struct address link_local;
+
+	address_link_local(&link_local, subnet->gateway_mac);
+	if ((address_equal(address, &subnet->gateway[0]) ||
+	     address_equal(address, &subnet->gateway[1]) || address_equal(address, &link_local)) &&
+	    !address_is_unspecified(address)) {
+		mac_copy(mac, subnet->gateway_mac);
+		*object_id = p->subnet_id;
+		return OWNER_GATEWAY;
+	}
+	if (address_is_link_local(address)) {
+		address_link_local(&link_local, p->ethernet + 6);
+		return address_equal(address, &link_local) ? OWNER_SELF : OWNER_NOBODY;
+	}
+	endpoint = table_lookup(endpoints, &key);
+	if (!endpoint || endpoint->subnet_id != p->subnet_id || !endpoint->port_id)
+		return OWNER_NOBODY;
+	mac_copy(mac, endpoint->mac);
+	*object_id = endpoint->port_id;
+	return endpoint->port_id == p->port_id ? OWNER_SELF : OWNER_OTHER;
+}
+
+/* May the port speak for this address? Its own, and what the API lets it send from besides. */
+static __always_inline int may_claim(struct packet *p, const struct address *address)
+{
+	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = *address };
+	struct allowed_key allowed = {
+		.prefix_length = 32 + 128,
+		.port_id = p->port_id,
+		.address = *address,
+	};
+	struct endpoint *endpoint = table_lookup(endpoints, &key);
+	struct address link_local;
+
+	if (endpoint && endpoint->port_id == p->port_id)
+		return 1;
+	address_link_local(&link_local, p->ethernet + 6);
+	if (address_equal(address, &link_local))
+		return 1;
+	return (p->port_flags & PORT_EXTRA_ADDRESSES) && table_lookup(allowed_sources, &allowed);
+}
+
+/* Turns the request in the frame into the answer "target is at mac". */
+static __always_inline int arp_answer(struct frame *f, struct packet *p, const __u8 *mac)
+{
+	struct arp_frame reply = {
+		.ethertype = be16(ETHERTYPE_ARP),
+		.hardware = be16(1),
+		.protocol = be16(ETHERTYPE_IPV4),
+		.hardware_size = 6,
+		.protocol_size = 4,
+		.operation = be16(ARP_REPLY),
+	};
+
+	mac_copy(reply.destination, p->ethernet + 6);
+	mac_copy(reply.source, mac);
+	mac_copy(reply.sender_mac, mac);
+	__builtin_memcpy(reply.sender, &p->key.destination.word[3], 4);
+	mac_copy(reply.target_mac, p->ethernet + 6);
+	__builtin_memcpy(reply.target, &p->key.source.word[3], 4);
+	if (p->vlan_count || frame_store(f, 0, &reply, sizeof(reply)))
+		return VERDICT_INTERNAL;
+	p->flags |= PACKET_REPLY;
+	return VERDICT_ANSWERED;
+}
+
+static __always_inline int arp(struct frame *f, struct packet *p, const struct subnet *subnet)
+{
+	int l2 = p->subnet_flags & SUBNET_L2;
+	struct arp_frame *request;
+	__u8 sender_mac[6];
+	__be16 operation;
+	__u8 mac[6] = {};
+	__u32 owner_id = 0;
+	enum owner owner;
+
+	request = frame_header(f, p->l3_offset - ETHERNET_SIZE, sizeof(*request));
+	if (!request)
+		return VERDICT_TRUNCATED;
+	operation = request->operation;
+	mac_copy(sender_mac, request->sender_mac);
+	if (!l2) {
+		if ((p->port_flags & PORT_CHECK_MAC) && !mac_equal(sender_mac, p->ethernet + 6))
+			return VERDICT_SPOOFED_ARP;
+		/* Sender 0.0.0.0 is a probe (RFC 5227) and claims nothing. */
+		if (!address_is_unspecified(&p->key.source) && !may_claim(p, &p->key.source))
+			return p->port_flags & PORT_CHECK_SOURCE ? VERDICT_SPOOFED_ARP
+								 : VERDICT_ADDRESS_CLAIM;
+	}
+	owner = find_owner(p, subnet, &p->key.destination, mac, &owner_id);
+	if (operation == be16(ARP_REQUEST) && owner == OWNER_GATEWAY) {
+		note(f, NOTE_NEIGHBOUR_ANSWERED, owner_id);
+		return arp_answer(f, p, mac);
+	}
+	if (l2)
+		return VERDICT_NEXT;
+	if (operation != be16(ARP_REQUEST) || owner == OWNER_SELF)
+		return VERDICT_CONSUMED;
+	if (owner == OWNER_NOBODY) {
+		p->object_id = p->subnet_id;
+		return VERDICT_UNKNOWN_NEIGHBOUR;
+	}
+	note(f, NOTE_NEIGHBOUR_ANSWERED, owner_id);
+	return arp_answer(f, p, mac);
+}
+
+/* Turns the solicitation in the frame into the advertisement "target is at mac" (RFC 4861, 4.4). */
+static __always_inline int nd_answer(struct frame *f, struct packet *p,
+				     const struct address *target, const __u8 *mac, int router)
+{
+	__u32 flags = ADVERTISEMENT_SOLICITED | ADVERTISEMENT_OVERRIDE |
+		      (router ? ADVERTISEMENT_ROUTER : 0);
+	struct advertisement_frame reply = {
+		.ethertype = be16(ETHERTYPE_IPV6),
+		.version = { be16(0x6000), 0 },
+		.payload_length = be16(32),
+		.next = PROTOCOL_ICMPV6,
+		.hop_limit = 255,
+		.type = ND_ADVERTISEMENT,
+		.flags = { be16(flags >> 16), 0 },
+		.option = ND_OPTION_TARGET,
+		.option_length = 1,
+	};
+	__u32 sum;
+
+	mac_copy(reply.destination_mac, p->ethernet + 6);
+	mac_copy(reply.source_mac, mac);
+	__builtin_memcpy(reply.source, target, 16);
+	__builtin_memcpy(reply.destination, &p->key.source, 16);
+	__builtin_memcpy(reply.target, target, 16);
+	mac_copy(reply.target_mac, mac);
+	sum = checksum_pseudo6(target, &p->key.source, 32, PROTOCOL_ICMPV6);
+	reply.checksum = (__be16)~checksum_fold(checksum_add(sum, &reply.type, 32));
+	if (p->vlan_count || frame_resize(f, sizeof(reply)) ||
+	    frame_store(f, 0, &reply, sizeof(reply)))
+		return VERDICT_INTERNAL;
+	p->flags |= PACKET_REPLY;
+	return VERDICT_ANSWERED;
+}
+
+/* A solicitation: who is asked for, and who asks. */
+static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
+					   const struct subnet *subnet)
+{
+	struct solicitation *message;
+	struct address target;
+	__u8 mac[6] = {};
+	__u32 owner_id = 0;
+	enum owner owner;
+
+	message = frame_header(f, p->l4_offset, sizeof(*message));
+	if (!message)
+		return VERDICT_TRUNCATED;
+	target = message->target;
+	owner = find_owner(p, subnet, &target, mac, &owner_id);
+	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_GATEWAY)
+		return VERDICT_NEXT;
+	/* From :: it is duplicate address detection (RFC 4862): right for one's own, idle for others'. */
+	if (address_is_unspecified(&p->key.source))
+		return owner == OWNER_SELF || may_claim(p, &target) ? VERDICT_CONSUMED
+								    : VERDICT_ADDRESS_CLAIM;
+	if (owner == OWNER_SELF)
+		return VERDICT_CONSUMED;
+	if (owner == OWNER_NOBODY) {
+		p->object_id = p->subnet_id;
+		return VERDICT_UNKNOWN_NEIGHBOUR;
+	}
+	note(f, NOTE_NEIGHBOUR_ANSWERED, owner_id);
+	return nd_answer(f, p, &target, mac, owner == OWNER_GATEWAY);
+}
+
+static __always_inline int neighbour_discovery(struct frame *f, struct packet *p,
+					       const struct subnet *subnet)
+{
+	int l2 = p->subnet_flags & SUBNET_L2;
+	struct solicitation *message;
+	struct address target;
+
+	if (p->icmp_type == ND_SOLICITATION)
+		return nd_solicitation(f, p, subnet);
+	if (l2)
+		return VERDICT_NEXT;
+	if (p->icmp_type == ND_ROUTER_SOLICITATION) {
+		p->object_id = p->subnet_id;
+		return VERDICT_ROUTER_SOLICITATION;
+	}
+	if (p->icmp_type != ND_ADVERTISEMENT)
+		return VERDICT_SPOOFED_ND; /* router advertisements and redirects are the router's */
+	message = frame_header(f, p->l4_offset, sizeof(*message));
+	if (!message)
+		return VERDICT_TRUNCATED;
+	target = message->target;
+	return may_claim(p, &target) ? VERDICT_CONSUMED : VERDICT_SPOOFED_ND;
+}
+
+/* p: guarded. Returns VERDICT_NEXT for what is not ARP or neighbour discovery, and in l2 subnets for what
+ * the bridge shall carry. */
+int neighbour(struct frame *f, struct packet *p)
+{
+	struct subnet_key key;
+	struct subnet *subnet;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (p->ethertype != be16(ETHERTYPE_ARP) &&
+	    (p->key.protocol != PROTOCOL_ICMPV6 || p->icmp_type < ND_ROUTER_SOLICITATION ||
+	     p->icmp_type > ND_REDIRECT || (p->flags & (PACKET_IPV4 | PACKET_FRAGMENT_LATER))))
+		return VERDICT_NEXT;
+	key.subnet_id = p->subnet_id;
+	subnet = table_lookup(subnets, &key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	p->object_id = p->port_id;
+	if (p->ethertype == be16(ETHERTYPE_ARP))
+		return arp(f, p, subnet);
+	return neighbour_discovery(f, p, subnet);
+}

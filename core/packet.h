@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One packet on its way through the stages: what parse.c has read of it, what the stages decide.
+ *
+ * The struct lives on the stack of the entry program and every stage gets a pointer to it. Stages are
+ * global functions that the verifier judges one by one, so nothing in here is a pointer. The frame
+ * itself is touched through the verbs of target.h only.
+ *
+ * Neighbours: target.h (frame and table verbs), tables.h (rows), verdict.h (what stages return).
+ */
+#ifndef WEFT_CORE_PACKET_H
+#define WEFT_CORE_PACKET_H
+
+#include "target.h"
+
+#include "core/tables.h"
+#include "core/verdict.h"
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_ARP 0x0806
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_QINQ 0x88a8
+
+#define PROTOCOL_HOP_BY_HOP 0
+#define PROTOCOL_ICMP 1
+#define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
+#define PROTOCOL_ROUTING 43
+#define PROTOCOL_FRAGMENT 44
+#define PROTOCOL_AUTHENTICATION 51
+#define PROTOCOL_ICMPV6 58
+#define PROTOCOL_NO_NEXT 59
+#define PROTOCOL_DESTINATION_OPTIONS 60
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+
+#define ETHERNET_SIZE 14
+#define EXTENSION_HEADERS_MAX 8
+
+enum packet_flags {
+	PACKET_NO_ETHERNET = 1 << 0, /* from a tun: the Ethernet header was put there by the edge */
+	PACKET_IP = 1 << 1,
+	PACKET_IPV4 = 1 << 2,
+	PACKET_FRAGMENT_FIRST = 1 << 3, /* more follow, this one has the ports */
+	PACKET_FRAGMENT_LATER = 1 << 4, /* no transport header in it */
+	PACKET_ICMP_ERROR = 1 << 5,     /* inner is set */
+	PACKET_ICMP_REQUEST = 1 << 6,   /* a query that is answered with the same identifier */
+	PACKET_FLOW_KNOWN = 1 << 7,     /* a live row of this direction exists */
+	PACKET_PEER_KNOWN = 1 << 8,     /* the port it goes to has a live row of the other direction */
+	PACKET_ROUTED = 1 << 9,         /* the route table decided, not the destination MAC */
+	PACKET_ORIGINAL = 1 << 10,      /* direction of the first packet of its connection */
+	PACKET_RULES_MOVED = 1 << 11,   /* known connection, but the rules are newer than it */
+	PACKET_SOURCE_OWN = 1 << 12,      /* the source is an address of the port it came from */
+	PACKET_DESTINATION_OWN = 1 << 13, /* the destination is one of the port it goes to */
+	PACKET_REPLY = 1 << 14,           /* the frame is now an answer to where it came from */
+};
+
+struct packet {
+	/* where it came in; set by the edge */
+	__u32 port_id;
+	__u32 port_slot;
+	__u32 vpc_slot;
+	__u32 flags; /* enum packet_flags */
+
+	/* what it is; set by parse */
+	struct flow_key key;
+	__u8 ethernet[12];  /* destination and source MAC */
+	__be16 ethertype;   /* behind VLAN tags */
+	__u16 vlan;         /* outermost tag control information, 0: none */
+	__u16 vlan_count;
+	__u16 l3_offset;
+	__u16 l4_offset;
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 l4_protocol;   /* of this packet; key.protocol is the same */
+	__u16 pad0;
+	__u32 ip_length;    /* IP header and payload, bytes */
+	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
+	__u32 frame_length;
+	__u32 fragment_id;
+	struct flow_key inner; /* ICMP error: the packet it speaks of, as it was sent */
+
+	/* about the sender's port; set by the pipeline on a miss */
+	__u32 vpc_id;
+	__u32 generation;
+	__u32 subnet_id;
+	__u32 subnet_flags;
+	__u32 port_flags;
+	__u32 group_set_id;
+	__u32 now; /* tick */
+
+	/* what was decided */
+	__u32 object_id; /* of the verdict */
+	__u32 out_port_id;
+	__u32 out_slot;
+	__u32 out_ifindex;
+	__u32 out_kind; /* enum port_kind */
+	__u32 out_mtu;
+	__u32 out_subnet_id;
+	__u32 out_group_set_id;
+	__u32 egress_rule_id;
+	__u32 ingress_rule_id;
+	__u8 ethernet_out[12];
+	__u32 hash; /* of the flow, for ECMP */
+};
+
+#define IPV4_MAPPED be32(0x0000ffff)
+
+static inline int address_is_ipv4(const struct address *a)
+{
+	return !a->word[0] && !a->word[1] && a->word[2] == IPV4_MAPPED;
+}
+
+static inline int address_equal(const struct address *a, const struct address *b)
+{
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}
+
+static inline int address_is_zero(const struct address *a)
+{
+	return !a->word[0] && !a->word[1] && !a->word[2] && !a->word[3];
+}
+
+/* 0.0.0.0 or :: */
+static inline int address_is_unspecified(const struct address *a)
+{
+	return !a->word[0] && !a->word[1] && !a->word[3] &&
+	       (!a->word[2] || a->word[2] == IPV4_MAPPED);
+}
+
+static inline int address_is_multicast(const struct address *a)
+{
+	if (address_is_ipv4(a))
+		return (a->word[3] & be32(0xf0000000)) == be32(0xe0000000);
+	return (a->word[0] & be32(0xff000000)) == be32(0xff000000);
+}
+
+/* 127.0.0.0/8 or ::1 */
+static inline int address_is_loopback(const struct address *a)
+{
+	if (address_is_ipv4(a))
+		return (a->word[3] & be32(0xff000000)) == be32(0x7f000000);
+	return !a->word[0] && !a->word[1] && !a->word[2] && a->word[3] == be32(1);
+}
+
+/* fe80::/64 */
+static inline int address_is_link_local(const struct address *a)
+{
+	return a->word[0] == be32(0xfe800000) && !a->word[1];
+}
+
+/* The link-local address that an interface with this MAC gives itself (RFC 4291, appendix A). */
+static inline void address_link_local(struct address *a, const __u8 *mac)
+{
+	a->word[0] = be32(0xfe800000);
+	a->word[1] = 0;
+	a->word[2] = be32((__u32)(mac[0] ^ 2) << 24 | (__u32)mac[1] << 16 | (__u32)mac[2] << 8 | 0xff);
+	a->word[3] = be32(0xfe000000 | (__u32)mac[3] << 16 | (__u32)mac[4] << 8 | mac[5]);
+}
+
+static inline int mac_equal(const __u8 *a, const __u8 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) |
+		 (a[5] ^ b[5]));
+}
+
+static inline void mac_copy(__u8 *to, const __u8 *from)
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+	to[4] = from[4];
+	to[5] = from[5];
+}
+
+/* The same connection seen from the port at the other end. */
+static inline void flow_key_reverse(const struct flow_key *key, __u32 port_id, struct flow_key *to)
+{
+	to->port_id = port_id;
+	to->source = key->destination;
+	to->destination = key->source;
+	to->source_port = key->destination_port;
+	to->destination_port = key->source_port;
+	to->protocol = key->protocol;
+	to->pad[0] = to->pad[1] = to->pad[2] = 0;
+}
+
+/* More than limit ticks since `since`? The clocks of two CPUs may differ by a tick: signed. */
+static inline int ticks_passed(__u32 now, __u32 since, __u32 limit)
+{
+	return (__s32)(now - since) > (__s32)limit;
+}
+
+/* Verdicts that end a packet's life: all from the first class DROP on. */
+static inline int verdict_is_drop(int verdict)
+{
+	return verdict >= VERDICT_TRUNCATED;
+}
+
+/*
+ * The stages. Each returns VERDICT_NEXT to go on, or what became of the packet; then p->object_id names
+ * who decided. Contracts stand above the definitions.
+ */
+int parse(struct frame *f, struct packet *p);
+int fragment(struct frame *f, struct packet *p);
+int guard(struct frame *f, struct packet *p);
+int neighbour(struct frame *f, struct packet *p);
+int bridge(struct frame *f, struct packet *p);
+int bridge_flood(struct frame *f, struct packet *p);
+int route(struct frame *f, struct packet *p);
+int deliver(struct frame *f, struct packet *p);
+int policy(struct frame *f, struct packet *p);
+int policy_flood(struct frame *f, struct packet *p);
+int flow_find(struct frame *f, struct packet *p);
+int flow_write(struct frame *f, struct packet *p);
+int flow_follow(struct frame *f, struct packet *p);
+int icmp_echo_reply(struct frame *f, struct packet *p);
+int icmp_too_big(struct frame *f, struct packet *p);
+int pipeline_miss(struct frame *f, struct packet *p);
+
+#endif

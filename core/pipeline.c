@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The slow way through the stages, in order, and what happens to a packet that ends.
+ *
+ * A packet comes here when flow.h has no settled row for it: the first of a connection, the first reply,
+ * the first after a change. Read pipeline_miss from the top: it is the packet's walk.
+ *
+ * Before: pipeline.h (the entry that both targets call). The stages are the files it names.
+ */
+#include "core/flow.h"
+#include "core/police.h"
+
+/* What the stages need to know of the sender: its port, subnet and VPC. */
+static __always_inline int look_up_sender(struct packet *p)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct port_key port_key = { .port_id = p->port_id };
+	struct subnet_key subnet_key = {};
+	struct port *port = table_lookup(ports, &port_key);
+	struct vpc *vpc = table_lookup(vpcs, &slot);
+	struct subnet *subnet;
+
+	p->object_id = p->port_id;
+	if (!port || !vpc)
+		return VERDICT_UNKNOWN_PORT;
+	p->vpc_id = port->vpc_id;
+	p->subnet_id = port->subnet_id;
+	p->port_flags = port->flags;
+	p->group_set_id = port->group_set_id;
+	p->generation = vpc->generation;
+	p->now = clock_tick();
+	subnet_key.subnet_id = port->subnet_id;
+	subnet = table_lookup(subnets, &subnet_key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	p->subnet_flags = subnet->flags;
+	return VERDICT_NEXT;
+}
+
+/* Everything else in an l2 subnet: the sender's rules, then a copy to every member. */
+static __always_inline int flood(struct frame *f, struct packet *p)
+{
+	int verdict = policy_flood(f, p);
+
+	return verdict ? verdict : bridge_flood(f, p);
+}
+
+/* From the guard to the way out. p: parsed, without a settled flow. */
+int pipeline_miss(struct frame *f, struct packet *p)
+{
+	int verdict;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	verdict = look_up_sender(p);
+	if (verdict)
+		return verdict;
+	verdict = guard(f, p);
+	if (verdict)
+		return verdict;
+	verdict = neighbour(f, p);
+	if (verdict)
+		return verdict;
+	verdict = bridge(f, p);
+	if (verdict)
+		return verdict;
+	if (p->flags & PACKET_ROUTED) {
+		verdict = route(f, p);
+		if (verdict)
+			return verdict;
+	}
+	if (!p->out_port_id)
+		return flood(f, p);
+	verdict = deliver(f, p);
+	if (verdict)
+		return verdict;
+	if (p->flags & PACKET_IP) {
+		verdict = flow_find(f, p);
+		if (verdict)
+			return verdict;
+	}
+	verdict = policy(f, p);
+	if (verdict)
+		return verdict;
+	verdict = flow_write(f, p);
+	if (verdict)
+		return verdict;
+	p->object_id = p->out_port_id;
+	if (frame_store(f, 0, p->ethernet_out, 12))
+		return VERDICT_INTERNAL;
+	note(f, NOTE_DELIVER_PORT, p->out_port_id);
+	count_delivered(p);
+	return VERDICT_DELIVERED;
+}
+
+/* The event of a drop, as far as the port's rate allows. */
+static __always_inline void drop_tell(struct packet *p, int verdict, struct port_stats *stats)
+{
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
+	struct drop_event event = {};
+
+	if (!shared)
+		return;
+	if (!bucket_take(&stats->event_tokens, (__u32)shared->event_rate, clock_tick())) {
+		atomic_add(&shared->suppressed_events, 1);
+		return;
+	}
+	event.tick_ns = clock_ns();
+	event.verdict = (__u32)verdict;
+	event.object_id = p->object_id;
+	event.port_id = p->port_id;
+	event.out_port_id = p->out_port_id;
+	event.vpc_id = p->vpc_id;
+	event.length = p->frame_length;
+	event.source = p->key.source;
+	event.destination = p->key.destination;
+	event.source_port = p->key.source_port;
+	event.destination_port = p->key.destination_port;
+	event.ethertype = p->ethertype;
+	event.protocol = p->key.protocol;
+	event.tcp_flags = p->tcp_flags;
+	event.suppressed = (__u32)shared->suppressed_events;
+	__builtin_memcpy(event.ethernet, p->ethernet, 12);
+	if (event_send(&event))
+		atomic_add(&shared->suppressed_events, 1);
+}
+
+/*
+ * Accounts for a packet that was not delivered to one port: dropped, answered, flooded. Returns the
+ * verdict, for the caller to return in its turn.
+ */
+int pipeline_end(struct frame *f, struct packet *p, int verdict)
+{
+	struct slot_key slot;
+	struct verdict_key key = { .verdict = (__u32)verdict };
+	struct verdict_counter *counter;
+	struct port_stats *stats;
+
+	(void)f;
+	if (!p)
+		return VERDICT_INTERNAL;
+	slot.slot = p->port_slot;
+	counter = table_lookup(verdicts, &key);
+	if (counter) {
+		counter->packets += 1;
+		counter->bytes += p->frame_length;
+	}
+	stats = table_lookup(port_stats, &slot);
+	if (!stats)
+		return verdict;
+	atomic_add(&stats->received_packets, 1);
+	atomic_add(&stats->received_bytes, p->frame_length);
+	if (!verdict_is_drop(verdict))
+		return verdict;
+	atomic_add(&stats->dropped_packets, 1);
+	drop_tell(p, verdict, stats);
+	return verdict;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sweep: removes connections that are over and stations that aged, inside the kernel, so that not a
+ * row is copied out for it. The daemon runs it every few seconds (datapath_sweep); without the daemon
+ * rows stay, which costs room and nothing else, for a row that is over is no connection to flow.c.
+ *
+ * Neighbours: core/flow.h (what is alive, what a row was charged for).
+ */
+#include "core/flow.h"
+
+struct sweep_context {
+	__u32 now;
+	__u64 removed;
+	__u64 kept;
+};
+
+struct bpf_map;
+
+static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct flow *flow,
+		       struct sweep_context *context)
+{
+	struct flow_key copy = *key;
+	struct port_key port = { .port_id = key->port_id };
+
+	(void)map;
+	if (table_lookup(ports, &port) && flow_alive(&copy, flow, context->now)) {
+		context->kept += 1;
+		return 0;
+	}
+	if (!table_remove(flows, &copy)) {
+		flow_release(flow);
+		context->removed += 1;
+	}
+	return 0;
+}
+
+static long sweep_station(struct bpf_map *map, struct station_key *key, struct station *station,
+			  struct sweep_context *context)
+{
+	struct station_key copy = *key;
+	struct subnet_key subnet_key = { .subnet_id = key->subnet_id };
+	struct port_key port_key = { .port_id = station->port_id };
+	struct subnet *subnet = table_lookup(subnets, &subnet_key);
+	struct port *port = table_lookup(ports, &port_key);
+	struct slot_key slot = {};
+	struct port_stats *stats;
+
+	(void)map;
+	if ((station->flags & STATION_STATIC) ||
+	    (subnet && port && !ticks_passed(context->now, station->seen, subnet->station_ageing)))
+		return 0;
+	if (table_remove(stations, &copy) || !port)
+		return 0;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (stats)
+		atomic_add(&stats->stations, -1);
+	return 0;
+}
+
+SEC("syscall")
+int sweep(void *unused)
+{
+	/* Programs of this kind may not use the coarse clock; the exact one is a few ms ahead at most. */
+	struct sweep_context context = { .now = (__u32)(bpf_ktime_get_ns() >> 20) };
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
+
+	(void)unused;
+	bpf_for_each_map_elem(&flows, sweep_flow, &context, 0);
+	bpf_for_each_map_elem(&stations, sweep_station, &context, 0);
+	if (shared) {
+		shared->sweep_removed = context.removed;
+		shared->sweep_kept = context.kept;
+	}
+	return 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The BPF target: frame and table verbs as kernel helpers.
+ *
+ * core/ includes "target.h" and gets this one or target/native/target.h, by the include path. A frame
+ * is the skb of a tc program. Pointers from frame_header live until the next frame_ verb; pointers from
+ * table_lookup live until the program ends (RCU), also when the row is removed meanwhile.
+ */
+#ifndef WEFT_TARGET_H
+#define WEFT_TARGET_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "core/tables.h"
+#include "core/verdict.h"
+
+#define frame __sk_buff
+
+#define be16(x) ((__be16)bpf_htons(x))
+#define be32(x) ((__be32)bpf_htonl(x))
+#define host16(x) ((__u16)bpf_ntohs(x))
+#define host32(x) ((__u32)bpf_ntohl(x))
+
+/* No header that the pipeline reads begins beyond this. */
+#define FRAME_HEADERS_MAX 1024
+
+#define TABLE_KIND_HASH                                                                            \
+	__uint(type, BPF_MAP_TYPE_HASH);                                                           \
+	__uint(map_flags, BPF_F_NO_PREALLOC)
+#define TABLE_KIND_LRU_HASH __uint(type, BPF_MAP_TYPE_LRU_HASH)
+#define TABLE_KIND_LPM_TRIE                                                                        \
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                                       \
+	__uint(map_flags, BPF_F_NO_PREALLOC)
+#define TABLE_KIND_ARRAY                                                                           \
+	__uint(type, BPF_MAP_TYPE_ARRAY);                                                          \
+	__uint(map_flags, BPF_F_MMAPABLE)
+#define TABLE_KIND_PERCPU_ARRAY __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY)
+
+/* The kernel wants to see a plain integer as the key of an array. */
+#define TABLE_KEY_HASH(key_type) __type(key, key_type)
+#define TABLE_KEY_LRU_HASH(key_type) __type(key, key_type)
+#define TABLE_KEY_LPM_TRIE(key_type) __type(key, key_type)
+#define TABLE_KEY_ARRAY(key_type) __type(key, __u32)
+#define TABLE_KEY_PERCPU_ARRAY(key_type) __type(key, __u32)
+
+#define TABLE_TYPE(table, kind, key_type, value_type, room)                                        \
+	struct table_##table {                                                                     \
+		TABLE_KIND_##kind;                                                                 \
+		TABLE_KEY_##kind(key_type);                                                        \
+		__type(value, value_type);                                                         \
+		__uint(max_entries, room);                                                         \
+	};
+WEFT_TABLES(TABLE_TYPE)
+
+#define TABLE_EXTERN(table, kind, key_type, value_type, room)                                      \
+	extern struct table_##table table SEC(".maps");
+WEFT_TABLES(TABLE_EXTERN)
+
+/* The row, or NULL. Opaque to the compiler, which otherwise moves arithmetic above the NULL check. */
+#define table_lookup(table, key)                                                                   \
+	({                                                                                         \
+		__typeof__(*((struct table_##table *)0)->value) *row_ =                            \
+			bpf_map_lookup_elem(&table, key);                                          \
+		asm volatile("" : "+r"(row_));                                                     \
+		row_;                                                                              \
+	})
+/* Put a row, new or in the place of another. 0 or negative errno. */
+#define table_put(table, key, row) bpf_map_update_elem(&table, key, row, BPF_ANY)
+/* Put a row where there is none. 0, -EEXIST, -E2BIG. */
+#define table_add(table, key, row) bpf_map_update_elem(&table, key, row, BPF_NOEXIST)
+#define table_remove(table, key) bpf_map_delete_elem(&table, key)
+
+#define atomic_add(counter, n) ((void)__sync_fetch_and_add(counter, n))
+#define atomic_fetch_add64(counter, n) __sync_fetch_and_add(counter, n)
+
+/* Monotonic clock in ticks; coarse, to a few milliseconds. */
+static __always_inline __u32 clock_tick(void)
+{
+	return (__u32)(bpf_ktime_get_coarse_ns() >> 20);
+}
+
+static __always_inline __u64 clock_ns(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+
+static __always_inline __u32 frame_length(struct frame *f)
+{
+	return f->len;
+}
+
+/* Payload bytes of each segment where the frame stands for several packets, else 0. */
+static __always_inline __u32 frame_segment_size(struct frame *f)
+{
+	return f->gso_size;
+}
+
+/* The tag the kernel has taken out of the frame: 0x10000 | control information, or 0. */
+static __always_inline __u32 frame_vlan(struct frame *f)
+{
+	return f->vlan_present ? 0x10000 | f->vlan_tci : 0;
+}
+
+/* The linear part of the frame. In assembly, for the compiler otherwise computes addresses inside the
+ * context, which the verifier refuses. */
+static __always_inline void *frame_data(struct frame *f)
+{
+	void *data;
+
+	asm volatile("%0 = *(u32 *)(%1 + %2)"
+		     : "=r"(data)
+		     : "r"(f), "i"(__builtin_offsetof(struct frame, data)));
+	return data;
+}
+
+static __always_inline void *frame_end(struct frame *f)
+{
+	void *end;
+
+	asm volatile("%0 = *(u32 *)(%1 + %2)"
+		     : "=r"(end)
+		     : "r"(f), "i"(__builtin_offsetof(struct frame, data_end)));
+	return end;
+}
+
+/* size bytes at offset, readable and writable; NULL when the frame is shorter. */
+static __always_inline void *frame_header(struct frame *f, __u32 offset, __u32 size)
+{
+	void *header;
+
+	if (offset > FRAME_HEADERS_MAX)
+		return NULL;
+	/* One addition, kept one by the barrier: the verifier knows the range of the sum it compared. */
+	header = frame_data(f) + offset;
+	asm volatile("" : "+r"(header));
+	if (header + size <= frame_end(f))
+		return header;
+	if (offset + size > f->len || bpf_skb_pull_data(f, offset + size))
+		return NULL;
+	header = frame_data(f) + offset;
+	asm volatile("" : "+r"(header));
+	return header + size <= frame_end(f) ? header : NULL;
+}
+
+/* Copies in and out; 0 or negative. size is a constant. */
+#define frame_load(f, offset, to, size) bpf_skb_load_bytes(f, offset, to, size)
+#define frame_store(f, offset, from, size) bpf_skb_store_bytes(f, offset, from, size, 0)
+
+/* Cuts or grows the frame's tail to length; 0 or negative. The rest of the frame stays. */
+#define frame_resize(f, length) bpf_skb_change_tail(f, length, 0)
+
+/* Makes size bytes of room between the Ethernet header and what follows; 0 or negative. */
+static __always_inline int frame_push(struct frame *f, __u32 size)
+{
+	return bpf_skb_adjust_room(f, size, BPF_ADJ_ROOM_MAC, 0);
+}
+
+/* Sends a copy of the frame out of a device. 0 or negative. */
+static __always_inline int frame_copy_to(struct frame *f, __u32 ifindex)
+{
+	return bpf_clone_redirect(f, ifindex, 0);
+}
+
+/* Index of the lowest set bit of bits, which is not zero: the ones in the mask below it, counted without
+ * a branch, which would multiply the verifier's paths. The barrier keeps the compiler from making a count
+ * instruction of it, which clang 14 cannot compile for BPF. */
+static __always_inline __u32 bit_lowest(__u64 bits)
+{
+	__u64 ones = (bits & -bits) - 1;
+
+	ones -= ones >> 1 & 0x5555555555555555ULL;
+	asm volatile("" : "+r"(ones));
+	ones = (ones & 0x3333333333333333ULL) + (ones >> 2 & 0x3333333333333333ULL);
+	ones = (ones + (ones >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return (__u32)(ones * 0x0101010101010101ULL >> 56) & 63;
+}
+
+/* Calls fn(index, context) for 0 .. count - 1 until it returns 1. */
+#define loop_over(count, fn, context) bpf_loop(count, fn, context, 0)
+
+/* One step for the trace; nothing here. */
+static __always_inline void note(struct frame *f, enum note what, __u32 object_id)
+{
+	(void)f;
+	(void)what;
+	(void)object_id;
+}
+
+struct drop_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+};
+extern struct drop_ring drop_events SEC(".maps");
+
+/* Hands the event to whoever reads; -1 when there is no room. */
+static __always_inline int event_send(const struct drop_event *event)
+{
+	return bpf_ringbuf_output(&drop_events, (void *)event, sizeof(*event), 0);
+}
+
+#endif
