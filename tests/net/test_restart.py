@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""weftd may die, stop, start and be replaced: no packet is lost and no connection breaks.
+
+      a 10.0.1.11  ~~~ datagrams, eight connections, new connections ~~~>  b 10.0.2.11
+                     weftd: kill -9, SIGTERM, new program, another rule
+"""
+import signal
+
+from harness import WEFTD, Netns, check, connect, equal, main, run, statement, wait_for
+from traffic import Load
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16]
+    subnets:
+      one: {cidr: 10.0.1.0/24}
+      two: {cidr: 10.0.2.0/24}
+    security_groups:
+      open:
+        ingress:
+          - {protocol: udp, ports: 7000, from: 10.0.1.0/24}
+          - {protocol: tcp, ports: 7001, from: 10.0.1.0/24}
+        egress: [{protocol: all, to: 0.0.0.0/0}]
+    ports:
+      a: {subnet: one, address: 10.0.1.11, security_groups: [open], attach: {netns: a}}
+      b: {subnet: two, address: 10.0.2.11, security_groups: [open], attach: {netns: b}}
+"""
+
+
+class Two:
+    """The two workloads."""
+
+    def __init__(self, weft):
+        self.a, self.b = Netns("a"), Netns("b")
+        weft.apply(INTENT)
+        weft.plugged("blue/a", "blue/b")
+
+    def load(self):
+        """Traffic that has begun to flow."""
+        load = Load(self.a, self.b, "10.0.2.11", 7000, 7001)
+        goes_on(load)
+        return load
+
+
+def goes_on(load, count=20):
+    """The traffic has made progress of so much since now."""
+    begin = load.progress()
+    wait_for(lambda: load.faults or load.progress() >= begin + count, "the traffic goes on", 20)
+
+
+@statement("kill -9 under load loses no packet and breaks no connection")
+def killed(weft, two):
+    load = two.load()
+    weft.end(signal.SIGKILL)
+    goes_on(load, 50)
+    weft.start()
+    weft.plugged("blue/a", "blue/b")
+    goes_on(load, 50)
+    load.stop()
+
+
+@statement("SIGTERM and start under load loses no packet and breaks no connection")
+def stopped(weft, two):
+    load = two.load()
+    equal(weft.end(), 0, "exit status of weftd")
+    goes_on(load, 50)
+    weft.start()
+    weft.plugged("blue/a", "blue/b")
+    goes_on(load, 50)
+    load.stop()
+
+
+@statement("the program is replaced five times under load without loss")
+def replaced(weft, two):
+    load = two.load()
+    for _ in range(5):
+        weft.restart(signal.SIGKILL)
+        weft.plugged("blue/a", "blue/b")
+        goes_on(load, 20)
+    load.stop()
+
+
+@statement("rules changed under load, for other traffic, lose nothing")
+def rules_change(weft, two):
+    load = two.load()
+    for port in range(9000, 9010):
+        weft.weft("rule", "add", "blue/open", "ingress", "tcp", str(port), "--from", "10.0.1.0/24")
+        goes_on(load, 5)
+    load.stop()
+
+
+@statement("while weftd is down what its rules refuse stays refused")
+def refused_while_down(weft, two):
+    weft.end(signal.SIGKILL)
+    check(connect(two.a, "10.0.2.11", 9999, timeout=0.3) is None, "port 9999 is open")
+    check(two.a.ping("10.0.1.1"), "the gateway does not answer while weftd is down")
+    weft.start()
+
+
+@statement("counters and connections are those from before the restart")
+def kept(weft, two):
+    load = two.load()
+    before = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
+    weft.restart(signal.SIGKILL)
+    weft.plugged("blue/a", "blue/b")
+    after = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
+    check(after >= before > 100, f"received packets {before}, then {after}")
+    flows = weft.get("/v1/flows?port=blue/a")["flows"]
+    check(sum(flow["state"] == "established" for flow in flows) >= load.CONNECTIONS,
+          f"established connections after the restart: {len(flows)} flows")
+    load.stop()
+
+
+@statement("a change made while weftd is down in the namespaces is repaired at the start")
+def repaired(weft, two):
+    weft.end(signal.SIGKILL)
+    two.b.run("ip", "link", "delete", "eth0")
+    weft.start()
+    weft.plugged("blue/a", "blue/b")
+    two.load().stop()
+
+
+@statement("a second weftd on the same state refuses to start, in one sentence")
+def twice(weft, _two):
+    done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", "/run/weft/other.sock")
+    check(done.returncode != 0, "a second weftd started")
+    check("already" in done.stderr or "running" in done.stderr or "lock" in done.stderr,
+          f"it says: {done.stderr}")
+    check(weft.answers(), "the first one no longer answers")
+
+
+main(Two)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Traffic that runs beside a fault and counts what it lost.
+
+A `Load` sends numbered datagrams one way without pause, keeps TCP connections talking, and makes
+new connections, all in threads; stop() ends it in order and requires that nothing was lost. The
+receiver's buffer is large and every datagram is waited for at the end, so that what is missing was
+lost on the way.
+"""
+import contextlib
+import socket
+import struct
+import threading
+import time
+
+from harness import connect, equal, listen, pair, check
+
+
+class Load:
+    """Traffic from one namespace to another address, until stop()."""
+
+    CONNECTIONS = 8
+    INTERVAL = 0.0005  # seconds between datagrams
+
+    def __init__(self, client, server, address, udp_port, tcp_port):
+        self.stopping = threading.Event()
+        self.faults = []
+        self.sent, self.received, self.exchanges, self.made = 0, set(), 0, 0
+        self.last = None
+        self.client, self.address, self.tcp_port = client, address, tcp_port
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        any_address = "::" if family == socket.AF_INET6 else "0.0.0.0"
+        self.sink = server.socket(family, socket.SOCK_DGRAM, bind=(any_address, udp_port),
+                                  timeout=0.2)
+        self.sink.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+        self.source = client.socket(family, socket.SOCK_DGRAM)
+        self.source.connect((address, udp_port))
+        self.pairs = [pair(client, server, address, tcp_port) for _ in range(self.CONNECTIONS)]
+        self.server = listen(server, tcp_port, family)
+        self.server.settimeout(0.2)
+        self.threads = [threading.Thread(target=self.guard, args=(work,), daemon=True)
+                        for work in (self.send, self.receive, self.talk, self.accept, self.make)]
+        for thread in self.threads:
+            thread.start()
+
+    def guard(self, work):
+        try:
+            work()
+        except Exception as error:  # pylint: disable=broad-except
+            self.faults.append(f"{work.__name__}: {error!r}")
+
+    def send(self):
+        while not self.stopping.wait(self.INTERVAL):
+            self.source.send(struct.pack("!I", self.sent))
+            self.sent += 1
+        self.last = self.sent
+
+    def receive(self):
+        deadline = None
+        while True:
+            with contextlib.suppress(TimeoutError):
+                self.received.add(struct.unpack("!I", self.sink.recv(64))[0])
+            if self.last is not None:
+                deadline = deadline or time.monotonic() + 3
+                if len(self.received) >= self.last or time.monotonic() > deadline:
+                    return
+
+    def talk(self):
+        while not self.stopping.is_set():
+            for one, other in self.pairs:
+                for sender, receiver in ((one, other), (other, one)):
+                    sender.sendall(b"weft")
+                    if receiver.recv(16) != b"weft":
+                        raise OSError("connection closed")
+                self.exchanges += 1
+
+    def accept(self):
+        while not self.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                self.server.accept()[0].close()
+
+    def make(self):
+        while not self.stopping.wait(0.005):
+            client = connect(self.client, self.address, self.tcp_port)
+            if client is None:
+                raise OSError("a new connection was not made")
+            client.close()
+            self.made += 1
+
+    def progress(self):
+        """How much has gone through; for waiting until the load runs on."""
+        return min(len(self.received), self.exchanges, self.made)
+
+    def stop(self):
+        """End and require that nothing was lost, broken or refused."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(20)
+        for one, other in self.pairs:
+            one.close()
+            other.close()
+        self.server.close()
+        equal(self.faults, [], "faults of the traffic")
+        check(self.sent > 100 and self.exchanges > 10, f"hardly any traffic: {self.sent} datagrams")
+        equal(self.sent - len(self.received), 0, f"datagrams lost of {self.sent}")
