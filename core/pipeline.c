@@ -7,7 +7,8 @@
  *
  * Before: pipeline.h (the entry that both targets call). The stages are the files it names.
  */
-#include "core/flow.h"
+#include "core/pipeline.h"
+
 #include "core/police.h"
 
 /* What the stages need to know of the sender: its port, subnet and VPC. */

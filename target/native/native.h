@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Running the pipeline natively: for the vectors, the fuzzers and `weft trace`.
+ *
+ * One run at a time: tables and the clock are those of the process. Tables are memory by default;
+ * native_live puts them over the maps of a kernel datapath, read only, with everything a packet writes
+ * kept in memory until native_reset.
+ */
+#ifndef WEFT_TARGET_NATIVE_H
+#define WEFT_TARGET_NATIVE_H
+
+#include "core/packet.h"
+
+struct native_result {
+	enum verdict verdict;
+	__u32 object_id;
+	__u32 out_port_id;
+	__u32 out_ifindex;
+	__u32 flags; /* enum packet_flags at the end */
+};
+
+/*
+ * Runs a frame that enters by a device (a key of the table attachments). f: data, length, segment_size
+ * and vlan are set; the rest is filled. A device without a row: VERDICT_UNKNOWN_PORT.
+ */
+void native_run(struct frame *f, __u32 ifindex, struct native_result *result);
+
+/* The same for a port whose attachment the caller knows (weft trace of a port that is not plugged in). */
+void native_run_attached(struct frame *f, const struct attachment *attachment,
+			 struct native_result *result);
+
+/* Forgets every row in memory; tables are memory only again. */
+void native_reset(void);
+
+/* Puts table i over the map fds[i], for all tables. The descriptors stay the caller's. */
+void native_live(const int *fds);
+
+/* 0: the coarse monotonic clock; otherwise the time in ns that every run sees. */
+void native_clock(__u64 ns);
+
+/* A table by its number; never NULL for i < TABLES. */
+struct table *native_table(enum table_id i);
+
+/* The sweep of target/bpf/sweep.bpf.c over the flow table: 1 when the row is over. */
+int native_flow_over(const struct flow_key *key, const struct flow *flow);
+
+#endif

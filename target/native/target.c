@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames on a buffer, the clock, and the entry of the native pipeline. Contracts: native.h, target.h.
+ */
+#include "target/native/native.h"
+
+#include <time.h>
+
+#include "core/pipeline.h"
+
+static __u64 fixed_ns;
+static struct frame *running;
+
+void native_clock(__u64 ns)
+{
+	fixed_ns = ns;
+}
+
+__u64 clock_ns(void)
+{
+	struct timespec now;
+
+	if (fixed_ns)
+		return fixed_ns;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+}
+
+/* As bpf_skb_change_tail: new bytes are zero; a frame that stood for several packets is one now. */
+int frame_resize(struct frame *f, __u32 length)
+{
+	if (length < 14 || length > FRAME_ROOM)
+		return -EINVAL;
+	if (length > f->length)
+		memset(f->data + f->length, 0, length - f->length);
+	f->length = length;
+	f->segment_size = 0;
+	return 0;
+}
+
+/* As bpf_skb_adjust_room(BPF_ADJ_ROOM_MAC). */
+int frame_push(struct frame *f, __u32 size)
+{
+	if (f->length < 14 || f->length + size > FRAME_ROOM)
+		return -ENOMEM;
+	memmove(f->data + 14 + size, f->data + 14, f->length - 14);
+	memset(f->data + 14, 0, size);
+	f->length += size;
+	return 0;
+}
+
+int frame_copy_to(struct frame *f, __u32 ifindex)
+{
+	if (f->copy_count >= FRAME_COPIES_MAX)
+		return -ENOSPC;
+	f->copies[f->copy_count++] = ifindex;
+	return 0;
+}
+
+void note(struct frame *f, enum note what, __u32 object_id)
+{
+	if (f->note_count >= FRAME_NOTES_MAX)
+		return;
+	f->notes[f->note_count].what = what;
+	f->notes[f->note_count].object_id = object_id;
+	f->note_count++;
+}
+
+int event_send(const struct drop_event *event)
+{
+	if (running) {
+		running->event = *event;
+		running->event_count++;
+	}
+	return 0;
+}
+
+void native_run_attached(struct frame *f, const struct attachment *attachment,
+			 struct native_result *result)
+{
+	struct packet p = {
+		.port_id = attachment->port_id,
+		.port_slot = attachment->port_slot,
+		.vpc_slot = attachment->vpc_slot,
+	};
+
+	if (attachment->flags & ATTACHMENT_NO_ETHERNET)
+		p.flags |= PACKET_NO_ETHERNET;
+	f->copy_count = f->note_count = f->event_count = 0;
+	running = f;
+	result->verdict = (enum verdict)pipeline_run(f, &p);
+	running = NULL;
+	result->object_id = p.object_id;
+	result->out_port_id = p.out_port_id;
+	result->out_ifindex = p.out_ifindex;
+	result->flags = p.flags;
+}
+
+void native_run(struct frame *f, __u32 ifindex, struct native_result *result)
+{
+	struct attachment_key key = { .ifindex = ifindex };
+	struct attachment *attachment = table_lookup(attachments, &key);
+
+	memset(result, 0, sizeof(*result));
+	result->verdict = VERDICT_UNKNOWN_PORT;
+	if (attachment)
+		native_run_attached(f, attachment, result);
+}
+
+int native_flow_over(const struct flow_key *key, const struct flow *flow)
+{
+	return !flow_alive(key, flow, clock_tick());
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The native target: frame and table verbs on a buffer and on tables in memory.
+ *
+ * core/ compiled with this header is an ordinary library: unit-tested, fuzzed under sanitizers, and run
+ * by `weft trace` on the live tables. Semantics follow target/bpf/target.h verb by verb; the packet
+ * vectors run through both and are compared.
+ *
+ * Neighbours: table.c (tables in memory, live tables), target.c (frames), native.h (for callers).
+ */
+#ifndef WEFT_TARGET_H
+#define WEFT_TARGET_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <linux/types.h>
+
+#include "core/tables.h"
+#include "core/verdict.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#ifndef __noinline
+#define __noinline __attribute__((noinline))
+#endif
+
+#define be16(x) ((__be16)htons((__u16)(x)))
+#define be32(x) ((__be32)htonl((__u32)(x)))
+#define host16(x) ((__u16)ntohs((__u16)(x)))
+#define host32(x) ((__u32)ntohl((__u32)(x)))
+
+#define FRAME_HEADERS_MAX 1024
+#define FRAME_ROOM 66560 /* bytes of a frame and of what the pipeline may add to it */
+#define FRAME_COPIES_MAX 4096
+#define FRAME_NOTES_MAX 64
+
+struct frame_note {
+	enum note what;
+	__u32 object_id;
+};
+
+/* A frame and what became of it. The caller sets data, length, segment_size and vlan. */
+struct frame {
+	__u8 *data; /* FRAME_ROOM bytes */
+	__u32 length;
+	__u32 segment_size;
+	__u32 vlan; /* 0x10000 | control information, or 0 */
+	__u32 copy_count;
+	__u32 copies[FRAME_COPIES_MAX]; /* ifindexes that got a copy */
+	__u32 note_count;
+	struct frame_note notes[FRAME_NOTES_MAX];
+	__u32 event_count;
+	struct drop_event event; /* the last */
+};
+
+/* One table: rows in memory by key, or a live map of the kernel under a layer of rows written here. */
+struct table {
+	const char *name;
+	enum { TABLE_HASH, TABLE_LRU_HASH, TABLE_LPM_TRIE, TABLE_ARRAY, TABLE_PERCPU_ARRAY } kind;
+	__u32 key_size;
+	__u32 value_size;
+	__u32 room;
+	int live; /* file descriptor of a map, or -1: memory only */
+	struct table_rows *rows;
+};
+
+#define TABLE_EXTERN(name, kind, key, value, room) extern struct table table_##name;
+WEFT_TABLES(TABLE_EXTERN)
+#undef TABLE_EXTERN
+
+#define TABLE_ROW_TYPE(name, kind, key, value, room) typedef value row_of_##name;
+WEFT_TABLES(TABLE_ROW_TYPE)
+#undef TABLE_ROW_TYPE
+
+void *native_lookup(struct table *table, const void *key);
+/* flags: 0 put, 1 only where there is none. */
+int native_update(struct table *table, const void *key, const void *row, int flags);
+int native_remove(struct table *table, const void *key);
+
+#define table_lookup(name, key) ((row_of_##name *)native_lookup(&table_##name, key))
+#define table_put(name, key, row) native_update(&table_##name, key, row, 0)
+#define table_add(name, key, row) native_update(&table_##name, key, row, 1)
+#define table_remove(name, key) native_remove(&table_##name, key)
+
+#define atomic_add(counter, n) ((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+#define atomic_fetch_add64(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
+
+__u64 clock_ns(void);
+
+static inline __u32 clock_tick(void)
+{
+	return (__u32)(clock_ns() >> 20);
+}
+
+static inline __u32 frame_length(struct frame *f)
+{
+	return f->length;
+}
+
+static inline __u32 frame_segment_size(struct frame *f)
+{
+	return f->segment_size;
+}
+
+static inline __u32 frame_vlan(struct frame *f)
+{
+	return f->vlan;
+}
+
+static inline void *frame_header(struct frame *f, __u32 offset, __u32 size)
+{
+	if (offset > FRAME_HEADERS_MAX || offset + size > f->length)
+		return NULL;
+	return f->data + offset;
+}
+
+static inline int frame_load(struct frame *f, __u32 offset, void *to, __u32 size)
+{
+	if (offset > f->length || size > f->length - offset)
+		return -EFAULT;
+	memcpy(to, f->data + offset, size);
+	return 0;
+}
+
+static inline int frame_store(struct frame *f, __u32 offset, const void *from, __u32 size)
+{
+	if (offset > f->length || size > f->length - offset)
+		return -EFAULT;
+	memcpy(f->data + offset, from, size);
+	return 0;
+}
+
+int frame_resize(struct frame *f, __u32 length);
+int frame_push(struct frame *f, __u32 size);
+int frame_copy_to(struct frame *f, __u32 ifindex);
+void note(struct frame *f, enum note what, __u32 object_id);
+
+static inline __u32 bit_lowest(__u64 bits)
+{
+	return (__u32)__builtin_ctzll(bits);
+}
+
+static inline long loop_over(__u32 count, long (*fn)(__u64, void *), void *context)
+{
+	__u32 i;
+
+	for (i = 0; i < count && !fn(i, context); i++)
+		;
+	return i;
+}
+
+int event_send(const struct drop_event *event);
+
+#endif
