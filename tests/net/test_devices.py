@@ -26,7 +26,8 @@ vpcs:
     ports:
       a:  {subnet: web, address: 10.0.1.11, security_groups: [open], attach: {netns: a}}
       b:  {subnet: web, address: 10.0.1.12, security_groups: [open], attach: {netns: b}}
-      vm: {subnet: web, address: 10.0.1.13, security_groups: [open], attach: {tap: tapvm, queues: 4}}
+      vm:
+        {subnet: web, address: 10.0.1.13, security_groups: [open], attach: {tap: tapvm, queues: 4}}
       l3: {subnet: web, address: 10.0.1.14, security_groups: [open], attach: {tun: tunl3}}
 """
 
