@@ -24,15 +24,21 @@
 #define ENTRIES_MIN 6
 #define INLINE_KEY_SIZE 8
 
+/*
+ * struct map_entry - @terminator is always zero and lies right behind the bytes of the key, so
+ * that a text of eight characters can be read from there as one; @value NULL: dead
+ */
 struct map_entry {
 	union {
 		uint8_t bytes[INLINE_KEY_SIZE];
 		void *pointer;
 	} key;
-	uint32_t key_size;
+	uint8_t terminator;
+	uint16_t key_size;
 	uint32_t hash;
-	void *value; /* NULL: dead */
+	void *value;
 };
+_Static_assert(offsetof(struct map_entry, terminator) == INLINE_KEY_SIZE, "text of 8 characters");
 
 /* Two independent random numbers, so that nobody outside can choose keys that collide. */
 static uint64_t hash_seed[2];
@@ -187,7 +193,7 @@ void *map_put(struct map *map, const void *key, size_t key_size, void *value)
 	uint32_t *slot;
 	uint32_t hash;
 
-	if (!value || key_size > UINT32_MAX)
+	if (!value || key_size > UINT16_MAX)
 		abort(); /* a breach of the contract, not an input */
 	seed_hash();
 	hash = hash_bytes(key, key_size);
@@ -201,7 +207,7 @@ void *map_put(struct map *map, const void *key, size_t key_size, void *value)
 	if (map->entry_count == map->entry_capacity)
 		rebuild(map);
 	entry = &map->entries[map->entry_count];
-	*entry = (struct map_entry){ .key_size = (uint32_t)key_size, .hash = hash, .value = value };
+	*entry = (struct map_entry){ .key_size = (uint16_t)key_size, .hash = hash, .value = value };
 	if (key_size > INLINE_KEY_SIZE) {
 		/* One more byte: text keys come back terminated. */
 		entry->key.pointer = xmalloc(key_size + 1);

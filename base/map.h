@@ -5,8 +5,8 @@
  * Entries lie in one dense array in the order they came; a table of 32-bit positions with open
  * addressing finds them. That costs about 30 bytes an entry beside the key, and walking all
  * entries is a walk over an array. Keys up to 8 bytes (u32, u64) are stored in the entry.
- * Keys are copied by the map; values are never NULL and stay the caller's. The hash is seeded
- * at random once per process. Order of iteration is not promised.
+ * Keys (at most 65,535 bytes) are copied by the map; values are never NULL and stay the
+ * caller's. The hash is seeded at random once per process. Order of iteration is not promised.
  * A struct map that is all zero is a valid empty map. One thread.
  */
 #ifndef WEFT_BASE_MAP_H

@@ -100,11 +100,17 @@ static void release(struct harvest *harvest)
 	free(harvest->items);
 }
 
+static int stop_at_once(void *context, const struct store_item *item)
+{
+	(void)context;
+	(void)item;
+	return 1;
+}
+
 int store_watch(struct store *store, const char *prefix, uint64_t after,
 		store_watch_callback *callback, void *context, struct store_watch **watch,
 		struct error *error)
 {
-	struct harvest harvest = { 0 };
 	struct store_watch *fresh;
 	uint64_t revision;
 	int result;
@@ -113,9 +119,8 @@ int store_watch(struct store *store, const char *prefix, uint64_t after,
 		return error_set(error, EINVAL, NULL, "a prefix is longer than %d characters",
 				 STORE_KEY_LENGTH_MAX);
 	/* Asked now so that -ESTALE comes as an answer, not as an event. */
-	result = store->ops->changes(store, prefix, after, collect, &harvest, &revision, error);
-	release(&harvest);
-	if (result)
+	result = store->ops->changes(store, prefix, after, stop_at_once, NULL, &revision, error);
+	if (result < 0)
 		return result;
 	fresh = xcalloc(1, sizeof(*fresh));
 	fresh->store = store;

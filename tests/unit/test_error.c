@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * base/error: codes, sentences, wrapping, cutting.
+ */
+#include "base/error.h"
+#include "tests/unit/unit.h"
+
+static void test_set(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	assert_int_equal(error_set(&error, ENOENT, "vpcs.blue", "no subnet \"%s\"", "web"),
+			 -ENOENT);
+	assert_int_equal(error.code, -ENOENT);
+	assert_string_equal(error.path, "vpcs.blue");
+	assert_string_equal(error.text, "no subnet \"web\"");
+	assert_int_equal(error_set(&error, -EEXIST, NULL, "there"), -EEXIST);
+	assert_string_equal(error.path, "");
+	assert_int_equal(error_set(NULL, -EIO, "p", "%d", 1), -EIO);
+	assert_int_equal(error_set(&error, 0, NULL, "wrong"), -EINVAL);
+	error_clear(&error);
+	assert_int_equal(error.code, 0);
+	error_clear(NULL);
+}
+
+static void test_wrap_itself(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	error_set(&error, EIO, "a.b", "disk");
+	error_set(&error, error.code, error.path, "cannot apply: %s", error.text);
+	assert_string_equal(error.text, "cannot apply: disk");
+	assert_string_equal(error.path, "a.b");
+	assert_int_equal(error_prefix(&error, "port %s", "web1"), -EIO);
+	assert_string_equal(error.text, "port web1: cannot apply: disk");
+	error_clear(&error);
+	assert_int_equal(error_prefix(&error, "x"), 0);
+	assert_string_equal(error.text, "");
+	assert_int_equal(error_prefix(NULL, "x"), 0);
+}
+
+static void test_long(void **state)
+{
+	struct error error = { 0 };
+	char text[2000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	error_set(&error, EINVAL, text, "%s", text);
+	assert_int_equal(strlen(error.text), sizeof(error.text) - 1);
+	assert_int_equal(strlen(error.path), sizeof(error.path) - 1);
+	error_prefix(&error, "%s", text);
+	assert_int_equal(strlen(error.text), sizeof(error.text) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_wrap_itself),
+		cmocka_unit_test(test_long),
+	};
+
+	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
+}
