@@ -122,8 +122,11 @@ def summarize(samples, tests):
                     "runs": len(own),
                 }
                 if ratios:
+                    best = min if test.smaller_is_better else max
                     entry.update(ratio=statistics.median(ratios), ratio_least=min(ratios),
-                                 ratio_most=max(ratios))
+                                 ratio_most=max(ratios),
+                                 ratio_best=best(row[test.value] for row in own) /
+                                 best(base.values()))
                 for extra in ("p99_us", "loss"):
                     values = [row[extra] for row in own if extra in row]
                     if values:

@@ -3,11 +3,10 @@
  * What the parts of weft-load share.
  *
  * weft-load is the server of all tests (load_server.c) and the client of each (load_client.c);
- * load.c reads the command line. It needs nothing but libc, so that it measures the network and
- * not a library. A server takes a run of ports from a base: the base itself is the control port
- * (TCP) and the packet sink (UDP), the next is for latency, the rest are for short connections.
- * There are many of these so that closed connections, which hold their port pair for a minute
- * (TIME_WAIT), do not use up the client's ports: it closes with FIN as real ones do.
+ * load.c reads the command line. A server takes a run of ports from a base: the base itself is the
+ * control port (TCP) and the packet sink (UDP), the next is for latency, the rest are for short
+ * connections: many, so that closed ones, which hold their port pair for a minute (TIME_WAIT), do
+ * not use up the client's ports. The client closes with FIN, as real ones do.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
@@ -72,20 +71,14 @@ uint64_t load_now(void);
 void load_die(const char *what) __attribute__((noreturn));
 
 /**
- * load_write_all - write a whole buffer to a blocking socket
- * @socket: the socket
- * @data: what to write
- * @size: its bytes
+ * load_write_all - write @size bytes at @data to a blocking @socket
  *
  * Return: 0, or a negative errno.
  */
 int load_write_all(int socket, const void *data, uint32_t size);
 
 /**
- * load_read_all - fill a whole buffer from a blocking socket
- * @socket: the socket
- * @data: where to
- * @size: its bytes
+ * load_read_all - read exactly @size bytes from a blocking @socket to @data
  *
  * Return: 0, or a negative errno; -ECONNRESET when the other side closed.
  */

@@ -30,7 +30,8 @@ def number(value):
 def ratio(entry):
     if not entry or "ratio" not in entry:
         return "-"
-    return f"{entry['ratio']:.2f} ({entry['ratio_least']:.2f}-{entry['ratio_most']:.2f})"
+    return (f"{entry['ratio']:.2f} ({entry['ratio_least']:.2f}-{entry['ratio_most']:.2f}; "
+            f"{entry['ratio_best']:.2f})")
 
 
 def forwarding(document):
@@ -40,7 +41,8 @@ def forwarding(document):
         runs = max((entry["runs"] for test in summary.values() for entry in test.values()),
                    default=0)
         lines += ["", f"### Forwarding, IPv{family}: ratio to the bare veth pair", "",
-                  f"Median of {runs} rounds (least-most). Requests: less is better.", ""]
+                  f"Median of {runs} rounds (least-most; best run to best run). "
+                  "Requests: less is better.", ""]
         lines += table(["case"] + [test["title"] for test in tests],
                        [[case["title"]] + ([ratio(summary.get(test["name"], {}).get(case["name"]))
                                             for test in tests] if not case["skipped"]
