@@ -8,7 +8,7 @@
  * change touches, so that the work of a change is in proportion to it. diff.c compares the rows a unit
  * had with those it should have. agent/reconcile.c is the only caller that writes.
  *
- * Neighbours: core/tables.h (rows), policy.c here (classifiers), object.h.
+ * Neighbours: core/tables.h (rows), classifier.c (rules to rows), dirty.c (which units), object.h.
  */
 #ifndef WEFT_MODEL_PLAN_H
 #define WEFT_MODEL_PLAN_H
@@ -73,8 +73,9 @@ struct planner;
 struct planner *planner_new(void);
 void planner_free(struct planner *planner);
 
-/* After a restart: do not use again any id that the live tables hold (policies, rules, rule_words,
- * endpoints are given row by row before the first plan). */
+/* After a restart: do not use again any id that the live tables hold. Policies, subnets, rules, rule_words
+ * and endpoints are given row by row before the first plan_all; rows of other tables do no harm. Group
+ * sets keep the number their endpoints have in the tables, where the intent says which set that is. */
 void planner_reserve(struct planner *planner, enum table_id table, const void *key, const void *value);
 
 /* The number of the set with these groups (ascending ids, count 0 allowed); makes it on first use. */
@@ -90,7 +91,11 @@ void plan_dirty(struct planner *planner, const struct intent *intent, const stru
 /* All units of the intent (start, audit). The array is the caller's to free(). */
 size_t plan_all(struct planner *planner, const struct intent *intent, struct unit **units);
 
-/* The rows of one unit; none when its object is gone. Appends to rows. */
+/* The MAC of a subnet's gateway: locally administered, never that of a port made by the model. */
+struct mac_address plan_gateway_mac(uint32_t subnet_id);
+
+/* The rows of one unit; none when its object is gone. Appends to rows. Only after plan_dirty or plan_all
+ * told the planner of the unit, or again for a port whose device changed. */
 void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,
 	       const struct unit *unit, struct rows *rows);
 
@@ -104,7 +109,9 @@ struct step {
 /*
  * The ordered steps from the rows some units had to the rows they should have. Order: rows that rules
  * need before rows that make anything reachable; what takes reachability away first, then what only it
- * used (architecture.md, section 4). Equal rows give no step. The array is the caller's to free().
+ * used (architecture.md, section 4); rows of vpcs that change come last, for they carry the generation.
+ * STEP_REMOVE of a row of vpcs, which is an array, means: write zeros. Equal rows give no step. The
+ * steps of one change must come from one call. The array is the caller's to free().
  */
 size_t diff_rows(const struct rows *before, const struct rows *after, struct step **steps);
 

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which units a change touches, and whose live connections must be judged again.
+ *
+ * A unit is dirty when a row of it may differ now. The work is in proportion to the change: one more
+ * port in a VPC of ten thousand touches its own unit, and beyond that only what depends on who the
+ * ports are: the flood list of an l2 subnet, route tables that lead to the port, and, when nobody had
+ * its security groups before, that group set and the sets whose rules name one of the groups.
+ *
+ * The generation of a VPC moves with everything that may decide a live connection otherwise: rules,
+ * routes, and changes and removals of ports and subnets. A port that comes has no connections yet,
+ * unless a route leads to it. The VPC's own row carries the generation, so it is dirty then as well.
+ *
+ * Neighbours: plan.h (the contract), planner.c (which port is in which set), plan.c (the rows).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/planner.h"
+
+struct dirty {
+	struct planner *planner;
+	const struct intent *intent;
+	struct map seen; /* kind and id -> anything */
+	struct map vpcs; /* id -> anything */
+	size_t count, room;
+	struct unit *units;
+};
+
+static void mark_kind(struct dirty *dirty, enum unit_kind kind, uint32_t id)
+{
+	uint64_t key = (uint64_t)kind << 32 | id;
+
+	if (map_put(&dirty->seen, &key, sizeof(key), dirty))
+		return;
+	if (dirty->count == dirty->room) {
+		dirty->room = dirty->room ? dirty->room * 2 : 16;
+		dirty->units = xreallocarray(dirty->units, dirty->room, sizeof(*dirty->units));
+	}
+	dirty->units[dirty->count++] = (struct unit){ .kind = kind, .id = id };
+}
+
+static void mark_ids(struct dirty *dirty, enum unit_kind kind, uint32_t *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		mark_kind(dirty, kind, ids[i]);
+	free(ids);
+}
+
+static void mark_objects(struct dirty *dirty, enum unit_kind unit, uint32_t vpc_id,
+			 enum object_kind kind)
+{
+	const struct object **list;
+	size_t count = intent_list(dirty->intent, vpc_id, kind, &list);
+
+	for (size_t i = 0; i < count; i++)
+		mark_kind(dirty, unit, list[i]->id);
+	free(list);
+}
+
+/* The generation of this VPC must move. */
+static void mark_generation(struct dirty *dirty, uint32_t vpc_id)
+{
+	if (!intent_object(dirty->intent, vpc_id))
+		return;
+	map_put_u32(&dirty->vpcs, vpc_id, dirty);
+	mark_kind(dirty, UNIT_VPC, vpc_id);
+}
+
+/* ---- group sets ---- */
+
+static void mark_sets_of_group(struct dirty *dirty, uint32_t group_id)
+{
+	const struct group_set_list *sets = planner_sets_of_group(dirty->planner, group_id);
+
+	for (size_t i = 0; i < sets->count; i++)
+		mark_kind(dirty, UNIT_GROUP_SET, sets->list[i]->id);
+}
+
+/* A set got its first port or lost its last one: rules that name a group of it have one peer more or less. */
+static void mark_set(struct dirty *dirty, const struct group_set *set)
+{
+	mark_kind(dirty, UNIT_GROUP_SET, set->id);
+	for (size_t i = 0; i < set->group_count; i++) {
+		uint32_t *naming;
+		size_t count =
+			intent_groups_naming_group(dirty->intent, set->group_ids[i], &naming);
+
+		for (size_t j = 0; j < count; j++)
+			mark_sets_of_group(dirty, naming[j]);
+		free(naming);
+	}
+}
+
+static void port_move(struct dirty *dirty, uint32_t port_id, const struct port_object *after)
+{
+	struct group_set *set = NULL, *emptied;
+
+	if (after)
+		set = planner_set_of_groups(dirty->planner, after->group_ids, after->group_count);
+	if (planner_port_move(dirty->planner, port_id, set, &emptied))
+		mark_set(dirty, set);
+	if (emptied)
+		mark_set(dirty, emptied);
+}
+
+/* ---- kinds ---- */
+
+static void mark_l2_subnet(struct dirty *dirty, uint32_t subnet_id)
+{
+	const struct object *object = intent_object(dirty->intent, subnet_id);
+
+	if (object && object->kind == OBJECT_SUBNET &&
+	    ((const struct subnet_object *)object)->mode == SUBNET_MODE_L2)
+		mark_kind(dirty, UNIT_SUBNET, subnet_id);
+}
+
+/* Whether a live connection of the port may be decided otherwise. */
+static bool port_decides_otherwise(const struct port_object *a, const struct port_object *b)
+{
+	return a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
+	       a->address_count != b->address_count || a->group_count != b->group_count ||
+	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
+	       a->source_destination_check != b->source_destination_check ||
+	       strcmp(a->host, b->host) != 0 ||
+	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) ||
+	       memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) ||
+	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0]));
+}
+
+static void dirty_port(struct dirty *dirty, const struct change *change)
+{
+	const struct port_object *before = (const struct port_object *)change->before;
+	const struct port_object *after = (const struct port_object *)change->after;
+	const struct port_object *either = after ? after : before;
+	uint32_t id = either->object.id, *tables;
+
+	mark_kind(dirty, UNIT_PORT, id);
+	port_move(dirty, id, after);
+	if (!before || !after || before->subnet_id != after->subnet_id ||
+	    strcmp(before->host, after->host) != 0) {
+		mark_l2_subnet(dirty, either->subnet_id);
+		if (before)
+			mark_l2_subnet(dirty, before->subnet_id);
+	}
+	if (!before || !after) {
+		size_t count = intent_tables_with_port(dirty->intent, id, &tables);
+
+		if (count)
+			mark_generation(dirty, either->object.vpc_id);
+		mark_ids(dirty, UNIT_ROUTE_TABLE, tables, count);
+	}
+	if (before && (!after || port_decides_otherwise(before, after)))
+		mark_generation(dirty, either->object.vpc_id);
+}
+
+static void dirty_vpc(struct dirty *dirty, const struct change *change)
+{
+	const struct vpc_object *before = (const struct vpc_object *)change->before;
+	const struct vpc_object *after = (const struct vpc_object *)change->after;
+	uint32_t id = after ? after->object.id : before->object.id;
+
+	mark_kind(dirty, UNIT_VPC, id);
+	if (!before || !after)
+		return;
+	if (before->cidr_count != after->cidr_count ||
+	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0]))) {
+		mark_objects(dirty, UNIT_ROUTE_TABLE, id, OBJECT_ROUTE_TABLE);
+		mark_generation(dirty, id);
+	}
+	if (before->mtu != after->mtu) {
+		mark_objects(dirty, UNIT_PORT, id, OBJECT_PORT);
+		mark_generation(dirty, id);
+	}
+	if (before->established != after->established ||
+	    memcmp(before->timeouts, after->timeouts, sizeof(after->timeouts)) != 0)
+		mark_generation(dirty, id);
+}
+
+static void dirty_subnet(struct dirty *dirty, const struct change *change)
+{
+	const struct subnet_object *before = (const struct subnet_object *)change->before;
+	const struct subnet_object *after = (const struct subnet_object *)change->after;
+	uint32_t id = after ? after->object.id : before->object.id;
+
+	mark_kind(dirty, UNIT_SUBNET, id);
+	if (before)
+		mark_generation(dirty, before->object.vpc_id);
+	/* The mode says whether the ports' sources are checked. */
+	if (before && after && before->mode != after->mode) {
+		uint32_t *ports;
+		size_t count = intent_ports_of_subnet(dirty->intent, id, &ports);
+
+		mark_ids(dirty, UNIT_PORT, ports, count);
+	}
+}
+
+static void dirty_acl(struct dirty *dirty, const struct change *change)
+{
+	const struct object *either = change->after ? change->after : change->before;
+	uint32_t *subnets;
+	size_t count = intent_subnets_of_acl(dirty->intent, either->id, &subnets);
+
+	mark_kind(dirty, UNIT_ACL, either->id);
+	mark_ids(dirty, UNIT_SUBNET, subnets, count);
+	if (change->before)
+		mark_generation(dirty, either->vpc_id);
+}
+
+static void dirty_change(struct dirty *dirty, const struct change *change)
+{
+	const struct object *either = change->after ? change->after : change->before;
+
+	switch (change->kind) {
+	case OBJECT_VPC: dirty_vpc(dirty, change); break;
+	case OBJECT_SUBNET: dirty_subnet(dirty, change); break;
+	case OBJECT_PORT: dirty_port(dirty, change); break;
+	case OBJECT_ROUTE_TABLE:
+		mark_kind(dirty, UNIT_ROUTE_TABLE, either->id);
+		if (change->before)
+			mark_generation(dirty, either->vpc_id);
+		break;
+	case OBJECT_SECURITY_GROUP:
+		mark_sets_of_group(dirty, either->id);
+		if (change->before)
+			mark_generation(dirty, either->vpc_id);
+		break;
+	case OBJECT_ACL: dirty_acl(dirty, change); break;
+	case OBJECT_KINDS: /* a route: it changes with its table */
+	case OBJECT_GROUP_RULE:
+	case OBJECT_ACL_RULE: break;
+	}
+}
+
+/* ---- results ---- */
+
+/* By kind, and within a kind as they came. The array is the caller's to free(). */
+static struct unit *units_sort(const struct unit *units, size_t count)
+{
+	struct unit *sorted = xcalloc(count, sizeof(*sorted));
+	size_t done = 0;
+
+	for (int kind = UNIT_VPC; kind <= UNIT_PORT; kind++) {
+		for (size_t i = 0; i < count; i++) {
+			if ((int)units[i].kind == kind)
+				sorted[done++] = units[i];
+		}
+	}
+	return sorted;
+}
+
+static void dirty_finish(struct dirty *dirty, struct unit **units, size_t *unit_count)
+{
+	*units = units_sort(dirty->units, dirty->count);
+	*unit_count = dirty->count;
+	free(dirty->units);
+	map_fini(&dirty->seen, NULL);
+}
+
+void plan_dirty(struct planner *planner, const struct intent *intent, const struct change *changes,
+		size_t change_count, struct unit **units, size_t *unit_count, uint32_t **vpc_ids,
+		size_t *vpc_count)
+{
+	struct dirty dirty = { .planner = planner, .intent = intent };
+
+	/* Ports first: which sets have ports must be known when a group's sets are asked for. */
+	for (size_t i = 0; i < change_count; i++) {
+		if (changes[i].kind == OBJECT_PORT)
+			dirty_change(&dirty, &changes[i]);
+	}
+	for (size_t i = 0; i < change_count; i++) {
+		if (changes[i].kind != OBJECT_PORT)
+			dirty_change(&dirty, &changes[i]);
+	}
+	*vpc_ids = xcalloc(map_count(&dirty.vpcs), sizeof(**vpc_ids));
+	*vpc_count = 0;
+	MAP_FOR_EACH(&dirty.vpcs, it)
+	(*vpc_ids)[(*vpc_count)++] = *(const uint32_t *)it.key;
+	map_fini(&dirty.vpcs, NULL);
+	dirty_finish(&dirty, units, unit_count);
+}
+
+size_t plan_all(struct planner *planner, const struct intent *intent, struct unit **units)
+{
+	static const struct {
+		enum unit_kind unit;
+		enum object_kind object;
+	} kinds[] = {
+		{ UNIT_SUBNET, OBJECT_SUBNET },
+		{ UNIT_ROUTE_TABLE, OBJECT_ROUTE_TABLE },
+		{ UNIT_ACL, OBJECT_ACL },
+		{ UNIT_PORT, OBJECT_PORT },
+	};
+	struct dirty all = { .planner = planner, .intent = intent };
+	const struct object **vpcs;
+	size_t count, vpc_count = intent_list(intent, 0, OBJECT_VPC, &vpcs);
+
+	planner_recount(planner, intent);
+	for (size_t i = 0; i < vpc_count; i++) {
+		mark_kind(&all, UNIT_VPC, vpcs[i]->id);
+		for (size_t j = 0; j < ARRAY_SIZE(kinds); j++)
+			mark_objects(&all, kinds[j].unit, vpcs[i]->id, kinds[j].object);
+	}
+	free(vpcs);
+	MAP_FOR_EACH(&planner->sets_by_id, it)
+	{
+		const struct group_set *set = it.value;
+
+		if (set->port_count)
+			mark_kind(&all, UNIT_GROUP_SET, set->id);
+	}
+	dirty_finish(&all, units, &count);
+	return count;
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rows of each unit: what the intent looks like in the tables.
+ *
+ * A unit's rows depend only on the intent, on what the host says of its devices, and on ids that the
+ * planner remembers, so planning twice gives the same rows. Two prefixes need care everywhere a table
+ * finds the longest one: in 128 bits ::/0 covers the IPv4 addresses, but an IPv6 prefix never means
+ * them. Where such a prefix is planned, a row for ::ffff:0:0/96 that says "nothing" is planned with it.
+ *
+ * Neighbours: plan.h (the contract), dirty.c (which units), planner.c (memory), classifier.c (rules).
+ */
+#include "model/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/verdict.h"
+#include "model/planner.h"
+
+#define IPV4_LENGTH 96
+#define TICKS_MAX INT32_MAX /* ticks are compared by signed difference */
+
+struct plan {
+	struct planner *planner;
+	const struct intent *intent;
+	const struct plan_host *host;
+	struct rows *rows;
+};
+
+/* ---- small things ---- */
+
+static uint32_t ticks_of_seconds(uint32_t seconds)
+{
+	uint64_t ticks = (uint64_t)seconds * TICKS_PER_SECOND;
+
+	return ticks > TICKS_MAX ? TICKS_MAX : (uint32_t)ticks;
+}
+
+static struct address address_row(const struct ip_address *address)
+{
+	struct address row;
+
+	memcpy(&row, address, sizeof(row));
+	return row;
+}
+
+static const struct object *object_of(const struct intent *intent, uint32_t id,
+				      enum object_kind kind)
+{
+	const struct object *object = intent_object(intent, id);
+
+	return object && object->kind == kind ? object : NULL;
+}
+
+static bool address_is_zero(const struct ip_address *address)
+{
+	static const struct ip_address zero;
+
+	return ip_address_equal(address, &zero);
+}
+
+/* Whether an IPv6 prefix would catch IPv4 addresses in a table of 128 bits. */
+static bool prefix_swallows_ipv4(const struct ip_prefix *prefix)
+{
+	static const struct ip_prefix mapped = { .address = { { [10] = 0xff, [11] = 0xff } },
+						 .length = IPV4_LENGTH };
+	size_t bytes = prefix->length / 8, bits = prefix->length % 8;
+
+	if (prefix->length >= IPV4_LENGTH ||
+	    memcmp(prefix->address.byte, mapped.address.byte, bytes))
+		return false;
+	return !bits || !((prefix->address.byte[bytes] ^ mapped.address.byte[bytes]) >> (8 - bits));
+}
+
+struct mac_address plan_gateway_mac(uint32_t subnet_id)
+{
+	struct mac_address mac = { { 0x06, 0x57, (uint8_t)(subnet_id >> 24),
+				     (uint8_t)(subnet_id >> 16), (uint8_t)(subnet_id >> 8),
+				     (uint8_t)subnet_id } };
+
+	return mac;
+}
+
+/* ---- vpc ---- */
+
+static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
+{
+	struct slot_key key = { .slot = plan->host->vpc_slot(plan->host->context, vpc->object.id) };
+	struct vpc row = {
+		.vpc_id = vpc->object.id,
+		.generation = plan->host->vpc_generation(plan->host->context, vpc->object.id),
+		.flags = vpc->established == ESTABLISHED_CUT ? VPC_CUT : 0,
+		.flow_limit = vpc->flow_limit,
+	};
+
+	for (size_t i = 0; i < TIMEOUTS; i++)
+		row.timeout[i] = ticks_of_seconds(vpc->timeouts[i]);
+	rows_add(plan->rows, TABLE_vpcs, &key, &row);
+}
+
+/* ---- subnet ---- */
+
+/* The gateway's addresses are endpoints of no port, so that the gateway of another subnet is known. */
+static void plan_gateway(const struct plan *plan, const struct subnet_object *subnet,
+			 const struct mac_address *mac)
+{
+	for (size_t family = 0; family < 2; family++) {
+		const struct ip_address *gateway = &subnet->gateways[family];
+		struct endpoint_key key = { .vpc_id = subnet->object.vpc_id };
+		struct endpoint row = { .subnet_id = subnet->object.id };
+
+		if (address_is_zero(gateway) ||
+		    intent_address_owner(plan->intent, subnet->object.vpc_id, gateway))
+			continue;
+		key.address = address_row(gateway);
+		memcpy(row.mac, mac->byte, sizeof(row.mac));
+		rows_add(plan->rows, TABLE_endpoints, &key, &row);
+	}
+}
+
+/* The ports of this host that get what an l2 subnet floods. Returns how many. */
+static uint32_t plan_floods(const struct plan *plan, uint32_t subnet_id)
+{
+	uint32_t *port_ids, count = 0;
+	size_t port_count = intent_ports_of_subnet(plan->intent, subnet_id, &port_ids);
+
+	for (size_t i = 0; i < port_count; i++) {
+		struct flood_key key = { .subnet_id = subnet_id, .index = count };
+		struct flood row = { .port_id = port_ids[i] };
+		struct port_device device;
+
+		if (!plan->host->port_device(plan->host->context, port_ids[i], &device))
+			continue;
+		rows_add(plan->rows, TABLE_floods, &key, &row);
+		count++;
+	}
+	free(port_ids);
+	return count;
+}
+
+static void acl_orders(const struct acl_object *acl, struct rule_order *egress,
+		       struct rule_order *ingress)
+{
+	memset(egress, 0, sizeof(*egress));
+	memset(ingress, 0, sizeof(*ingress));
+	rule_order_add(egress, &acl->egress);
+	rule_order_add(ingress, &acl->ingress);
+}
+
+/* An ACL without rules has classifiers all the same: they match nothing, and so all is denied. */
+static void plan_subnet_acl(const struct plan *plan, uint32_t acl_id, struct subnet *row)
+{
+	const struct object *object = object_of(plan->intent, acl_id, OBJECT_ACL);
+	struct rule_order egress, ingress;
+	struct acl_state *state;
+
+	if (!object)
+		return;
+	acl_orders((const struct acl_object *)object, &egress, &ingress);
+	state = planner_acl(plan->planner, acl_id);
+	row->acl_id = acl_id;
+	row->acl_egress = classifier_settle(state->egress, &egress, &plan->planner->ids);
+	row->acl_ingress = classifier_settle(state->ingress, &ingress, &plan->planner->ids);
+	rule_order_fini(&egress);
+	rule_order_fini(&ingress);
+}
+
+static void plan_subnet(const struct plan *plan, const struct subnet_object *subnet)
+{
+	struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	struct subnet_key key = { .subnet_id = subnet->object.id };
+	struct subnet row = {
+		.vpc_id = subnet->object.vpc_id,
+		.route_table_id = subnet->route_table_id,
+		.flood_rate = subnet->flood_rate,
+		.station_limit = subnet->station_limit,
+		.station_ageing = ticks_of_seconds(subnet->station_ageing),
+	};
+
+	memcpy(row.gateway_mac, mac.byte, sizeof(row.gateway_mac));
+	for (size_t family = 0; family < 2; family++) {
+		const struct ip_prefix *cidr = &subnet->cidrs[family];
+
+		if (cidr->length) {
+			struct ip_address first = ip_prefix_first(cidr);
+
+			row.network[family] = address_row(&first);
+			row.prefix_length[family] = cidr->length;
+		}
+		row.gateway[family] = address_row(&subnet->gateways[family]);
+	}
+	plan_subnet_acl(plan, subnet->acl_id, &row);
+	if (subnet->mode == SUBNET_MODE_L2) {
+		row.flags |= SUBNET_L2;
+		row.flood_count = plan_floods(plan, subnet->object.id);
+	}
+	rows_add(plan->rows, TABLE_subnets, &key, &row);
+	plan_gateway(plan, subnet, &mac);
+}
+
+/* ---- route table ---- */
+
+static void route_add(const struct plan *plan, uint32_t table_id, const struct ip_prefix *prefix,
+		      struct route row)
+{
+	struct ip_address first = ip_prefix_first(prefix);
+	struct route_key key = {
+		.prefix_length = 32u + prefix->length,
+		.table_id = table_id,
+		.address = address_row(&first),
+	};
+
+	rows_add(plan->rows, TABLE_routes, &key, &row);
+}
+
+/* A route to ports: those that exist. None: a blackhole (V24). */
+static struct route route_to_ports(const struct plan *plan, const struct route_object *route)
+{
+	struct route row = { .kind = ROUTE_BLACKHOLE, .route_id = route->id };
+	struct nexthops hops = { 0 };
+
+	for (size_t i = 0; i < route->port_count && hops.count < NEXTHOPS_MAX; i++) {
+		if (object_of(plan->intent, route->port_ids[i], OBJECT_PORT))
+			hops.port_id[hops.count++] = route->port_ids[i];
+	}
+	if (hops.count == 1) {
+		row.kind = ROUTE_PORT;
+		row.target = hops.port_id[0];
+	} else if (hops.count > 1) {
+		struct nexthop_key key = { .group_id = route->id };
+
+		row.kind = ROUTE_GROUP;
+		row.target = route->id;
+		rows_add(plan->rows, TABLE_nexthop_groups, &key, &hops);
+	}
+	return row;
+}
+
+static void plan_route(const struct plan *plan, uint32_t table_id, const struct route_object *route)
+{
+	struct route row = { .route_id = route->id };
+
+	switch (route->via) {
+	case VIA_LOCAL: row.kind = ROUTE_LOCAL; break;
+	case VIA_BLACKHOLE: row.kind = ROUTE_BLACKHOLE; break;
+	case VIA_PORTS: row = route_to_ports(plan, route); break;
+	}
+	route_add(plan, table_id, &route->to, row);
+}
+
+static bool table_has_route(const struct route_table_object *table, const struct ip_prefix *to)
+{
+	for (size_t i = 0; i < table->route_count; i++) {
+		if (ip_prefix_equal(&table->routes[i].to, to))
+			return true;
+	}
+	return false;
+}
+
+static void plan_route_table(const struct plan *plan, const struct route_table_object *table)
+{
+	static const char *const reserved[] = { "169.254.168.0/22", "fd00:ec2::/32" }; /* V22 */
+	const struct object *object = object_of(plan->intent, table->object.vpc_id, OBJECT_VPC);
+	const struct vpc_object *vpc = (const struct vpc_object *)object;
+	struct ip_prefix ipv4 = { .address = ip_address_from_ipv4(0), .length = IPV4_LENGTH };
+	uint32_t id = table->object.id;
+	bool border = false;
+
+	for (size_t i = 0; i < table->route_count; i++) {
+		plan_route(plan, id, &table->routes[i]);
+		border |= prefix_swallows_ipv4(&table->routes[i].to);
+	}
+	for (size_t i = 0; vpc && i < vpc->cidr_count; i++) {
+		if (!table_has_route(table, &vpc->cidrs[i]))
+			route_add(plan, id, &vpc->cidrs[i],
+				  (struct route){ .kind = ROUTE_LOCAL, .route_id = id });
+		border |= prefix_swallows_ipv4(&vpc->cidrs[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+		struct ip_prefix prefix;
+
+		if (!ip_prefix_parse(reserved[i], &prefix) && !table_has_route(table, &prefix))
+			route_add(plan, id, &prefix,
+				  (struct route){ .kind = ROUTE_RESERVED, .route_id = id });
+	}
+	/* V19: ::/0 says nothing about 0.0.0.0/0. Kind 0 is no route at all. */
+	if (border && !table_has_route(table, &ipv4))
+		route_add(plan, id, &ipv4, (struct route){ .route_id = id });
+}
+
+/* ---- rules ---- */
+
+/* Sets with ports that have one of the groups the rules name. The array is the caller's to free(). */
+static size_t peers_collect(const struct planner *planner, const struct rule_order *order,
+			    struct classifier_peer **peers)
+{
+	uint32_t *named;
+	size_t named_count = rule_order_groups(order, &named), count = 0;
+	struct map seen = { 0 };
+
+	*peers = NULL;
+	for (size_t i = 0; i < named_count; i++) {
+		const struct group_set_list *sets = planner_sets_of_group(planner, named[i]);
+
+		*peers = xreallocarray(*peers, count + sets->count, sizeof(**peers));
+		for (size_t j = 0; j < sets->count; j++) {
+			struct group_set *set = sets->list[j];
+
+			if (map_put_u32(&seen, set->id, set))
+				continue;
+			(*peers)[count++] = (struct classifier_peer){
+				.group_set_id = set->id,
+				.group_count = set->group_count,
+				.group_ids = set->group_ids,
+			};
+		}
+	}
+	map_fini(&seen, NULL);
+	free(named);
+	return count;
+}
+
+static uint32_t plan_classifier(const struct plan *plan, struct classifier *classifier,
+				const struct rule_order *order)
+{
+	struct classifier_peer *peers;
+	size_t peer_count = peers_collect(plan->planner, order, &peers);
+
+	classifier_compile(classifier, order, peers, peer_count, &plan->planner->ids, plan->rows);
+	free(peers);
+	return classifier_settle(classifier, order, &plan->planner->ids);
+}
+
+static void plan_acl(const struct plan *plan, uint32_t acl_id)
+{
+	const struct object *object = object_of(plan->intent, acl_id, OBJECT_ACL);
+	struct rule_order egress, ingress;
+	struct acl_state *state;
+
+	if (!object) {
+		planner_acl_forget(plan->planner, acl_id);
+		return;
+	}
+	acl_orders((const struct acl_object *)object, &egress, &ingress);
+	state = planner_acl(plan->planner, acl_id);
+	plan_classifier(plan, state->egress, &egress);
+	plan_classifier(plan, state->ingress, &ingress);
+	rule_order_fini(&egress);
+	rule_order_fini(&ingress);
+}
+
+static void plan_group_set(const struct plan *plan, uint32_t set_id)
+{
+	struct group_set *set = planner_set_by_id(plan->planner, set_id);
+	struct rule_order egress = { 0 }, ingress = { 0 };
+	struct policy_key key = { .group_set_id = set_id };
+	struct policy row = { 0 };
+
+	if (!set)
+		return;
+	if (!set->port_count) {
+		planner_set_forget(plan->planner, set);
+		return;
+	}
+	for (size_t i = 0; i < set->group_count; i++) {
+		const struct object *object =
+			object_of(plan->intent, set->group_ids[i], OBJECT_SECURITY_GROUP);
+		const struct security_group_object *group =
+			(const struct security_group_object *)object;
+
+		if (!group)
+			continue;
+		rule_order_add(&egress, &group->egress);
+		rule_order_add(&ingress, &group->ingress);
+	}
+	rule_order_specific_first(&egress);
+	rule_order_specific_first(&ingress);
+	row.object_id = set->group_count ? set->group_ids[0] : 0;
+	row.egress = plan_classifier(plan, set->egress, &egress);
+	row.ingress = plan_classifier(plan, set->ingress, &ingress);
+	rows_add(plan->rows, TABLE_policies, &key, &row);
+	rule_order_fini(&egress);
+	rule_order_fini(&ingress);
+}
+
+/* ---- port ---- */
+
+static void allowed_add(const struct plan *plan, uint32_t port_id, const struct ip_prefix *prefix,
+			uint32_t allowed_port_id)
+{
+	struct ip_address first = ip_prefix_first(prefix);
+	struct allowed_key key = {
+		.prefix_length = 32u + prefix->length,
+		.port_id = port_id,
+		.address = address_row(&first),
+	};
+	struct allowed row = { .port_id = allowed_port_id };
+
+	rows_add(plan->rows, TABLE_allowed_sources, &key, &row);
+}
+
+static void plan_allowed(const struct plan *plan, const struct port_object *port)
+{
+	struct ip_prefix ipv4 = { .address = ip_address_from_ipv4(0), .length = IPV4_LENGTH };
+	bool border = false, ipv4_any = false;
+
+	for (size_t i = 0; i < port->allowed_count; i++) {
+		allowed_add(plan, port->object.id, &port->allowed[i], port->object.id);
+		border |= prefix_swallows_ipv4(&port->allowed[i]);
+		ipv4_any |= ip_prefix_equal(&port->allowed[i], &ipv4);
+	}
+	/* Of another port: allows nothing. */
+	if (border && !ipv4_any)
+		allowed_add(plan, port->object.id, &ipv4, 0);
+}
+
+/* Other ports find the port by its addresses, on this host or not, plugged in or not. */
+static void plan_endpoints(const struct plan *plan, const struct port_object *port,
+			   uint32_t group_set_id)
+{
+	for (size_t i = 0; i < port->address_count; i++) {
+		struct endpoint_key key = {
+			.vpc_id = port->object.vpc_id,
+			.address = address_row(&port->addresses[i]),
+		};
+		struct endpoint row = {
+			.port_id = port->object.id,
+			.subnet_id = port->subnet_id,
+			.group_set_id = group_set_id,
+		};
+
+		memcpy(row.mac, port->mac.byte, sizeof(row.mac));
+		rows_add(plan->rows, TABLE_endpoints, &key, &row);
+	}
+}
+
+static void plan_device(const struct plan *plan, const struct port_object *port,
+			const struct port_device *device, uint32_t vpc_slot)
+{
+	struct attachment_key key = { .ifindex = device->ifindex };
+	struct attachment row = {
+		.port_id = port->object.id,
+		.port_slot = device->slot,
+		.vpc_slot = vpc_slot,
+		.flags = device->attachment_flags,
+	};
+	struct station_key station_key = { .subnet_id = port->subnet_id };
+	struct station station = { .port_id = port->object.id, .flags = STATION_STATIC };
+
+	if (device->ifindex)
+		rows_add(plan->rows, TABLE_attachments, &key, &row);
+	memcpy(station_key.mac, port->mac.byte, sizeof(station_key.mac));
+	rows_add(plan->rows, TABLE_stations, &station_key, &station);
+}
+
+static void plan_port(const struct plan *plan, const struct port_object *port)
+{
+	const struct plan_host *host = plan->host;
+	const struct vpc_object *vpc =
+		(const struct vpc_object *)object_of(plan->intent, port->object.vpc_id, OBJECT_VPC);
+	const struct subnet_object *subnet = (const struct subnet_object *)object_of(
+		plan->intent, port->subnet_id, OBJECT_SUBNET);
+	struct port_key key = { .port_id = port->object.id };
+	struct port_device device = { 0 };
+	struct port row = {
+		.vpc_id = port->object.vpc_id,
+		.subnet_id = port->subnet_id,
+		.mtu = port->mtu,
+		.group_set_id =
+			planner_group_set(plan->planner, port->group_ids, port->group_count),
+		.flow_limit = port->flow_limit,
+		.flow_guarantee = host->flow_guarantee,
+	};
+
+	if (!vpc || !subnet)
+		return;
+	plan_endpoints(plan, port, row.group_set_id);
+	if (!host->port_device(host->context, port->object.id, &device))
+		return;
+	row.vpc_slot = host->vpc_slot(host->context, port->object.vpc_id);
+	row.port_slot = device.slot;
+	row.ifindex = device.ifindex;
+	row.kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
+	if (!row.mtu)
+		row.mtu = vpc->mtu;
+	/* An l2 subnet is a switch: whatever is behind a port may send. */
+	if (port->source_destination_check && subnet->mode != SUBNET_MODE_L2)
+		row.flags |= PORT_CHECK_SOURCE | PORT_CHECK_MAC;
+	if (port->allowed_count)
+		row.flags |= PORT_EXTRA_ADDRESSES;
+	memcpy(row.mac, port->mac.byte, sizeof(row.mac));
+	rows_add(plan->rows, TABLE_ports, &key, &row);
+	plan_allowed(plan, port);
+	plan_device(plan, port, &device, row.vpc_slot);
+}
+
+/* ---- any unit ---- */
+
+static const void *unit_object(const struct plan *plan, const struct unit *unit,
+			       enum object_kind kind)
+{
+	return object_of(plan->intent, unit->id, kind);
+}
+
+void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,
+	       const struct unit *unit, struct rows *rows)
+{
+	const struct plan plan = { planner, intent, host, rows };
+	const void *object;
+
+	switch (unit->kind) {
+	case UNIT_VPC:
+		if ((object = unit_object(&plan, unit, OBJECT_VPC)))
+			plan_vpc(&plan, object);
+		break;
+	case UNIT_SUBNET:
+		if ((object = unit_object(&plan, unit, OBJECT_SUBNET)))
+			plan_subnet(&plan, object);
+		break;
+	case UNIT_ROUTE_TABLE:
+		if ((object = unit_object(&plan, unit, OBJECT_ROUTE_TABLE)))
+			plan_route_table(&plan, object);
+		break;
+	case UNIT_ACL: plan_acl(&plan, unit->id); break;
+	case UNIT_GROUP_SET: plan_group_set(&plan, unit->id); break;
+	case UNIT_PORT:
+		if ((object = unit_object(&plan, unit, OBJECT_PORT)))
+			plan_port(&plan, object);
+		break;
+	}
+}
