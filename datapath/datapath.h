@@ -7,7 +7,8 @@
  *
  * A datapath is pinned under /sys/fs/bpf/weft/<instance>/: closing it stops nothing. Opening it again
  * finds the tables with their rows, puts the new program in the place of the old one atomically, and
- * copies tables whose layout changed.
+ * copies tables whose layout or room changed. Another bpffs than /sys/fs/bpf is used where the
+ * environment variable WEFT_BPFFS names one (a lab's daemons have mounts of their own).
  */
 #ifndef WEFT_DATAPATH_DATAPATH_H
 #define WEFT_DATAPATH_DATAPATH_H
@@ -20,10 +21,18 @@
 #include "core/tables.h"
 #include "core/verdict.h"
 
+/* How programs hang on devices. Both survive the daemon and are replaced atomically. */
+enum datapath_hook {
+	DATAPATH_HOOK_AUTO,   /* clsact: a tcx link waits for an RCU grace period, 13 ms a device */
+	DATAPATH_HOOK_CLSACT,
+	DATAPATH_HOOK_TCX,    /* needs Linux 6.6 */
+};
+
 struct datapath_options {
 	const char *instance;    /* name under /sys/fs/bpf/weft/ */
 	uint32_t flow_capacity;  /* connections; the table has two rows for each. 0: 524,288 */
 	uint32_t event_rate;     /* drop events per second and port. 0: 100 */
+	enum datapath_hook hook;
 };
 
 /* A probed feature of the kernel: name, whether it is there, what its absence means. */
@@ -49,7 +58,12 @@ void datapath_close(struct datapath *datapath);
 /* Detaches all programs and removes every pin: for `weftd --remove-datapath` and the lab. */
 int datapath_destroy(const char *instance, struct error *error);
 
-/* ---- tables; 0 or negative errno (-ENOENT, -E2BIG when full, -ENOMEM) ---- */
+/*
+ * ---- tables; 0 or negative errno (-ENOENT, -E2BIG when full, -ENOMEM) ----
+ * Every row of an array is always there: removing one makes it zero, a walk leaves out rows that are
+ * zero. An LPM table's get finds the longest prefix that contains the key. Tables with a counter per
+ * CPU are read as sums and cannot be written (-ENOTSUP).
+ */
 int datapath_put(struct datapath *datapath, enum table_id table, const void *key, const void *value);
 int datapath_remove(struct datapath *datapath, enum table_id table, const void *key);
 int datapath_get(struct datapath *datapath, enum table_id table, const void *key, void *value);
@@ -57,6 +71,7 @@ int datapath_get(struct datapath *datapath, enum table_id table, const void *key
  * done, where not NULL, gets the number of rows written before an error. */
 int datapath_put_many(struct datapath *datapath, enum table_id table, const void *keys,
 		      const void *values, size_t count, size_t *done);
+/* Rows that are not there are no error. */
 int datapath_remove_many(struct datapath *datapath, enum table_id table, const void *keys,
 			 size_t count);
 /* Every row, in no order; rows that change meanwhile may be seen twice or not at all. */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The datapath's face: finds the provider's function for each call of datapath.h.
+ *
+ * What all providers have in common is here: the list of tables with their sizes, the bounds of
+ * table numbers and slots, and the counters, which are memory with either provider.
+ */
+#include <errno.h>
+
+#include "datapath/provider.h"
+
+#define TABLE_LINE(table, table_kind, key, value, rows)                                            \
+	[TABLE_##table] = { #table, TABLE_##table_kind, sizeof(key), sizeof(value), rows },
+const struct datapath_table datapath_tables[TABLES] = { WEFT_TABLES(TABLE_LINE) };
+#undef TABLE_LINE
+
+void datapath_close(struct datapath *datapath)
+{
+	if (datapath)
+		datapath->operations->close(datapath);
+}
+
+int datapath_put(struct datapath *datapath, enum table_id table, const void *key, const void *value)
+{
+	return datapath_put_many(datapath, table, key, value, 1, NULL);
+}
+
+int datapath_put_many(struct datapath *datapath, enum table_id table, const void *keys,
+		      const void *values, size_t count, size_t *done)
+{
+	size_t written = 0;
+	int result = 0;
+
+	if ((unsigned int)table >= TABLES)
+		result = -EINVAL;
+	else if (datapath_tables[table].kind == TABLE_PERCPU_ARRAY)
+		result = -ENOTSUP;
+	else if (count)
+		result = datapath->operations->put_many(datapath, table, keys, values, count,
+							&written);
+	if (done)
+		*done = written;
+	return result;
+}
+
+int datapath_remove(struct datapath *datapath, enum table_id table, const void *key)
+{
+	if ((unsigned int)table >= TABLES)
+		return -EINVAL;
+	if (datapath_tables[table].kind == TABLE_PERCPU_ARRAY)
+		return -ENOTSUP;
+	return datapath->operations->remove(datapath, table, key);
+}
+
+int datapath_remove_many(struct datapath *datapath, enum table_id table, const void *keys,
+			 size_t count)
+{
+	if ((unsigned int)table >= TABLES)
+		return -EINVAL;
+	if (datapath_tables[table].kind == TABLE_PERCPU_ARRAY)
+		return -ENOTSUP;
+	return count ? datapath->operations->remove_many(datapath, table, keys, count) : 0;
+}
+
+int datapath_get(struct datapath *datapath, enum table_id table, const void *key, void *value)
+{
+	if ((unsigned int)table >= TABLES)
+		return -EINVAL;
+	return datapath->operations->get(datapath, table, key, value);
+}
+
+int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context)
+{
+	if ((unsigned int)table >= TABLES)
+		return -EINVAL;
+	return datapath->operations->walk(datapath, table, fn, context);
+}
+
+int datapath_table_fd(struct datapath *datapath, enum table_id table)
+{
+	if ((unsigned int)table >= TABLES)
+		return -1;
+	return datapath->operations->table_fd(datapath, table);
+}
+
+int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
+{
+	if (!ifindex || kind == PORT_UNPLUGGED || kind > PORT_TUN)
+		return error_set(error, EINVAL, NULL, "there is no device to attach to");
+	return datapath->operations->attach(datapath, ifindex, kind, error);
+}
+
+int datapath_detach(struct datapath *datapath, uint32_t ifindex)
+{
+	return datapath->operations->detach(datapath, ifindex);
+}
+
+size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes)
+{
+	return datapath->operations->attached(datapath, ifindexes);
+}
+
+/* The row of an array table in memory; NULL when the slot is beyond its room. */
+static void *mapped_row(struct datapath *datapath, enum table_id table, uint32_t slot)
+{
+	if (slot >= datapath->room[table] || !datapath->mapped[table])
+		return NULL;
+	return (char *)datapath->mapped[table] + (size_t)slot * datapath_tables[table].value_size;
+}
+
+struct port_stats *datapath_port_stats(struct datapath *datapath, uint32_t slot)
+{
+	return mapped_row(datapath, TABLE_port_stats, slot);
+}
+
+struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot)
+{
+	return mapped_row(datapath, TABLE_vpc_stats, slot);
+}
+
+struct datapath_state *datapath_state(struct datapath *datapath)
+{
+	return mapped_row(datapath, TABLE_state, 0);
+}
+
+int datapath_verdict(struct datapath *datapath, enum verdict verdict,
+		     struct verdict_counter *counter)
+{
+	if ((unsigned int)verdict >= VERDICTS)
+		return -EINVAL;
+	return datapath->operations->verdict(datapath, verdict, counter);
+}
+
+int datapath_sweep(struct datapath *datapath, struct error *error)
+{
+	return datapath->operations->sweep(datapath, error);
+}
+
+int datapath_events_fd(struct datapath *datapath)
+{
+	return datapath->operations->events_fd(datapath);
+}
+
+int datapath_events_read(struct datapath *datapath, datapath_event_fn *fn, void *context, int max)
+{
+	return datapath->operations->events_read(datapath, fn, context, max);
+}
+
+const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count)
+{
+	return datapath->operations->features(datapath, count);
+}
+
+uint64_t datapath_memory(struct datapath *datapath)
+{
+	return datapath->operations->memory(datapath);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of the kernel datapath: what its files share. Nobody else includes it.
+ *
+ * kernel.c opens and closes, kernel_probe.c asks the kernel what it can, kernel_load.c brings program
+ * and tables in and keeps old rows, kernel_attach.c hangs the program on devices, kernel_table.c
+ * reads and writes rows. All that lasts lives in a bpffs:
+ *
+ *	weft/<instance>/<layout>/<table>	the maps
+ *	weft/<instance>/devices/<ifindex>	which devices have the pipeline
+ *	weft/<instance>/links/<ifindex>		their tcx links
+ */
+#ifndef WEFT_DATAPATH_KERNEL_H
+#define WEFT_DATAPATH_KERNEL_H
+
+#include <bpf/libbpf.h>
+
+#include "datapath/provider.h"
+
+enum kernel_program { PROGRAM_PORT, PROGRAM_TUN, PROGRAM_SWEEP, PROGRAMS };
+extern const char *const kernel_program_names[PROGRAMS];
+
+#define KERNEL_FEATURES_MAX 16
+
+struct kernel_datapath {
+	struct datapath base;
+	char *root;    /* .../weft/<instance> */
+	char *tables;  /* root/<layout> */
+	struct weft *skeleton;
+	int table_fd[TABLES];
+	bool no_batch[TABLES]; /* the kernel has no batch operation for this kind of map */
+	size_t mapped_size[TABLES];
+	int ring_fd;
+	int program_fd[PROGRAMS];
+	bool tcx; /* attach by tcx links, otherwise by clsact filters */
+	struct ring_buffer *ring;
+	datapath_event_fn *event_fn; /* of the datapath_events_read() that runs */
+	void *event_context;
+	int event_budget;
+	size_t feature_count;
+	struct datapath_feature features[KERNEL_FEATURES_MAX];
+};
+
+static inline struct kernel_datapath *kernel_of(struct datapath *datapath)
+{
+	return (struct kernel_datapath *)(void *)((char *)datapath -
+						  offsetof(struct kernel_datapath, base));
+}
+
+/* ---- kernel_probe.c ---- */
+
+/**
+ * kernel_check_capabilities - whether this process may run a datapath
+ *
+ * Return: 0, or -EPERM and the names of what is missing.
+ */
+int kernel_check_capabilities(struct error *error);
+
+/**
+ * kernel_bpffs - path of the bpffs: WEFT_BPFFS or /sys/fs/bpf, mounted if it is not
+ * @mount_it: whether to mount one where there is none
+ *
+ * Return: 0 with *@path set to a constant, or negative errno.
+ */
+int kernel_bpffs(bool mount_it, const char **path, struct error *error);
+
+/**
+ * kernel_probe - fill @kernel->features
+ *
+ * Return: 0, or -EOPNOTSUPP if something is missing that Weft cannot do without.
+ */
+int kernel_probe(struct kernel_datapath *kernel, struct error *error);
+
+/** kernel_has_tcx - whether tcx links can be made (Linux 6.6) */
+bool kernel_has_tcx(void);
+
+const struct datapath_feature *kernel_features(struct datapath *datapath, size_t *count);
+uint64_t kernel_memory(struct datapath *datapath);
+
+/* ---- kernel_load.c ---- */
+
+/**
+ * kernel_load - load programs and tables; take over pinned tables, copy those that do not fit
+ *
+ * On success all tables are pinned and those of other layouts are gone. Programs that are attached
+ * already are replaced on the way (kernel_attach_replace_all()).
+ *
+ * Return: 0 or negative errno.
+ */
+int kernel_load(struct kernel_datapath *kernel, const struct datapath_options *options,
+		struct error *error);
+
+/** kernel_unload - give up programs and maps; what is pinned stays */
+void kernel_unload(struct kernel_datapath *kernel);
+
+/** kernel_remove_tree - remove a directory of pins with all that is below; 0 if it is not there */
+int kernel_remove_tree(const char *path);
+
+/* ---- kernel_attach.c ---- */
+
+int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error);
+int kernel_detach(struct datapath *datapath, uint32_t ifindex);
+size_t kernel_attached(struct datapath *datapath, uint32_t **ifindexes);
+
+/**
+ * kernel_attach_replace_all - put the loaded programs in the place of those that are attached
+ *
+ * Forgets devices that are gone, or whose index belongs to another device by now.
+ *
+ * Return: 0, or the first negative errno.
+ */
+int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *error);
+
+/**
+ * kernel_detach_all - take the programs off every device that @root remembers
+ *
+ * Return: 0, or the first negative errno.
+ */
+int kernel_detach_all(const char *root);
+
+/* ---- kernel_table.c ---- */
+
+int kernel_put_many(struct datapath *datapath, enum table_id table, const void *keys,
+		    const void *values, size_t count, size_t *done);
+int kernel_remove(struct datapath *datapath, enum table_id table, const void *key);
+int kernel_remove_many(struct datapath *datapath, enum table_id table, const void *keys,
+		       size_t count);
+int kernel_get(struct datapath *datapath, enum table_id table, const void *key, void *value);
+int kernel_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context);
+int kernel_verdict(struct datapath *datapath, enum verdict verdict, struct verdict_counter *counter);
+
+/**
+ * kernel_copy_rows - copy all rows of one map into another of equal key and value
+ * @from: descriptor of a map with the shape of @table, but any number of rows
+ * @table: the table copied into
+ * @only_new: leave rows alone that @table has already
+ *
+ * Return: 0, -E2BIG if @table has no room for all, or another negative errno.
+ */
+int kernel_copy_rows(struct kernel_datapath *kernel, int from, enum table_id table, bool only_new);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hanging the pipeline on devices, so that it stays when the daemon goes and is replaced in one step.
+ *
+ * Two ways, both atomic to replace. A clsact filter lives as long as its device; making one costs
+ * 0.04 ms. A tcx link (Linux 6.6) lives as long as its pin; making or removing one waits for an RCU
+ * grace period, 13 ms on the machine of docs/performance.md, all of it under the kernel's lock for
+ * network configuration. Per packet they cost the same, so clsact is the default.
+ *
+ * devices/<ifindex> in the bpffs is a symbolic link whose text is the program's name: it remembers
+ * which devices are ours, over restarts and with either way. It is written before and removed after
+ * the program is attached; a device that is remembered and has no program is forgotten at start.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "datapath/kernel.h"
+#include "datapath/kernel_tcx.h"
+
+#define FILTER_HANDLE 0x77656674 /* "weft": nobody else's */
+#define FILTER_PRIORITY 1	 /* before any other filter */
+
+static void device_path(const char *root, const char *directory, uint32_t ifindex,
+			char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/%s/%u", root, directory, ifindex);
+}
+
+/* ---- what is remembered ---- */
+
+static int remember(const char *root, uint32_t ifindex, const char *program)
+{
+	char path[PATH_MAX], before[32];
+	ssize_t length;
+
+	device_path(root, "devices", ifindex, path);
+	length = readlink(path, before, sizeof(before) - 1);
+	if (length >= 0) {
+		before[length] = '\0';
+		if (!strcmp(before, program))
+			return 0;
+		unlink(path);
+	}
+	return symlink(program, path) ? -errno : 0;
+}
+
+static int forget(const char *root, uint32_t ifindex)
+{
+	char path[PATH_MAX];
+
+	device_path(root, "devices", ifindex, path);
+	return unlink(path) ? -errno : 0;
+}
+
+static bool remembered(const char *root, uint32_t ifindex, char program[32])
+{
+	char path[PATH_MAX];
+	ssize_t length;
+
+	device_path(root, "devices", ifindex, path);
+	length = readlink(path, program, 31);
+	if (length < 0)
+		return false;
+	program[length] = '\0';
+	return true;
+}
+
+static size_t remembered_list(const char *root, uint32_t **ifindexes)
+{
+	size_t count = 0, room = 0;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *directory;
+
+	*ifindexes = NULL;
+	snprintf(path, sizeof(path), "%s/devices", root);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		char *end;
+		unsigned long ifindex = strtoul(entry->d_name, &end, 10);
+
+		if (*end || !ifindex || ifindex > UINT32_MAX)
+			continue;
+		if (count == room) {
+			room = room ? 2 * room : 64;
+			*ifindexes = xreallocarray(*ifindexes, room, sizeof(**ifindexes));
+		}
+		(*ifindexes)[count++] = (uint32_t)ifindex;
+	}
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* ---- clsact ---- */
+
+static bool filter_exists(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	return !bpf_tc_query(&hook, &filter);
+}
+
+static int filter_put(uint32_t ifindex, int program_fd)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
+	int result = bpf_tc_attach(&hook, &filter);
+
+	if (!result)
+		return 0;
+	/* Most likely the device has no clsact yet. */
+	result = bpf_tc_hook_create(&hook);
+	if (result && result != -EEXIST)
+		return result;
+	return bpf_tc_attach(&hook, &filter);
+}
+
+/* The clsact itself stays: it does nothing, and somebody else's filters may be on it. */
+static int filter_remove(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	return bpf_tc_detach(&hook, &filter);
+}
+
+/* ---- tcx ---- */
+
+/* Whether a program with this id is at the ingress of the device that has the index here and now. */
+static bool program_is_at(uint32_t ifindex, uint32_t program_id)
+{
+	uint32_t ids[64], count = ARRAY_SIZE(ids);
+
+	if (bpf_prog_query((int)ifindex, (enum bpf_attach_type)TCX_INGRESS, 0, NULL, ids, &count))
+		return false;
+	for (uint32_t i = 0; i < count && i < ARRAY_SIZE(ids); i++) {
+		if (ids[i] == program_id)
+			return true;
+	}
+	return false;
+}
+
+/* The pinned link, if it holds a program on the device; -ENOENT if its device is gone, was in
+ * another namespace, or has given its index to a new one. */
+static int link_open(const char *root, uint32_t ifindex)
+{
+	struct bpf_link_info info = { 0 };
+	struct tcx_link_info tcx;
+	uint32_t size = sizeof(info);
+	char path[PATH_MAX];
+	int link;
+
+	device_path(root, "links", ifindex, path);
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return link;
+	if (!bpf_obj_get_info_by_fd(link, &info, &size)) {
+		memcpy(&tcx, &info.netns, sizeof(tcx));
+		if (info.type == TCX_LINK_TYPE && tcx.ifindex == ifindex &&
+		    tcx.attach_type == TCX_INGRESS && program_is_at(ifindex, info.prog_id))
+			return link;
+	}
+	close(link);
+	return -ENOENT;
+}
+
+static int link_put(const char *root, uint32_t ifindex, int program_fd)
+{
+	char path[PATH_MAX];
+	int link = link_open(root, ifindex), result;
+
+	if (link >= 0) {
+		result = bpf_link_update(link, program_fd, NULL);
+		close(link);
+		return result;
+	}
+	device_path(root, "links", ifindex, path);
+	if (unlink(path) && errno != ENOENT)
+		return -errno;
+	link = bpf_link_create(program_fd, (int)ifindex, (enum bpf_attach_type)TCX_INGRESS, NULL);
+	if (link < 0)
+		return link;
+	result = bpf_obj_pin(link, path);
+	close(link);
+	return result;
+}
+
+static int link_remove(const char *root, uint32_t ifindex)
+{
+	char path[PATH_MAX];
+	int link, result = 0;
+
+	device_path(root, "links", ifindex, path);
+	if (access(path, F_OK))
+		return -ENOENT;
+	/* Detached by hand, for what unlink starts is finished later. */
+	link = link_open(root, ifindex);
+	if (link >= 0) {
+		result = bpf_link_detach(link);
+		close(link);
+	}
+	return unlink(path) ? -errno : result;
+}
+
+/* ---- both ---- */
+
+static bool is_attached(const char *root, uint32_t ifindex)
+{
+	int link = link_open(root, ifindex);
+
+	if (link < 0)
+		return filter_exists(ifindex);
+	close(link);
+	return true;
+}
+
+int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	enum kernel_program program = kind == PORT_TUN ? PROGRAM_TUN : PROGRAM_PORT;
+	int result = remember(kernel->root, ifindex, kernel_program_names[program]);
+
+	if (result)
+		return error_set(error, result, NULL, "cannot write %s/devices/%u: %s",
+				 kernel->root, ifindex, strerror(-result));
+	/* The new one first, so that there is no moment without a program. */
+	if (kernel->tcx) {
+		result = link_put(kernel->root, ifindex, kernel->program_fd[program]);
+		if (!result && filter_exists(ifindex))
+			result = filter_remove(ifindex);
+	} else {
+		result = filter_put(ifindex, kernel->program_fd[program]);
+		if (!result) {
+			result = link_remove(kernel->root, ifindex);
+			result = result == -ENOENT ? 0 : result;
+		}
+	}
+	if (!result)
+		return 0;
+	if (!is_attached(kernel->root, ifindex))
+		forget(kernel->root, ifindex);
+	return error_set(error, result, NULL, "cannot attach the pipeline to device %u by %s: %s",
+			 ifindex, kernel->tcx ? "tcx" : "clsact", strerror(-result));
+}
+
+static int detach_device(const char *root, uint32_t ifindex)
+{
+	int result = link_remove(root, ifindex);
+
+	if (result == -ENOENT)
+		result = 0;
+	if (filter_exists(ifindex)) {
+		int removed = filter_remove(ifindex);
+
+		result = result ? result : removed;
+	}
+	forget(root, ifindex);
+	return result;
+}
+
+int kernel_detach(struct datapath *datapath, uint32_t ifindex)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	char program[32];
+
+	if (!remembered(kernel->root, ifindex, program))
+		return -ENOENT;
+	return detach_device(kernel->root, ifindex);
+}
+
+size_t kernel_attached(struct datapath *datapath, uint32_t **ifindexes)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	size_t count = remembered_list(kernel->root, ifindexes), kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_attached(kernel->root, (*ifindexes)[i]))
+			(*ifindexes)[kept++] = (*ifindexes)[i];
+	}
+	return kept;
+}
+
+int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *error)
+{
+	uint32_t *ifindexes;
+	size_t count = remembered_list(kernel->root, &ifindexes), replaced = 0;
+	int first = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct error why = { 0 };
+		char program[32];
+		bool tun;
+		int result;
+
+		if (!is_attached(kernel->root, ifindexes[i]) ||
+		    !remembered(kernel->root, ifindexes[i], program)) {
+			detach_device(kernel->root, ifindexes[i]);
+			continue;
+		}
+		tun = !strcmp(program, kernel_program_names[PROGRAM_TUN]);
+		result = kernel_attach(&kernel->base, ifindexes[i], tun ? PORT_TUN : PORT_VETH,
+				       &why);
+		replaced += !result;
+		if (result && !first) {
+			first = result;
+			error_set(error, result, NULL, "%s", why.text);
+		}
+	}
+	if (count)
+		log_info("programs replaced", "devices=%zu gone=%zu", replaced, count - replaced);
+	free(ifindexes);
+	return first;
+}
+
+int kernel_detach_all(const char *root)
+{
+	uint32_t *ifindexes;
+	size_t count = remembered_list(root, &ifindexes);
+	int first = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int result = detach_device(root, ifindexes[i]);
+
+		first = first ? first : result;
+	}
+	free(ifindexes);
+	return first;
+}

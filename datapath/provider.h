@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a kind of datapath brings: the functions behind datapath.h.
+ *
+ * datapath.c checks arguments against the list of tables and calls through; kernel.c and dummy.c
+ * each have one struct datapath_operations. Only these files include this header. Contracts are
+ * those of datapath.h; rooms and sizes are checked before a provider is called.
+ */
+#ifndef WEFT_DATAPATH_PROVIDER_H
+#define WEFT_DATAPATH_PROVIDER_H
+
+#include "datapath/datapath.h"
+
+enum table_kind {
+	TABLE_HASH,
+	TABLE_LRU_HASH,
+	TABLE_LPM_TRIE,
+	TABLE_ARRAY,
+	TABLE_PERCPU_ARRAY,
+};
+
+/* A line of WEFT_TABLES. Sizes in bytes. */
+struct datapath_table {
+	const char *name;
+	enum table_kind kind;
+	uint32_t key_size;
+	uint32_t value_size;
+	uint32_t room;
+};
+
+extern const struct datapath_table datapath_tables[TABLES];
+
+#define DATAPATH_FLOW_CAPACITY 524288
+#define DATAPATH_EVENT_RATE 100
+
+struct datapath_operations {
+	void (*close)(struct datapath *datapath);
+	int (*put_many)(struct datapath *datapath, enum table_id table, const void *keys,
+			const void *values, size_t count, size_t *done);
+	int (*remove)(struct datapath *datapath, enum table_id table, const void *key);
+	int (*remove_many)(struct datapath *datapath, enum table_id table, const void *keys,
+			   size_t count);
+	int (*get)(struct datapath *datapath, enum table_id table, const void *key, void *value);
+	int (*walk)(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		    void *context);
+	int (*table_fd)(struct datapath *datapath, enum table_id table);
+	int (*attach)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+		      struct error *error);
+	int (*detach)(struct datapath *datapath, uint32_t ifindex);
+	size_t (*attached)(struct datapath *datapath, uint32_t **ifindexes);
+	int (*verdict)(struct datapath *datapath, enum verdict verdict,
+		       struct verdict_counter *counter);
+	int (*sweep)(struct datapath *datapath, struct error *error);
+	int (*events_fd)(struct datapath *datapath);
+	int (*events_read)(struct datapath *datapath, datapath_event_fn *fn, void *context,
+			   int max);
+	const struct datapath_feature *(*features)(struct datapath *datapath, size_t *count);
+	uint64_t (*memory)(struct datapath *datapath);
+};
+
+/**
+ * struct datapath - what every provider's struct begins with
+ * @mapped: memory of the array tables that the pipeline shares; NULL for the other tables
+ * @room: rows of each table as it was made, which may differ from that in the list
+ */
+struct datapath {
+	const struct datapath_operations *operations;
+	void *mapped[TABLES];
+	uint32_t room[TABLES];
+};
+
+#endif

@@ -1,0 +1,704 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel datapath, in network and mount namespaces of the test's own. Needs root.
+ *
+ *	 namespace a                 this namespace                 namespace b
+ *	eth0 10.0.0.1  ---- veth ----  wa  (pipeline)  wb  ---- veth ----  10.0.0.2 eth0
+ *
+ * The rows that let a and b talk are written by hand. A window of datagrams goes round without end
+ * while programs and tables are replaced: each one that does not come back is a failure.
+ */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/netns.h"
+#include "tests/unit/datapath_cases.h"
+
+#define DEADLINE_MS 5000
+
+static const char *bpffs = "/run/weft-bpf";
+static bool privileged;
+
+static const char mac_a[6] = { 0x02, 0, 0, 0, 0, 0x0a }, mac_b[6] = { 0x02, 0, 0, 0, 0, 0x0b };
+
+/* ---- the machine ---- */
+
+static void run(const char *command)
+{
+	if (system(command))
+		fail_msg("%s", command);
+}
+
+static int make_machine(void **state)
+{
+	(void)state;
+	privileged = geteuid() == 0 && !unshare(CLONE_NEWNET | CLONE_NEWNS) &&
+		     !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		     !mount("none", "/run", "tmpfs", 0, NULL);
+	if (!privileged)
+		return 0;
+	setenv("WEFT_BPFFS", bpffs, 1);
+	run("ip link set lo up && mkdir /run/netns && ip netns add a && ip netns add b && "
+	    "ip link add wa mtu 1500 type veth peer name eth0 address 02:00:00:00:00:0a netns a && "
+	    "ip link add wb mtu 1500 type veth peer name eth0 address 02:00:00:00:00:0b netns b && "
+	    "ip -n a addr add 10.0.0.1/24 dev eth0 && ip -n b addr add 10.0.0.2/24 dev eth0 && "
+	    "ip -n a link set eth0 up && ip -n b link set eth0 up && "
+	    "ip link set wa up && ip link set wb up");
+	return 0;
+}
+
+#define NEEDS_ROOT()                                                                               \
+	do {                                                                                       \
+		if (!privileged)                                                                   \
+			skip();                                                                    \
+	} while (0)
+
+static struct datapath *open_with(const struct datapath_options *options)
+{
+	struct error error = { 0 };
+	struct datapath *datapath = NULL;
+
+	if (datapath_open_kernel(options, &datapath, &error))
+		fail_msg("%s", error.text);
+	return datapath;
+}
+
+static struct datapath *open_hook(enum datapath_hook hook)
+{
+	const struct datapath_options options = { .instance = "test", .hook = hook };
+
+	return open_with(&options);
+}
+
+static void destroy(void)
+{
+	struct error error = { 0 };
+
+	if (datapath_destroy("test", &error))
+		fail_msg("%s", error.text);
+	assert_int_equal(access("/run/weft-bpf/weft", F_OK), -1);
+}
+
+static bool pinned(const char *path)
+{
+	char *whole = xasprintf("%s/weft/test/%s", bpffs, path);
+	struct stat stat;
+	bool there = !lstat(whole, &stat);
+
+	free(whole);
+	return there;
+}
+
+static void attach(struct datapath *datapath, const char *name)
+{
+	struct error error = { 0 };
+
+	if (datapath_attach(datapath, if_nametoindex(name), PORT_VETH, &error))
+		fail_msg("%s", error.text);
+}
+
+static size_t attached_count(struct datapath *datapath)
+{
+	uint32_t *ifindexes;
+	size_t count = datapath_attached(datapath, &ifindexes);
+
+	free(ifindexes);
+	return count;
+}
+
+/* ---- rows that let a and b talk ---- */
+
+static struct address ipv4(uint8_t last)
+{
+	const uint8_t bytes[16] = { [10] = 0xff, 0xff, 10, 0, 0, last };
+	struct address address;
+
+	memcpy(&address, bytes, sizeof(address));
+	return address;
+}
+
+static void put(struct datapath *datapath, enum table_id table, const void *key, const void *value)
+{
+	assert_int_equal(datapath_put(datapath, table, key, value), 0);
+}
+
+/* All may pass: classifier 1 has one rule, which allows everything. */
+static void write_policy(struct datapath *datapath)
+{
+	const struct policy_key policy_key = { 1 };
+	const struct policy policy = { .egress = 1, .ingress = 1, .object_id = 50 };
+	const struct classifier_service_key service = { .prefix_length = 32, .classifier_id = 1 };
+	const struct classifier_address_key any = { .prefix_length = 32, .classifier_id = 1 };
+	const struct rule_set set = { .summary = 1, .first = 1 };
+	const struct rule_key rule_key = { .classifier_id = 1, .bit = 0 };
+	const struct rule rule = { .rule_id = 51, .allow = 1 };
+
+	put(datapath, TABLE_policies, &policy_key, &policy);
+	put(datapath, TABLE_classifier_services, &service, &set);
+	put(datapath, TABLE_classifier_addresses, &any, &set);
+	put(datapath, TABLE_rules, &rule_key, &rule);
+}
+
+static void write_port(struct datapath *datapath, uint32_t id, const char *device, const char *mac)
+{
+	const struct attachment_key attachment_key = { if_nametoindex(device) };
+	const struct attachment attachment = { .port_id = id, .port_slot = id, .vpc_slot = 1 };
+	const struct port_key port_key = { id };
+	struct port port = {
+		.vpc_id = 9,
+		.vpc_slot = 1,
+		.port_slot = id,
+		.subnet_id = 20,
+		.ifindex = if_nametoindex(device),
+		.kind = PORT_VETH,
+		.flags = PORT_CHECK_SOURCE | PORT_CHECK_MAC,
+		.mtu = 1500,
+		.group_set_id = 1,
+		.flow_limit = 1000,
+		.flow_guarantee = 100,
+	};
+	const struct endpoint_key endpoint_key = { 9, ipv4((uint8_t)id) };
+	struct endpoint endpoint = { .port_id = id, .subnet_id = 20, .group_set_id = 1 };
+	struct station_key station_key = { .subnet_id = 20 };
+	const struct station station = { .port_id = id, .flags = STATION_STATIC };
+
+	memcpy(port.mac, mac, 6);
+	memcpy(endpoint.mac, mac, 6);
+	memcpy(station_key.mac, mac, 6);
+	put(datapath, TABLE_attachments, &attachment_key, &attachment);
+	put(datapath, TABLE_ports, &port_key, &port);
+	put(datapath, TABLE_endpoints, &endpoint_key, &endpoint);
+	put(datapath, TABLE_stations, &station_key, &station);
+}
+
+static void write_rows(struct datapath *datapath)
+{
+	const struct slot_key vpc_slot = { 1 };
+	struct vpc vpc = { .vpc_id = 9, .generation = 1, .flow_limit = 1000 };
+	const struct subnet_key subnet_key = { 20 };
+	struct subnet subnet = {
+		.vpc_id = 9,
+		.route_table_id = 30,
+		.network = { ipv4(0) },
+		.gateway = { ipv4(254) },
+		.prefix_length = { 120, 0 },
+		.gateway_mac = { 0x02, 0, 0, 0, 0, 0xfe },
+	};
+
+	for (int i = 0; i < TIMEOUTS; i++)
+		vpc.timeout[i] = 60 * TICKS_PER_SECOND;
+	put(datapath, TABLE_vpcs, &vpc_slot, &vpc);
+	put(datapath, TABLE_subnets, &subnet_key, &subnet);
+	write_policy(datapath);
+	write_port(datapath, 1, "wa", mac_a);
+	write_port(datapath, 2, "wb", mac_b);
+	datapath_state(datapath)->shared_limit = 1000;
+}
+
+/* ---- traffic that counts what is lost ---- */
+
+#define WINDOW 16
+
+struct traffic {
+	pthread_t sender, echo;
+	bool stop, stop_echo;
+	uint64_t rounds;
+	uint64_t lost;
+};
+
+static int udp_socket(const char *netns, const char *own, const char *peer)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(7777) };
+	const int home = netns_open_name(netns, NULL), saved = netns_enter(home, NULL);
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	netns_leave(saved);
+	close(home);
+	inet_pton(AF_INET, own, &address.sin_addr);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		return -1;
+	inet_pton(AF_INET, peer, &address.sin_addr);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) ? -1 : fd;
+}
+
+static bool readable(int fd, int milliseconds)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	return poll(&wait, 1, milliseconds) == 1;
+}
+
+static void *send_windows(void *context)
+{
+	struct traffic *traffic = context;
+	const int fd = udp_socket("a", "10.0.0.1", "10.0.0.2");
+	uint64_t number = 0;
+	char data[1000] = { 0 };
+
+	while (!__atomic_load_n(&traffic->stop, __ATOMIC_RELAXED)) {
+		int sent = 0, back = 0;
+
+		for (; sent < WINDOW; sent++) {
+			memcpy(data, &number, sizeof(number));
+			number++;
+			if (send(fd, data, sizeof(data), 0) < 0)
+				break;
+		}
+		while (back < sent && readable(fd, 1000) && recv(fd, data, sizeof(data), 0) > 0)
+			back++;
+		__atomic_add_fetch(&traffic->lost, (uint64_t)(WINDOW - back), __ATOMIC_RELAXED);
+		__atomic_add_fetch(&traffic->rounds, 1, __ATOMIC_RELAXED);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *send_back(void *context)
+{
+	struct traffic *traffic = context;
+	const int fd = udp_socket("b", "10.0.0.2", "10.0.0.1");
+	char data[2000];
+
+	while (!__atomic_load_n(&traffic->stop_echo, __ATOMIC_RELAXED)) {
+		ssize_t size = readable(fd, 100) ? recv(fd, data, sizeof(data), 0) : 0;
+
+		if (size > 0 && send(fd, data, (size_t)size, 0) < 0)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+static uint64_t rounds(struct traffic *traffic)
+{
+	return __atomic_load_n(&traffic->rounds, __ATOMIC_RELAXED);
+}
+
+/* Waits until so many more windows have gone round. */
+static void wait_rounds(struct traffic *traffic, uint64_t more)
+{
+	const uint64_t goal = rounds(traffic) + more;
+	const uint64_t deadline = clock_monotonic_ms(NULL) + DEADLINE_MS;
+
+	while (rounds(traffic) < goal) {
+		if (clock_monotonic_ms(NULL) > deadline)
+			fail_msg("traffic stands still");
+		sched_yield();
+	}
+}
+
+static void traffic_start(struct traffic *traffic)
+{
+	*traffic = (struct traffic){ 0 };
+	run("ip netns exec a ping -q -c 1 -W 2 10.0.0.2 >/dev/null");
+	assert_int_equal(pthread_create(&traffic->echo, NULL, send_back, traffic), 0);
+	assert_int_equal(pthread_create(&traffic->sender, NULL, send_windows, traffic), 0);
+	wait_rounds(traffic, 1);
+	/* The first window may have been sent before the other side listened. */
+	__atomic_store_n(&traffic->lost, 0, __ATOMIC_RELAXED);
+	wait_rounds(traffic, 10);
+}
+
+static void traffic_stop(struct traffic *traffic)
+{
+	wait_rounds(traffic, 10);
+	__atomic_store_n(&traffic->stop, true, __ATOMIC_RELAXED);
+	pthread_join(traffic->sender, NULL);
+	__atomic_store_n(&traffic->stop_echo, true, __ATOMIC_RELAXED);
+	pthread_join(traffic->echo, NULL);
+	assert_int_equal(traffic->lost, 0);
+}
+
+/* ---- tests ---- */
+
+static void test_tables(void **state)
+{
+	struct datapath *datapath;
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	all_table_cases(datapath);
+	assert_true(datapath_table_fd(datapath, TABLE_flows) >= 0);
+	assert_true(datapath_memory(datapath) > 1 << 20);
+	datapath_close(datapath);
+	destroy();
+	destroy();
+}
+
+static void test_features(void **state)
+{
+	const struct datapath_feature *features;
+	struct datapath *datapath;
+	size_t count, needed = 0;
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	features = datapath_features(datapath, &count);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(strlen(features[i].meaning) > 10);
+		needed += !strcmp(features[i].name, "redirect_peer") && features[i].present;
+	}
+	assert_int_equal(needed, 1);
+	datapath_close(datapath);
+	destroy();
+}
+
+/* Rows survive: the same maps, more room, another layout, and a crash between two pins. */
+static void test_reopen(void **state)
+{
+	const struct datapath_options small = { .instance = "test", .flow_capacity = 500 };
+	struct datapath_options large = { .instance = "test", .flow_capacity = 700 };
+	struct port_key key = { .port_id = 5 };
+	struct port port = { .vpc_id = 8 }, read;
+	struct slot_key slot = { 2 };
+	struct vpc vpc = { .vpc_id = 77 };
+	struct datapath *datapath;
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_with(&small);
+	put(datapath, TABLE_ports, &key, &port);
+	put(datapath, TABLE_vpcs, &slot, &vpc);
+	for (uint32_t i = 0; i < 900; i++) {
+		struct flow_key flow_key = { .port_id = i + 1 };
+		struct flow flow = { .packets = i };
+
+		put(datapath, TABLE_flows, &flow_key, &flow);
+	}
+	datapath_port_stats(datapath, 4)->received_packets = 123;
+	datapath_close(datapath);
+
+	datapath = open_with(&small);
+	assert_int_equal(row_count(datapath, TABLE_flows), 900);
+	assert_int_equal(datapath_port_stats(datapath, 4)->received_packets, 123);
+	datapath_close(datapath);
+
+	datapath = open_with(&large);
+	assert_int_equal(row_count(datapath, TABLE_flows), 900);
+	assert_int_equal(datapath_get(datapath, TABLE_ports, &key, &read), 0);
+	assert_memory_equal(&read, &port, sizeof(port));
+	datapath_close(datapath);
+
+	/* As if pinned by an older layout; a half-made directory of ours is in the way. */
+	assert_int_equal(rename("/run/weft-bpf/weft/test/1", "/run/weft-bpf/weft/test/0"), 0);
+	assert_int_equal(mkdir("/run/weft-bpf/weft/test/1", 0700), 0);
+	assert_int_equal(rename("/run/weft-bpf/weft/test/0/rules", "/run/weft-bpf/weft/test/1/ports-new"),
+			 0);
+	datapath = open_with(&large);
+	assert_false(pinned("0"));
+	assert_false(pinned("1/ports-new"));
+	assert_int_equal(row_count(datapath, TABLE_flows), 900);
+	assert_int_equal(row_count(datapath, TABLE_ports), 1);
+	assert_int_equal(row_count(datapath, TABLE_vpcs), 1);
+	assert_int_equal(datapath_port_stats(datapath, 4)->received_packets, 123);
+	datapath_close(datapath);
+
+	/* Too small for its rows: what fits is kept and nothing fails. */
+	large.flow_capacity = 100;
+	datapath = open_with(&large);
+	assert_in_range(row_count(datapath, TABLE_flows), 150, 200);
+	datapath_close(datapath);
+	destroy();
+}
+
+static void devices_with(enum datapath_hook hook)
+{
+	struct datapath *datapath = open_hook(hook);
+	const bool tcx = hook == DATAPATH_HOOK_TCX;
+	struct error error = { 0 };
+	uint32_t ifindex;
+	char *link;
+
+	run("ip link add index 4000 name wx type veth peer name px");
+	ifindex = if_nametoindex("wx");
+	link = xasprintf("links/%u", ifindex);
+	assert_int_equal(datapath_attach(datapath, 99999, PORT_VETH, &error), -ENODEV);
+	assert_non_null(strstr(error.text, "99999"));
+	assert_int_equal(attached_count(datapath), 0);
+	attach(datapath, "wa");
+	attach(datapath, "wx");
+	attach(datapath, "wx");
+	assert_int_equal(attached_count(datapath), 2);
+	assert_int_equal(pinned(link), tcx);
+
+	/* The device goes; another gets its index. Neither counts as attached. */
+	run("ip link del wx");
+	assert_int_equal(attached_count(datapath), 1);
+	run("ip link add index 4000 name wx type veth peer name px");
+	assert_int_equal(if_nametoindex("wx"), ifindex);
+	assert_int_equal(attached_count(datapath), 1);
+	attach(datapath, "wx");
+	assert_int_equal(attached_count(datapath), 2);
+	run("ip link del wx && ip link add index 4000 name wx type veth peer name px");
+	datapath_close(datapath);
+
+	datapath = open_hook(hook);
+	assert_int_equal(attached_count(datapath), 1);
+	assert_false(pinned(link));
+	assert_int_equal(datapath_detach(datapath, ifindex), -ENOENT);
+	assert_int_equal(datapath_detach(datapath, if_nametoindex("wa")), 0);
+	assert_int_equal(datapath_detach(datapath, if_nametoindex("wa")), -ENOENT);
+	assert_int_equal(attached_count(datapath), 0);
+	datapath_close(datapath);
+	run("ip link del wx");
+	free(link);
+	destroy();
+}
+
+static void test_devices_clsact(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	devices_with(DATAPATH_HOOK_CLSACT);
+}
+
+static void test_devices_tcx(void **state)
+{
+	const struct datapath_options options = { .instance = "test", .hook = DATAPATH_HOOK_TCX };
+	struct datapath *datapath;
+	struct error error = { 0 };
+	int result;
+
+	(void)state;
+	NEEDS_ROOT();
+	result = datapath_open_kernel(&options, &datapath, &error);
+	if (result == -EOPNOTSUPP)
+		skip();
+	assert_int_equal(result, 0);
+	datapath_close(datapath);
+	devices_with(DATAPATH_HOOK_TCX);
+}
+
+/* Stop and start, replacing the program and growing a table under load lose no packet. */
+static void replace_with(enum datapath_hook before, enum datapath_hook after)
+{
+	struct datapath_options options = { .instance = "test", .hook = before };
+	struct datapath *datapath = open_with(&options);
+	struct traffic traffic;
+
+	write_rows(datapath);
+	attach(datapath, "wa");
+	attach(datapath, "wb");
+	traffic_start(&traffic);
+	attach(datapath, "wa");
+	wait_rounds(&traffic, 20);
+	datapath_close(datapath);
+	wait_rounds(&traffic, 20);
+	options.hook = after;
+	for (int i = 0; i < 4; i++) {
+		datapath = open_with(&options);
+		wait_rounds(&traffic, 20);
+		datapath_close(datapath);
+		options.flow_capacity = 10000;
+	}
+	datapath = open_with(&options);
+	assert_int_equal(attached_count(datapath), 2);
+	traffic_stop(&traffic);
+	assert_in_range(datapath_port_stats(datapath, 1)->received_packets, 100, 1 << 30);
+	datapath_close(datapath);
+	destroy();
+}
+
+static void test_replace_clsact(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	replace_with(DATAPATH_HOOK_CLSACT, DATAPATH_HOOK_CLSACT);
+}
+
+static void test_replace_tcx(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	if (!privileged || access("/sys/kernel/btf/vmlinux", F_OK))
+		skip();
+	replace_with(DATAPATH_HOOK_TCX, DATAPATH_HOOK_TCX);
+	replace_with(DATAPATH_HOOK_CLSACT, DATAPATH_HOOK_TCX);
+	replace_with(DATAPATH_HOOK_TCX, DATAPATH_HOOK_CLSACT);
+}
+
+/* The daemon is killed: traffic goes on, and the next one finds all of it. */
+static void test_killed(void **state)
+{
+	struct datapath *datapath;
+	struct traffic traffic;
+	int ready[2], status;
+	pid_t child;
+	char byte;
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		datapath = open_hook(DATAPATH_HOOK_AUTO);
+		write_rows(datapath);
+		attach(datapath, "wa");
+		attach(datapath, "wb");
+		if (write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_true(readable(ready[0], DEADLINE_MS));
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	traffic_start(&traffic);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	wait_rounds(&traffic, 50);
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	assert_int_equal(attached_count(datapath), 2);
+	assert_int_equal(row_count(datapath, TABLE_ports), 2);
+	traffic_stop(&traffic);
+	datapath_close(datapath);
+	destroy();
+	close(ready[0]);
+	close(ready[1]);
+}
+
+struct seen {
+	int count;
+	struct drop_event last;
+};
+
+static void keep_event(void *context, const struct drop_event *event)
+{
+	struct seen *seen = context;
+
+	seen->count++;
+	seen->last = *event;
+}
+
+/* Dropped packets are counted and told; a reader takes as many events as it wants. */
+static void test_events(void **state)
+{
+	struct verdict_counter before, after;
+	struct datapath *datapath;
+	struct seen seen = { 0 };
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	write_rows(datapath);
+	attach(datapath, "wa");
+	assert_int_equal(datapath_verdict(datapath, VERDICT_SPOOFED_ADDRESS, &before), 0);
+	/* Not an address of port 1, sent to a neighbour that needs no ARP. */
+	run("ip -n a addr add 10.0.0.77/24 dev eth0 && "
+	    "ip -n a neigh replace 10.0.0.2 lladdr 02:00:00:00:00:0b dev eth0 && "
+	    "! ip netns exec a ping -q -c 3 -i 0.01 -W 1 -I 10.0.0.77 10.0.0.2 >/dev/null && "
+	    "ip -n a addr del 10.0.0.77/24 dev eth0 && ip -n a neigh del 10.0.0.2 dev eth0");
+	assert_int_equal(datapath_verdict(datapath, VERDICT_SPOOFED_ADDRESS, &after), 0);
+	assert_int_equal(after.packets - before.packets, 3);
+	assert_true(readable(datapath_events_fd(datapath), 1000));
+	assert_int_equal(datapath_events_read(datapath, keep_event, &seen, 0), 0);
+	/* Others may be there too, of the namespace's own multicast. */
+	while (seen.last.verdict != VERDICT_SPOOFED_ADDRESS)
+		assert_int_equal(datapath_events_read(datapath, keep_event, &seen, 1), 1);
+	assert_int_equal(seen.last.port_id, 1);
+	assert_int_equal(seen.last.object_id, 1);
+	assert_int_equal(seen.last.protocol, IPPROTO_ICMP);
+	seen.count = 0;
+	assert_true(datapath_events_read(datapath, keep_event, &seen, 100) >= 2);
+	assert_int_equal(datapath_events_read(datapath, keep_event, &seen, 100), 0);
+	assert_false(readable(datapath_events_fd(datapath), 0));
+	datapath_close(datapath);
+	destroy();
+}
+
+/* A connection that timed out goes, a live one stays; so does none whose port is gone. */
+static void test_sweep(void **state)
+{
+	const uint32_t now = (uint32_t)(clock_monotonic_ns(NULL) >> 20);
+	struct flow_key key = { .port_id = 1, .protocol = 17 };
+	struct flow flow = { .seen = now, .timeout = 60 * TICKS_PER_SECOND, .vpc_slot = 1 };
+	struct datapath *datapath;
+	struct error error = { 0 };
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	write_rows(datapath);
+	put(datapath, TABLE_flows, &key, &flow);
+	key.protocol = 6;
+	flow.seen = now - 61 * TICKS_PER_SECOND;
+	put(datapath, TABLE_flows, &key, &flow);
+	key.port_id = 3;
+	flow.seen = now;
+	put(datapath, TABLE_flows, &key, &flow);
+	assert_int_equal(datapath_sweep(datapath, &error), 0);
+	assert_int_equal(datapath_state(datapath)->sweep_removed, 2);
+	assert_int_equal(datapath_state(datapath)->sweep_kept, 1);
+	assert_int_equal(row_count(datapath, TABLE_flows), 1);
+	datapath_close(datapath);
+	destroy();
+}
+
+/* Without its capabilities the process is told which. */
+static void test_refusals(void **state)
+{
+	struct datapath_options options = { .instance = "a/b" };
+	struct datapath *datapath;
+	struct error error = { 0 };
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(datapath_open_kernel(&options, &datapath, &error), -EINVAL);
+	options.instance = "..";
+	assert_int_equal(datapath_open_kernel(&options, &datapath, &error), -EINVAL);
+	options.instance = "test";
+	child = fork();
+	if (!child) {
+		struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+		struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+		int result;
+
+		none[0].effective = none[0].permitted = 1u << CAP_NET_ADMIN;
+		if (!geteuid() && syscall(SYS_capset, &header, none))
+			_exit(2);
+		result = datapath_open_kernel(&options, &datapath, &error);
+		_exit(result == -EPERM && strstr(error.text, "CAP_BPF, CAP_PERFMON") ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	NEEDS_ROOT();
+	setenv("WEFT_BPFFS", "/proc/nowhere", 1);
+	assert_true(datapath_open_kernel(&options, &datapath, &error) < 0);
+	assert_true(strlen(error.text) > 10);
+	setenv("WEFT_BPFFS", bpffs, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_features),
+		cmocka_unit_test(test_reopen),
+		cmocka_unit_test(test_devices_clsact),
+		cmocka_unit_test(test_devices_tcx),
+		cmocka_unit_test(test_replace_clsact),
+		cmocka_unit_test(test_replace_tcx),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_refusals),
+	};
+
+	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);
+}
