@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The store fails: traffic goes on, changes are refused in one clear sentence, a crash leaves no half.
+
+      a 10.0.1.11  ~~~ traffic ~~~>  b 10.0.1.12        weftd's state on a small disk of its own
+"""
+import os
+import signal
+import subprocess
+
+from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, check, equal, main, run, statement, wait_for)
+from traffic import Load
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16]
+    subnets: {one: {cidr: 10.0.1.0/24}, many: {cidr: 10.0.16.0/20}}
+    security_groups:
+      open:
+        ingress: [{protocol: all, from: 0.0.0.0/0}]
+        egress: [{protocol: all, to: 0.0.0.0/0}]
+    ports:
+      a: {subnet: one, address: 10.0.1.11, security_groups: [open], attach: {netns: a}}
+      b: {subnet: one, address: 10.0.1.12, security_groups: [open], attach: {netns: b}}
+"""
+DISK = f"{RUN}/disk"
+
+
+class Faults:
+    """Two workloads; a disk of 4 MiB for the state."""
+
+    def __init__(self, weft):
+        os.makedirs(DISK)
+        run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", DISK, accept=[0])
+        weft.state = f"{DISK}/state"
+        weft.start()
+        self.a, self.b = Netns("a"), Netns("b")
+        weft.apply(INTENT)
+        weft.plugged("blue/a", "blue/b")
+
+    def load(self):
+        return Load(self.a, self.b, "10.0.1.12", 7000, 7001)
+
+
+def fill():
+    """Write until the disk has no room."""
+    with open(f"{DISK}/filler", "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 512, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+
+
+@statement("a full disk: changes are refused with a clear error, traffic is untouched")
+def full(weft, faults):
+    load = faults.load()
+    before = weft.weft("export").stdout
+    fill()
+    many = "\n".join(f"      p{number}: {{subnet: many}}" for number in range(500))
+    done = weft.apply(INTENT + many + "\n", accept=None)
+    equal(done.returncode, 1, f"exit status ({done.stdout}{done.stderr})")
+    equal(len(done.stderr.strip().splitlines()), 1, f"lines: {done.stderr}")
+    check(any(word in done.stderr.lower() for word in ("full", "space", "room")),
+          f"the sentence: {done.stderr}")
+    equal(weft.weft("export").stdout, before, "the intent")
+    load.stop()
+
+
+@statement("with room again changes work, without a restart")
+def room(weft, _faults):
+    os.unlink(f"{DISK}/filler")
+    weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24")
+    weft.weft("subnet", "remove", "blue/later")
+
+
+@statement("a read-only store: weftd starts, traffic is untouched, changes are refused clearly")
+def read_only(weft, faults):
+    load = faults.load()
+    weft.end()
+    run("mount", "-o", "remount,ro", DISK, accept=[0])
+    weft.start()
+    weft.plugged("blue/a", "blue/b")
+    done = weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24", accept=None)
+    equal(done.returncode, 1, f"exit status ({done.stderr})")
+    check("read" in done.stderr and "only" in done.stderr, f"the sentence: {done.stderr}")
+    load.stop()
+    weft.end()
+    run("mount", "-o", "remount,rw", DISK, accept=[0])
+    weft.start()
+    weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24")
+    weft.weft("subnet", "remove", "blue/later")
+
+
+@statement("a damaged store: weftd refuses to start and says so, traffic is untouched")
+def damaged(weft, faults):
+    load = faults.load()
+    weft.end()
+    database = max((os.path.join(weft.state, name) for name in os.listdir(weft.state)),
+                   key=os.path.getsize)
+    with open(database, "r+b") as file:
+        kept = file.read()
+        file.seek(0)
+        file.write(os.urandom(len(kept)))
+    done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", SOCKET, timeout=20)
+    check(done.returncode != 0, "weftd started with a damaged store")
+    check("damaged" in done.stderr or "malformed" in done.stderr or "not a database" in done.stderr,
+          f"it says: {done.stderr[-400:]}")
+    load.stop()
+    with open(database, "wb") as file:
+        file.write(kept)
+    weft.start()
+    weft.plugged("blue/a", "blue/b")
+
+
+@statement("killed in the middle of an apply: after the start all of it is there or nothing")
+def mid_apply(weft, faults):
+    ports = 400
+    tree = INTENT + "".join(f"      p{number}: {{subnet: many, security_groups: [open]}}\n"
+                            for number in range(ports))
+    path = f"{RUN}/tree.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(tree)
+    load = faults.load()
+    counts = []
+    for milliseconds in (0, 5, 10, 20, 30, 45, 70, 100, 200):
+        weft.apply(INTENT)
+        with subprocess.Popen([WEFT, "apply", path], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as process:
+            try:
+                process.wait(milliseconds / 1000)
+            except subprocess.TimeoutExpired:
+                pass
+            weft.end(signal.SIGKILL)
+            process.wait(20)
+        weft.start()
+        counts.append(len(weft.get("/v1/vpcs/blue/ports")) - 2)
+        check(counts[-1] in (0, ports), f"ports after the crash: {counts}")
+        weft.plugged("blue/a", "blue/b")
+        last = weft.http("GET", f"/v1/vpcs/blue/ports/p{ports - 1}")
+        equal(last[0], 200 if counts[-1] else 404, "the last port of the file")
+        if counts[-1]:
+            address = last[2]["addresses"][0]
+            trace = weft.trace("blue/a", "--to", address, "--tcp", "80")
+            equal(trace["reason"], "port_down", f"trace to {address}, which waits")
+    load.stop()
+    print(f"# ports after each crash: {counts}")
+
+
+@statement("the tables are those of the intent after all this: the audit repairs nothing")
+def audit(weft, _faults):
+    weft.apply(INTENT)
+    weft.restart()
+    weft.plugged("blue/a", "blue/b")
+    first = weft.get("/v1/status")["datapath"]["rows"]
+    weft.restart(signal.SIGKILL)
+    weft.plugged("blue/a", "blue/b")
+    equal(weft.get("/v1/status")["datapath"]["rows"], first, "rows after another restart")
+
+
+@statement("without a daemon the command ends with status 3 and says so in one line")
+def no_daemon(weft, _faults):
+    weft.end(signal.SIGKILL)
+    done = weft.weft("status", accept=(3,))
+    equal(len(done.stderr.strip().splitlines()), 1, f"lines: {done.stderr}")
+    check(SOCKET in done.stderr, f"does not name the socket: {done.stderr}")
+    weft.start()
+    wait_for(weft.answers, "the daemon answers")
+
+
+main(Faults, start=False)
