@@ -32,18 +32,21 @@ VERSION := 0.1.0
 existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
 
 BASE := $(call existing,$(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c loop.c \
-	loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netns.c netns_watch.c suggest.c tap.c))
+	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c \
+	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c \
+	netns.c netns_watch.c suggest.c tap.c))
 
 STORE := $(call existing,$(addprefix store/, \
 	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c))
 
 MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c text.c \
-	plan.c planner.c dirty.c classifier.c services.c rows.c diff.c))
+	object.c intent.c check.c draft.c text.c plan.c planner.c dirty.c classifier.c \
+	services.c rows.c diff.c check_port.c check_routes.c draft_change.c draft_store.c \
+	draft_write.c text_read.c text_rules.c text_write.c))
 
 CORE := $(call existing,$(addprefix core/, \
-	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c icmp.c deliver.c))
+	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
+	icmp.c deliver.c))
 
 TARGET_BPF := $(call existing,$(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c sweep.bpf.c))
@@ -57,14 +60,19 @@ DATAPATH := $(call existing,$(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c problems.c tables.c))
+	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c \
+	device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c \
+	problems.c tables.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c \
+	api_trace.c drops.c http_listen.c notify.c openapi.c options.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
-	client.c events.c http.c yaml.c))
+	client.c events.c http.c yaml.c yaml_emit.c))
 
 # cli/main.c is apart, like agent/main.c.
 CLI := $(call existing,$(addprefix cli/, \
-	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c))
+	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c acl.c completion.c \
+	group.c help.c manual.c nouns.c object.c packet.c parse.c port.c report.c route.c \
+	rule.c run.c subnet.c table.c vpc.c))
 
 BENCH := $(call existing,$(addprefix bench/, \
 	load.c load_client.c load_server.c))
@@ -187,6 +195,9 @@ endef
 $(eval $(call flavour,build/obj,$$(CC),$$(CFLAGS)))
 $(eval $(call flavour,build/test,$$(CC),-O1 -g $$(SANITIZE)))
 $(eval $(call flavour,build/fuzz,$$(CLANG),-O1 -g $$(FUZZER)))
+
+# agent/openapi.c takes in the document as it is.
+build/obj/agent/openapi.o build/test/agent/openapi.o build/fuzz/agent/openapi.o: agent/openapi.json
 
 # The archives each layer may use, lowest last, for a folder of objects.
 layers_BASE     = $(1)/base.a
