@@ -83,7 +83,7 @@ BENCH_PIPELINE := $(call existing,$(addprefix bench/, \
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store
-TESTS_MODEL    := object text check draft plan classifier diff
+TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan classifier diff
 TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
 TESTS_AGENT    := reconcile device api http metrics
@@ -94,7 +94,7 @@ TESTS_CLI      := cli lab
 TESTS_GOLDEN         := golden
 TESTS_VECTORS_NATIVE := native
 TESTS_VECTORS_KERNEL := kernel
-FUZZ                 := parse pipeline yaml json
+FUZZ                 := parse pipeline yaml json model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_parse    := tests/vectors

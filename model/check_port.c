@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports: their addresses, MACs and devices, each owned by one port; and what a port gets that named none.
+ *
+ * Ports that the draft touches claim what they name; a claim fails against another claim or against a port
+ * of the intent that the draft leaves alone. Addresses that were not named are given out after all claims,
+ * the lowest free one of each family of the subnet. Per subnet an offset is kept below which nothing is
+ * free, so that giving out does not walk over what is taken again and again.
+ *
+ * Neighbours: check.c (the caller), intent.c (who has what).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/intent_private.h"
+
+#define RESERVED_COUNT 4 /* V16: network, router, resolver, future */
+#define MAC_ATTEMPTS 168 /* what the second byte of a derived MAC leaves */
+
+/* ---- claims ---- */
+
+/* The port that has the key once the draft is published; 0: nobody yet. */
+static uint32_t owner_of(const struct draft *draft, const struct map *claims,
+			 const struct map *published, const void *key, size_t key_size)
+{
+	uint32_t id = value_to_id(map_get(claims, key, key_size));
+
+	if (id)
+		return id;
+	id = value_to_id(map_get(published, key, key_size));
+	/* What a touched port still has it claims itself. */
+	return id && !draft_entry(draft, id) ? id : 0;
+}
+
+/* Return: 0, or the id of the port that has it. */
+static uint32_t claim(struct draft *draft, struct map *claims, const struct map *published,
+		      const void *key, size_t key_size, uint32_t port_id)
+{
+	uint32_t owner = owner_of(draft, claims, published, key, key_size);
+
+	if (owner && owner != port_id)
+		return owner;
+	map_put(claims, key, key_size, id_to_value(port_id));
+	return 0;
+}
+
+static uint32_t claim_address(struct draft *draft, const struct port_object *port,
+			      const struct ip_address *address)
+{
+	unsigned char key[ADDRESS_KEY_SIZE];
+
+	address_key(key, port->object.vpc_id, address);
+	return claim(draft, &draft->addresses, &draft->intent->addresses, key, sizeof(key),
+		     port->object.id);
+}
+
+static uint32_t claim_mac(struct draft *draft, const struct port_object *port)
+{
+	unsigned char key[MAC_KEY_SIZE];
+
+	mac_key(key, port->object.vpc_id, &port->mac);
+	return claim(draft, &draft->macs, &draft->intent->macs, key, sizeof(key), port->object.id);
+}
+
+/* ---- addresses ---- */
+
+/* Why a port cannot have an address of the subnet; NULL: it can. */
+static const char *why_not(const struct subnet_object *subnet, const struct ip_address *address)
+{
+	int family = family_of(address);
+	const struct ip_prefix *cidr = &subnet->cidrs[family];
+	struct ip_address last = ip_prefix_last(cidr);
+	uint64_t offset;
+
+	if (cidr->length == 0 || !ip_prefix_contains(cidr, address))
+		return "is not in the subnet";
+	if (ip_address_offset(&cidr->address, address, &offset) == 0 && offset < RESERVED_COUNT)
+		return "is one of the first four of the subnet, which are reserved";
+	if (ip_address_equal(address, &last))
+		return "is the last one of the subnet, which is reserved";
+	if (subnet->mode == SUBNET_MODE_L3 && ip_address_equal(address, &subnet->gateways[family]))
+		return "is the subnet's gateway";
+	return NULL;
+}
+
+int check_addresses(const struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+	char address[IP_ADDRESS_TEXT_SIZE], ranges[2][IP_PREFIX_TEXT_SIZE] = { "", "" };
+
+	for (int family = 0; family < 2; family++)
+		if (subnet->cidrs[family].length)
+			ip_prefix_format(&subnet->cidrs[family], ranges[family]);
+	for (size_t i = 0; i < port->address_count; i++) {
+		const char *why = why_not(subnet, &port->addresses[i]);
+
+		if (why)
+			return draft_refuse(draft, &port->object, "address", EINVAL, error,
+					    "address %s %s %s/%s (%s%s%s)",
+					    ip_address_format(&port->addresses[i], address), why,
+					    draft_vpc(draft, port->object.vpc_id)->object.name,
+					    subnet->object.name, ranges[0],
+					    ranges[0][0] && ranges[1][0] ? ", " : "", ranges[1]);
+	}
+	return 0;
+}
+
+static int claim_addresses(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	char text[IP_ADDRESS_TEXT_SIZE], title[160];
+
+	for (size_t i = 0; i < port->address_count; i++) {
+		uint32_t owner = claim_address(draft, port, &port->addresses[i]);
+
+		for (size_t j = 0; j < i; j++)
+			if (ip_address_equal(&port->addresses[i], &port->addresses[j]))
+				return draft_refuse(draft, &port->object, "addresses", EINVAL, error,
+						    "address %s stands twice",
+						    ip_address_format(&port->addresses[i], text));
+		if (owner)
+			return draft_refuse(draft, &port->object, "address", EINVAL, error,
+					    "address %s is taken by %s",
+					    ip_address_format(&port->addresses[i], text),
+					    draft_title(draft, draft_object(draft, owner), title));
+	}
+	return 0;
+}
+
+static int check_attachment(struct draft *draft, const struct port_object *port,
+			    struct error *error)
+{
+	char key[ATTACHMENT_KEY_SIZE], title[160];
+	const struct attach *attach = &port->attach;
+	const char *where = attach->netns;
+	uint32_t owner;
+
+	if (!attachment_key(key, port))
+		return 0;
+	owner = claim(draft, &draft->attachments, &draft->intent->attachments, key, strlen(key),
+		      port->object.id);
+	if (!owner)
+		return 0;
+	draft_title(draft, draft_object(draft, owner), title);
+	if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
+		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+				    "device %s is taken by %s", attach->ifname, title);
+	if (attach->kind == ATTACH_PID)
+		where = "of the process";
+	return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+			    "%s in namespace %s is taken by %s; say another ifname", attach->ifname,
+			    where, title);
+}
+
+static int check_port_mtu(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+
+	if (port->mtu && port->mtu < 1280 && subnet->cidrs[1].length)
+		return draft_refuse(draft, &port->object, "mtu", EINVAL, error,
+				    "mtu %u is too small for IPv6, which needs 1280", port->mtu);
+	return 0;
+}
+
+int check_port(struct draft *draft, struct draft_entry *entry, struct error *error)
+{
+	struct port_object *port = (struct port_object *)entry->after;
+	char mac[MAC_ADDRESS_TEXT_SIZE], title[160];
+	uint32_t owner;
+	int code;
+
+	code = check_port_mtu(draft, port, error);
+	if (!code)
+		code = check_attachment(draft, port, error);
+	if (!code && !entry->automatic_addresses) {
+		code = check_addresses(draft, port, error);
+		if (!code)
+			code = claim_addresses(draft, port, error);
+	}
+	if (code || entry->automatic_mac)
+		return code;
+	owner = claim_mac(draft, port);
+	if (!owner)
+		return 0;
+	return draft_refuse(draft, &port->object, "mac", EINVAL, error, "mac %s is taken by %s",
+			    mac_address_format(&port->mac, mac),
+			    draft_title(draft, draft_object(draft, owner), title));
+}
+
+/* ---- what is given out ---- */
+
+static struct address_space *space_of(struct draft *draft, uint32_t subnet_id)
+{
+	struct address_space *space = map_get_u32(&draft->spaces, subnet_id);
+	const struct address_space *published;
+
+	if (space)
+		return space;
+	published = map_get_u32(&draft->intent->spaces, subnet_id);
+	space = published ? xmemdup(published, sizeof(*space)) : xcalloc(1, sizeof(*space));
+	map_put_u32(&draft->spaces, subnet_id, space);
+	return space;
+}
+
+/* What a touched port had may be free now. */
+static void release_addresses(struct draft *draft, const struct port_object *before)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)intent_object(draft->intent, before->subnet_id);
+	struct address_space *space = space_of(draft, before->subnet_id);
+
+	for (size_t i = 0; i < before->address_count; i++) {
+		int family = family_of(&before->addresses[i]);
+		uint64_t offset;
+
+		if (ip_address_offset(&subnet->cidrs[family].address, &before->addresses[i],
+				      &offset) == 0 && offset < space->lowest[family])
+			space->lowest[family] = offset;
+	}
+}
+
+void check_spaces_begin(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->entries.count; i++) {
+		const struct object *before = draft->entries.list[i]->before;
+
+		if (before && before->kind == OBJECT_PORT)
+			release_addresses(draft, (const struct port_object *)before);
+	}
+	/* Another range, another gateway: begin again. */
+	for (size_t i = 0; i < draft->entries.count; i++) {
+		const struct object *before = draft->entries.list[i]->before;
+
+		if (before && before->kind == OBJECT_SUBNET)
+			*space_of(draft, before->id) = (struct address_space){ { 0, 0 } };
+	}
+}
+
+static int give_address(struct draft *draft, struct port_object *port, int family,
+			struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+	uint64_t *lowest = &space_of(draft, port->subnet_id)->lowest[family];
+	struct ip_address address;
+
+	for (;; (*lowest)++) {
+		if (ip_prefix_nth(&subnet->cidrs[family], *lowest, &address))
+			return draft_refuse(draft, &port->object, "subnet", ENOSPC, error,
+					    "subnet %s/%s has no free %s address left",
+					    draft_vpc(draft, port->object.vpc_id)->object.name,
+					    subnet->object.name, family ? "IPv6" : "IPv4");
+		if (!why_not(subnet, &address) && claim_address(draft, port, &address) == 0)
+			break;
+	}
+	(*lowest)++;
+	port->addresses[port->address_count++] = address;
+	return 0;
+}
+
+/* The addresses the port had, as far as the subnet still allows them and nobody named them since. */
+static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
+{
+	const struct port_object *before = (const struct port_object *)entry->before;
+	struct port_object *port = (struct port_object *)entry->after;
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+
+	port->address_count = 0;
+	if (!before || before->subnet_id != port->subnet_id)
+		return;
+	for (size_t i = 0; i < before->address_count; i++)
+		if (!why_not(subnet, &before->addresses[i]) &&
+		    claim_address(draft, port, &before->addresses[i]) == 0)
+			port->addresses[port->address_count++] = before->addresses[i];
+}
+
+void check_keep(struct draft *draft, struct draft_entry *entry)
+{
+	const struct port_object *before = (const struct port_object *)entry->before;
+	struct port_object *port = (struct port_object *)entry->after;
+
+	if (entry->after->kind != OBJECT_PORT)
+		return;
+	if (entry->automatic_addresses)
+		keep_addresses(draft, entry);
+	if (!entry->automatic_mac)
+		return;
+	port->mac = (struct mac_address){ { 0 } };
+	if (!before)
+		return;
+	port->mac = before->mac;
+	if (claim_mac(draft, port))
+		port->mac = (struct mac_address){ { 0 } };
+}
+
+static int give_addresses(struct draft *draft, struct port_object *port, struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+	bool has[2] = { false, false };
+	int code = 0;
+
+	for (size_t i = 0; i < port->address_count; i++)
+		has[family_of(&port->addresses[i])] = true;
+	for (int family = 0; family < 2 && !code; family++)
+		if (subnet->cidrs[family].length && !has[family])
+			code = give_address(draft, port, family, error);
+	return code;
+}
+
+static int give_mac(struct draft *draft, struct port_object *port, struct error *error)
+{
+	for (uint32_t attempt = 0; attempt < MAC_ATTEMPTS; attempt++) {
+		port->mac = port_mac_of_id(port->object.id, attempt);
+		if (claim_mac(draft, port) == 0)
+			return 0;
+	}
+	return draft_refuse(draft, &port->object, "mac", ENOSPC, error,
+			    "every MAC derived from its id is taken; name one");
+}
+
+int check_assign(struct draft *draft, struct draft_entry *entry, struct error *error)
+{
+	struct port_object *port = (struct port_object *)entry->after;
+	int code = 0;
+
+	if (entry->after->kind != OBJECT_PORT)
+		return 0;
+	if (entry->automatic_addresses)
+		code = give_addresses(draft, port, error);
+	if (!code && mac_address_is_zero(&port->mac))
+		code = give_mac(draft, port, error);
+	return code;
+}

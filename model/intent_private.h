@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the model share among themselves; nobody else includes this.
+ *
+ * intent.c holds the published objects and the indexes over them. draft.c lays changed objects over an
+ * intent: every look-up of a draft sees its own version first (draft_object, draft_find). text_*.c turn
+ * objects into JSON and back, check.c and check_*.c judge, draft_store.c writes and reads records.
+ */
+#ifndef WEFT_MODEL_INTENT_PRIVATE_H
+#define WEFT_MODEL_INTENT_PRIVATE_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "model/draft.h"
+#include "model/object.h"
+
+/* Who refers to whom: an object of the first kind names one of the second. */
+enum reference {
+	REFERENCE_PORT_SUBNET,
+	REFERENCE_PORT_GROUP,
+	REFERENCE_SUBNET_TABLE,
+	REFERENCE_SUBNET_ACL,
+	REFERENCE_TABLE_PORT, /* the one that may dangle (V24) */
+	REFERENCE_GROUP_GROUP,
+	REFERENCES
+};
+
+/* No address of the subnet below these offsets is free; [0] IPv4, [1] IPv6. */
+struct address_space {
+	uint64_t lowest[2];
+};
+
+struct intent {
+	struct map objects;                /* id: struct object, owned */
+	struct map names;                  /* name key: struct object */
+	struct map members;                /* vpc id and kind: struct map, the set of ids */
+	struct map references[REFERENCES]; /* id referred to: struct map, the set of ids referring */
+	struct map route_names;            /* name key of a port: set of ids of tables that name it */
+	struct map parts;                  /* id of a rule or route: id of the object it is in */
+	struct map addresses;              /* address key: id of the port */
+	struct map macs;                   /* MAC key: id of the port */
+	struct map attachments;            /* attachment key: id of the port */
+	struct map spaces;                 /* subnet id: struct address_space, owned */
+	uint32_t next_id;                  /* the first one that was never given out */
+	uint64_t generation;               /* moves with every commit */
+	struct draft *draft;               /* the youngest draft still alive, for names in sentences */
+};
+
+/* ---- object.c ---- */
+
+struct object *object_new(enum object_kind kind);
+struct object *object_copy(const struct object *object);
+void object_free(struct object *object); /* accepts NULL */
+bool object_equal(const struct object *a, const struct object *b);
+void rule_list_add(struct rule_list *list, const struct rule_object *rule);
+bool rule_equal(const struct rule_object *a, const struct rule_object *b); /* ids left out */
+void group_default_ingress(const struct security_group_object *group, struct rule_list *list);
+void group_default_egress(struct rule_list *list);
+bool rule_list_equal(const struct rule_list *a, const struct rule_list *b); /* ids left out */
+
+/* Rules and routes without an id take the one that equal content had in @before, or a new one. */
+void object_identify_parts(struct object *object, const struct object *before, uint32_t *next_id);
+
+/* Calls @visit for everything @object refers to, the same target perhaps more than once. */
+void object_references(const struct object *object,
+		       void (*visit)(void *context, enum reference reference, uint32_t target_id),
+		       void *context);
+
+/* Calls @visit with the id of each rule and route in @object. */
+void object_parts(const struct object *object, void (*visit)(void *context, uint32_t part_id),
+		  void *context);
+
+#define NAME_KEY_SIZE (5 + NAME_SIZE)
+#define ADDRESS_KEY_SIZE 20
+#define MAC_KEY_SIZE 10
+#define ATTACHMENT_KEY_SIZE 384
+
+size_t name_key(unsigned char key[NAME_KEY_SIZE], uint32_t vpc_id, enum object_kind kind,
+		const char *name);
+void address_key(unsigned char key[ADDRESS_KEY_SIZE], uint32_t vpc_id,
+		 const struct ip_address *address);
+void mac_key(unsigned char key[MAC_KEY_SIZE], uint32_t vpc_id, const struct mac_address *mac);
+/* Return: false when the port's attachment needs no place of its own. */
+bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port);
+uint64_t member_key(uint32_t vpc_id, enum object_kind kind);
+
+bool name_is_valid(const char *name);
+struct mac_address port_mac_of_id(uint32_t port_id, uint32_t attempt);
+bool object_kind_from_plural(const char *word, enum object_kind *kind); /* not "vpcs" */
+static inline int family_of(const struct ip_address *address)
+{
+	return ip_address_is_ipv4(address) ? 0 : 1;
+}
+
+static inline void *id_to_value(uint32_t id)
+{
+	return (void *)(uintptr_t)id;
+}
+
+static inline uint32_t value_to_id(const void *value)
+{
+	return (uint32_t)(uintptr_t)value;
+}
+
+/* ---- intent.c ---- */
+
+void intent_insert(struct intent *intent, struct object *object); /* takes it over */
+void intent_withdraw(struct intent *intent, const struct object *object); /* the caller's again */
+const struct map *intent_referrers(const struct intent *intent, enum reference reference,
+				   uint32_t target_id); /* NULL when nobody */
+const struct map *intent_members(const struct intent *intent, uint32_t vpc_id,
+				 enum object_kind kind); /* NULL when none */
+
+/* The name of an object, of the intent or of its youngest draft, removed ones included; NULL if unknown. */
+const struct object *intent_named(const struct intent *intent, uint32_t id);
+
+/* ---- draft.c ---- */
+
+struct draft_entry {
+	const struct object *before; /* the intent's; the draft's own after the commit */
+	struct object *after;        /* the draft's own until the commit; NULL: removed */
+	bool automatic_addresses;    /* none were said: those it had are kept while they fit */
+	bool automatic_mac;
+	bool same;                   /* found by the check: after equals before */
+};
+
+struct entry_list {
+	size_t count, room;
+	struct draft_entry **list;
+};
+
+struct subnet_range {
+	struct ip_prefix prefix;
+	const struct subnet_object *subnet;
+};
+
+struct subnet_ranges {
+	size_t count;
+	struct subnet_range *ranges; /* ascending */
+};
+
+struct draft {
+	struct intent *intent;
+	uint64_t generation; /* of the intent when the draft was opened */
+	uint32_t next_id;
+	bool checked, committed;
+	bool own_sentence; /* the reader that failed said all itself, its key included */
+	struct entry_list entries; /* in the order they were touched; owned */
+	struct map by_id;          /* id: struct draft_entry */
+	struct map by_name;        /* name key: struct draft_entry */
+	struct map members;        /* vpc id and kind: struct entry_list, owned */
+	/* Made anew by each check. */
+	struct map addresses, macs, attachments; /* claims of changed ports: keys as in the intent */
+	struct map spaces;                       /* subnet id: struct address_space, owned */
+	struct map ranges;                       /* vpc id: struct subnet_ranges, owned */
+	struct change *changes;
+	size_t change_count;
+	struct record *records;
+	size_t record_count, record_room;
+};
+
+const struct object *draft_object(const struct draft *draft, uint32_t id);
+struct draft_entry *draft_entry(const struct draft *draft, uint32_t id); /* NULL: untouched */
+const struct object *draft_find(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
+				const char *name);
+/* All objects of a kind as the draft has them, unordered; the array is the caller's to free(). */
+size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
+		     const struct object ***list);
+/* An object with this name, defaults in it, in place of what was there. */
+struct draft_entry *draft_declare(struct draft *draft, uint32_t vpc_id, enum object_kind kind,
+				  const char *name);
+/* The same with an id that is known, for records. */
+struct draft_entry *draft_declare_id(struct draft *draft, uint32_t vpc_id, enum object_kind kind,
+				     const char *name, uint32_t id);
+/* The draft's own version of an object that is there, to be changed. */
+struct object *draft_edit(struct draft *draft, const struct object *object);
+void draft_forget(struct draft *draft, const struct object *object);
+void draft_clear_results(struct draft *draft); /* changes and records */
+void draft_compare(struct draft *draft);       /* fills the changes, draft_change.c */
+const struct vpc_object *draft_vpc(const struct draft *draft, uint32_t vpc_id);
+/* " (did you mean "web"?)" among the names of a kind, or "". */
+const char *draft_suggest(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
+			  const char *name, char text[128]);
+/* "port blue/web1"; for sentences. */
+const char *draft_title(const struct draft *draft, const struct object *object, char text[160]);
+/* Refuses something about an object: path with @key, sentence behind its title. */
+int draft_refuse(const struct draft *draft, const struct object *object, const char *key, int code,
+		 struct error *error, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* ---- check*.c ---- */
+
+int check_unreferenced(const struct draft *draft, const struct object *object, struct error *error);
+int check_routes(struct draft *draft, const struct route_table_object *table, struct error *error);
+int check_port(struct draft *draft, struct draft_entry *entry, struct error *error);
+int check_addresses(const struct draft *draft, const struct port_object *port, struct error *error);
+void check_spaces_begin(struct draft *draft);
+/* In this order over all ports: what was given before stays, then the others get theirs. */
+void check_keep(struct draft *draft, struct draft_entry *entry);
+int check_assign(struct draft *draft, struct draft_entry *entry, struct error *error);
+const struct subnet_ranges *check_ranges(struct draft *draft, uint32_t vpc_id);
+void check_reset(struct draft *draft); /* forgets what the last check found */
+
+/* ---- text_*.c ---- */
+
+enum text_form {
+	TEXT_EXPORT, /* only what differs from the defaults */
+	TEXT_FULL,   /* all */
+	TEXT_RECORD, /* all, with the ids */
+};
+
+/* Fills entry->after from JSON; @record: rules and routes carry ids. 0 or -EINVAL. */
+int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader *reader, bool record);
+int text_read_rules(struct draft *draft, struct draft_entry *entry, struct json_reader *reader,
+		    bool record);
+/* Resolves a name under @key; 0, or reports the failure to the reader and returns 0 as the id. */
+uint32_t text_resolve(struct draft *draft, struct json_reader *reader, const char *key,
+		      uint32_t vpc_id, enum object_kind kind, const char *name);
+json_t *text_write(const struct intent *intent, const struct object *object, enum text_form form);
+json_t *text_write_rules(const struct intent *intent, const struct object *object, bool ingress,
+			 enum text_form form);
+void text_rule(const struct intent *intent, const struct rule_object *rule, bool ingress,
+	       struct buf *text);
+void text_ports(const struct rule_object *rule, struct buf *text);
+
+extern const char *const timeout_names[FLOW_TIMEOUTS];
+
+/* Path of names, "vpcs.blue.ports.web1", of at most @size bytes. */
+void object_path(const struct intent *intent, const struct object *object, char *path, size_t size);
+
+#endif
