@@ -150,7 +150,8 @@ void loop_defer(struct loop *loop, struct loop_deferred *deferred)
 
 void loop_deferred_cancel(struct loop_deferred *deferred)
 {
-	list_remove(&deferred->node);
+	if (deferred->node.next)
+		list_remove(&deferred->node);
 }
 
 /* What is deferred by these calls waits for the next round. */
@@ -178,7 +179,8 @@ void loop_prepare_add(struct loop *loop, struct loop_prepare *prepare,
 
 void loop_prepare_remove(struct loop_prepare *prepare)
 {
-	list_remove(&prepare->node);
+	if (prepare->node.next)
+		list_remove(&prepare->node);
 }
 
 /* The shorter of two limits, where -1 is none. */

@@ -20,6 +20,8 @@
 
 /* Names of devices, with the terminator (IFNAMSIZ). */
 #define LINK_NAME_SIZE 16
+/* Free text on a device for people; the kernel's limit is 255, what is behind is cut here. */
+#define LINK_ALIAS_SIZE 128
 
 struct netlink;
 
@@ -46,7 +48,35 @@ struct link_info {
 	struct mac_address mac;
 	char name[LINK_NAME_SIZE];
 	char kind[LINK_NAME_SIZE];
+	char alias[LINK_ALIAS_SIZE];
 };
+
+/* How a device gets its link-local IPv6 address. */
+enum link_local_mode {
+	LINK_LOCAL_KEEP = -1,
+	LINK_LOCAL_EUI64 = 0, /* from the MAC */
+	LINK_LOCAL_NONE = 1,  /* no address by itself: not a party on the link */
+};
+
+/**
+ * struct link_change - what to change in one step; start with LINK_CHANGE_NOTHING
+ * @alias: NULL to keep
+ * @mac: NULL to keep
+ * @mtu: 0 to keep
+ * @group: for netlink_link_delete_group(); 0 to keep
+ * @up, @down: at most one of them
+ */
+struct link_change {
+	const char *alias;
+	const struct mac_address *mac;
+	uint32_t mtu;
+	uint32_t group;
+	enum link_local_mode link_local;
+	bool up;
+	bool down;
+};
+
+#define LINK_CHANGE_NOTHING { .link_local = LINK_LOCAL_KEEP }
 
 /**
  * struct veth_end - one end of a veth pair
@@ -163,6 +193,20 @@ int netlink_link_set_master(struct netlink *netlink, uint32_t ifindex, uint32_t 
 			    struct error *error);
 int netlink_link_set_queue_length(struct netlink *netlink, uint32_t ifindex, uint32_t packets,
 				  struct error *error);
+
+/** netlink_link_change - several properties by one request; the kernel does them in order, up last */
+int netlink_link_change(struct netlink *netlink, uint32_t ifindex,
+			const struct link_change *change, struct error *error);
+
+/**
+ * netlink_link_delete_group - delete all devices of a group at once
+ * @group: not 0, which is where all devices begin
+ *
+ * One deletion waits for grace periods of the kernel, tens of milliseconds; a group waits once.
+ *
+ * Return: 0; -ENODEV if there is none; or another negative errno.
+ */
+int netlink_link_delete_group(struct netlink *netlink, uint32_t group, struct error *error);
 
 /* Look up one device; @link is filled on success. Not in a batch. */
 int netlink_link_get(struct netlink *netlink, uint32_t ifindex, struct link_info *link,

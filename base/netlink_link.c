@@ -143,6 +143,49 @@ int netlink_link_set_mtu(struct netlink *netlink, uint32_t ifindex, uint32_t mtu
 			      mtu);
 }
 
+int netlink_link_change(struct netlink *netlink, uint32_t ifindex,
+			const struct link_change *change, struct error *error)
+{
+	struct ifinfomsg *body;
+	struct nlmsghdr *message = request_set(netlink, ifindex, &body);
+	struct nlattr *families;
+	struct nlattr *family;
+
+	if (change->up || change->down) {
+		body->ifi_flags = change->up ? IFF_UP : 0;
+		body->ifi_change = IFF_UP;
+	}
+	if (change->mac)
+		mnl_attr_put(message, IFLA_ADDRESS, sizeof(change->mac->byte), change->mac->byte);
+	if (change->mtu)
+		mnl_attr_put_u32(message, IFLA_MTU, change->mtu);
+	if (change->group)
+		mnl_attr_put_u32(message, IFLA_GROUP, change->group);
+	if (change->alias)
+		mnl_attr_put(message, IFLA_IFALIAS, strnlen(change->alias, LINK_ALIAS_SIZE - 1),
+			     change->alias);
+	if (change->link_local != LINK_LOCAL_KEEP) {
+		families = mnl_attr_nest_start(message, IFLA_AF_SPEC);
+		family = mnl_attr_nest_start(message, AF_INET6);
+		mnl_attr_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, (uint8_t)change->link_local);
+		mnl_attr_nest_end(message, family);
+		mnl_attr_nest_end(message, families);
+	}
+	return netlink_finish(netlink, message, error, "change device %u", ifindex);
+}
+
+int netlink_link_delete_group(struct netlink *netlink, uint32_t group, struct error *error)
+{
+	struct nlmsghdr *message;
+	struct ifinfomsg *body;
+
+	if (!group)
+		return error_set(error, EINVAL, NULL, "group 0 holds all devices");
+	message = netlink_request(netlink, RTM_DELLINK, 0, sizeof(*body), &body);
+	mnl_attr_put_u32(message, IFLA_GROUP, group);
+	return netlink_finish(netlink, message, error, "delete the devices of group %u", group);
+}
+
 int netlink_link_set_name(struct netlink *netlink, uint32_t ifindex, const char *name,
 			  struct error *error)
 {
@@ -246,6 +289,10 @@ static void parse_attribute(const struct nlattr *attribute, struct link_info *li
 	case IFLA_OPERSTATE:
 		if (mnl_attr_get_payload_len(attribute) >= 1)
 			link->operational_state = mnl_attr_get_u8(attribute);
+		break;
+	case IFLA_IFALIAS:
+		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+			strncpy(link->alias, mnl_attr_get_str(attribute), sizeof(link->alias) - 1);
 		break;
 	case IFLA_LINKINFO:
 		parse_kind(attribute, link);
