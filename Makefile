@@ -222,6 +222,14 @@ build/man/%: docs/man/%
 	@mkdir -p $(@D)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
 
+# The list of commands comes from the command's own tables.
+build/man/weft.1: docs/man/weft.1 build/weft
+	$(call say,MAN)
+	@mkdir -p $(@D)
+	@build/weft help --mdoc > $@.commands
+	@sed -e 's/@VERSION@/$(VERSION)/' -e '/@COMMANDS@/{' -e 'r $@.commands' -e 'd' -e '}' $< > $@
+	@rm -f $@.commands
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 # $(1) layer, $(2) folder under tests/, $(3) prefix of the file, $(4) names: the programs that exist
@@ -317,11 +325,15 @@ bench: all
 install: all
 	install -D -m 755 build/weft $(DESTDIR)$(PREFIX)/bin/weft
 	install -D -m 755 build/weftd $(DESTDIR)$(PREFIX)/sbin/weftd
-	for page in $(notdir $(MAN)); do \
+	set -e; for page in $(notdir $(MAN)); do \
 		install -D -m 644 build/man/$$page \
 			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; \
 	done
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	build/weft completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weft
+	build/weft completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weft
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/weftd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/weftd.service
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The store fails: traffic goes on, changes are refused in one clear sentence, a crash leaves no half.
+"""The store fails: traffic goes on, changes are refused in one sentence, a crash leaves no half.
 
       a 10.0.1.11  ~~~ traffic ~~~>  b 10.0.1.12        weftd's state on a small disk of its own
 """

@@ -4,7 +4,8 @@
 
 Each answer's status must be one the document lists for the operation, and its body must fit the
 schema. The walk makes, reads, changes and removes an object of every kind; then come names of 300
-characters, bodies of 10 MiB, unknown and duplicate keys, wrong types, broken HTTP, many connections.
+characters, bodies of 10 MiB, unknown and duplicate keys, wrong types, broken HTTP and many
+connections.
 """
 import json
 import re
