@@ -40,9 +40,9 @@ STORE := $(call existing,$(addprefix store/, \
 	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c))
 
 MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c text.c plan.c planner.c dirty.c classifier.c \
+	object.c intent.c check.c draft.c plan.c planner.c dirty.c classifier.c \
 	services.c rows.c diff.c check_port.c check_routes.c draft_change.c draft_store.c \
-	draft_write.c text_read.c text_rules.c text_write.c))
+	draft_write.c text_read.c text_port.c text_rules.c text_write.c check_vpc.c check_rules.c))
 
 CORE := $(call existing,$(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
@@ -143,7 +143,7 @@ endif
 # ---- what is built -------------------------------------------------------------------------------
 
 PROGRAMS := $(if $(wildcard agent/main.c),build/weftd) $(if $(wildcard cli/main.c),build/weft) \
-	    $(if $(BENCH),build/weft-load) $(if $(BENCH_PIPELINE),build/weft-bench-pipeline)
+	    $(if $(BENCH),build/weft-load) build/tap-echo $(if $(BENCH_PIPELINE),build/weft-bench-pipeline)
 
 .PHONY: all
 all: $(PROGRAMS) $(MAN:docs/man/%=build/man/%)
@@ -211,6 +211,7 @@ layers_CLI      = $(1)/cli.a $(1)/client.a $(1)/model.a $(1)/base.a
 
 build/weftd: build/obj/agent/main.o $(call layers_AGENT,build/obj)
 build/weft: build/obj/cli/main.o $(call layers_CLI,build/obj)
+build/tap-echo: build/obj/examples/tap-echo.o
 build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
 build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
 	| build/bpf/bench/pipeline.bpf.o

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports: their addresses, MACs and devices, each owned by one port; and what a port gets that named none.
+ * Ports: their addresses, MACs and devices, each owned by one port; and what a port gets that
+ * named none.
  *
- * Ports that the draft touches claim what they name; a claim fails against another claim or against a port
- * of the intent that the draft leaves alone. Addresses that were not named are given out after all claims,
- * the lowest free one of each family of the subnet. Per subnet an offset is kept below which nothing is
- * free, so that giving out does not walk over what is taken again and again.
+ * Ports that the draft touches claim what they name; a claim fails against another claim or
+ * against a port of the intent that the draft leaves alone. Addresses that were not named are
+ * given out after all claims, the lowest free one of each family of the subnet. Per subnet an
+ * offset is kept below which nothing is free, so that giving out does not walk over what is taken
+ * again and again.
  *
  * Neighbours: check.c (the caller), intent.c (who has what).
  */
@@ -117,8 +119,8 @@ static int claim_addresses(struct draft *draft, const struct port_object *port, 
 
 		for (size_t j = 0; j < i; j++)
 			if (ip_address_equal(&port->addresses[i], &port->addresses[j]))
-				return draft_refuse(draft, &port->object, "addresses", EINVAL, error,
-						    "address %s stands twice",
+				return draft_refuse(draft, &port->object, "addresses", EINVAL,
+						    error, "address %s stands twice",
 						    ip_address_format(&port->addresses[i], text));
 		if (owner)
 			return draft_refuse(draft, &port->object, "address", EINVAL, error,
@@ -217,7 +219,8 @@ static void release_addresses(struct draft *draft, const struct port_object *bef
 		uint64_t offset;
 
 		if (ip_address_offset(&subnet->cidrs[family].address, &before->addresses[i],
-				      &offset) == 0 && offset < space->lowest[family])
+				      &offset) == 0 &&
+		    offset < space->lowest[family])
 			space->lowest[family] = offset;
 	}
 }
@@ -261,7 +264,9 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 	return 0;
 }
 
-/* The addresses the port had, as far as the subnet still allows them and nobody named them since. */
+/*
+ * The addresses the port had, as far as the subnet still allows them and nobody named them since.
+ */
 static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 {
 	const struct port_object *before = (const struct port_object *)entry->before;

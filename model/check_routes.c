@@ -2,9 +2,9 @@
 /*
  * Which routes a table may hold: V19, V21, V22.
  *
- * The local route of each range of the VPC is in every table and may only be retargeted, which is a route
- * with exactly that prefix. A more specific one must be the range of a whole subnet and lead to a port.
- * Nothing leads into the reserved ranges.
+ * The local route of each range of the VPC is in every table and may only be retargeted, which is
+ * a route with exactly that prefix. A more specific one must be the range of a whole subnet and
+ * lead to a port. Nothing leads into the reserved ranges.
  *
  * Neighbours: check.c (the caller), text_read.c (form and names).
  */

@@ -2,13 +2,14 @@
 /*
  * Changed objects laid over an intent, and their commit.
  *
- * A draft holds an entry for each object that was touched: what it was (borrowed from the intent) and what
- * it is to be. Every look-up of the draft sees its entries first. Names get their id when they are declared,
- * before any content is read, so that objects of one request may refer to one another in any order. An object
- * that is removed and declared again within one draft keeps its id.
+ * A draft holds an entry for each object that was touched: what it was (borrowed from the intent)
+ * and what it is to be. Every look-up of the draft sees its entries first. Names get their id
+ * when they are declared, before any content is read, so that objects of one request may refer to
+ * one another in any order. An object that is removed and declared again within one draft keeps
+ * its id.
  *
- * Neighbours: draft_write.c (requests become entries), check.c (the judgement), draft_store.c (records),
- * draft_change.c (what differs).
+ * Neighbours: draft_write.c (requests become entries), check.c (the judgement), draft_store.c
+ * (records), draft_change.c (what differs).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -123,7 +124,8 @@ size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kin
 	*list = xcalloc((set ? map_count(set) : 0) + (touched ? touched->count : 0) + 1,
 			sizeof(**list));
 	if (set) {
-		MAP_FOR_EACH(set, it) {
+		MAP_FOR_EACH(set, it)
+		{
 			if (map_get(&draft->by_id, it.key, it.key_size))
 				continue;
 			(*list)[count++] = map_get(&draft->intent->objects, it.key, it.key_size);
@@ -295,7 +297,8 @@ void draft_commit(struct draft *draft, uint64_t revision)
 		after->revision = revision;
 		intent_insert(intent, after);
 	}
-	MAP_FOR_EACH(&draft->spaces, it) {
+	MAP_FOR_EACH(&draft->spaces, it)
+	{
 		if (intent_object(intent, *(const uint32_t *)it.key))
 			free(map_put(&intent->spaces, it.key, it.key_size,
 				     xmemdup(it.value, sizeof(struct address_space))));

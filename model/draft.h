@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A draft: changes to the intent that are made, judged and then published all at once or not at all.
+ * A draft: changes to the intent that are made, judged and then published all at once or not at
+ * all.
  *
- * The agent opens a draft for each write request, fills it from JSON (a weft.yaml tree, or one object),
- * lets draft_check judge it, writes draft_records to the store in one transaction, and commits. On any
- * error it frees the draft and the intent is as it was. Work is in proportion to the change.
+ * The agent opens a draft for each write request, fills it from JSON (a weft.yaml tree, or one
+ * object), lets draft_check judge it, writes draft_records to the store in one transaction, and
+ * commits. On any error it frees the draft and the intent is as it was. Work is in proportion to
+ * the change.
  *
- * Neighbours: text.c (JSON to object and back), check.c (the judgement), agent/api.c (the caller).
+ * Neighbours: text_*.c (JSON to object and back), check.c (the judgement), agent/api.c (the
+ * caller).
  */
 #ifndef WEFT_MODEL_DRAFT_H
 #define WEFT_MODEL_DRAFT_H
@@ -18,20 +21,28 @@
 
 struct draft;
 
-/* next_id: the first id that was never given out; the draft takes ids from there. */
+/*
+ * One draft is published at a time: a draft that was opened before another one was committed is
+ * refused by draft_check with -EAGAIN. A draft may stay alive past its commit, until what it
+ * changed is planned.
+ */
 struct draft *draft_new(struct intent *intent);
 void draft_free(struct draft *draft); /* accepts NULL; without commit nothing has happened */
 
 /*
- * The tree of weft.yaml: {"vpcs": {...}}. Each VPC in it is made exactly as written, objects of it that
- * are not in the tree are removed; VPCs that are not in the tree are removed only with prune.
- * Keys "lab" and "hosts" are accepted and left alone. Errors carry the path ("vpcs.blue.ports.web1.subnet").
+ * The tree of weft.yaml: {"vpcs": {...}}. Each VPC in it is made exactly as written, objects of
+ * it that are not in the tree are removed; VPCs that are not in the tree are removed only with
+ * prune. Keys "lab" and "hosts" are accepted and left alone. Errors carry the path
+ * ("vpcs.blue.ports.web1.subnet").
  */
 int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct error *error);
 
-/* One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"}; collections are
- * refused. put replaces or makes, patch merges (RFC 7396), remove removes (with everything in it for
- * a VPC). -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with path and sentence. */
+/*
+ * One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"}; collections
+ * are refused. put replaces or makes, patch merges (RFC 7396), remove removes (with everything in
+ * it for a VPC). In a VPC's body a collection that is left out stays as it is. -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with
+ * path and sentence.
+ */
 int draft_put(struct draft *draft, const char *const *path, size_t path_count, const json_t *body,
 	      bool create_only, struct error *error);
 int draft_patch(struct draft *draft, const char *const *path, size_t path_count, const json_t *body,
@@ -52,11 +63,18 @@ struct change {
 	const struct object *after;  /* NULL for CHANGE_REMOVE */
 };
 
-/* What the draft changes, in dependency order (VPCs first; removals last, reversed). Borrowed from the
- * draft. Valid after draft_check; `before` stays valid until draft_free, also past the commit. */
+/*
+ * What the draft changes, in dependency order (VPCs first; removals last, reversed). Borrowed
+ * from the draft. Valid after draft_check; `before` stays valid until draft_free, also past the
+ * commit.
+ */
 const struct change *draft_changes(const struct draft *draft, size_t *count);
 
-/* One line for people: "+ port blue/web1", "~ subnet blue/web: route_table main → private", "- vpc red". */
+/*
+ * One line for people: "+ port blue/web1", "~ subnet blue/web: route_table main → private",
+ * "- vpc red". The caller's to free(). Of the youngest draft of the intent, before or after the
+ * commit.
+ */
 char *change_text(const struct intent *intent, const struct change *change);
 
 /* One record of the store: value NULL means delete. Key as in architecture.md, section 5. */
@@ -75,7 +93,14 @@ void draft_commit(struct draft *draft, uint64_t revision);
 int intent_load(struct intent *intent, const struct record *records, const uint64_t *revisions,
 		size_t count, struct error *error);
 
-/* JSON of an object or a collection at a path; all defaults written out. New reference, or NULL with error. */
+/*
+ * JSON of an object or a collection at a path; all defaults written out. New reference, or NULL
+ * with error. {} is the whole tree, {"vpcs"} all VPCs, {"vpcs","blue"} one VPC, both without what
+ * is in them; {"vpcs","blue","ports"} a collection by name. The form of an object can be put back
+ * and then changes nothing: null means "as if it were left out" (a subnet's route_table: follows
+ * the main table), the addresses of a port are always a list, a route's "status" (active or
+ * blackhole, V24) and the VPC's local routes are read and left alone.
+ */
 json_t *intent_get(const struct intent *intent, const char *const *path, size_t path_count,
 		   struct error *error);
 

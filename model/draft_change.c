@@ -2,10 +2,12 @@
 /*
  * What a draft changes: the list of changed objects, and a line about each for people.
  *
- * An object that is as it was is no change, so that applying an export does nothing. Changes stand in the
- * order of dependency: what is referred to comes before what refers to it; removals last, reversed.
+ * An object that is as it was is no change, so that applying an export does nothing. Changes
+ * stand in the order of dependency: what is referred to comes before what refers to it; removals
+ * last, reversed.
  *
- * Neighbours: check.c (calls draft_compare when all is valid), draft_store.c and the planner (the readers).
+ * Neighbours: check.c (calls draft_compare when all is valid), draft_store.c and the planner (the
+ * readers).
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +16,8 @@
 #include "model/intent_private.h"
 
 static const enum object_kind dependency_order[] = {
-	OBJECT_VPC, OBJECT_SECURITY_GROUP, OBJECT_ACL, OBJECT_ROUTE_TABLE, OBJECT_SUBNET, OBJECT_PORT,
+	OBJECT_VPC,         OBJECT_SECURITY_GROUP, OBJECT_ACL,
+	OBJECT_ROUTE_TABLE, OBJECT_SUBNET,         OBJECT_PORT,
 };
 
 static void add_change(struct draft *draft, const struct draft_entry *entry)
@@ -97,7 +100,8 @@ static void append_value(const json_t *value, struct buf *text)
 	} else if (json_is_array(value)) {
 		if (json_array_size(value) == 0)
 			buf_append_text(text, "none");
-		json_array_foreach(value, index, element) {
+		json_array_foreach(value, index, element)
+		{
 			if (index)
 				buf_append_char(text, ',');
 			append_value(element, text);
@@ -116,13 +120,15 @@ static size_t count_missing(const json_t *list, const json_t *other)
 	size_t index, missing = 0;
 	json_t *element;
 
-	json_array_foreach(other, index, element) {
+	json_array_foreach(other, index, element)
+	{
 		char *dump = json_dumps(element, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
 
 		map_put_text(&known, dump, &known);
 		free(dump);
 	}
-	json_array_foreach(list, index, element) {
+	json_array_foreach(list, index, element)
+	{
 		char *dump = json_dumps(element, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
 
 		if (!map_get_text(&known, dump))
@@ -185,7 +191,8 @@ static void append_differences(const struct intent *intent, const struct change 
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(after, key, value) {
+	json_object_foreach(after, key, value)
+	{
 		const json_t *old = json_object_get(before, key);
 
 		if (json_equal(old, value))

@@ -2,12 +2,14 @@
 /*
  * A draft as records of the store, and an intent from records.
  *
- * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, its content by names as in GET, with its id and
- * the ids of its rules and routes; /weft/1/ids/next the first id that was never given out;
- * /weft/1/ipam/<subnet id>/<address> the port that has it, so that two hosts cannot give out the same address.
- * Loading does not depend on the order of records: all names are declared before any content is read.
+ * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, its content by names as in GET,
+ * with its id and the ids of its rules and routes; /weft/1/ids/next the first id that was never
+ * given out; /weft/1/ipam/<subnet id>/<address> the port that has it, so that two hosts cannot
+ * give out the same address. Loading does not depend on the order of records: all names are
+ * declared before any content is read.
  *
- * Neighbours: text_write.c and text_read.c (values), agent (writes the records in one transaction).
+ * Neighbours: text_write.c and text_read.c (values), agent (writes the records in one
+ * transaction).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,8 +29,8 @@ static void add_record(struct draft *draft, char *key, char *value)
 {
 	if (draft->record_count == draft->record_room) {
 		draft->record_room = draft->record_room ? draft->record_room * 2 : 16;
-		draft->records = xreallocarray(draft->records, draft->record_room,
-					       sizeof(*draft->records));
+		draft->records =
+			xreallocarray(draft->records, draft->record_room, sizeof(*draft->records));
 	}
 	draft->records[draft->record_count++] = (struct record){ key, value };
 }
@@ -70,8 +72,9 @@ static void add_addresses(struct draft *draft)
 		const struct port_object *port =
 			(const struct port_object *)draft->changes[i].after;
 
-		for (size_t j = 0; draft->changes[i].kind == OBJECT_PORT && port &&
-				   j < port->address_count; j++) {
+		for (size_t j = 0;
+		     draft->changes[i].kind == OBJECT_PORT && port && j < port->address_count;
+		     j++) {
 			char *key = ipam_key(port, j);
 
 			map_put_text(&taken, key, id_to_value(port->object.id));
@@ -82,8 +85,9 @@ static void add_addresses(struct draft *draft)
 		const struct port_object *port =
 			(const struct port_object *)draft->changes[i].before;
 
-		for (size_t j = 0; draft->changes[i].kind == OBJECT_PORT && port &&
-				   j < port->address_count; j++) {
+		for (size_t j = 0;
+		     draft->changes[i].kind == OBJECT_PORT && port && j < port->address_count;
+		     j++) {
 			char *key = ipam_key(port, j);
 			uint32_t id = value_to_id(map_get_text(&taken, key));
 
@@ -98,8 +102,7 @@ static void add_addresses(struct draft *draft)
 		}
 	}
 	MAP_FOR_EACH(&taken, it)
-		add_record(draft, xstrdup(it.key),
-			   xasprintf("{\"port\":%u}", value_to_id(it.value)));
+	add_record(draft, xstrdup(it.key), xasprintf("{\"port\":%u}", value_to_id(it.value)));
 	map_fini(&taken, NULL);
 }
 
@@ -135,7 +138,8 @@ static bool parse_key(const char *key, struct loaded *loaded)
 	int end = 0;
 
 	if (sscanf(key, PREFIX "vpc/%" SCNu32 "/%31[a-z_]/%" SCNu32 "%n", &loaded->vpc_id, plural,
-		   &loaded->id, &end) != 3 || key[end] != '\0')
+		   &loaded->id, &end) != 3 ||
+	    key[end] != '\0')
 		return false;
 	if (strcmp(plural, "vpcs") == 0)
 		loaded->kind = OBJECT_VPC;

@@ -2,10 +2,10 @@
 /*
  * Requests become entries of a draft: a whole tree, or one object put, patched or removed.
  *
- * All names of a VPC are declared before the content of any is read, and what is not in the tree is removed
- * before that, so that a reference finds exactly what the tree leaves. References never leave a VPC, so
- * that VPCs are read one after the other. The main route table and the group "default" are there from
- * the start; leaving them out of a tree resets them.
+ * All names of a VPC are declared before the content of any is read, and what is not in the tree
+ * is removed before that, so that a reference finds exactly what the tree leaves. References
+ * never leave a VPC, so that VPCs are read one after the other. The main route table and the
+ * group "default" are there from the start; leaving them out of a tree resets them.
  *
  * Neighbours: text_read.c (the content), draft.c (entries), draft.h (contracts).
  */
@@ -52,10 +52,14 @@ static int refuse_name(enum object_kind kind, const char *vpc, const char *name,
 				 NAME_SIZE - 1);
 	return error_set(error, EINVAL, path,
 			 "%s %s%s%s: a name has only a-z, 0-9 and -, and begins with a letter or "
-			 "a digit", object_kind_word(kind), vpc ? vpc : "", slash, shown);
+			 "a digit",
+			 object_kind_word(kind), vpc ? vpc : "", slash, shown);
 }
 
-/* A reader's refusal gets the object's title in front, and its key unless the sentence is our own. */
+/*
+ * A reader's refusal gets the object's title in front, and its key unless the sentence is our
+ * own.
+ */
 static int explain(struct draft *draft, const struct object *object, const char *path, int code,
 		   struct error *error)
 {
@@ -135,7 +139,8 @@ static int declare_members(struct draft *draft, const struct object *vpc, enum o
 			draft_forget(draft, list[i]);
 	}
 	free(list);
-	json_object_foreach((json_t *)members, name, value) {
+	json_object_foreach((json_t *)members, name, value)
+	{
 		if (!name_is_valid(name)) {
 			char path[sizeof(reader->path)];
 
@@ -165,7 +170,8 @@ static int read_members(struct draft *draft, const struct object *vpc, enum obje
 	json_t *value;
 	int code = 0;
 
-	json_object_foreach(members, name, value) {
+	json_object_foreach(members, name, value)
+	{
 		const struct object *object = draft_find(draft, vpc->id, kind, name);
 		struct json_reader child;
 
@@ -195,12 +201,12 @@ static int apply_vpc(struct draft *draft, const char *name, struct json_reader *
 		enum object_kind kind = reading_order[i];
 
 		if (!json_reader_names(reader, object_kind_plural(kind), JSON_OPTIONAL,
-				       &collections[kind]) && mode == APPLY_EXACT)
+				       &collections[kind]) &&
+		    mode == APPLY_EXACT)
 			collections[kind] = nothing;
 	}
 	if (json_reader_failed(reader))
-		code = explain(draft, vpc, reader->path, json_reader_finish(reader),
-			       reader->error);
+		code = explain(draft, vpc, reader->path, json_reader_finish(reader), reader->error);
 	for (size_t i = 0; !code && i < ARRAY_SIZE(reading_order); i++)
 		if (collections[reading_order[i]])
 			code = declare_members(draft, vpc, reading_order[i],
@@ -246,7 +252,8 @@ int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct
 	nothing = json_object();
 	if (prune)
 		prune_vpcs(draft, vpcs ? vpcs : nothing);
-	json_object_foreach(vpcs, name, value) {
+	json_object_foreach(vpcs, name, value)
+	{
 		struct json_reader child;
 
 		if (!name_is_valid(name)) {
@@ -377,7 +384,8 @@ static void merge(json_t *target, const json_t *patch)
 	const char *key;
 	json_t *value, *old;
 
-	json_object_foreach((json_t *)patch, key, value) {
+	json_object_foreach((json_t *)patch, key, value)
+	{
 		if (json_is_null(value)) {
 			json_object_del(target, key);
 			continue;
@@ -394,7 +402,9 @@ static void merge(json_t *target, const json_t *patch)
 	}
 }
 
-/* Two keys that say the same thing do not survive side by side, nor an address of another subnet. */
+/*
+ * Two keys that say the same thing do not survive side by side, nor an address of another subnet.
+ */
 static void make_room(json_t *base, const json_t *patch)
 {
 	const json_t *subnet = json_object_get(patch, "subnet");
@@ -433,7 +443,10 @@ static int patch_object(struct draft *draft, const struct place *place, const js
 	return code;
 }
 
-/* The collections in a VPC's patch: null removes an object, anything else is its own patch or put. */
+/*
+ * The collections in a VPC's patch: null removes an object, anything else is its own patch or
+ * put.
+ */
 static int patch_collections(struct draft *draft, const struct place *place, const json_t *patch,
 			     struct error *error)
 {
@@ -445,7 +458,8 @@ static int patch_collections(struct draft *draft, const struct place *place, con
 		if (members && !json_is_null(members) && !json_is_object(members))
 			return error_set(error, EINVAL, place->path, "%s must be an object, not %s",
 					 plural, json_type_name(members));
-		json_object_foreach(members, name, value) {
+		json_object_foreach(members, name, value)
+		{
 			const char *path[] = { "vpcs", place->name, plural, name };
 			const struct object *vpc = draft_find(draft, 0, OBJECT_VPC, place->name);
 			int code;

@@ -2,10 +2,10 @@
 /*
  * The published objects and the indexes over them.
  *
- * Everything a change needs to know is one look-up away: by id, by name, the members of a VPC by kind, who
- * refers to whom, who has an address, a MAC or a device. The indexes move when an object is inserted or
- * withdrawn, which only a commit and the loading of records do; that keeps a commit in proportion to the
- * change. Sets of ids are maps whose value says nothing.
+ * Everything a change needs to know is one look-up away: by id, by name, the members of a VPC by
+ * kind, who refers to whom, who has an address, a MAC or a device. The indexes move when an
+ * object is inserted or withdrawn, which only a commit and the loading of records do; that keeps
+ * a commit in proportion to the change. Sets of ids are maps whose value says nothing.
  *
  * Neighbours: object.h (contracts), draft.c (the only writer), object.c (keys, references).
  */
@@ -94,7 +94,7 @@ static size_t set_list(const struct map *set, uint32_t **ids)
 	if (!set)
 		return 0;
 	MAP_FOR_EACH(set, it)
-		memcpy(&(*ids)[count++], it.key, sizeof(uint32_t));
+	memcpy(&(*ids)[count++], it.key, sizeof(uint32_t));
 	qsort(*ids, count, sizeof(**ids), compare_ids);
 	return count;
 }
@@ -147,8 +147,12 @@ static void change_route_names(struct intent *intent, const struct route_table_o
 	}
 }
 
-/* The new owner of a key may stand there already when the old one leaves: only its own is removed. */
-static void change_owner(struct map *owners, const void *key, size_t key_size, uint32_t id, bool add)
+/*
+ * The new owner of a key may stand there already when the old one leaves: only its own is
+ * removed.
+ */
+static void change_owner(struct map *owners, const void *key, size_t key_size, uint32_t id,
+			 bool add)
 {
 	if (add)
 		map_put(owners, key, key_size, id_to_value(id));
@@ -254,7 +258,7 @@ size_t intent_list(const struct intent *intent, uint32_t vpc_id, enum object_kin
 	if (!set)
 		return 0;
 	MAP_FOR_EACH(set, it)
-		(*list)[count++] = map_get(&intent->objects, it.key, it.key_size);
+	(*list)[count++] = map_get(&intent->objects, it.key, it.key_size);
 	qsort(*list, count, sizeof(**list), compare_names);
 	return count;
 }

@@ -2,9 +2,10 @@
 /*
  * What the files of the model share among themselves; nobody else includes this.
  *
- * intent.c holds the published objects and the indexes over them. draft.c lays changed objects over an
- * intent: every look-up of a draft sees its own version first (draft_object, draft_find). text_*.c turn
- * objects into JSON and back, check.c and check_*.c judge, draft_store.c writes and reads records.
+ * intent.c holds the published objects and the indexes over them. draft.c lays changed objects
+ * over an intent: every look-up of a draft sees its own version first (draft_object, draft_find).
+ * text_*.c turn objects into JSON and back, check.c and check_*.c judge, draft_store.c writes and
+ * reads records.
  */
 #ifndef WEFT_MODEL_INTENT_PRIVATE_H
 #define WEFT_MODEL_INTENT_PRIVATE_H
@@ -37,16 +38,16 @@ struct intent {
 	struct map objects;                /* id: struct object, owned */
 	struct map names;                  /* name key: struct object */
 	struct map members;                /* vpc id and kind: struct map, the set of ids */
-	struct map references[REFERENCES]; /* id referred to: struct map, the set of ids referring */
-	struct map route_names;            /* name key of a port: set of ids of tables that name it */
-	struct map parts;                  /* id of a rule or route: id of the object it is in */
-	struct map addresses;              /* address key: id of the port */
-	struct map macs;                   /* MAC key: id of the port */
-	struct map attachments;            /* attachment key: id of the port */
-	struct map spaces;                 /* subnet id: struct address_space, owned */
-	uint32_t next_id;                  /* the first one that was never given out */
-	uint64_t generation;               /* moves with every commit */
-	struct draft *draft;               /* the youngest draft still alive, for names in sentences */
+	struct map references[REFERENCES]; /* id referred to: set of ids referring */
+	struct map route_names; /* name key of a port: set of ids of tables that name it */
+	struct map parts;       /* id of a rule or route: id of the object it is in */
+	struct map addresses;   /* address key: id of the port */
+	struct map macs;        /* MAC key: id of the port */
+	struct map attachments; /* attachment key: id of the port */
+	struct map spaces;      /* subnet id: struct address_space, owned */
+	uint32_t next_id;       /* the first one that was never given out */
+	uint64_t generation;    /* moves with every commit */
+	struct draft *draft;    /* the youngest draft still alive, for names in sentences */
 };
 
 /* ---- object.c ---- */
@@ -107,14 +108,17 @@ static inline uint32_t value_to_id(const void *value)
 
 /* ---- intent.c ---- */
 
-void intent_insert(struct intent *intent, struct object *object); /* takes it over */
+void intent_insert(struct intent *intent, struct object *object);         /* takes it over */
 void intent_withdraw(struct intent *intent, const struct object *object); /* the caller's again */
 const struct map *intent_referrers(const struct intent *intent, enum reference reference,
 				   uint32_t target_id); /* NULL when nobody */
 const struct map *intent_members(const struct intent *intent, uint32_t vpc_id,
 				 enum object_kind kind); /* NULL when none */
 
-/* The name of an object, of the intent or of its youngest draft, removed ones included; NULL if unknown. */
+/*
+ * The name of an object, of the intent or of its youngest draft, removed ones included; NULL if
+ * unknown.
+ */
 const struct object *intent_named(const struct intent *intent, uint32_t id);
 
 /* ---- draft.c ---- */
@@ -124,7 +128,7 @@ struct draft_entry {
 	struct object *after;        /* the draft's own until the commit; NULL: removed */
 	bool automatic_addresses;    /* none were said: those it had are kept while they fit */
 	bool automatic_mac;
-	bool same;                   /* found by the check: after equals before */
+	bool same; /* found by the check: after equals before */
 };
 
 struct entry_list {
@@ -147,15 +151,16 @@ struct draft {
 	uint64_t generation; /* of the intent when the draft was opened */
 	uint32_t next_id;
 	bool checked, committed;
-	bool own_sentence; /* the reader that failed said all itself, its key included */
+	bool own_sentence;         /* the reader that failed said all itself, its key included */
 	struct entry_list entries; /* in the order they were touched; owned */
 	struct map by_id;          /* id: struct draft_entry */
 	struct map by_name;        /* name key: struct draft_entry */
 	struct map members;        /* vpc id and kind: struct entry_list, owned */
 	/* Made anew by each check. */
-	struct map addresses, macs, attachments; /* claims of changed ports: keys as in the intent */
-	struct map spaces;                       /* subnet id: struct address_space, owned */
-	struct map ranges;                       /* vpc id: struct subnet_ranges, owned */
+	struct map addresses, macs,
+		attachments; /* claims of changed ports: keys as in the intent */
+	struct map spaces;   /* subnet id: struct address_space, owned */
+	struct map ranges;   /* vpc id: struct subnet_ranges, owned */
 	struct change *changes;
 	size_t change_count;
 	struct record *records;
@@ -188,10 +193,19 @@ const char *draft_suggest(const struct draft *draft, uint32_t vpc_id, enum objec
 const char *draft_title(const struct draft *draft, const struct object *object, char text[160]);
 /* Refuses something about an object: path with @key, sentence behind its title. */
 int draft_refuse(const struct draft *draft, const struct object *object, const char *key, int code,
-		 struct error *error, const char *format, ...) __attribute__((format(printf, 6, 7)));
+		 struct error *error, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
 
 /* ---- check*.c ---- */
 
+int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error *error);
+int check_subnet(struct draft *draft, const struct draft_entry *entry, struct error *error);
+int check_tables_with(struct draft *draft, const struct subnet_object *before, struct error *error);
+int check_group(struct draft *draft, const struct draft_entry *entry, struct error *error);
+int check_acl(struct draft *draft, const struct acl_object *acl, struct error *error);
+int check_port_rules(struct draft *draft, const struct port_object *port, struct error *error);
+int check_present(struct draft *draft, const struct object *object, const char *key,
+		  uint32_t target_id, struct error *error);
 int check_unreferenced(const struct draft *draft, const struct object *object, struct error *error);
 int check_routes(struct draft *draft, const struct route_table_object *table, struct error *error);
 int check_port(struct draft *draft, struct draft_entry *entry, struct error *error);
@@ -212,12 +226,10 @@ enum text_form {
 };
 
 /* Fills entry->after from JSON; @record: rules and routes carry ids. 0 or -EINVAL. */
-int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader *reader, bool record);
+int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader *reader,
+	      bool record);
 int text_read_rules(struct draft *draft, struct draft_entry *entry, struct json_reader *reader,
 		    bool record);
-/* Resolves a name under @key; 0, or reports the failure to the reader and returns 0 as the id. */
-uint32_t text_resolve(struct draft *draft, struct json_reader *reader, const char *key,
-		      uint32_t vpc_id, enum object_kind kind, const char *name);
 json_t *text_write(const struct intent *intent, const struct object *object, enum text_form form);
 json_t *text_write_rules(const struct intent *intent, const struct object *object, bool ingress,
 			 enum text_form form);

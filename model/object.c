@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One object by itself: defaults, copy, comparison, what it refers to, the keys it is found under.
+ * One object by itself: defaults, copy, comparison, what it refers to, the keys it is found
+ * under.
  *
- * Comparison is by content, field by field, never by memory: only the used part of the fixed arrays counts.
- * Parts (rules, routes) keep their id as long as their content stays, wherever they stand in the list.
+ * Comparison is by content, field by field, never by memory: only the used part of the fixed
+ * arrays counts. Parts (rules, routes) keep their id as long as their content stays, wherever
+ * they stand in the list.
  *
- * Neighbours: intent.c (indexes), text_read.c and text_write.c (JSON), intent_private.h (contracts).
+ * Neighbours: intent.c (indexes), text_read.c and text_write.c (JSON), intent_private.h
+ * (contracts).
  */
 #include <stdio.h>
 #include <string.h>
@@ -130,8 +133,8 @@ struct object *object_copy(const struct object *object)
 		struct route_table_object *table = (struct route_table_object *)copy;
 
 		if (table->route_count)
-			table->routes = xmemdup(table->routes,
-						table->route_count * sizeof(*table->routes));
+			table->routes =
+				xmemdup(table->routes, table->route_count * sizeof(*table->routes));
 		else
 			table->routes = NULL;
 	} else if (rules_of(copy, true)) {
@@ -166,7 +169,9 @@ void rule_list_add(struct rule_list *list, const struct rule_object *rule)
 void group_default_ingress(const struct security_group_object *group, struct rule_list *list)
 {
 	struct rule_object rule = {
-		.protocol = PROTOCOL_ALL, .peer = PEER_GROUP, .group_id = group->object.id,
+		.protocol = PROTOCOL_ALL,
+		.peer = PEER_GROUP,
+		.group_id = group->object.id,
 	};
 
 	if (strcmp(group->object.name, "default") == 0)
@@ -223,9 +228,9 @@ static bool route_equal(const struct route_object *a, const struct route_object 
 
 static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
 {
-	if (a->cidr_count != b->cidr_count || a->established != b->established || a->mtu != b->mtu ||
-	    a->flow_limit != b->flow_limit || a->main_table_id != b->main_table_id ||
-	    a->default_group_id != b->default_group_id ||
+	if (a->cidr_count != b->cidr_count || a->established != b->established ||
+	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
+	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
 	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0)
 		return false;
 	for (size_t i = 0; i < a->cidr_count; i++)
@@ -304,8 +309,7 @@ bool object_equal(const struct object *a, const struct object *b)
 		       rule_list_equal(rules_of(a, false), rules_of(b, false));
 	case OBJECT_KINDS:
 	case OBJECT_GROUP_RULE:
-	case OBJECT_ACL_RULE:
-		break;
+	case OBJECT_ACL_RULE: break;
 	}
 	return false;
 }
@@ -315,8 +319,8 @@ bool object_equal(const struct object *a, const struct object *b)
 /* What rule_equal compares, as bytes to look up. Return: its size. */
 static size_t rule_key(const struct rule_object *rule, unsigned char key[sizeof(*rule) + 32])
 {
-	const int32_t head[] = { rule->protocol, rule->icmp_both, (int32_t)rule->peer,
-				 rule->deny, (int32_t)rule->number, (int32_t)rule->range_count };
+	const int32_t head[] = { rule->protocol, rule->icmp_both,       (int32_t)rule->peer,
+				 rule->deny,     (int32_t)rule->number, (int32_t)rule->range_count };
 	size_t size = sizeof(head);
 
 	memcpy(key, head, sizeof(head));
@@ -473,8 +477,7 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 	const struct attach *attach = &port->attach;
 
 	switch (attach->kind) {
-	case ATTACH_NONE:
-		return false;
+	case ATTACH_NONE: return false;
 	case ATTACH_NETNS:
 		snprintf(key, ATTACHMENT_KEY_SIZE, "%s netns %s %s", port->host, attach->netns,
 			 attach->ifname);

@@ -2,13 +2,14 @@
 /*
  * The objects of intent: what users ask for, as structs.
  *
- * An `intent` holds all objects of the installation, found by id or by path ("vpcs.blue.ports.web1").
- * Objects refer to one another by id, never by pointer, so that one can be replaced without touching
- * the rest. A published object is never changed in place: a `draft` (model/draft.h) collects new
- * versions, check.c judges them, and committing the draft swaps them in at once.
+ * An `intent` holds all objects of the installation, found by id or by path
+ * ("vpcs.blue.ports.web1"). Objects refer to one another by id, never by pointer, so that one can
+ * be replaced without touching the rest. A published object is never changed in place: a `draft`
+ * (model/draft.h) collects new versions, check.c judges them, and committing the draft swaps them
+ * in at once.
  *
- * text.c turns objects into JSON and back (the tree of weft.yaml and of the REST interface), plan.c
- * turns them into table rows. No I/O and no clock in this folder.
+ * text.c turns objects into JSON and back (the tree of weft.yaml and of the REST interface),
+ * plan.c turns them into table rows. No I/O and no clock in this folder.
  */
 #ifndef WEFT_MODEL_OBJECT_H
 #define WEFT_MODEL_OBJECT_H
@@ -19,17 +20,17 @@
 
 #include "base/addr.h"
 
-#define NAME_SIZE 64            /* 63 characters and the NUL: [a-z0-9][a-z0-9-]{0,62} */
+#define NAME_SIZE 64 /* 63 characters and the NUL: [a-z0-9][a-z0-9-]{0,62} */
 #define VPC_CIDRS_MAX 50
 #define PORT_ADDRESSES_MAX 64
 #define PORT_GROUPS_MAX 16
 #define PORT_ALLOWED_MAX 64
-#define RULE_PORTS_MAX 64       /* ranges in one rule */
-#define GROUP_RULES_MAX 2048    /* per direction; a port's groups together: 4,096 */
+#define RULE_PORTS_MAX 64    /* ranges in one rule */
+#define GROUP_RULES_MAX 2048 /* per direction; a port's groups together: 4,096 */
 #define ACL_RULES_MAX 4096
 #define TABLE_ROUTES_MAX 1000
-#define ROUTE_PORTS_MAX 32      /* ECMP */
-#define FLOW_TIMEOUTS 8         /* in the order of enum flow_timeout, core/tables.h */
+#define ROUTE_PORTS_MAX 32 /* ECMP */
+#define FLOW_TIMEOUTS 8    /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
 
@@ -51,8 +52,8 @@ enum object_kind {
 struct object {
 	enum object_kind kind;
 	uint32_t id;
-	uint32_t vpc_id;     /* of the VPC it is in; its own id for a VPC */
-	uint64_t revision;   /* of the store when it was last written; the ETag */
+	uint32_t vpc_id;   /* of the VPC it is in; its own id for a VPC */
+	uint64_t revision; /* of the store when it was last written; the ETag */
 	char name[NAME_SIZE];
 };
 
@@ -63,8 +64,8 @@ struct vpc_object {
 	size_t cidr_count;
 	struct ip_prefix cidrs[VPC_CIDRS_MAX]; /* canonical */
 	enum established_policy established;
-	uint32_t mtu;        /* bytes of IP that ports get */
-	uint32_t flow_limit; /* connections of the whole VPC */
+	uint32_t mtu;                     /* bytes of IP that ports get */
+	uint32_t flow_limit;              /* connections of the whole VPC */
 	uint32_t timeouts[FLOW_TIMEOUTS]; /* seconds */
 	uint32_t main_table_id; /* the table named main unless `main_route_table` says otherwise */
 	uint32_t default_group_id;
@@ -79,18 +80,18 @@ struct subnet_object {
 	struct ip_address gateways[2]; /* all zero: absent */
 	enum subnet_mode mode;
 	enum segment_type segment;
-	uint32_t route_table_id;       /* the VPC's main table where none was named */
-	bool route_table_implicit;     /* none was named: follows the main table (V18) */
-	uint32_t acl_id;               /* 0: all passes */
-	uint32_t flood_rate;           /* l2: frames per second and port; 0: no limit */
-	uint32_t station_limit;        /* l2: learned addresses per port */
-	uint32_t station_ageing;       /* l2: seconds */
+	uint32_t route_table_id;   /* the VPC's main table where none was named */
+	bool route_table_implicit; /* none was named: follows the main table (V18) */
+	uint32_t acl_id;           /* 0: all passes */
+	uint32_t flood_rate;       /* l2: frames per second and port; 0: no limit */
+	uint32_t station_limit;    /* l2: learned addresses per port */
+	uint32_t station_ageing;   /* l2: seconds */
 };
 
 enum attach_kind {
-	ATTACH_NONE,   /* not said: the lab fills it in; otherwise the port waits */
-	ATTACH_NETNS,  /* by name under /run/netns, or by path where it has a slash */
-	ATTACH_PID,    /* the network namespace of a process */
+	ATTACH_NONE,  /* not said: the lab fills it in; otherwise the port waits */
+	ATTACH_NETNS, /* by name under /run/netns, or by path where it has a slash */
+	ATTACH_PID,   /* the network namespace of a process */
 	ATTACH_TAP,
 	ATTACH_TUN,
 };
@@ -99,9 +100,9 @@ struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16];  /* inside the namespace, or the name of the tap or tun */
-	bool configure;   /* addresses and routes are set inside the namespace */
-	uint32_t queues;  /* tap: number of queues allowed, 1 = single */
+	char ifname[16]; /* inside the namespace, or the name of the tap or tun */
+	bool configure;  /* addresses and routes are set inside the namespace */
+	uint32_t queues; /* tap: number of queues allowed, 1 = single */
 };
 
 struct port_object {
@@ -128,14 +129,18 @@ struct route_object {
 	struct ip_prefix to;
 	enum via_kind via;
 	size_t port_count;
-	/* A port that was removed keeps its name here; its id is found no more, the route is a blackhole (V24). */
+	/*
+	 * A port that was removed keeps its name here; its id is found no more, the route is a
+	 * blackhole (V24).
+	 */
 	uint32_t port_ids[ROUTE_PORTS_MAX];
 	char port_names[ROUTE_PORTS_MAX][NAME_SIZE];
 };
 
 /*
- * Every table has a local route for each CIDR of its VPC (V19). It is not in the list: only a route with
- * exactly that prefix is, when the local route was retargeted. VIA_LOCAL therefore is never stored.
+ * Every table has a local route for each CIDR of its VPC (V19). It is not in the list: only a
+ * route with exactly that prefix is, when the local route was retargeted. VIA_LOCAL therefore is
+ * never stored.
  */
 struct route_table_object {
 	struct object object;
@@ -150,13 +155,16 @@ struct port_range {
 enum peer_kind { PEER_PREFIX, PEER_GROUP };
 
 #define PROTOCOL_ALL (-1)
-/* "icmp" in a rule means ICMP (1) for IPv4 peers and ICMPv6 (58) for IPv6 peers; a group peer: both. */
+/*
+ * "icmp" in a rule means ICMP (1) for IPv4 peers and ICMPv6 (58) for IPv6 peers; a group peer:
+ * both.
+ */
 
 struct rule_object {
 	uint32_t id;
-	int protocol;            /* IP protocol number or PROTOCOL_ALL */
-	bool icmp_both;          /* written as "icmp": 1 and 58 alike */
-	size_t range_count;      /* 0: all ports, all types */
+	int protocol;       /* IP protocol number or PROTOCOL_ALL */
+	bool icmp_both;     /* written as "icmp": 1 and 58 alike */
+	size_t range_count; /* 0: all ports, all types */
 	struct port_range ranges[RULE_PORTS_MAX];
 	enum peer_kind peer;
 	struct ip_prefix prefix; /* PEER_PREFIX */
@@ -170,7 +178,10 @@ struct rule_list {
 	struct rule_object *rules; /* owned; ACL: ascending by number */
 };
 
-/* "Everything out" of a group written without egress is two stored rules: all to 0.0.0.0/0 and to ::/0. */
+/*
+ * "Everything out" of a group written without egress is two stored rules: all to 0.0.0.0/0 and to
+ * ::/0.
+ */
 struct security_group_object {
 	struct object object;
 	struct rule_list ingress, egress;
@@ -186,7 +197,10 @@ struct intent; /* all objects; owned by the agent */
 struct intent *intent_new(void);
 void intent_free(struct intent *intent);
 
-/* Any object (never a route or rule) by id; NULL when there is none. Borrowed until the next commit. */
+/*
+ * Any object (never a route or rule) by id; NULL when there is none. Borrowed until the next
+ * commit.
+ */
 const struct object *intent_object(const struct intent *intent, uint32_t id);
 
 /* By VPC name and, for anything but a VPC, kind and name. NULL when there is none. */
@@ -198,7 +212,10 @@ const struct object *intent_find(const struct intent *intent, const char *vpc,
 size_t intent_list(const struct intent *intent, uint32_t vpc_id, enum object_kind kind,
 		   const struct object ***list);
 
-/* Reverse references, kept up to date at commit; each O(result), the array is the caller's to free(). */
+/*
+ * Reverse references, kept up to date at commit; each O(result), the array is the caller's to
+ * free().
+ */
 size_t intent_ports_of_subnet(const struct intent *intent, uint32_t subnet_id, uint32_t **ids);
 size_t intent_ports_of_group(const struct intent *intent, uint32_t group_id, uint32_t **ids);
 size_t intent_subnets_of_table(const struct intent *intent, uint32_t table_id, uint32_t **ids);
@@ -211,9 +228,9 @@ uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 			      const struct ip_address *address);
 
 /*
- * What a person calls the thing with this id, whatever its kind: "port blue/web1",
- * "rule 2 of security group blue/web ingress (tcp 80 from 0.0.0.0/0)", "route 10.9.0.0/16 of route
- * table blue/private". Writes at most size bytes with the NUL. Returns false when the id is unknown.
+ * What a person calls the thing with this id, whatever its kind: "port blue/web1", "rule 2 of
+ * security group blue/web ingress (tcp 80 from 0.0.0.0/0)", "route 10.9.0.0/16 of route table
+ * blue/private". Writes at most size bytes with the NUL. Returns false when the id is unknown.
  */
 bool intent_describe(const struct intent *intent, uint32_t id, char *text, size_t size);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * JSON to objects: VPCs, subnets, ports and route tables. Rules are read in text_rules.c.
+ * JSON to objects: VPCs, subnets and route tables; text_port.c and text_rules.c read the others.
  *
- * Each reader takes the keys of weft.yaml from a json_reader and fills an object that holds defaults; a key
- * that is left out keeps them. Names are resolved at once, because everything was declared before. What is
- * said of one key alone is refused here (form, range); what needs other objects is judged in check.c.
+ * Each reader takes the keys of weft.yaml from a json_reader and fills an object that holds
+ * defaults; a key that is left out keeps them. Names are resolved at once, because everything was
+ * declared before. What is said of one key alone is refused here (form, range); what needs other
+ * objects is judged in check.c.
  *
- * Neighbours: text_write.c (the way back), draft_write.c (the caller, which adds the object to a refusal).
+ * Neighbours: text_write.c (the way back), draft_write.c (the caller, which adds the object to a
+ * refusal).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -14,30 +16,17 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/intent_private.h"
+#include "model/text_private.h"
 
 #define SECONDS_MAX 8640000 /* 100 days */
-#define QUEUES_MAX 256      /* what the kernel's tap takes */
 
 const char *const timeout_names[FLOW_TIMEOUTS] = {
 	"tcp_opening",   "tcp_established", "tcp_closing", "tcp_closed",
 	"udp_unreplied", "udp_replied",     "icmp",        "other",
 };
 
-/* One reading: what is filled, and whether the JSON is a record of the store. */
-struct reading {
-	struct draft *draft;
-	struct draft_entry *entry;
-	struct json_reader *reader;
-	bool record;
-};
-
-/* Refuses with a sentence that needs no key in front. Return: false. */
-static bool refuse(struct draft *draft, struct json_reader *reader, const char *key,
-		   const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static bool refuse(struct draft *draft, struct json_reader *reader, const char *key,
-		   const char *format, ...)
+bool text_refuse(struct draft *draft, struct json_reader *reader, const char *key,
+		 const char *format, ...)
 {
 	char sentence[400];
 	va_list arguments;
@@ -60,14 +49,14 @@ uint32_t text_resolve(struct draft *draft, struct json_reader *reader, const cha
 
 	if (object)
 		return object->id;
-	refuse(draft, reader, key, "no %s \"%.64s\" in vpc %s%s", object_kind_word(kind), name,
-	       draft_object(draft, vpc_id)->name, draft_suggest(draft, vpc_id, kind, name, hint));
+	text_refuse(draft, reader, key, "no %s \"%.64s\" in vpc %s%s", object_kind_word(kind), name,
+		    draft_object(draft, vpc_id)->name,
+		    draft_suggest(draft, vpc_id, kind, name, hint));
 	return 0;
 }
 
-/* A whole number into a field that may be left out. */
-static void read_number(struct json_reader *reader, const char *key, int64_t minimum,
-			int64_t maximum, uint32_t *number)
+void text_read_number(struct json_reader *reader, const char *key, int64_t minimum, int64_t maximum,
+		      uint32_t *number)
 {
 	int64_t value;
 
@@ -84,18 +73,14 @@ static void read_choice(struct reading *reading, const char *key, const char *fi
 	if (!json_reader_text(reading->reader, key, JSON_OPTIONAL, 64, &text))
 		return;
 	if (strcmp(text, first) != 0 && strcmp(text, second) != 0)
-		refuse(reading->draft, reading->reader, key, "%s is %s or %s, not \"%.64s\"", key,
-		       first, second, text);
+		text_refuse(reading->draft, reading->reader, key, "%s is %s or %s, not \"%.64s\"",
+			    key, first, second, text);
 	else
 		*is_second = strcmp(text, second) == 0;
 }
 
-/*
- * The texts under @key: a list, or a single one where @single allows. Return: how many, 0 when the key is
- * absent or wrong; @present tells these from an empty list.
- */
-static size_t read_texts(struct reading *reading, const char *key, enum json_presence presence,
-			 bool single, const char **texts, size_t count_max, bool *present)
+size_t text_read_texts(struct reading *reading, const char *key, enum json_presence presence,
+		       bool single, const char **texts, size_t count_max, bool *present)
 {
 	json_t *value, *element;
 	size_t index;
@@ -119,7 +104,8 @@ static size_t read_texts(struct reading *reading, const char *key, enum json_pre
 				 count_max);
 		return 0;
 	}
-	json_array_foreach(value, index, element) {
+	json_array_foreach(value, index, element)
+	{
 		if (!json_is_string(element)) {
 			json_reader_fail(reading->reader, key, EINVAL,
 					 "element %zu must be a string, not %s", index + 1,
@@ -136,18 +122,18 @@ static bool parse_range(struct reading *reading, const char *key, const char *te
 			struct ip_prefix *range)
 {
 	if (ip_prefix_parse(text, range))
-		return refuse(reading->draft, reading->reader, key,
-			      "%s \"%.64s\" is not ADDRESS/LENGTH", key, text);
+		return text_refuse(reading->draft, reading->reader, key,
+				   "%s \"%.64s\" is not ADDRESS/LENGTH", key, text);
 	*range = ip_prefix_canonicalise(range);
 	return true;
 }
 
-static bool parse_address(struct reading *reading, const char *key, const char *text,
-			  struct ip_address *address)
+bool text_parse_address(struct reading *reading, const char *key, const char *text,
+			struct ip_address *address)
 {
 	if (ip_address_parse(text, address))
-		return refuse(reading->draft, reading->reader, key,
-			      "%s \"%.64s\" is not an IPv4 or IPv6 address", key, text);
+		return text_refuse(reading->draft, reading->reader, key,
+				   "%s \"%.64s\" is not an IPv4 or IPv6 address", key, text);
 	return true;
 }
 
@@ -160,7 +146,7 @@ static void read_timeouts(struct reading *reading, struct vpc_object *vpc)
 	if (!json_reader_object(reading->reader, "timeouts", JSON_OPTIONAL, &child))
 		return;
 	for (size_t i = 0; i < FLOW_TIMEOUTS; i++)
-		read_number(&child, timeout_names[i], 1, SECONDS_MAX, &vpc->timeouts[i]);
+		text_read_number(&child, timeout_names[i], 1, SECONDS_MAX, &vpc->timeouts[i]);
 	reading->reader->code = json_reader_finish(&child);
 }
 
@@ -171,15 +157,15 @@ static void read_vpc(struct reading *reading)
 	bool present, cut = vpc->established == ESTABLISHED_CUT;
 	uint32_t id;
 
-	vpc->cidr_count = read_texts(reading, "cidrs", JSON_REQUIRED, true, texts, VPC_CIDRS_MAX,
-				     &present);
+	vpc->cidr_count = text_read_texts(reading, "cidrs", JSON_REQUIRED, true, texts,
+					  VPC_CIDRS_MAX, &present);
 	for (size_t i = 0; i < vpc->cidr_count; i++)
 		if (!parse_range(reading, "cidrs", texts[i], &vpc->cidrs[i]))
 			return;
 	read_choice(reading, "established", "keep", "cut", &cut);
 	vpc->established = cut ? ESTABLISHED_CUT : ESTABLISHED_KEEP;
-	read_number(reading->reader, "mtu", 576, 65535, &vpc->mtu);
-	read_number(reading->reader, "flow_limit", 1, 1 << 24, &vpc->flow_limit);
+	text_read_number(reading->reader, "mtu", 576, 65535, &vpc->mtu);
+	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &vpc->flow_limit);
 	read_timeouts(reading, vpc);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
 		id = text_resolve(reading->draft, reading->reader, "main_route_table",
@@ -201,12 +187,13 @@ static void read_segment(struct reading *reading, struct subnet_object *subnet)
 		if (strcmp(type, "local") == 0)
 			subnet->segment = SEGMENT_LOCAL;
 		else if (strcmp(type, "flat") == 0 || strcmp(type, "vlan") == 0)
-			refuse(reading->draft, &child, "type",
-			       "this version does not carry %s segments, only overlay and local",
-			       type);
+			text_refuse(
+				reading->draft, &child, "type",
+				"this version does not carry %s segments, only overlay and local",
+				type);
 		else if (strcmp(type, "overlay") != 0)
-			refuse(reading->draft, &child, "type",
-			       "a segment's type is overlay or local, not \"%.64s\"", type);
+			text_refuse(reading->draft, &child, "type",
+				    "a segment's type is overlay or local, not \"%.64s\"", type);
 	}
 	reading->reader->code = json_reader_finish(&child);
 }
@@ -215,12 +202,14 @@ static void read_dhcp(struct reading *reading)
 {
 	json_t *dhcp;
 
-	if (!json_reader_value(reading->reader, "dhcp", JSON_OPTIONAL, &dhcp) || json_is_false(dhcp))
+	if (!json_reader_value(reading->reader, "dhcp", JSON_OPTIONAL, &dhcp) ||
+	    json_is_false(dhcp))
 		return;
 	if (json_is_true(dhcp) || json_is_object(dhcp))
-		refuse(reading->draft, reading->reader, "dhcp",
-		       "this version does not serve DHCP; Weft sets the addresses itself unless "
-		       "attach says configure: false");
+		text_refuse(
+			reading->draft, reading->reader, "dhcp",
+			"this version does not serve DHCP; Weft sets the addresses itself unless "
+			"attach says configure: false");
 	else
 		json_reader_fail(reading->reader, "dhcp", EINVAL, "must be true or false, not %s",
 				 json_type_name(dhcp));
@@ -231,11 +220,11 @@ static void read_cidr(struct reading *reading, struct subnet_object *subnet)
 	const char *texts[2];
 	struct ip_prefix range;
 	bool present;
-	size_t count = read_texts(reading, "cidr", JSON_REQUIRED, true, texts, 2, &present);
+	size_t count = text_read_texts(reading, "cidr", JSON_REQUIRED, true, texts, 2, &present);
 
 	if (present && count == 0)
-		refuse(reading->draft, reading->reader, "cidr",
-		       "a subnet has one IPv4 range, one IPv6 range, or one of each");
+		text_refuse(reading->draft, reading->reader, "cidr",
+			    "a subnet has one IPv4 range, one IPv6 range, or one of each");
 	for (size_t i = 0; i < count; i++) {
 		int family;
 
@@ -243,26 +232,29 @@ static void read_cidr(struct reading *reading, struct subnet_object *subnet)
 			return;
 		family = family_of(&range.address);
 		if (subnet->cidrs[family].length) {
-			refuse(reading->draft, reading->reader, "cidr",
-			       "a subnet has one IPv4 range, one IPv6 range, or one of each");
+			text_refuse(reading->draft, reading->reader, "cidr",
+				    "a subnet has one IPv4 range, one IPv6 range, or one of each");
 			return;
 		}
 		/* A length of 0 means absent; no subnet is ever that large. */
 		if (range.length == 0) {
-			refuse(reading->draft, reading->reader, "cidr",
-			       "an IPv6 subnet is exactly a /64, not %.64s", texts[i]);
+			text_refuse(reading->draft, reading->reader, "cidr",
+				    "an IPv6 subnet is exactly a /64, not %.64s", texts[i]);
 			return;
 		}
 		subnet->cidrs[family] = range;
 	}
 }
 
-/* The gateway is the first address behind the network's, unless it was said; an l2 subnet has none then. */
+/*
+ * The gateway is the first address behind the network's, unless it was said; an l2 subnet has
+ * none then.
+ */
 static void read_gateway(struct reading *reading, struct subnet_object *subnet)
 {
 	bool present, said[2] = { false, false };
 	const char *texts[2];
-	size_t count = read_texts(reading, "gateway", JSON_OPTIONAL, true, texts, 2, &present);
+	size_t count = text_read_texts(reading, "gateway", JSON_OPTIONAL, true, texts, 2, &present);
 
 	for (int family = 0; family < 2; family++)
 		if (subnet->cidrs[family].length && subnet->mode == SUBNET_MODE_L3)
@@ -272,12 +264,12 @@ static void read_gateway(struct reading *reading, struct subnet_object *subnet)
 		struct ip_address address;
 		int family;
 
-		if (!parse_address(reading, "gateway", texts[i], &address))
+		if (!text_parse_address(reading, "gateway", texts[i], &address))
 			return;
 		family = family_of(&address);
 		if (said[family]) {
-			refuse(reading->draft, reading->reader, "gateway",
-			       "a subnet has one gateway of each family");
+			text_refuse(reading->draft, reading->reader, "gateway",
+				    "a subnet has one gateway of each family");
 			return;
 		}
 		said[family] = true;
@@ -307,243 +299,18 @@ static void read_subnet(struct reading *reading)
 	if (json_reader_text(reading->reader, "acl", JSON_OPTIONAL, 400, &text))
 		subnet->acl_id = text_resolve(reading->draft, reading->reader, "acl", vpc_id,
 					      OBJECT_ACL, text);
-	read_number(reading->reader, "flood_rate", 0, 1000000, &subnet->flood_rate);
-	read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
-	read_number(reading->reader, "station_ageing", 1, SECONDS_MAX, &subnet->station_ageing);
+	text_read_number(reading->reader, "flood_rate", 0, 1000000, &subnet->flood_rate);
+	text_read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
+	text_read_number(reading->reader, "station_ageing", 1, SECONDS_MAX,
+			 &subnet->station_ageing);
 	read_dhcp(reading);
-}
-
-/* ---- port ---- */
-
-static void read_addresses(struct reading *reading, struct port_object *port)
-{
-	const char *texts[PORT_ADDRESSES_MAX], *one = NULL;
-	const char *key = "addresses";
-	bool present, single;
-	size_t count = read_texts(reading, key, JSON_OPTIONAL, false, texts, PORT_ADDRESSES_MAX,
-				  &present);
-
-	single = json_reader_text(reading->reader, "address", JSON_OPTIONAL, 400, &one);
-	if (single && present) {
-		refuse(reading->draft, reading->reader, "address",
-		       "a port has address or addresses, not both");
-		return;
-	}
-	if (single) {
-		key = "address";
-		texts[0] = one;
-		count = 1;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!parse_address(reading, key, texts[i], &port->addresses[i]))
-			return;
-	port->address_count = count;
-	reading->entry->automatic_addresses = count == 0;
-}
-
-static void read_mac(struct reading *reading, struct port_object *port)
-{
-	const char *text;
-
-	reading->entry->automatic_mac = true;
-	if (!json_reader_text(reading->reader, "mac", JSON_OPTIONAL, 400, &text))
-		return;
-	reading->entry->automatic_mac = false;
-	if (mac_address_parse(text, &port->mac))
-		refuse(reading->draft, reading->reader, "mac",
-		       "mac \"%.64s\" is not six pairs of hexadecimal digits with colons", text);
-	else if (mac_address_is_zero(&port->mac))
-		refuse(reading->draft, reading->reader, "mac", "mac %s is all zero", text);
-	else if (mac_address_is_multicast(&port->mac))
-		refuse(reading->draft, reading->reader, "mac",
-		       "mac %s is a multicast address; a port needs one of its own", text);
-}
-
-static bool device_name_is_valid(const char *name)
-{
-	size_t length = strlen(name);
-
-	if (length == 0 || length > 15 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (name[i] <= ' ' || name[i] > '~' || strchr("/:%", name[i]))
-			return false;
-	return true;
-}
-
-static void read_device_name(struct reading *reading, struct json_reader *child, const char *key,
-			     const char *text, struct attach *attach)
-{
-	if (device_name_is_valid(text))
-		snprintf(attach->ifname, sizeof(attach->ifname), "%s", text);
-	else
-		refuse(reading->draft, child, key,
-		       "%s \"%.64s\" is not a device name: 1 to 15 characters without spaces, "
-		       "\"/\", \":\" or \"%%\"", key, text);
-}
-
-static bool netns_is_valid(const char *text)
-{
-	for (const char *c = text; *c; c++)
-		if (*c <= ' ' || *c == 0x7f)
-			return false;
-	/* A name is one step below /run/netns; anything with a slash is an absolute path. */
-	if (strchr(text, '/'))
-		return text[0] == '/';
-	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
-}
-
-/* Which of the four kinds; exactly one is said. */
-static void read_attach_kind(struct reading *reading, struct json_reader *child,
-			     struct attach *attach)
-{
-	const char *netns, *tap, *tun;
-	int64_t pid;
-	int said = 0;
-
-	if (json_reader_text(child, "netns", JSON_OPTIONAL, sizeof(attach->netns) - 1, &netns)) {
-		said++;
-		attach->kind = ATTACH_NETNS;
-		snprintf(attach->netns, sizeof(attach->netns), "%s", netns);
-		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
-		if (!netns_is_valid(netns))
-			refuse(reading->draft, child, "netns",
-			       "netns \"%.64s\" is neither a name nor an absolute path", netns);
-	}
-	if (json_reader_integer(child, "pid", JSON_OPTIONAL, 1, 1 << 22, &pid)) {
-		said++;
-		attach->kind = ATTACH_PID;
-		attach->pid = (uint32_t)pid;
-		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
-	}
-	if (json_reader_text(child, "tap", JSON_OPTIONAL, 400, &tap)) {
-		said++;
-		attach->kind = ATTACH_TAP;
-		read_device_name(reading, child, "tap", tap, attach);
-	}
-	if (json_reader_text(child, "tun", JSON_OPTIONAL, 400, &tun)) {
-		said++;
-		attach->kind = ATTACH_TUN;
-		read_device_name(reading, child, "tun", tun, attach);
-	}
-	if (said != 1)
-		refuse(reading->draft, child, NULL,
-		       "attach names exactly one of netns, pid, tap and tun");
-}
-
-static void read_attach(struct reading *reading, struct attach *attach)
-{
-	struct json_reader child;
-	const char *ifname;
-	bool configure;
-
-	if (!json_reader_object(reading->reader, "attach", JSON_OPTIONAL, &child))
-		return;
-	read_attach_kind(reading, &child, attach);
-	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
-		if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
-			refuse(reading->draft, &child, "ifname",
-			       "ifname goes with netns or pid; a tap or tun is named by its key");
-		else
-			read_device_name(reading, &child, "ifname", ifname, attach);
-	}
-	if (json_reader_bool(&child, "configure", JSON_OPTIONAL, &configure)) {
-		if (!configure && (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN))
-			refuse(reading->draft, &child, "configure",
-			       "configure goes with netns or pid");
-		attach->configure = configure;
-	}
-	read_number(&child, "queues", 1, QUEUES_MAX, &attach->queues);
-	if (attach->queues > 1 && attach->kind != ATTACH_TAP)
-		refuse(reading->draft, &child, "queues", "queues goes with tap");
-	reading->reader->code = json_reader_finish(&child);
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void read_groups(struct reading *reading, struct port_object *port)
-{
-	uint32_t vpc_id = port->object.vpc_id;
-	const char *names[PORT_GROUPS_MAX];
-	bool present;
-	size_t count = read_texts(reading, "security_groups", JSON_OPTIONAL, false, names,
-				  PORT_GROUPS_MAX, &present);
-
-	if (!present) {
-		port->group_ids[0] = draft_vpc(reading->draft, vpc_id)->default_group_id;
-		port->group_count = 1;
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		uint32_t id = text_resolve(reading->draft, reading->reader, "security_groups",
-					   vpc_id, OBJECT_SECURITY_GROUP, names[i]);
-
-		for (size_t j = 0; id && j < i; j++)
-			if (port->group_ids[j] == id)
-				refuse(reading->draft, reading->reader, "security_groups",
-				       "security group %s stands twice", names[i]);
-		port->group_ids[i] = id;
-	}
-	port->group_count = count;
-	qsort(port->group_ids, count, sizeof(port->group_ids[0]), compare_ids);
-}
-
-static void read_allowed(struct reading *reading, struct port_object *port)
-{
-	const char *texts[PORT_ALLOWED_MAX];
-	bool present;
-	size_t count = read_texts(reading, "allowed_addresses", JSON_OPTIONAL, false, texts,
-				  PORT_ALLOWED_MAX, &present);
-
-	for (size_t i = 0; i < count; i++) {
-		if (ip_prefix_parse_or_address(texts[i], &port->allowed[i])) {
-			refuse(reading->draft, reading->reader, "allowed_addresses",
-			       "allowed_addresses \"%.64s\" is neither an address nor "
-			       "ADDRESS/LENGTH", texts[i]);
-			return;
-		}
-		port->allowed[i] = ip_prefix_canonicalise(&port->allowed[i]);
-	}
-	port->allowed_count = count;
-}
-
-static void read_port(struct reading *reading)
-{
-	struct port_object *port = (struct port_object *)reading->entry->after;
-	uint32_t vpc_id = port->object.vpc_id;
-	const char *text;
-
-	if (json_reader_text(reading->reader, "subnet", JSON_REQUIRED, 400, &text))
-		port->subnet_id = text_resolve(reading->draft, reading->reader, "subnet", vpc_id,
-					       OBJECT_SUBNET, text);
-	read_addresses(reading, port);
-	read_mac(reading, port);
-	read_groups(reading, port);
-	read_allowed(reading, port);
-	json_reader_bool(reading->reader, "source_destination_check", JSON_OPTIONAL,
-			 &port->source_destination_check);
-	read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
-	read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
-	read_attach(reading, &port->attach);
-	if (json_reader_text(reading->reader, "host", JSON_OPTIONAL, 400, &text)) {
-		if (name_is_valid(text))
-			snprintf(port->host, sizeof(port->host), "%s", text);
-		else
-			refuse(reading->draft, reading->reader, "host",
-			       "host \"%.64s\" is not a host's name", text);
-	}
 }
 
 /* ---- route table ---- */
 
 /*
- * A port that is gone may stay in the route it was in (V24). Return: the id it had, 0 when the table as it is
- * published does not name a dead port so.
+ * A port that is gone may stay in the route it was in (V24). Return: the id it had, 0 when the
+ * table as it is published does not name a dead port so.
  */
 static uint32_t find_dead_port(const struct reading *reading, const char *name)
 {
@@ -569,21 +336,23 @@ static bool read_via_port(struct reading *reading, struct json_reader *child, co
 	uint32_t id = 0;
 
 	if (strncmp(text, "port:", strlen("port:")) != 0)
-		return refuse(reading->draft, child, "via",
-			      "via is blackhole, local, port:NAME or a list of port:NAME, not "
-			      "\"%.64s\"", text);
+		return text_refuse(reading->draft, child, "via",
+				   "via is blackhole, local, port:NAME or a list of port:NAME, not "
+				   "\"%.64s\"",
+				   text);
 	if (!reading->record) {
 		if (!draft_find(reading->draft, table->vpc_id, OBJECT_PORT, name))
 			id = find_dead_port(reading, name);
 		if (!id)
-			id = text_resolve(reading->draft, child, "via", table->vpc_id,
-					  OBJECT_PORT, name);
+			id = text_resolve(reading->draft, child, "via", table->vpc_id, OBJECT_PORT,
+					  name);
 		if (!id)
 			return false;
 	}
 	for (size_t i = 0; i < route->port_count; i++)
 		if (strcmp(route->port_names[i], name) == 0)
-			return refuse(reading->draft, child, "via", "port %.64s stands twice", name);
+			return text_refuse(reading->draft, child, "via", "port %.64s stands twice",
+					   name);
 	snprintf(route->port_names[route->port_count], NAME_SIZE, "%s", name);
 	route->port_ids[route->port_count++] = id;
 	route->via = VIA_PORTS;
@@ -610,12 +379,13 @@ static void read_via(struct reading *reading, struct json_reader *child, struct 
 	}
 	if (!json_is_array(via) || json_array_size(via) == 0 ||
 	    json_array_size(via) > ROUTE_PORTS_MAX) {
-		refuse(reading->draft, child, "via",
-		       "via is blackhole, local, port:NAME or a list of 1 to %d port:NAME",
-		       ROUTE_PORTS_MAX);
+		text_refuse(reading->draft, child, "via",
+			    "via is blackhole, local, port:NAME or a list of 1 to %d port:NAME",
+			    ROUTE_PORTS_MAX);
 		return;
 	}
-	json_array_foreach(via, index, element) {
+	json_array_foreach(via, index, element)
+	{
 		if (!json_is_string(element)) {
 			json_reader_fail(child, "via", EINVAL, "must be a list of strings");
 			return;
@@ -675,8 +445,8 @@ static int read_route(struct reading *reading, size_t index, json_t *value,
 		read_route_ids(&child, route);
 	if (!json_reader_failed(&child) && route->via == VIA_LOCAL &&
 	    !is_vpc_range(vpc, &route->to))
-		refuse(reading->draft, &child, "via",
-		       "route %.64s: via local is only for the ranges of the vpc itself", to);
+		text_refuse(reading->draft, &child, "via",
+			    "route %.64s: via local is only for the ranges of the vpc itself", to);
 	return json_reader_finish(&child);
 }
 
@@ -695,7 +465,8 @@ static void read_table(struct reading *reading)
 	if (!json_reader_array(reading->reader, "routes", JSON_OPTIONAL, TABLE_ROUTES_MAX, &routes))
 		return;
 	table->routes = xcalloc(json_array_size(routes) + 1, sizeof(*table->routes));
-	json_array_foreach(routes, index, value) {
+	json_array_foreach(routes, index, value)
+	{
 		struct route_object *route = &table->routes[table->route_count];
 
 		memset(route, 0, sizeof(*route));
@@ -709,7 +480,8 @@ static void read_table(struct reading *reading)
 	qsort(table->routes, table->route_count, sizeof(*table->routes), compare_routes);
 }
 
-int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader *reader, bool record)
+int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader *reader,
+	      bool record)
 {
 	struct reading reading = { draft, entry, reader, record };
 	json_t *ignored;
@@ -719,26 +491,15 @@ int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader
 		json_reader_value(reader, "name", JSON_REQUIRED, &ignored);
 	}
 	switch (entry->after->kind) {
-	case OBJECT_VPC:
-		read_vpc(&reading);
-		break;
-	case OBJECT_SUBNET:
-		read_subnet(&reading);
-		break;
-	case OBJECT_PORT:
-		read_port(&reading);
-		break;
-	case OBJECT_ROUTE_TABLE:
-		read_table(&reading);
-		break;
+	case OBJECT_VPC: read_vpc(&reading); break;
+	case OBJECT_SUBNET: read_subnet(&reading); break;
+	case OBJECT_PORT: text_read_port(&reading); break;
+	case OBJECT_ROUTE_TABLE: read_table(&reading); break;
 	case OBJECT_SECURITY_GROUP:
-	case OBJECT_ACL:
-		text_read_rules(draft, entry, reader, record);
-		break;
+	case OBJECT_ACL: text_read_rules(draft, entry, reader, record); break;
 	case OBJECT_KINDS:
 	case OBJECT_GROUP_RULE:
-	case OBJECT_ACL_RULE:
-		abort(); /* parts have no entry of their own */
+	case OBJECT_ACL_RULE: abort(); /* parts have no entry of their own */
 	}
 	return json_reader_finish(reader);
 }

@@ -2,19 +2,19 @@
 /*
  * Rules of security groups and ACLs: JSON to rules, back, and to words.
  *
- * Ports are kept sorted with overlaps merged, so that equal rules have equal content whatever way they were
- * written, and "0-65535" is the same as no ports at all. ICMP types and codes are ranges of type << 8 | code.
+ * Ports are kept sorted with overlaps merged, so that equal rules have equal content whatever way
+ * they were written, and "0-65535" is the same as no ports at all. ICMP types and codes are
+ * ranges of type << 8 | code.
  *
  * Neighbours: text_read.c and text_write.c (the other objects), object.c (comparison, ids).
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/intent_private.h"
+#include "model/text_private.h"
 
 #define ACL_NUMBER_MAX 32766 /* V42 */
 
@@ -23,10 +23,8 @@ static const struct {
 	int protocol;
 	bool icmp_both;
 } protocols[] = {
-	{ "all", PROTOCOL_ALL, false },
-	{ "tcp", IPPROTO_TCP, false },
-	{ "udp", IPPROTO_UDP, false },
-	{ "icmp", IPPROTO_ICMP, true },
+	{ "all", PROTOCOL_ALL, false },      { "tcp", IPPROTO_TCP, false },
+	{ "udp", IPPROTO_UDP, false },       { "icmp", IPPROTO_ICMP, true },
 	{ "icmpv6", IPPROTO_ICMPV6, false },
 };
 
@@ -38,32 +36,13 @@ struct rule_reading {
 	struct rule_object *rule;
 };
 
-static bool refuse(const struct rule_reading *reading, const char *key, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Refuses with a sentence that needs no key in front. Return: false. */
-static bool refuse(const struct rule_reading *reading, const char *key, const char *format, ...)
-{
-	char sentence[400];
-	va_list arguments;
-
-	if (json_reader_failed(reading->reader))
-		return false;
-	va_start(arguments, format);
-	vsnprintf(sentence, sizeof(sentence), format, arguments);
-	va_end(arguments);
-	reading->draft->own_sentence = true;
-	json_reader_fail(reading->reader, key, EINVAL, "%s", sentence);
-	return false;
-}
-
 /* ---- reading ---- */
 
 static bool refuse_protocol(const struct rule_reading *reading, const char *text)
 {
-	return refuse(reading, "protocol",
-		      "protocol is all, tcp, udp, icmp, icmpv6 or a number from 0 to 255, not %s",
-		      text);
+	return text_refuse(
+		reading->draft, reading->reader, "protocol",
+		"protocol is all, tcp, udp, icmp, icmpv6 or a number from 0 to 255, not %s", text);
 }
 
 static void read_protocol(const struct rule_reading *reading)
@@ -134,8 +113,8 @@ static bool parse_ports(const struct rule_reading *reading, const char *ports)
 				break;
 		}
 		if (rule->range_count == RULE_PORTS_MAX)
-			return refuse(reading, "ports", "a rule has at most %d ranges of ports",
-				      RULE_PORTS_MAX);
+			return text_refuse(reading->draft, reading->reader, "ports",
+					   "a rule has at most %d ranges of ports", RULE_PORTS_MAX);
 		rule->ranges[rule->range_count++] = range;
 		text = skip_spaces(text);
 		if (*text == '\0')
@@ -143,9 +122,10 @@ static bool parse_ports(const struct rule_reading *reading, const char *ports)
 		if (*text++ != ',')
 			break;
 	}
-	return refuse(reading, "ports",
-		      "ports \"%.64s\" is not a list such as \"80,8000-8099\" of numbers up to 65535",
-		      ports);
+	return text_refuse(
+		reading->draft, reading->reader, "ports",
+		"ports \"%.64s\" is not a list such as \"80,8000-8099\" of numbers up to 65535",
+		ports);
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -182,7 +162,8 @@ static void read_ports(const struct rule_reading *reading)
 	if (!json_reader_value(reading->reader, "ports", JSON_OPTIONAL, &value))
 		return;
 	if (rule->protocol != IPPROTO_TCP && rule->protocol != IPPROTO_UDP) {
-		refuse(reading, "ports", "ports goes with protocol tcp or udp");
+		text_refuse(reading->draft, reading->reader, "ports",
+			    "ports goes with protocol tcp or udp");
 		return;
 	}
 	if (json_is_string(value)) {
@@ -194,8 +175,8 @@ static void read_ports(const struct rule_reading *reading)
 		rule->ranges[0].last = rule->ranges[0].first;
 		rule->range_count = 1;
 	} else {
-		refuse(reading, "ports",
-		       "ports is a number from 0 to 65535 or a list such as \"80,8000-8099\"");
+		text_refuse(reading->draft, reading->reader, "ports",
+			    "ports is a number from 0 to 65535 or a list such as \"80,8000-8099\"");
 		return;
 	}
 	merge_ranges(rule);
@@ -212,10 +193,10 @@ static void read_icmp(const struct rule_reading *reading)
 	if (!has_type && !has_code)
 		return;
 	if (!icmp) {
-		refuse(reading, has_type ? "type" : "code",
-		       "type and code go with protocol icmp or icmpv6");
+		text_refuse(reading->draft, reading->reader, has_type ? "type" : "code",
+			    "type and code go with protocol icmp or icmpv6");
 	} else if (!has_type) {
-		refuse(reading, "code", "code needs a type beside it");
+		text_refuse(reading->draft, reading->reader, "code", "code needs a type beside it");
 	} else {
 		rule->ranges[0].first = (uint16_t)(type << 8 | code);
 		rule->ranges[0].last = (uint16_t)(type << 8 | (has_code ? code : 255));
@@ -232,8 +213,8 @@ static void read_peer(const struct rule_reading *reading, bool ingress)
 
 	if (!json_reader_failed(reading->reader) &&
 	    json_object_get(reading->reader->object, other)) {
-		refuse(reading, other, "a rule of %s has %s, not %s",
-		       ingress ? "ingress" : "egress", key, other);
+		text_refuse(reading->draft, reading->reader, other, "a rule of %s has %s, not %s",
+			    ingress ? "ingress" : "egress", key, other);
 		return;
 	}
 	if (!json_reader_text(reading->reader, key, JSON_REQUIRED, 400, &text))
@@ -241,7 +222,8 @@ static void read_peer(const struct rule_reading *reading, bool ingress)
 	if (strncmp(text, "group:", 6) == 0) {
 		rule->peer = PEER_GROUP;
 		if (reading->object->kind == OBJECT_ACL)
-			refuse(reading, key, "a rule of an acl names a range, not a group");
+			text_refuse(reading->draft, reading->reader, key,
+				    "a rule of an acl names a range, not a group");
 		else
 			rule->group_id = text_resolve(reading->draft, reading->reader, key,
 						      reading->object->vpc_id,
@@ -250,14 +232,14 @@ static void read_peer(const struct rule_reading *reading, bool ingress)
 	}
 	rule->peer = PEER_PREFIX;
 	if (ip_prefix_parse_or_address(text, &rule->prefix)) {
-		refuse(reading, key, "%s \"%.64s\" is neither ADDRESS/LENGTH nor group:NAME", key,
-		       text);
+		text_refuse(reading->draft, reading->reader, key,
+			    "%s \"%.64s\" is neither ADDRESS/LENGTH nor group:NAME", key, text);
 		return;
 	}
 	rule->prefix = ip_prefix_canonicalise(&rule->prefix);
 	if (rule->protocol == IPPROTO_ICMPV6 && ip_prefix_is_ipv4(&rule->prefix))
-		refuse(reading, "protocol",
-		       "icmpv6 never has an IPv4 address; write icmp for %.64s", text);
+		text_refuse(reading->draft, reading->reader, "protocol",
+			    "icmpv6 never has an IPv4 address; write icmp for %.64s", text);
 }
 
 static void read_acl_keys(const struct rule_reading *reading)
@@ -272,7 +254,8 @@ static void read_acl_keys(const struct rule_reading *reading)
 		return;
 	reading->rule->deny = strcmp(action, "deny") == 0;
 	if (!reading->rule->deny && strcmp(action, "allow") != 0)
-		refuse(reading, "action", "action is allow or deny, not \"%.64s\"", action);
+		text_refuse(reading->draft, reading->reader, "action",
+			    "action is allow or deny, not \"%.64s\"", action);
 }
 
 static int read_rule(struct rule_reading *reading, bool ingress, bool record)
@@ -309,7 +292,8 @@ static bool read_list(struct draft *draft, struct draft_entry *entry, struct jso
 
 	if (!json_reader_array(reader, key, JSON_OPTIONAL, limit, &rules))
 		return false;
-	json_array_foreach(rules, index, value) {
+	json_array_foreach(rules, index, value)
+	{
 		struct rule_object rule = { .protocol = PROTOCOL_ALL };
 		struct json_reader child;
 		struct rule_reading reading = { draft, entry->after, &child, &rule };

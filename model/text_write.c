@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Objects to JSON: the form of GET with all defaults, the export with only what differs, and the record of
- * the store with the ids.
+ * Objects to JSON: the form of GET with all defaults, the export with only what differs, and the
+ * record of the store with the ids.
  *
- * What is written reads back as the same object. A subnet that follows the main table has route_table null
- * (it would be tied to that table otherwise). An address is always exported: it is the workload's from then
- * on. A MAC made from the port's id is not.
+ * What is written reads back as the same object. A subnet that follows the main table has
+ * route_table null (it would be tied to that table otherwise). An address is always exported: it
+ * is the workload's from then on. A MAC made from the port's id is not.
  *
  * Neighbours: text_read.c (the way back), text_rules.c (rules), draft_store.c (records).
  */
@@ -327,28 +327,19 @@ json_t *text_write(const struct intent *intent, const struct object *object, enu
 		json_object_set_new(writing.json, "name", json_string(object->name));
 	}
 	switch (object->kind) {
-	case OBJECT_VPC:
-		write_vpc(&writing, (const struct vpc_object *)object);
-		break;
-	case OBJECT_SUBNET:
-		write_subnet(&writing, (const struct subnet_object *)object);
-		break;
-	case OBJECT_PORT:
-		write_port(&writing, (const struct port_object *)object);
-		break;
+	case OBJECT_VPC: write_vpc(&writing, (const struct vpc_object *)object); break;
+	case OBJECT_SUBNET: write_subnet(&writing, (const struct subnet_object *)object); break;
+	case OBJECT_PORT: write_port(&writing, (const struct port_object *)object); break;
 	case OBJECT_ROUTE_TABLE:
 		write_table(&writing, (const struct route_table_object *)object);
 		break;
 	case OBJECT_SECURITY_GROUP:
 		write_group(&writing, (const struct security_group_object *)object);
 		break;
-	case OBJECT_ACL:
-		write_acl(&writing, (const struct acl_object *)object);
-		break;
+	case OBJECT_ACL: write_acl(&writing, (const struct acl_object *)object); break;
 	case OBJECT_KINDS:
 	case OBJECT_GROUP_RULE:
-	case OBJECT_ACL_RULE:
-		abort(); /* parts are written with the object they are in */
+	case OBJECT_ACL_RULE: abort(); /* parts are written with the object they are in */
 	}
 	return writing.json;
 }
@@ -390,7 +381,8 @@ static json_t *write_tree(const struct intent *intent, enum text_form form)
 	const char *name;
 	json_t *vpc;
 
-	json_object_foreach(vpcs, name, vpc) {
+	json_object_foreach(vpcs, name, vpc)
+	{
 		uint32_t id = intent_find(intent, name, OBJECT_VPC, name)->id;
 
 		for (size_t i = 0; i < ARRAY_SIZE(order); i++) {

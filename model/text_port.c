@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * JSON to ports: addresses, MAC, security groups, and how the workload is attached.
+ *
+ * What a port does not name (addresses, a MAC) is marked here and given out by check_port.c.
+ *
+ * Neighbours: text_read.c (the caller, helpers), text_write.c (the way back).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/text_private.h"
+
+#define QUEUES_MAX 256 /* what the kernel's tap takes */
+
+static void read_addresses(struct reading *reading, struct port_object *port)
+{
+	const char *texts[PORT_ADDRESSES_MAX], *one = NULL;
+	const char *key = "addresses";
+	bool present, single;
+	size_t count = text_read_texts(reading, key, JSON_OPTIONAL, false, texts,
+				       PORT_ADDRESSES_MAX, &present);
+
+	single = json_reader_text(reading->reader, "address", JSON_OPTIONAL, 400, &one);
+	if (single && present) {
+		text_refuse(reading->draft, reading->reader, "address",
+			    "a port has address or addresses, not both");
+		return;
+	}
+	if (single) {
+		key = "address";
+		texts[0] = one;
+		count = 1;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!text_parse_address(reading, key, texts[i], &port->addresses[i]))
+			return;
+	port->address_count = count;
+	reading->entry->automatic_addresses = count == 0;
+}
+
+static void read_mac(struct reading *reading, struct port_object *port)
+{
+	const char *text;
+
+	reading->entry->automatic_mac = true;
+	if (!json_reader_text(reading->reader, "mac", JSON_OPTIONAL, 400, &text))
+		return;
+	reading->entry->automatic_mac = false;
+	if (mac_address_parse(text, &port->mac))
+		text_refuse(reading->draft, reading->reader, "mac",
+			    "mac \"%.64s\" is not six pairs of hexadecimal digits with colons",
+			    text);
+	else if (mac_address_is_zero(&port->mac))
+		text_refuse(reading->draft, reading->reader, "mac", "mac %s is all zero", text);
+	else if (mac_address_is_multicast(&port->mac))
+		text_refuse(reading->draft, reading->reader, "mac",
+			    "mac %s is a multicast address; a port needs one of its own", text);
+}
+
+static bool device_name_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length == 0 || length > 15 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (name[i] <= ' ' || name[i] > '~' || strchr("/:%", name[i]))
+			return false;
+	return true;
+}
+
+static void read_device_name(struct reading *reading, struct json_reader *child, const char *key,
+			     const char *text, struct attach *attach)
+{
+	if (device_name_is_valid(text))
+		snprintf(attach->ifname, sizeof(attach->ifname), "%s", text);
+	else
+		text_refuse(reading->draft, child, key,
+			    "%s \"%.64s\" is not a device name: 1 to 15 characters without spaces, "
+			    "\"/\", \":\" or \"%%\"",
+			    key, text);
+}
+
+static bool netns_is_valid(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c == 0x7f)
+			return false;
+	/* A name is one step below /run/netns; anything with a slash is an absolute path. */
+	if (strchr(text, '/'))
+		return text[0] == '/';
+	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
+/* Which of the four kinds; exactly one is said. */
+static void read_attach_kind(struct reading *reading, struct json_reader *child,
+			     struct attach *attach)
+{
+	const char *netns, *tap, *tun;
+	int64_t pid;
+	int said = 0;
+
+	if (json_reader_text(child, "netns", JSON_OPTIONAL, sizeof(attach->netns) - 1, &netns)) {
+		said++;
+		attach->kind = ATTACH_NETNS;
+		snprintf(attach->netns, sizeof(attach->netns), "%s", netns);
+		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
+		if (!netns_is_valid(netns))
+			text_refuse(reading->draft, child, "netns",
+				    "netns \"%.64s\" is neither a name nor an absolute path",
+				    netns);
+	}
+	if (json_reader_integer(child, "pid", JSON_OPTIONAL, 1, 1 << 22, &pid)) {
+		said++;
+		attach->kind = ATTACH_PID;
+		attach->pid = (uint32_t)pid;
+		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
+	}
+	if (json_reader_text(child, "tap", JSON_OPTIONAL, 400, &tap)) {
+		said++;
+		attach->kind = ATTACH_TAP;
+		read_device_name(reading, child, "tap", tap, attach);
+	}
+	if (json_reader_text(child, "tun", JSON_OPTIONAL, 400, &tun)) {
+		said++;
+		attach->kind = ATTACH_TUN;
+		read_device_name(reading, child, "tun", tun, attach);
+	}
+	if (said != 1)
+		text_refuse(reading->draft, child, NULL,
+			    "attach names exactly one of netns, pid, tap and tun");
+}
+
+static void read_attach(struct reading *reading, struct attach *attach)
+{
+	struct json_reader child;
+	const char *ifname;
+	bool configure;
+
+	if (!json_reader_object(reading->reader, "attach", JSON_OPTIONAL, &child))
+		return;
+	read_attach_kind(reading, &child, attach);
+	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
+		if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
+			text_refuse(
+				reading->draft, &child, "ifname",
+				"ifname goes with netns or pid; a tap or tun is named by its key");
+		else
+			read_device_name(reading, &child, "ifname", ifname, attach);
+	}
+	if (json_reader_bool(&child, "configure", JSON_OPTIONAL, &configure)) {
+		if (!configure && (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN))
+			text_refuse(reading->draft, &child, "configure",
+				    "configure goes with netns or pid");
+		attach->configure = configure;
+	}
+	text_read_number(&child, "queues", 1, QUEUES_MAX, &attach->queues);
+	if (attach->queues > 1 && attach->kind != ATTACH_TAP)
+		text_refuse(reading->draft, &child, "queues", "queues goes with tap");
+	reading->reader->code = json_reader_finish(&child);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void read_groups(struct reading *reading, struct port_object *port)
+{
+	uint32_t vpc_id = port->object.vpc_id;
+	const char *names[PORT_GROUPS_MAX];
+	bool present;
+	size_t count = text_read_texts(reading, "security_groups", JSON_OPTIONAL, false, names,
+				       PORT_GROUPS_MAX, &present);
+
+	if (!present) {
+		port->group_ids[0] = draft_vpc(reading->draft, vpc_id)->default_group_id;
+		port->group_count = 1;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint32_t id = text_resolve(reading->draft, reading->reader, "security_groups",
+					   vpc_id, OBJECT_SECURITY_GROUP, names[i]);
+
+		for (size_t j = 0; id && j < i; j++)
+			if (port->group_ids[j] == id)
+				text_refuse(reading->draft, reading->reader, "security_groups",
+					    "security group %s stands twice", names[i]);
+		port->group_ids[i] = id;
+	}
+	port->group_count = count;
+	qsort(port->group_ids, count, sizeof(port->group_ids[0]), compare_ids);
+}
+
+static void read_allowed(struct reading *reading, struct port_object *port)
+{
+	const char *texts[PORT_ALLOWED_MAX];
+	bool present;
+	size_t count = text_read_texts(reading, "allowed_addresses", JSON_OPTIONAL, false, texts,
+				       PORT_ALLOWED_MAX, &present);
+
+	for (size_t i = 0; i < count; i++) {
+		if (ip_prefix_parse_or_address(texts[i], &port->allowed[i])) {
+			text_refuse(reading->draft, reading->reader, "allowed_addresses",
+				    "allowed_addresses \"%.64s\" is neither an address nor "
+				    "ADDRESS/LENGTH",
+				    texts[i]);
+			return;
+		}
+		port->allowed[i] = ip_prefix_canonicalise(&port->allowed[i]);
+	}
+	port->allowed_count = count;
+}
+
+void text_read_port(struct reading *reading)
+{
+	struct port_object *port = (struct port_object *)reading->entry->after;
+	uint32_t vpc_id = port->object.vpc_id;
+	const char *text;
+
+	if (json_reader_text(reading->reader, "subnet", JSON_REQUIRED, 400, &text))
+		port->subnet_id = text_resolve(reading->draft, reading->reader, "subnet", vpc_id,
+					       OBJECT_SUBNET, text);
+	read_addresses(reading, port);
+	read_mac(reading, port);
+	read_groups(reading, port);
+	read_allowed(reading, port);
+	json_reader_bool(reading->reader, "source_destination_check", JSON_OPTIONAL,
+			 &port->source_destination_check);
+	text_read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
+	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
+	read_attach(reading, &port->attach);
+	if (json_reader_text(reading->reader, "host", JSON_OPTIONAL, 400, &text)) {
+		if (name_is_valid(text))
+			snprintf(port->host, sizeof(port->host), "%s", text);
+		else
+			text_refuse(reading->draft, reading->reader, "host",
+				    "host \"%.64s\" is not a host's name", text);
+	}
+}
