@@ -215,7 +215,7 @@ build/tap-echo: build/obj/examples/tap-echo.o
 build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
 build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
 	| build/bpf/bench/pipeline.bpf.o
-build/weftd build/weft build/weft-load build/weft-bench-pipeline:
+build/weftd build/weft build/weft-load build/weft-bench-pipeline build/tap-echo:
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
