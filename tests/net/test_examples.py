@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every file of examples/ comes up as a lab, does what its heading says, and leaves nothing behind.
+
+Each lab draws its own picture in its file. Commands run inside with `weft lab exec`, as a reader of
+the guide would type them.
+"""
+import contextlib
+import json
+import os
+import select
+import subprocess
+
+from harness import ROOT, WEFT, check, equal, main, run, statement, wait_for
+
+SERVER = """
+import socket
+server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    client, _ = server.accept()
+    client.sendall(b"hello from NAME")
+    client.close()
+"""
+CLIENT = """
+import socket, sys
+try:
+    with socket.create_connection(("ADDRESS", PORT), timeout=SECONDS) as client:
+        print(client.recv(100).decode())
+except OSError as error:
+    sys.exit(f"no connection: {error}")
+"""
+
+
+class Lab:
+    """A lab that is up."""
+
+    def __init__(self, name):
+        self.name, self.processes = name, []
+
+    def command(self, node, *words):
+        return [WEFT, "lab", "exec", self.name, node, "--", *map(str, words)]
+
+    def run(self, node, *words, accept=None):
+        return run(*self.command(node, *words), accept=accept)
+
+    def start(self, node, *words, **options):
+        process = subprocess.Popen(self.command(node, *words), **options)
+        self.processes.append(process)
+        return process
+
+    def ping(self, node, address):
+        return self.run(node, "ping", "-n", "-c1", "-W2", address).returncode == 0
+
+    def serve(self, node, port):
+        """A TCP server that says hello."""
+        self.start(node, "python3", "-c", SERVER.replace("PORT", str(port)).replace("NAME", node))
+        wait_for(lambda: f":{port} " in self.run(node, "ss", "-Hltn").stdout, f"server at {node}")
+
+    def fetch(self, node, address, port, seconds=3):
+        """What the server says, or None."""
+        done = self.run(node, "python3", "-c", CLIENT.replace("ADDRESS", address)
+                        .replace("PORT", str(port)).replace("SECONDS", str(seconds)))
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def weft(self, *words, accept=(0,)):
+        """The lab's weft, as on its host."""
+        return self.run("h1", WEFT, *words, accept=accept)
+
+    def trace(self, *words):
+        return json.loads(self.weft("--json", "trace", *words, accept=(0, 4)).stdout)
+
+    def counter(self, reason):
+        verdicts = json.loads(self.weft("--json", "counters", reason).stdout)["verdicts"]
+        return verdicts.get(reason, {}).get("packets", 0)
+
+
+@contextlib.contextmanager
+def lab(name):
+    """The example as a lab; taken down at the end, and nothing of it is left."""
+    before = left()
+    run(WEFT, "lab", "up", ROOT / "examples" / f"{name}.yaml", accept=[0])
+    made = Lab(name)
+    try:
+        check(name in run(WEFT, "lab", "list", accept=[0]).stdout, "lab list does not show it")
+        yield made
+    finally:
+        for process in made.processes:
+            process.kill()
+            process.wait()
+        down = run(WEFT, "lab", "down", name)
+    equal(down.returncode, 0, f"status of lab down ({down.stderr})")
+    equal(left(), before, "what is left after lab down")
+
+
+def left():
+    """What a lab may leave on the machine: namespaces, links, pins, daemons."""
+    links = [link["ifname"] for link in json.loads(run("ip", "-j", "link").stdout)]
+    pins = sorted(os.listdir("/sys/fs/bpf/weft")) if os.path.isdir("/sys/fs/bpf/weft") else []
+    return sorted(os.listdir("/run/netns")), sorted(links), pins, daemons()
+
+
+def daemons():
+    found = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            found += file.read().strip() == "weftd"
+    return found
+
+
+@statement("two-tenants: same addresses, each tenant reaches its own and only its own")
+def two_tenants(_weft):
+    with lab("two-tenants") as cloud:
+        for tenant in ("blue", "red"):
+            check(cloud.ping(f"{tenant}/web1", "10.0.2.20"), f"{tenant}: ping web to db")
+            cloud.serve(f"{tenant}/db1", 5432)
+        for tenant in ("blue", "red"):
+            equal(cloud.fetch(f"{tenant}/web1", "10.0.2.20", 5432), f"hello from {tenant}/db1",
+                  f"{tenant}: what web1 reaches at 10.0.2.20")
+        before = cloud.counter("unknown_neighbour")
+        check(not cloud.ping("red/web1", "10.0.1.11"), "red reaches blue's web2")
+        check(cloud.counter("unknown_neighbour") > before, "the drop is not counted")
+        before = cloud.counter("group_ingress")
+        equal(cloud.fetch("blue/web1", "10.0.2.20", 5433, 0.3), None, "port 5433, which no rule has")
+        check(cloud.counter("group_ingress") > before, "the refusal is not counted")
+        trace = cloud.trace("blue/web1", "--to", "10.0.2.20", "--tcp", "5433")
+        equal(trace["reason"], "group_ingress", "reason")
+
+
+@statement("two-tables-firewall: only the subnet with the table reaches the firewall")
+def two_tables(_weft):
+    with lab("two-tables-firewall") as cloud:
+        cloud.run("shop/fw", "ip", "addr", "add", "172.16.0.1/32", "dev", "lo", accept=[0])
+        check(cloud.ping("shop/pc1", "172.16.0.1"), "office through the firewall")
+        before = cloud.counter("no_route")
+        check(not cloud.ping("shop/phone1", "172.16.0.1"), "guests reach the firewall's network")
+        check(cloud.counter("no_route") > before, "the drop is not counted")
+        check(cloud.ping("shop/phone1", "10.0.1.10"), "guests to office inside the VPC")
+        trace = cloud.trace("shop/pc1", "--to", "172.16.0.1", "--icmp", "echo")
+        equal(trace["to"]["port"], "shop/fw", "where the trace ends")
+
+
+@statement("l2-broadcast: a broadcast of one is seen once by each of the others")
+def l2_broadcast(_weft):
+    with lab("l2-broadcast") as cloud:
+        names = ("office/n2", "office/n3", "office/n4")
+        watch = {}
+        for name in names:
+            watch[name] = cloud.start(
+                name, "tcpdump", "-lnU", "-i", "eth0", "--immediate-mode", "arp", "or", "ether",
+                "proto", "0x88b5", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name in names:
+            wait_for(lambda one=name: "listening" in watch[one].stderr.readline(), f"tcpdump {name}")
+        done = cloud.run("office/n1", "arping", "-c1", "-w3", "-I", "eth0", "10.0.1.14")
+        check("1 response" in done.stdout or "reply from" in done.stdout, f"arping: {done.stdout}")
+        for name in names:
+            line = read_line(watch[name], "who-has 10.0.1.14")
+            check(line, f"{name} did not see the broadcast")
+        for name in ("10.0.1.12", "10.0.1.13", "10.0.1.14"):
+            check(cloud.ping("office/n1", name), f"ping {name}")
+        cloud.run("office/n1", "ip", "neigh", "flush", "dev", "eth0")
+        check(cloud.run("office/n1", "ping", "-n", "-b", "-c1", "-W1", "10.0.1.255").returncode
+              in (0, 1), "a broadcast ping can be sent")
+
+
+def read_line(process, text, seconds=5):
+    """The line with this text; None when it does not come."""
+    while select.select([process.stdout], [], [], seconds)[0]:
+        line = process.stdout.readline()
+        if not line:
+            return None
+        if text in line:
+            return line
+    return None
+
+
+@statement("dual-stack: both families pass the same rules")
+def dual_stack(_weft):
+    with lab("dual-stack") as cloud:
+        cloud.serve("site/b1", 8080)
+        cloud.serve("site/b1", 8081)
+        for address in ("10.0.2.10", "fd00:b:0:2::10"):
+            check(cloud.ping("site/f1", address), f"ping {address}")
+            equal(cloud.fetch("site/f1", address, 8080), "hello from site/b1", f"tcp to {address}")
+            before = cloud.counter("group_ingress")
+            equal(cloud.fetch("site/f1", address, 8081, 0.3), None, f"tcp 8081 to {address}")
+            check(cloud.counter("group_ingress") > before, "the refusal is not counted")
+        for gateway in ("10.0.1.1", "fd00:b:0:1::1"):
+            check(cloud.ping("site/f1", gateway), f"ping of the gateway {gateway}")
+
+
+@statement("tap-port: a program behind a tap answers ping")
+def tap_port(_weft):
+    with lab("tap-port") as cloud:
+        program = cloud.start("h1", ROOT / "build" / "tap-echo", "tapvm", stdout=subprocess.PIPE,
+                              text=True)
+        check(read_line(program, "holds tapvm"), "the program holds the tap")
+        wait_for(lambda: cloud.ping("lan/client", "10.0.1.20"), "the tap answers")
+        check(read_line(program, "reply 1"), "the program saw the request")
+
+
+@statement("a lab's daemon may be killed, stopped, started and restarted by its commands")
+def lab_daemon(_weft):
+    with lab("two-tenants") as cloud:
+        for verb in ("kill", "start", "stop", "start", "restart"):
+            run(WEFT, "lab", verb, "two-tenants", "h1", accept=[0])
+            check(cloud.ping("blue/web1", "10.0.2.20"), f"ping after {verb}")
+        equal(json.loads(cloud.weft("--json", "status").stdout)["objects"]["vpcs"], 2, "VPCs")
+
+
+@statement("a lab file with a fault is refused and leaves nothing")
+def bad_lab(_weft):
+    before = left()
+    path = "/run/weft/bad.yaml"
+    for text in ("lab: {name: bad}\nvpcs: {a: {cidrs: [10.0.0.0/16], subnets: {s: {cidr: 11.0.0.0/24}"
+                 "}}}\n", "lab: {nam: bad}\n", "lab: {name: bad}\nvpcs: [\n"):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = run(WEFT, "lab", "up", path)
+        equal(done.returncode, 1, f"status for {text!r} ({done.stderr})")
+        check(done.stderr.startswith("weft: "), done.stderr)
+        equal(left(), before, "what is left")
+    equal(run(WEFT, "lab", "down", "ghost").returncode, 1, "status of lab down ghost")
+
+
+main(start=False)
