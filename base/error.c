@@ -17,6 +17,36 @@ static int negative(int code)
 	return code < 0 ? code : -code;
 }
 
+/* The length of the UTF-8 character at @text; 0 if it is cut or none at all. */
+static size_t character_length(const unsigned char *text)
+{
+	size_t length = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+
+	if ((text[0] >= 0x80 && text[0] < 0xc2) || text[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/*
+ * Sentences quote what somebody sent, cut to some length: half a character would make them no
+ * text at all for JSON, and control characters would act on a terminal. Both become "?".
+ */
+static void make_printable(char *text)
+{
+	for (unsigned char *c = (unsigned char *)text; *c;) {
+		size_t length = character_length(c);
+
+		if (length == 0 || *c < 0x20 || *c == 0x7f) {
+			*c = '?';
+			length = 1;
+		}
+		c += length;
+	}
+}
+
 int error_vset(struct error *error, int code, const char *path, const char *format,
 	       va_list arguments)
 {
@@ -26,6 +56,8 @@ int error_vset(struct error *error, int code, const char *path, const char *form
 		return fresh.code;
 	vsnprintf(fresh.text, sizeof(fresh.text), format, arguments);
 	snprintf(fresh.path, sizeof(fresh.path), "%s", path ? path : "");
+	make_printable(fresh.text);
+	make_printable(fresh.path);
 	*error = fresh;
 	return error->code;
 }
@@ -55,6 +87,7 @@ int error_prefix(struct error *error, const char *format, ...)
 	used = strlen(text);
 	snprintf(text + used, sizeof(text) - used, ": %s", error->text);
 	memcpy(error->text, text, sizeof(error->text) - 1);
+	make_printable(error->text);
 	return error->code;
 }
 

@@ -56,12 +56,25 @@ static void test_long(void **state)
 	assert_int_equal(strlen(error.text), sizeof(error.text) - 1);
 }
 
+/* A quoted text that was cut inside a character, and one that would act on a terminal. */
+static void test_printable(void **state)
+{
+	struct error error = { 0 };
+
+	(void)state;
+	error_set(&error, EINVAL, "a\x1b[2J", "\"%.2s\" and \"%s\" → %c", "x\xc3\xa4", "y\n\x7f",
+		  0xff);
+	assert_string_equal(error.text, "\"x?\" and \"y??\" → ?");
+	assert_string_equal(error.path, "a?[2J");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_wrap_itself),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_printable),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
