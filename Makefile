@@ -63,7 +63,7 @@ AGENT := $(call existing,$(addprefix agent/, \
 	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c \
 	device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c \
 	problems.c tables.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c drops.c http_listen.c notify.c openapi.c options.c))
+	api_trace.c drops.c http_listen.c notify.c openapi.c options.c ports.c recover.c upkeep.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c))
@@ -86,7 +86,7 @@ TESTS_STORE    := store
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan classifier diff
 TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
-TESTS_AGENT    := reconcile device api http metrics
+TESTS_AGENT    := agent_events agent_probe agent_slots agent_tables reconcile device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The REST interface, without the HTTP around it: a request in, a response out.
+ *
+ * http.c turns bytes into a struct api_request and a struct api_response into bytes; tests call
+ * api_handle() directly. api.c holds the table of routes, which is the only place that says what is
+ * served; a test compares it with openapi.json in both directions. Handlers are in api_*.c by topic.
+ */
+#ifndef WEFT_AGENT_API_H
+#define WEFT_AGENT_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/drops.h"
+#include "agent/events.h"
+#include "agent/reconcile.h"
+#include "base/buf.h"
+
+#define API_BODY_SIZE_MAX (8U << 20)
+#define API_QUERY_MAX 16
+
+/**
+ * struct api - what handlers work on; all borrowed
+ * @instance: the daemon's name
+ * @store_name: "sqlite"
+ * @started_ns: monotonic time the daemon started at
+ */
+struct api {
+	struct reconcile *reconcile;
+	struct datapath *datapath;
+	struct events *events;
+	struct drops *drops;
+	const struct clock *clock;
+	const char *instance;
+	const char *store_name;
+	uint64_t started_ns;
+};
+
+struct api_query {
+	const char *key;
+	const char *value; /* "" where there is no "=" */
+};
+
+/**
+ * struct api_request - borrowed for the call
+ * @path: decoded, begins with "/"
+ * @if_match, @if_none_match: header values, NULL where absent
+ * @body: not terminated
+ */
+struct api_request {
+	const char *method;
+	const char *path;
+	struct api_query query[API_QUERY_MAX];
+	size_t query_count;
+	const char *if_match;
+	const char *if_none_match;
+	const char *body;
+	size_t body_size;
+};
+
+/**
+ * struct api_response - filled in by api_handle(); release with api_response_fini()
+ * @status: HTTP status
+ * @etag: with its quotes, "" where there is none
+ * @allow: methods, for 405; "" otherwise
+ * @stream: the body is the events that @filter takes, until the client leaves
+ */
+struct api_response {
+	unsigned int status;
+	const char *content_type;
+	struct buf body;
+	char etag[32];
+	char allow[64];
+	bool stream;
+	struct event_filter filter;
+};
+
+/** api_handle - answer one request */
+void api_handle(struct api *api, const struct api_request *request,
+		struct api_response *response);
+
+/** api_response_fini - release what is in @response */
+void api_response_fini(struct api_response *response);
+
+/**
+ * api_response_error - make @response an error document
+ * @code: name, such as "forbidden"
+ * @path: where in the input, NULL for nowhere
+ */
+void api_response_error(struct api_response *response, unsigned int status, const char *code,
+			const char *path, const char *message);
+
+/** api_route_at - the routes one by one, for the test against openapi.json. Return: false at the end. */
+bool api_route_at(size_t index, const char **method, const char **pattern);
+
+#endif

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libmicrohttpd in the daemon's loop; see http.h.
+ *
+ * A request's life: the first call of http_access() makes a struct http_request and decides whether the
+ * peer may; further calls bring the body; the last one runs the API and queues the response. A
+ * body that is too large is read to its end and thrown away, so that the client reads the refusal
+ * instead of a broken connection. A stream (events) is suspended while its queue is empty.
+ */
+#include "agent/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/http_listen.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/list.h"
+#include "base/log.h"
+
+#define CONNECTIONS_UNIX 512
+#define CONNECTIONS_TCP 256
+#define CONNECTIONS_PER_IP 32
+#define IDLE_SECONDS 30
+#define KEEPALIVE_SECONDS 15
+#define DISCARD_SIZE_MAX (64U << 20)
+#define STREAMS_MAX 128
+#define TOKEN_LENGTH_MIN 16
+#define TOKEN_LENGTH_MAX 512
+#define PEM_SIZE_MAX (256U << 10)
+
+/* One socket that is listened on. */
+struct http_server {
+	struct http *http;
+	struct MHD_Daemon *daemon;
+	int epoll_fd;
+	bool tls; /* over TCP: a token is needed */
+};
+
+struct http {
+	struct loop *loop;
+	struct api *api;
+	struct http_server servers[2];
+	size_t server_count;
+	struct loop_prepare prepare;
+	struct loop_deferred run;
+	struct loop_timer keepalive;
+	struct list streams;
+	size_t stream_count;
+	char *socket_path;
+	char *token;
+	struct buf certificate, key;
+};
+
+/* What is known of a request between the calls of libmicrohttpd. */
+struct http_request {
+	struct buf body;
+	size_t discarded;
+	bool too_large;
+	bool allowed;
+};
+
+/* One client of /v1/events. */
+struct http_stream {
+	struct list node;
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct event_subscriber *subscriber;
+	bool suspended;
+	bool greeted;
+};
+
+/* ---- who may ---- */
+
+/* Takes as long whatever is wrong, so that a token cannot be guessed letter by letter. */
+static bool token_equal(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b);
+	unsigned char differs = a_len != b_len;
+
+	for (size_t i = 0; i < b_len; i++)
+		differs |= (unsigned char)(a[i < a_len ? i : 0] ^ b[i]);
+	return !differs;
+}
+
+static bool peer_has_token(const struct http *http, struct MHD_Connection *connection)
+{
+	const char *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_AUTHORIZATION);
+
+	return header && strncasecmp(header, "Bearer ", 7) == 0 &&
+	       token_equal(header + 7, http->token);
+}
+
+static bool peer_has_uid(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
+/* ---- streams ---- */
+
+static void stream_wake(void *context)
+{
+	struct http_stream *stream = context;
+
+	if (!stream->suspended)
+		return;
+	stream->suspended = false;
+	MHD_resume_connection(stream->connection);
+	loop_defer(stream->http->loop, &stream->http->run);
+}
+
+static ssize_t stream_read(void *context, uint64_t position, char *text, size_t size)
+{
+	static const char greeting[] = ": weft events\n\n";
+	struct http_stream *stream = context;
+	size_t count;
+
+	(void)position;
+	if (!stream->greeted && size >= sizeof(greeting)) {
+		stream->greeted = true;
+		memcpy(text, greeting, sizeof(greeting) - 1);
+		return sizeof(greeting) - 1;
+	}
+	count = event_subscriber_read(stream->subscriber, text, size);
+	if (count)
+		return (ssize_t)count;
+	stream->suspended = true;
+	MHD_suspend_connection(stream->connection);
+	return 0;
+}
+
+static void stream_free(void *context)
+{
+	struct http_stream *stream = context;
+
+	event_subscriber_free(stream->subscriber);
+	list_remove(&stream->node);
+	stream->http->stream_count--;
+	free(stream);
+}
+
+static struct MHD_Response *stream_new(struct http *http, struct MHD_Connection *connection,
+				       const struct event_filter *filter)
+{
+	struct http_stream *stream = xcalloc(1, sizeof(*stream));
+
+	stream->http = http;
+	stream->connection = connection;
+	stream->subscriber = events_subscribe(http->api->events, filter, stream_wake, stream);
+	list_push_back(&http->streams, &stream->node);
+	http->stream_count++;
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, stream,
+						 stream_free);
+}
+
+static void http_keepalive(void *context)
+{
+	struct http *http = context;
+
+	events_keepalive(http->api->events);
+}
+
+/* ---- a request ---- */
+
+static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const char *key,
+				  const char *value)
+{
+	struct api_request *request = context;
+
+	(void)kind;
+	if (request->query_count < API_QUERY_MAX)
+		request->query[request->query_count++] =
+			(struct api_query){ key, value ? value : "" };
+	return MHD_YES;
+}
+
+static enum MHD_Result http_respond(struct http *http, struct MHD_Connection *connection,
+				    struct api_response *response)
+{
+	struct MHD_Response *answer;
+	enum MHD_Result result;
+	size_t size;
+	char *body;
+
+	if (response->stream && http->stream_count >= STREAMS_MAX) {
+		response->stream = false;
+		api_response_error(response, 503, "unavailable", NULL,
+				   "too many clients listen to events already");
+	}
+	if (response->stream) {
+		answer = stream_new(http, connection, &response->filter);
+	} else {
+		body = buf_steal(&response->body, &size);
+		answer = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+	}
+	if (!answer)
+		return MHD_NO;
+	if (response->content_type)
+		MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE,
+					response->content_type);
+	if (response->etag[0])
+		MHD_add_response_header(answer, MHD_HTTP_HEADER_ETAG, response->etag);
+	if (response->allow[0])
+		MHD_add_response_header(answer, MHD_HTTP_HEADER_ALLOW, response->allow);
+	MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	result = MHD_queue_response(connection, response->status, answer);
+	MHD_destroy_response(answer);
+	return result;
+}
+
+static enum MHD_Result http_answer(const struct http_server *server,
+				   struct MHD_Connection *connection, const char *method,
+				   const char *path, const struct http_request *state)
+{
+	struct http *http = server->http;
+	struct api_response response = { 0 };
+	struct api_request request = {
+		.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
+		.path = path,
+		.body = state->body.data,
+		.body_size = state->body.size,
+		.if_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							MHD_HTTP_HEADER_IF_MATCH),
+		.if_none_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+							     MHD_HTTP_HEADER_IF_NONE_MATCH),
+	};
+	enum MHD_Result result;
+
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, &request);
+	if (!state->allowed && server->tls)
+		api_response_error(&response, 401, "unauthorized", NULL,
+				   "a bearer token is needed");
+	else if (!state->allowed)
+		api_response_error(&response, 403, "forbidden", NULL,
+				   "only root and the daemon's own user may");
+	else if (state->too_large)
+		api_response_error(&response, 400, "too_large", NULL,
+				   "the body is larger than 8 MiB");
+	else
+		api_handle(http->api, &request, &response);
+	result = http_respond(http, connection, &response);
+	api_response_fini(&response);
+	return result;
+}
+
+static enum MHD_Result http_access(void *context, struct MHD_Connection *connection,
+				   const char *path, const char *method, const char *version,
+				   const char *data, size_t *data_size, void **request_context)
+{
+	struct http_server *server = context;
+	struct http_request *state = *request_context;
+
+	(void)version;
+	if (!state) {
+		state = xcalloc(1, sizeof(*state));
+		state->allowed = server->tls ? peer_has_token(server->http, connection) :
+					       peer_has_uid(connection);
+		*request_context = state;
+		return MHD_YES;
+	}
+	if (*data_size == 0)
+		return http_answer(server, connection, method, path, state);
+	if (!state->allowed || state->body.size + *data_size > API_BODY_SIZE_MAX)
+		state->too_large = true;
+	if (state->too_large) {
+		state->discarded += *data_size;
+		buf_fini(&state->body);
+		if (state->discarded > DISCARD_SIZE_MAX)
+			return MHD_NO;
+	} else {
+		buf_append(&state->body, data, *data_size);
+	}
+	*data_size = 0;
+	return MHD_YES;
+}
+
+static void http_completed(void *context, struct MHD_Connection *connection,
+			   void **request_context, enum MHD_RequestTerminationCode why)
+{
+	struct http_request *state = *request_context;
+
+	(void)context;
+	(void)connection;
+	(void)why;
+	if (!state)
+		return;
+	buf_fini(&state->body);
+	free(state);
+	*request_context = NULL;
+}
+
+/* ---- in the loop ---- */
+
+static void http_run(void *context)
+{
+	struct http *http = context;
+
+	for (size_t i = 0; i < http->server_count; i++)
+		MHD_run(http->servers[i].daemon);
+}
+
+static void http_ready(void *context, int fd, uint32_t events)
+{
+	struct http_server *server = context;
+
+	(void)fd;
+	(void)events;
+	MHD_run(server->daemon);
+}
+
+/* Before each wait: run what is due, and say how long libmicrohttpd can wait for its timeouts. */
+static int http_prepare(void *context)
+{
+	struct http *http = context;
+	int wait = -1;
+
+	for (size_t i = 0; i < http->server_count; i++) {
+		MHD_UNSIGNED_LONG_LONG timeout;
+
+		if (MHD_get_timeout(http->servers[i].daemon, &timeout) != MHD_YES)
+			continue;
+		if (timeout == 0) {
+			MHD_run(http->servers[i].daemon);
+			if (MHD_get_timeout(http->servers[i].daemon, &timeout) != MHD_YES)
+				continue;
+		}
+		if (timeout > IDLE_SECONDS * 1000)
+			timeout = IDLE_SECONDS * 1000;
+		if (wait < 0 || (int)timeout < wait)
+			wait = (int)timeout;
+	}
+	return wait;
+}
+
+static void __attribute__((format(printf, 2, 0))) http_log(void *context, const char *format,
+							   va_list arguments)
+{
+	char text[300];
+
+	(void)context;
+	vsnprintf(text, sizeof(text), format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	log_limited(LOG_LEVEL_DEBUG, "http", "text=\"%s\"", text);
+}
+
+/* ---- open and close ---- */
+
+static int http_serve(struct http *http, int fd, bool tls, struct error *error)
+{
+	struct http_server *server = &http->servers[http->server_count];
+	struct MHD_OptionItem options[8] = {
+		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, tls ? CONNECTIONS_TCP : CONNECTIONS_UNIX, NULL },
+	};
+	unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	size_t count = 3;
+	const union MHD_DaemonInfo *info;
+
+	server->http = http;
+	server->tls = tls;
+	if (tls) {
+		flags |= MHD_USE_TLS;
+		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+							    CONNECTIONS_PER_IP, NULL };
+		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0,
+							    http->certificate.data };
+		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0,
+							    http->key.data };
+	}
+	options[count] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_access, server,
+					  MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL,
+					  MHD_OPTION_NOTIFY_COMPLETED, http_completed, NULL,
+					  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
+					  options, MHD_OPTION_END);
+	if (!server->daemon) {
+		close(fd);
+		return error_set(error, EINVAL, NULL,
+				 tls ? "the TLS server does not start: is the certificate of the key?" :
+				       "the HTTP server does not start");
+	}
+	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	server->epoll_fd = info->epoll_fd;
+	http->server_count++;
+	return loop_add_fd(http->loop, server->epoll_fd, EPOLLIN, http_ready, server);
+}
+
+static int http_read_token(struct http *http, const char *path, struct error *error)
+{
+	struct buf text = { 0 };
+	int code = file_read(path, TOKEN_LENGTH_MAX, &text, error);
+
+	if (code)
+		return code;
+	while (text.size && strchr(" \t\r\n", text.data[text.size - 1]))
+		text.data[--text.size] = '\0';
+	if (text.size < TOKEN_LENGTH_MIN) {
+		buf_fini(&text);
+		return error_set(error, EINVAL, NULL,
+				 "the token in %s is shorter than %d characters", path,
+				 TOKEN_LENGTH_MIN);
+	}
+	http->token = buf_steal(&text, NULL);
+	return 0;
+}
+
+static int http_open_tcp(struct http *http, const struct http_options *options,
+			 struct error *error)
+{
+	int fd, code;
+
+	if (!options->certificate_path || !options->key_path || !options->token_path)
+		return error_set(error, EINVAL, NULL,
+				 "--listen serves TLS only, and asks for a token: it needs "
+				 "--tls-certificate, --tls-key and --token-file");
+	code = file_read(options->certificate_path, PEM_SIZE_MAX, &http->certificate, error);
+	if (!code)
+		code = file_read(options->key_path, PEM_SIZE_MAX, &http->key, error);
+	if (!code)
+		code = http_read_token(http, options->token_path, error);
+	if (code)
+		return code;
+	fd = http_listen_tcp(options->listen, error);
+	return fd < 0 ? fd : http_serve(http, fd, true, error);
+}
+
+int http_open(struct loop *loop, struct api *api, const struct http_options *options,
+	      struct http **http, struct error *error)
+{
+	struct http *new = xcalloc(1, sizeof(*new));
+	int fd, code = 0;
+
+	new->loop = loop;
+	new->api = api;
+	list_init(&new->streams);
+	loop_deferred_init(&new->run, http_run, new);
+	loop_timer_init(&new->keepalive, http_keepalive, new);
+	loop_prepare_add(loop, &new->prepare, http_prepare, new);
+	fd = http_listen_unix(options->socket_path, error);
+	if (fd < 0)
+		code = fd;
+	if (!code) {
+		new->socket_path = xstrdup(options->socket_path);
+		code = http_serve(new, fd, false, error);
+	}
+	if (!code && options->listen)
+		code = http_open_tcp(new, options, error);
+	if (code) {
+		http_close(new);
+		return code;
+	}
+	loop_timer_start(loop, &new->keepalive, KEEPALIVE_SECONDS * CLOCK_NS_PER_SECOND,
+			 KEEPALIVE_SECONDS * CLOCK_NS_PER_SECOND);
+	*http = new;
+	return 0;
+}
+
+void http_close(struct http *http)
+{
+	struct http_stream *stream;
+
+	if (!http)
+		return;
+	loop_timer_stop(&http->keepalive);
+	loop_deferred_cancel(&http->run);
+	loop_prepare_remove(&http->prepare);
+	LIST_FOR_EACH(stream, &http->streams, node)
+		stream_wake(stream);
+	loop_deferred_cancel(&http->run);
+	for (size_t i = 0; i < http->server_count; i++) {
+		loop_remove_fd(http->loop, http->servers[i].epoll_fd);
+		MHD_stop_daemon(http->servers[i].daemon);
+	}
+	if (http->socket_path)
+		unlink(http->socket_path);
+	free(http->socket_path);
+	free(http->token);
+	buf_fini(&http->certificate);
+	buf_fini(&http->key);
+	free(http);
+}

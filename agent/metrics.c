@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Metrics; see metrics.h. One function a family, in the order they are printed.
+ */
+#include "agent/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/api.h"
+#include "agent/names.h"
+#include "agent/ports.h"
+#include "base/alloc.h"
+
+static void family(struct buf *text, const char *name, const char *type, const char *help)
+{
+	buf_printf(text, "# HELP weft_%s %s\n# TYPE weft_%s %s\n", name, help, name, type);
+}
+
+static void single(struct buf *text, const char *name, const char *type, const char *help,
+		   uint64_t value)
+{
+	family(text, name, type, help);
+	buf_printf(text, "weft_%s %" PRIu64 "\n", name, value);
+}
+
+static void write_verdicts(const struct api *api, struct buf *text)
+{
+	struct verdict_counter counters[VERDICTS] = { 0 };
+
+	for (unsigned int verdict = 0; verdict < VERDICTS; verdict++)
+		datapath_verdict(api->datapath, (enum verdict)verdict, &counters[verdict]);
+	family(text, "packets_total", "counter", "Packets by verdict.");
+	for (unsigned int verdict = VERDICT_NEXT + 1; verdict < VERDICTS; verdict++)
+		buf_printf(text, "weft_packets_total{verdict=\"%s\",class=\"%s\"} %llu\n",
+			   names_verdict((enum verdict)verdict),
+			   names_verdict_is_drop((enum verdict)verdict) ? "drop" : "pass",
+			   (unsigned long long)counters[verdict].packets);
+	family(text, "bytes_total", "counter", "Bytes of frames by verdict.");
+	for (unsigned int verdict = VERDICT_NEXT + 1; verdict < VERDICTS; verdict++)
+		buf_printf(text, "weft_bytes_total{verdict=\"%s\"} %llu\n",
+			   names_verdict((enum verdict)verdict),
+			   (unsigned long long)counters[verdict].bytes);
+}
+
+struct port_metric {
+	const char *name, *type, *help;
+	size_t offset; /* in struct port_stats */
+};
+
+static const struct port_metric port_metrics[] = {
+	{ "port_received_packets_total", "counter", "Packets from the workload.",
+	  offsetof(struct port_stats, received_packets) },
+	{ "port_received_bytes_total", "counter", "Bytes from the workload.",
+	  offsetof(struct port_stats, received_bytes) },
+	{ "port_dropped_packets_total", "counter", "Packets from the workload that were dropped.",
+	  offsetof(struct port_stats, dropped_packets) },
+	{ "port_sent_packets_total", "counter", "Packets to the workload.",
+	  offsetof(struct port_stats, sent_packets) },
+	{ "port_sent_bytes_total", "counter", "Bytes to the workload.",
+	  offsetof(struct port_stats, sent_bytes) },
+	{ "port_refused_packets_total", "counter", "Packets for the workload that were dropped.",
+	  offsetof(struct port_stats, refused_packets) },
+	{ "port_flows", "gauge", "Connections the port has begun.",
+	  offsetof(struct port_stats, flows) },
+};
+
+static uint64_t read_counter(const void *base, size_t offset)
+{
+	return __atomic_load_n((const __u64 *)(const void *)((const char *)base + offset),
+			       __ATOMIC_RELAXED);
+}
+
+static void write_ports(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct object **ports;
+	size_t count = names_all(intent, OBJECT_PORT, &ports);
+	char name[PATH_NAME_SIZE];
+
+	for (size_t metric = 0; metric < ARRAY_SIZE(port_metrics); metric++) {
+		const struct port_metric *row = &port_metrics[metric];
+
+		family(text, row->name, row->type, row->help);
+		for (size_t i = 0; i < count; i++) {
+			uint32_t slot = reconcile_port_slot(api->reconcile, ports[i]->id);
+			struct port_stats *stats =
+				slot ? datapath_port_stats(api->datapath, slot) : NULL;
+
+			if (stats)
+				buf_printf(text, "weft_%s{port=\"%s\"} %" PRIu64 "\n", row->name,
+					   names_path(intent, ports[i], name),
+					   read_counter(stats, row->offset));
+		}
+	}
+	free(ports);
+}
+
+static void write_vpcs(const struct api *api, struct buf *text)
+{
+	const struct object **vpcs;
+	size_t count = intent_list(reconcile_intent(api->reconcile), 0, OBJECT_VPC, &vpcs);
+
+	family(text, "vpc_flows", "gauge", "Connections of the VPC.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_flows{vpc=\"%s\"} %" PRIu64 "\n", vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, flows)));
+	}
+	family(text, "vpc_refused_flows_total", "counter", "Connections refused for a limit.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_refused_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
+				   vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, refused_flows)));
+	}
+	free(vpcs);
+}
+
+static void write_objects(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	struct ports_counts ports;
+
+	family(text, "objects", "gauge", "Objects of the intent by kind.");
+	for (unsigned int kind = 0; kind < OBJECT_KINDS; kind++) {
+		const struct object **list;
+		size_t count = names_all(intent, (enum object_kind)kind, &list);
+
+		free(list);
+		buf_printf(text, "weft_objects{kind=\"%s\"} %zu\n",
+			   object_kind_plural((enum object_kind)kind), count);
+	}
+	ports_count(reconcile_ports(api->reconcile), &ports);
+	family(text, "ports", "gauge", "Ports of this host by state.");
+	buf_printf(text,
+		   "weft_ports{state=\"plugged\"} %zu\nweft_ports{state=\"waiting\"} %zu\n"
+		   "weft_ports{state=\"failed\"} %zu\n",
+		   ports.plugged, ports.waiting, ports.failed);
+	family(text, "table_rows", "gauge", "Rows written by the daemon, by table.");
+	for (unsigned int table = 0; table < TABLES; table++)
+		if (tables_is_planned((enum table_id)table))
+			buf_printf(text, "weft_table_rows{table=\"%s\"} %zu\n",
+				   table_name((enum table_id)table),
+				   reconcile_rows(api->reconcile, (enum table_id)table));
+}
+
+static void write_datapath(const struct api *api, struct buf *text)
+{
+	const struct datapath_state *state = datapath_state(api->datapath);
+
+	single(text, "datapath_memory_bytes", "gauge", "Kernel memory behind the tables.",
+	       datapath_memory(api->datapath));
+	if (!state)
+		return;
+	single(text, "shared_flows", "gauge", "Connections beyond the guarantees of their ports.",
+	       read_counter(state, offsetof(struct datapath_state, shared_flows)));
+	single(text, "shared_flows_limit", "gauge", "Room for such connections.",
+	       read_counter(state, offsetof(struct datapath_state, shared_limit)));
+	single(text, "flow_rows", "gauge", "Rows of the flow table that the last sweep kept.",
+	       read_counter(state, offsetof(struct datapath_state, sweep_kept)));
+	single(text, "drop_events_suppressed_total", "counter",
+	       "Drops that caused no event because of the rate limit.",
+	       read_counter(state, offsetof(struct datapath_state, suppressed_events)));
+}
+
+static void write_apply(const struct reconcile_counts *counts, struct buf *text)
+{
+	uint64_t sum = 0;
+
+	family(text, "apply_seconds", "histogram", "Time from a checked change to its end.");
+	for (size_t i = 0; i < APPLY_BUCKETS; i++) {
+		sum += counts->apply[i];
+		buf_printf(text, "weft_apply_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+			   apply_bucket_ms[i] / 1000.0, sum);
+	}
+	sum += counts->apply[APPLY_BUCKETS];
+	buf_printf(text,
+		   "weft_apply_seconds_bucket{le=\"+Inf\"} %" PRIu64
+		   "\nweft_apply_seconds_sum %.6f\nweft_apply_seconds_count %" PRIu64 "\n",
+		   sum, (double)counts->apply_ns / 1e9, sum);
+}
+
+static void write_daemon(const struct api *api, struct buf *text)
+{
+	const struct reconcile_counts *counts = reconcile_counts(api->reconcile);
+
+	single(text, "commits_total", "counter", "Changes of the intent.", counts->commits);
+	write_apply(counts, text);
+	single(text, "rows_written_total", "counter", "Table rows written or removed.",
+	       counts->rows);
+	single(text, "audits_total", "counter", "Tables compared with the plan.", counts->audits);
+	single(text, "audit_repairs_total", "counter", "Rows that were not as planned.",
+	       counts->audit_repairs);
+	single(text, "store_errors_total", "counter", "Changes that the store refused.",
+	       counts->store_errors);
+	single(text, "sweeps_total", "counter", "Sweeps of the flow table.", counts->sweeps);
+	single(text, "sweep_errors_total", "counter", "Sweeps that failed.", counts->sweep_errors);
+	single(text, "problems", "gauge", "What does not work at the moment.",
+	       problems_count(reconcile_problems(api->reconcile)));
+	single(text, "store_revision", "gauge", "Revision of the intent.",
+	       reconcile_revision(api->reconcile));
+	single(text, "event_subscribers", "gauge", "Listeners of /v1/events.",
+	       events_subscribers(api->events));
+	single(text, "resident_bytes", "gauge", "Memory of the daemon.", metrics_resident());
+	family(text, "build_info", "gauge", "The version that runs.");
+	buf_printf(text, "weft_build_info{version=\"%s\"} 1\n", WEFT_VERSION);
+}
+
+unsigned long long metrics_resident(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+void metrics_write(const struct api *api, struct buf *text)
+{
+	write_verdicts(api, text);
+	write_ports(api, text);
+	write_vpcs(api, text);
+	write_objects(api, text);
+	write_datapath(api, text);
+	write_daemon(api, text);
+}

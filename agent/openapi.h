@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The text of agent/openapi.json, which is part of the binary, so that what a daemon says it serves is
+ * what it was built with.
+ */
+#ifndef WEFT_AGENT_OPENAPI_H
+#define WEFT_AGENT_OPENAPI_H
+
+#include <stddef.h>
+
+extern const char openapi_text[];
+extern const char openapi_end[];
+
+/** openapi_len - Return: bytes of openapi_text */
+size_t openapi_len(void);
+
+#endif

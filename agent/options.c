@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of weftd's options; --help and the parser are made from it.
+ */
+#include "agent/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "model/object.h"
+
+#define FLOW_CAPACITY_DEFAULT 524288
+#define FLOW_CAPACITY_MIN 1024
+#define FLOW_CAPACITY_MAX (64U << 20)
+
+enum option_id {
+	OPTION_NAME = 1000,
+	OPTION_HOST,
+	OPTION_STATE,
+	OPTION_SOCKET,
+	OPTION_LISTEN,
+	OPTION_CERTIFICATE,
+	OPTION_KEY,
+	OPTION_TOKEN_FILE,
+	OPTION_STORE,
+	OPTION_FLOWS,
+	OPTION_LOG_LEVEL,
+	OPTION_REMOVE_DATAPATH,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
+
+static const struct option_row {
+	enum option_id id;
+	const char *name;
+	const char *argument; /* NULL: none */
+	const char *help;
+} rows[] = {
+	{ OPTION_NAME, "name", "INSTANCE", "name of this daemon (default: default)" },
+	{ OPTION_HOST, "host", "NAME", "name of this host in the intent (default: its hostname)" },
+	{ OPTION_STATE, "state", "DIR", "where the store is (default: /var/lib/weft/INSTANCE)" },
+	{ OPTION_SOCKET, "socket", "PATH", "unix socket (default: /run/weft/INSTANCE.sock)" },
+	{ OPTION_LISTEN, "listen", "ADDR:PORT", "serve TLS there as well" },
+	{ OPTION_CERTIFICATE, "tls-certificate", "FILE", "PEM certificate, for --listen" },
+	{ OPTION_KEY, "tls-key", "FILE", "PEM key, for --listen" },
+	{ OPTION_TOKEN_FILE, "token-file", "FILE", "bearer token clients must send, for --listen" },
+	{ OPTION_STORE, "store", "STORE", "sqlite, in the state directory" },
+	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 524288)" },
+	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
+	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
+	  "take the instance's programs and tables out of the kernel and end" },
+	{ OPTION_VERSION, "version", NULL, "print the version and end" },
+	{ OPTION_HELP, "help", NULL, "print this and end" },
+};
+
+static int read_log_level(struct options *options, const char *text, struct error *error)
+{
+	if (log_level_parse(text, &options->log_level))
+		return error_set(error, EINVAL, NULL,
+				 "--log-level is error, warning, notice, info or debug, not \"%s\"",
+				 text);
+	return 0;
+}
+
+static int read_flows(struct options *options, const char *text, struct error *error)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || *text < '0' || *text > '9' || *end || value < FLOW_CAPACITY_MIN ||
+	    value > FLOW_CAPACITY_MAX)
+		return error_set(error, EINVAL, NULL, "--flows is a number from %u to %u",
+				 FLOW_CAPACITY_MIN, FLOW_CAPACITY_MAX);
+	options->flow_capacity = (unsigned int)value;
+	return 0;
+}
+
+static int take(struct options *options, enum option_id id, const char *text, struct error *error)
+{
+	switch (id) {
+	case OPTION_NAME:
+		options->name = text;
+		break;
+	case OPTION_HOST:
+		options->host = text;
+		break;
+	case OPTION_STATE:
+		options->state = text;
+		break;
+	case OPTION_SOCKET:
+		options->socket = text;
+		break;
+	case OPTION_LISTEN:
+		options->listen = text;
+		break;
+	case OPTION_CERTIFICATE:
+		options->certificate = text;
+		break;
+	case OPTION_KEY:
+		options->key = text;
+		break;
+	case OPTION_TOKEN_FILE:
+		options->token_file = text;
+		break;
+	case OPTION_STORE:
+		options->store = text;
+		break;
+	case OPTION_FLOWS:
+		return read_flows(options, text, error);
+	case OPTION_LOG_LEVEL:
+		return read_log_level(options, text, error);
+	case OPTION_REMOVE_DATAPATH:
+		options->remove_datapath = true;
+		break;
+	case OPTION_VERSION:
+		options->version = true;
+		break;
+	case OPTION_HELP:
+		options->help = true;
+		break;
+	}
+	return 0;
+}
+
+static bool is_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len < NAME_SIZE && text[0] != '-' &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+static int check(const struct options *options, struct error *error)
+{
+	if (!is_name(options->name))
+		return error_set(error, EINVAL, NULL,
+				 "--name is a-z, 0-9 and -, at most 63 characters, not \"%s\"",
+				 options->name);
+	if (strncmp(options->store, "etcd://", 7) == 0)
+		return error_set(error, ENOTSUP, NULL,
+				 "this version keeps its intent on one host: --store etcd:// is not "
+				 "there yet");
+	if (strcmp(options->store, "sqlite") != 0)
+		return error_set(error, EINVAL, NULL, "--store is sqlite, not \"%s\"",
+				 options->store);
+	if (!options->listen && (options->certificate || options->key || options->token_file))
+		return error_set(error, EINVAL, NULL,
+				 "--tls-certificate, --tls-key and --token-file are for --listen");
+	return 0;
+}
+
+static void fill_in(struct options *options)
+{
+	if (!options->host) {
+		if (gethostname(options->default_host, sizeof(options->default_host) - 1) ||
+		    !options->default_host[0])
+			snprintf(options->default_host, sizeof(options->default_host), "localhost");
+		options->host = options->default_host;
+	}
+	if (!options->state) {
+		snprintf(options->default_state, sizeof(options->default_state),
+			 "/var/lib/weft/%s", options->name);
+		options->state = options->default_state;
+	}
+	if (!options->socket) {
+		snprintf(options->default_socket, sizeof(options->default_socket),
+			 "/run/weft/%s.sock", options->name);
+		options->socket = options->default_socket;
+	}
+}
+
+int options_read(struct options *options, int argc, char **argv, struct error *error)
+{
+	struct option table[ARRAY_SIZE(rows) + 1] = { 0 };
+	int id;
+
+	*options = (struct options){
+		.name = "default",
+		.store = "sqlite",
+		.log_level = LOG_LEVEL_INFO,
+		.flow_capacity = FLOW_CAPACITY_DEFAULT,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		table[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].argument ? required_argument : no_argument,
+			.val = (int)rows[i].id,
+		};
+	optind = 0;
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		int code;
+
+		if (id == ':')
+			return error_set(error, EINVAL, NULL, "%s needs a value", argv[optind - 1]);
+		if (id == '?')
+			return error_set(error, EINVAL, NULL, "unknown option %s; see --help",
+					 argv[optind - 1]);
+		code = take(options, (enum option_id)id, optarg, error);
+		if (code)
+			return code;
+	}
+	if (optind < argc)
+		return error_set(error, EINVAL, NULL, "\"%s\" is not an option; see --help",
+				 argv[optind]);
+	fill_in(options);
+	return check(options, error);
+}
+
+void options_print_help(void)
+{
+	printf("Usage: weftd [OPTION]...\n"
+	       "The daemon of Weft: keeps the intent and makes this host do what it says.\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name,
+			 rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+		printf("  %-26s %s\n", left, rows[i].help);
+	}
+}

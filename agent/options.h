@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line of weftd.
+ */
+#ifndef WEFT_AGENT_OPTIONS_H
+#define WEFT_AGENT_OPTIONS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+/**
+ * struct options - what was asked for; texts point into argv or into the struct
+ * @help, @version: print that and go
+ */
+struct options {
+	const char *name;
+	const char *host;
+	const char *state;
+	const char *socket;
+	const char *listen;
+	const char *certificate;
+	const char *key;
+	const char *token_file;
+	const char *store;
+	enum log_level log_level;
+	unsigned int flow_capacity;
+	bool remove_datapath;
+	bool help;
+	bool version;
+	char default_state[PATH_MAX];
+	char default_socket[PATH_MAX];
+	char default_host[65];
+};
+
+/**
+ * options_read - read the command line and fill in what was not given
+ *
+ * Return: 0, or -EINVAL with a sentence.
+ */
+int options_read(struct options *options, int argc, char **argv, struct error *error);
+
+/** options_print_help - the options, one a line, to standard output */
+void options_print_help(void);
+
+#endif

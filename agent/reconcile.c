@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The only writer of the datapath; see reconcile.h for the order of things.
+ *
+ * This file is about one change; recover.c is about the start, upkeep.c about what runs by the clock.
+ */
+#include "agent/reconcile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/names.h"
+#include "agent/reconcile_private.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+const uint32_t apply_bucket_ms[APPLY_BUCKETS] = { 1, 2, 5, 10, 50, 100, 500, 1000, 5000, 30000 };
+
+/* ---- what the planner asks ---- */
+
+static bool host_port_device(void *context, uint32_t port_id, struct port_device *device)
+{
+	const struct reconcile *reconcile = context;
+	uint32_t slot = slots_get(&reconcile->port_slots, port_id);
+
+	if (!slot)
+		return false;
+	ports_device(reconcile->ports, port_id, device);
+	device->slot = slot;
+	return true;
+}
+
+static uint32_t host_vpc_slot(void *context, uint32_t vpc_id)
+{
+	const struct reconcile *reconcile = context;
+
+	return slots_get(&reconcile->vpc_slots, vpc_id);
+}
+
+static uint32_t host_vpc_generation(void *context, uint32_t vpc_id)
+{
+	const struct reconcile *reconcile = context;
+
+	return reconcile->generations[slots_get(&reconcile->vpc_slots, vpc_id)];
+}
+
+void reconcile_host_init(struct reconcile *reconcile)
+{
+	reconcile->plan_host = (struct plan_host){
+		.context = reconcile,
+		.port_device = host_port_device,
+		.vpc_slot = host_vpc_slot,
+		.vpc_generation = host_vpc_generation,
+		.flow_capacity = reconcile->options.flow_capacity,
+		.flow_guarantee = reconcile->options.flow_guarantee,
+	};
+}
+
+/* ---- slots ---- */
+
+/* A slot, if need be after a sweep that lets go of resting ones. */
+static uint32_t take_slot(struct reconcile *reconcile, struct slots *slots, uint32_t object_id,
+			  bool *fresh)
+{
+	uint32_t slot = slots_take(slots, object_id, fresh);
+
+	if (!slot && reconcile_sweep(reconcile) == 0)
+		slot = slots_take(slots, object_id, fresh);
+	if (!slot)
+		problems_raise(&reconcile->problems, PROBLEM_TABLES, object_id,
+			       "no slot for its counters is free");
+	return slot;
+}
+
+void reconcile_take_vpc_slot(struct reconcile *reconcile, uint32_t vpc_id)
+{
+	bool fresh;
+	uint32_t slot = take_slot(reconcile, &reconcile->vpc_slots, vpc_id, &fresh);
+	struct vpc_stats *stats;
+
+	if (!slot || !fresh)
+		return;
+	/* Connections of the slot's last owner must not look like this one's. */
+	reconcile->generations[slot]++;
+	stats = datapath_vpc_stats(reconcile->options.datapath, slot);
+	if (stats)
+		memset(stats, 0, sizeof(*stats));
+}
+
+void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id)
+{
+	bool fresh;
+	uint32_t slot = take_slot(reconcile, &reconcile->port_slots, port_id, &fresh);
+	struct port_stats *stats;
+
+	if (!slot || !fresh)
+		return;
+	stats = datapath_port_stats(reconcile->options.datapath, slot);
+	if (stats)
+		memset(stats, 0, sizeof(*stats));
+}
+
+/* What is left of the flow table once each port has its guarantee is for all. */
+void reconcile_share_flows(struct reconcile *reconcile)
+{
+	struct datapath_state *state = datapath_state(reconcile->options.datapath);
+	uint64_t guaranteed = (uint64_t)slots_used(&reconcile->port_slots) *
+			      reconcile->options.flow_guarantee;
+	uint64_t capacity = reconcile->options.flow_capacity;
+
+	if (state)
+		__atomic_store_n(&state->shared_limit,
+				 capacity > guaranteed ? capacity - guaranteed : 0,
+				 __ATOMIC_RELAXED);
+}
+
+/* ---- one change ---- */
+
+static const struct port_object *port_of(const struct object *object)
+{
+	return object && object->kind == OBJECT_PORT ? (const struct port_object *)object : NULL;
+}
+
+/* The ids of ports and VPCs that a change is about, sorted by what has to be done with them. */
+struct touched {
+	uint32_t *plug;
+	size_t plug_count;
+	uint32_t *unplug;
+	size_t unplug_count;
+	uint32_t *gone_vpcs;
+	size_t gone_vpc_count;
+	struct map seen; /* ports in plug */
+};
+
+static void touch_plug(struct touched *touched, uint32_t port_id)
+{
+	if (map_put_u32(&touched->seen, port_id, touched))
+		return;
+	if ((touched->plug_count & (touched->plug_count + 1)) == 0)
+		touched->plug = xreallocarray(touched->plug, 2 * touched->plug_count + 2,
+					      sizeof(*touched->plug));
+	touched->plug[touched->plug_count++] = port_id;
+}
+
+/* Devices carry the MTU and the gateways: a VPC or subnet that changes may change its ports' devices. */
+static void touch_ports_of_subnet(struct reconcile *reconcile, struct touched *touched,
+				  uint32_t subnet_id)
+{
+	uint32_t *ids;
+	size_t count = intent_ports_of_subnet(reconcile->intent, subnet_id, &ids);
+
+	for (size_t i = 0; i < count; i++)
+		if (slots_get(&reconcile->port_slots, ids[i]))
+			touch_plug(touched, ids[i]);
+	free(ids);
+}
+
+static bool subnet_devices_differ(const struct change *change)
+{
+	const struct subnet_object *before = (const void *)change->before;
+	const struct subnet_object *after = (const void *)change->after;
+
+	return before && after &&
+	       (memcmp(before->cidrs, after->cidrs, sizeof(before->cidrs)) != 0 ||
+		memcmp(before->gateways, after->gateways, sizeof(before->gateways)) != 0 ||
+		before->mode != after->mode);
+}
+
+static bool vpc_devices_differ(const struct change *change)
+{
+	const struct vpc_object *before = (const void *)change->before;
+	const struct vpc_object *after = (const void *)change->after;
+
+	return before && after &&
+	       (before->mtu != after->mtu || before->cidr_count != after->cidr_count ||
+		memcmp(before->cidrs, after->cidrs,
+		       before->cidr_count * sizeof(before->cidrs[0])) != 0);
+}
+
+static void touch_vpc(struct reconcile *reconcile, struct touched *touched,
+		      const struct change *change)
+{
+	const struct object **subnets;
+	size_t count;
+
+	if (change->after)
+		reconcile_take_vpc_slot(reconcile, change->after->id);
+	else
+		touched->gone_vpcs[touched->gone_vpc_count++] = change->before->id;
+	if (!vpc_devices_differ(change))
+		return;
+	count = intent_list(reconcile->intent, change->after->id, OBJECT_SUBNET, &subnets);
+	for (size_t i = 0; i < count; i++)
+		touch_ports_of_subnet(reconcile, touched, subnets[i]->id);
+	free(subnets);
+}
+
+static void touch_port(struct reconcile *reconcile, struct touched *touched,
+		       const struct change *change)
+{
+	const struct port_object *port = port_of(change->after);
+
+	if (port && ports_is_local(reconcile->ports, port)) {
+		reconcile_take_port_slot(reconcile, port->object.id);
+		touch_plug(touched, port->object.id);
+	} else if (port) {
+		touched->unplug[touched->unplug_count++] = port->object.id;
+	} else {
+		touched->unplug[touched->unplug_count++] = change->before->id;
+	}
+}
+
+static void touch(struct reconcile *reconcile, struct touched *touched,
+		  const struct change *changes, size_t count)
+{
+	touched->unplug = xcalloc(count, sizeof(*touched->unplug));
+	touched->gone_vpcs = xcalloc(count, sizeof(*touched->gone_vpcs));
+	for (size_t i = 0; i < count; i++) {
+		switch (changes[i].kind) {
+		case OBJECT_VPC:
+			touch_vpc(reconcile, touched, &changes[i]);
+			break;
+		case OBJECT_SUBNET:
+			if (subnet_devices_differ(&changes[i]))
+				touch_ports_of_subnet(reconcile, touched, changes[i].after->id);
+			break;
+		case OBJECT_PORT:
+			touch_port(reconcile, touched, &changes[i]);
+			break;
+		case OBJECT_ROUTE_TABLE:
+		case OBJECT_SECURITY_GROUP:
+		case OBJECT_ACL:
+		case OBJECT_KINDS:
+		case OBJECT_GROUP_RULE:
+		case OBJECT_ACL_RULE:
+			break;
+		}
+	}
+}
+
+/* The units of a change, and those of ports that were plugged again for it. */
+static void reconcile_update(struct reconcile *reconcile, const struct change *changes,
+			     size_t count, const struct touched *touched)
+{
+	struct unit *units;
+	uint32_t *vpc_ids;
+	size_t unit_count, vpc_count;
+	struct map planned = { 0 };
+
+	plan_dirty(reconcile->planner, reconcile->intent, changes, count, &units, &unit_count,
+		   &vpc_ids, &vpc_count);
+	for (size_t i = 0; i < vpc_count; i++)
+		reconcile->generations[slots_get(&reconcile->vpc_slots, vpc_ids[i])]++;
+	for (size_t i = 0; i < unit_count; i++)
+		if (units[i].kind == UNIT_PORT)
+			map_put_u32(&planned, units[i].id, reconcile);
+	units = xreallocarray(units, unit_count + touched->plug_count + 1, sizeof(*units));
+	for (size_t i = 0; i < touched->plug_count; i++)
+		if (!map_get_u32(&planned, touched->plug[i]))
+			units[unit_count++] = (struct unit){ UNIT_PORT, touched->plug[i] };
+	map_fini(&planned, NULL);
+	reconcile->counts.rows += tables_update(reconcile->tables, units, unit_count);
+	free(vpc_ids);
+	free(units);
+}
+
+static void reconcile_apply(struct reconcile *reconcile, const struct change *changes,
+			    size_t count)
+{
+	struct touched touched = { 0 };
+
+	touch(reconcile, &touched, changes, count);
+	reconcile_share_flows(reconcile);
+	ports_plug(reconcile->ports, touched.plug, touched.plug_count);
+	/* A port that went to another host has no slot any more when its rows are planned. */
+	for (size_t i = 0; i < touched.unplug_count; i++)
+		slots_give(&reconcile->port_slots, touched.unplug[i]);
+	reconcile_update(reconcile, changes, count, &touched);
+	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
+	for (size_t i = 0; i < touched.gone_vpc_count; i++)
+		slots_give(&reconcile->vpc_slots, touched.gone_vpcs[i]);
+	for (size_t i = 0; i < touched.unplug_count; i++)
+		problems_clear(&reconcile->problems, PROBLEM_TABLES, touched.unplug[i]);
+	reconcile_share_flows(reconcile);
+	map_fini(&touched.seen, NULL);
+	free(touched.plug);
+	free(touched.unplug);
+	free(touched.gone_vpcs);
+}
+
+static void reconcile_ports_changed(void *context, const uint32_t *port_ids, size_t count)
+{
+	struct reconcile *reconcile = context;
+	struct unit *units = xcalloc(count, sizeof(*units));
+
+	for (size_t i = 0; i < count; i++)
+		units[i] = (struct unit){ UNIT_PORT, port_ids[i] };
+	reconcile->counts.rows += tables_update(reconcile->tables, units, count);
+	free(units);
+}
+
+int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
+{
+	const struct reconcile_options *options = &reconcile->options;
+	const struct ports_options ports = {
+		.loop = options->loop,
+		.clock = options->clock,
+		.datapath = options->datapath,
+		.intent = reconcile->intent,
+		.events = options->events,
+		.problems = &reconcile->problems,
+		.host = options->host,
+		.instance = options->instance,
+		.devices = options->devices,
+		.changed = reconcile_ports_changed,
+		.context = reconcile,
+	};
+
+	return ports_open(&ports, &reconcile->ports, error);
+}
+
+/* ---- commit ---- */
+
+/* Slots are given after the commit point, so whether they will be enough is asked before it. */
+static int check_room(const struct reconcile *reconcile, const struct change *changes,
+		      size_t count, struct error *error)
+{
+	uint32_t ports = slots_used(&reconcile->port_slots);
+	uint32_t vpcs = slots_used(&reconcile->vpc_slots);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *before = port_of(changes[i].before);
+		const struct port_object *after = port_of(changes[i].after);
+
+		ports += after && ports_is_local(reconcile->ports, after);
+		ports -= before && ports_is_local(reconcile->ports, before);
+		if (changes[i].kind == OBJECT_VPC)
+			vpcs += (uint32_t)!!changes[i].after - (uint32_t)!!changes[i].before;
+	}
+	if (ports >= reconcile->port_slots.room)
+		return error_set(error, EDQUOT, NULL, "one host has room for %u ports, not for %u",
+				 reconcile->port_slots.room - 1, ports);
+	if (vpcs >= reconcile->vpc_slots.room)
+		return error_set(error, EDQUOT, NULL, "one host has room for %u VPCs, not for %u",
+				 reconcile->vpc_slots.room - 1, vpcs);
+	return 0;
+}
+
+static int write_records(struct reconcile *reconcile, struct draft *draft, uint64_t *revision,
+			 struct error *error)
+{
+	struct store_transaction *transaction = store_transaction_new();
+	struct error why = { 0 };
+	size_t count;
+	const struct record *records = draft_records(draft, &count);
+	int code;
+
+	for (size_t i = 0; i < count; i++) {
+		if (records[i].value)
+			store_transaction_put(transaction, records[i].key, records[i].value, 0);
+		else
+			store_transaction_delete(transaction, records[i].key);
+	}
+	code = store_commit(reconcile->options.store, transaction, revision, &why);
+	store_transaction_free(transaction);
+	if (!code) {
+		problems_clear(&reconcile->problems, PROBLEM_STORE, 0);
+		return 0;
+	}
+	reconcile->counts.store_errors++;
+	problems_raise(&reconcile->problems, PROBLEM_STORE, 0, why.text);
+	return error_set(error, code, NULL, "nothing was changed: %s", why.text);
+}
+
+static void count_apply(struct reconcile *reconcile, uint64_t taken_ns)
+{
+	size_t bucket = 0;
+
+	while (bucket < APPLY_BUCKETS && taken_ns > apply_bucket_ms[bucket] * CLOCK_NS_PER_MS)
+		bucket++;
+	reconcile->counts.apply[bucket]++;
+	reconcile->counts.apply_ns += taken_ns;
+	reconcile->counts.commits++;
+}
+
+static void publish_changes(struct reconcile *reconcile, const struct change *changes,
+			    size_t count)
+{
+	json_t *list;
+
+	if (!events_subscribers(reconcile->options.events))
+		return;
+	list = names_changes(reconcile->intent, changes, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct object *object =
+			changes[i].after ? changes[i].after : changes[i].before;
+		json_t *event = json_array_get(list, i);
+
+		json_object_set_new(event, "revision",
+				    json_integer((json_int_t)reconcile->revision));
+		events_publish(reconcile->options.events, EVENT_CHANGE,
+			       object->kind == OBJECT_PORT ? object->id : 0, event);
+	}
+	json_decref(list);
+}
+
+int reconcile_commit(struct reconcile *reconcile, struct draft *draft, uint64_t *revision,
+		     struct error *error)
+{
+	uint64_t begin = clock_monotonic_ns(NULL);
+	size_t count;
+	const struct change *changes = draft_changes(draft, &count);
+	int code;
+
+	*revision = reconcile->revision;
+	if (!count)
+		return 0;
+	code = check_room(reconcile, changes, count, error);
+	if (!code)
+		code = write_records(reconcile, draft, revision, error);
+	if (code)
+		return code;
+	draft_commit(draft, *revision);
+	reconcile->revision = *revision;
+	changes = draft_changes(draft, &count);
+	reconcile_apply(reconcile, changes, count);
+	publish_changes(reconcile, changes, count);
+	count_apply(reconcile, clock_monotonic_ns(NULL) - begin);
+	log_info("intent changed", "revision=%llu changes=%zu ms=%llu",
+		 (unsigned long long)*revision, count,
+		 (unsigned long long)((clock_monotonic_ns(NULL) - begin) / CLOCK_NS_PER_MS));
+	return 0;
+}
+
+/* ---- looking in ---- */
+
+struct intent *reconcile_intent(struct reconcile *reconcile)
+{
+	return reconcile->intent;
+}
+
+uint64_t reconcile_revision(const struct reconcile *reconcile)
+{
+	return reconcile->revision;
+}
+
+const struct reconcile_counts *reconcile_counts(const struct reconcile *reconcile)
+{
+	return &reconcile->counts;
+}
+
+const struct problems *reconcile_problems(const struct reconcile *reconcile)
+{
+	return &reconcile->problems;
+}
+
+struct ports *reconcile_ports(struct reconcile *reconcile)
+{
+	return reconcile->ports;
+}
+
+const char *reconcile_host(const struct reconcile *reconcile)
+{
+	return reconcile->options.host;
+}
+
+size_t reconcile_rows(const struct reconcile *reconcile, enum table_id table)
+{
+	return tables_rows(reconcile->tables, table);
+}
+
+uint32_t reconcile_flow_capacity(const struct reconcile *reconcile)
+{
+	return reconcile->options.flow_capacity;
+}
+
+uint32_t reconcile_port_slot(const struct reconcile *reconcile, uint32_t port_id)
+{
+	return slots_get(&reconcile->port_slots, port_id);
+}
+
+uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id)
+{
+	return slots_get(&reconcile->vpc_slots, vpc_id);
+}

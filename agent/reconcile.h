@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a checked draft to a host that does what it says: the only writer of the datapath.
+ *
+ *	draft -> store transaction -> intent -> dirty units -> devices -> rows -> generation
+ *
+ * The store transaction is the commit point. Before it nothing has happened; after it everything is done
+ * again from the store by whoever starts next, should this process die. Work is in proportion to the
+ * change. At the start the rows and slots that the datapath still has are taken over, the whole
+ * plan is compared with them, and only what differs is written: traffic goes on throughout.
+ *
+ * Rules take effect before the generation of a VPC moves, so no connection is judged by old rules and
+ * marked as judged by new ones.
+ *
+ * Neighbours: model/ (plan, diff), tables.c (rows), ports.c (devices), slots.c; api.c calls in.
+ */
+#ifndef WEFT_AGENT_RECONCILE_H
+#define WEFT_AGENT_RECONCILE_H
+
+#include "agent/events.h"
+#include "agent/problems.h"
+#include "agent/tables.h"
+#include "base/loop.h"
+#include "datapath/datapath.h"
+#include "model/draft.h"
+#include "model/plan.h"
+#include "store/store.h"
+
+struct reconcile;
+struct ports;
+
+/**
+ * struct reconcile_options - all borrowed for the life of the reconciler
+ * @clock: NULL for the system's
+ * @host: name of this host
+ * @instance: name of the daemon
+ * @devices: false in tests without privileges: every port waits
+ * @flow_capacity: connections the flow table holds
+ * @flow_guarantee: connections each port may have whatever the others do
+ */
+struct reconcile_options {
+	struct loop *loop;
+	const struct clock *clock;
+	struct store *store;
+	struct datapath *datapath;
+	struct events *events;
+	const char *host;
+	const char *instance;
+	bool devices;
+	uint32_t flow_capacity;
+	uint32_t flow_guarantee;
+};
+
+/* Upper bounds of the buckets of reconcile_counts.apply, in milliseconds; a last one has no bound. */
+#define APPLY_BUCKETS 10
+extern const uint32_t apply_bucket_ms[APPLY_BUCKETS];
+
+/**
+ * struct reconcile_counts - what it did since it was opened
+ * @apply: commits by time taken; not cumulated
+ * @apply_ns: sum of the time taken
+ */
+struct reconcile_counts {
+	uint64_t commits;
+	uint64_t rows;
+	uint64_t audits;
+	uint64_t audit_repairs;
+	uint64_t store_errors;
+	uint64_t sweeps;
+	uint64_t sweep_errors;
+	uint64_t apply[APPLY_BUCKETS + 1];
+	uint64_t apply_ns;
+};
+
+/**
+ * reconcile_open - load the intent, take over the datapath, make it what the intent says
+ * @reconcile: set on success; release with reconcile_close()
+ *
+ * Return: 0, or negative errno when the store cannot be read or what it holds is not valid.
+ */
+int reconcile_open(const struct reconcile_options *options, struct reconcile **reconcile,
+		   struct error *error);
+
+/** reconcile_close - stop; the datapath goes on forwarding. NULL is ignored. */
+void reconcile_close(struct reconcile *reconcile);
+
+/** reconcile_intent - the intent; change it by drafts only */
+struct intent *reconcile_intent(struct reconcile *reconcile);
+
+/**
+ * reconcile_commit - make a draft so: in the store, then on this host
+ * @draft: judged by draft_check(); stays the caller's
+ * @revision: set to the store's revision
+ *
+ * What cannot be done on the host right now (a namespace that is not there, a full table) is in the
+ * port's status and the problems and is tried again; it does not fail the commit.
+ *
+ * Return: 0; -EDQUOT when the host has no room for so many ports; or the store's error. Nothing has
+ * changed then.
+ */
+int reconcile_commit(struct reconcile *reconcile, struct draft *draft, uint64_t *revision,
+		     struct error *error);
+
+/** reconcile_revision - the store's revision that the intent is at */
+uint64_t reconcile_revision(const struct reconcile *reconcile);
+
+/** reconcile_counts - what it did so far */
+const struct reconcile_counts *reconcile_counts(const struct reconcile *reconcile);
+
+/** reconcile_problems - what does not work at the moment */
+const struct problems *reconcile_problems(const struct reconcile *reconcile);
+
+/** reconcile_ports - the devices of this host's ports */
+struct ports *reconcile_ports(struct reconcile *reconcile);
+
+/** reconcile_host - name of this host */
+const char *reconcile_host(const struct reconcile *reconcile);
+
+/** reconcile_rows - Return: rows of @table that it has written */
+size_t reconcile_rows(const struct reconcile *reconcile, enum table_id table);
+
+/** reconcile_flow_capacity - connections the flow table holds */
+uint32_t reconcile_flow_capacity(const struct reconcile *reconcile);
+
+/* Slots of counters. Return: 0 if the object has none. */
+uint32_t reconcile_port_slot(const struct reconcile *reconcile, uint32_t port_id);
+uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id);
+
+/** reconcile_audit - one slice of the audit now. Return: rows repaired. */
+size_t reconcile_audit(struct reconcile *reconcile);
+
+/** reconcile_sweep - one sweep now. Return: 0 or negative errno. */
+int reconcile_sweep(struct reconcile *reconcile);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The start of the reconciler, on a host that may be forwarding already.
+ *
+ * The intent comes from the store, slots and numbers from the rows that are live. Then everything is planned
+ * and compared with those rows, and the difference is written: what is right stays untouched, what an
+ * interrupted change left half done is finished or taken back. The generation of every VPC moves once, so
+ * that connections are judged by what was finished here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/names.h"
+#include "agent/reconcile_private.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define STORE_PREFIX "/weft/1/"
+
+#define ROOM(name, kind, key, value, room) [TABLE_##name] = (room),
+static const uint32_t table_rooms[TABLES] = { WEFT_TABLES(ROOM) };
+#undef ROOM
+
+/* ---- intent ---- */
+
+struct loading {
+	struct record *records;
+	uint64_t *revisions;
+	size_t count, room;
+};
+
+static int load_item(void *context, const struct store_item *item)
+{
+	struct loading *loading = context;
+
+	if (loading->count == loading->room) {
+		loading->room = loading->room ? loading->room * 2 : 256;
+		loading->records = xreallocarray(loading->records, loading->room,
+						 sizeof(*loading->records));
+		loading->revisions = xreallocarray(loading->revisions, loading->room,
+						   sizeof(*loading->revisions));
+	}
+	loading->records[loading->count] =
+		(struct record){ xstrdup(item->key), xstrdup(item->value) };
+	loading->revisions[loading->count++] = item->revision;
+	return 0;
+}
+
+static int load_intent(struct reconcile *reconcile, struct error *error)
+{
+	struct loading loading = { 0 };
+	int code = store_list(reconcile->options.store, STORE_PREFIX, load_item, &loading,
+			      &reconcile->revision, error);
+
+	if (!code)
+		code = intent_load(reconcile->intent, loading.records, loading.revisions,
+				   loading.count, error);
+	for (size_t i = 0; i < loading.count; i++) {
+		free(loading.records[i].key);
+		free(loading.records[i].value);
+	}
+	free(loading.records);
+	free(loading.revisions);
+	if (code && error)
+		error_prefix(error, "the stored intent cannot be read");
+	return code;
+}
+
+/* ---- what is live ---- */
+
+static void adopt_row(void *context, enum table_id table, const void *key, const void *value)
+{
+	struct reconcile *reconcile = context;
+
+	planner_reserve(reconcile->planner, table, key, value);
+	if (table == TABLE_ports) {
+		const struct port_key *port_key = key;
+		const struct port *port = value;
+
+		if (!slots_adopt(&reconcile->port_slots, port->port_slot, port_key->port_id))
+			log_warning("slot not taken over", "port=%u slot=%u", port_key->port_id,
+				    port->port_slot);
+	} else if (table == TABLE_vpcs) {
+		const struct slot_key *slot_key = key;
+		const struct vpc *vpc = value;
+
+		if (slots_adopt(&reconcile->vpc_slots, slot_key->slot, vpc->vpc_id))
+			reconcile->generations[slot_key->slot] = vpc->generation;
+		else
+			log_warning("slot not taken over", "vpc=%u slot=%u", vpc->vpc_id,
+				    slot_key->slot);
+	}
+}
+
+/* Slots of what the intent has no more rest like any other that is given back. */
+static void give_lost_slots(struct reconcile *reconcile, struct slots *slots,
+			    enum object_kind kind)
+{
+	for (uint32_t slot = 1; slot < slots->next; slot++) {
+		uint32_t id = slots_owner(slots, slot);
+		const struct object *object = id ? intent_object(reconcile->intent, id) : NULL;
+		bool kept = object && object->kind == kind;
+
+		if (kept && kind == OBJECT_PORT)
+			kept = ports_is_local(reconcile->ports,
+					      (const struct port_object *)object);
+		if (id && !kept)
+			slots_give(slots, id);
+	}
+}
+
+static int adopt_datapath(struct reconcile *reconcile, struct error *error)
+{
+	int64_t count = tables_adopt(reconcile->tables, adopt_row, reconcile);
+
+	if (count < 0)
+		return error_set(error, (int)count, NULL, "the live tables cannot be read: %s",
+				 strerror((int)-count));
+	slots_adopted(&reconcile->port_slots);
+	slots_adopted(&reconcile->vpc_slots);
+	give_lost_slots(reconcile, &reconcile->port_slots, OBJECT_PORT);
+	give_lost_slots(reconcile, &reconcile->vpc_slots, OBJECT_VPC);
+	log_info("datapath taken over", "rows=%lld ports=%u", (long long)count,
+		 slots_used(&reconcile->port_slots));
+	return 0;
+}
+
+/* ---- everything in line ---- */
+
+static uint32_t *local_ports(struct reconcile *reconcile, size_t *count)
+{
+	const struct object **ports;
+	size_t port_count = names_all(reconcile->intent, OBJECT_PORT, &ports);
+	uint32_t *ids = xcalloc(port_count, sizeof(*ids));
+
+	*count = 0;
+	for (size_t i = 0; i < port_count; i++)
+		if (ports_is_local(reconcile->ports, (const struct port_object *)ports[i]))
+			ids[(*count)++] = ports[i]->id;
+	free(ports);
+	return ids;
+}
+
+static void converge(struct reconcile *reconcile)
+{
+	const struct object **vpcs;
+	size_t vpc_count = intent_list(reconcile->intent, 0, OBJECT_VPC, &vpcs);
+	struct unit *units;
+	size_t unit_count, port_count, rows;
+	uint32_t *ports = local_ports(reconcile, &port_count);
+
+	for (size_t i = 0; i < vpc_count; i++) {
+		reconcile_take_vpc_slot(reconcile, vpcs[i]->id);
+		reconcile->generations[slots_get(&reconcile->vpc_slots, vpcs[i]->id)]++;
+	}
+	for (size_t i = 0; i < port_count; i++)
+		reconcile_take_port_slot(reconcile, ports[i]);
+	reconcile_share_flows(reconcile);
+	ports_plug(reconcile->ports, ports, port_count);
+	unit_count = plan_all(reconcile->planner, reconcile->intent, &units);
+	rows = tables_update(reconcile->tables, units, unit_count);
+	ports_prune(reconcile->ports);
+	reconcile->counts.rows += rows;
+	log_info("host in line with the intent", "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
+		 (unsigned long long)reconcile->revision, vpc_count, port_count, rows);
+	free(units);
+	free(ports);
+	free(vpcs);
+}
+
+int reconcile_recover(struct reconcile *reconcile, struct error *error)
+{
+	int code = load_intent(reconcile, error);
+
+	if (!code)
+		code = reconcile_open_ports(reconcile, error);
+	if (!code)
+		code = adopt_datapath(reconcile, error);
+	if (!code)
+		converge(reconcile);
+	return code;
+}
+
+int reconcile_open(const struct reconcile_options *options, struct reconcile **reconcile,
+		   struct error *error)
+{
+	struct reconcile *new = xcalloc(1, sizeof(*new));
+	int code;
+
+	new->options = *options;
+	new->intent = intent_new();
+	new->planner = planner_new();
+	problems_init(&new->problems, options->clock);
+	slots_init(&new->port_slots, table_rooms[TABLE_port_stats]);
+	slots_init(&new->vpc_slots, table_rooms[TABLE_vpcs]);
+	new->generations = xcalloc(table_rooms[TABLE_vpcs], sizeof(*new->generations));
+	reconcile_host_init(new);
+	new->tables = tables_new(options->datapath, new->planner, new->intent, &new->plan_host,
+				 &new->problems);
+	code = reconcile_recover(new, error);
+	if (code) {
+		reconcile_close(new);
+		return code;
+	}
+	reconcile_upkeep_start(new);
+	*reconcile = new;
+	return 0;
+}
+
+void reconcile_close(struct reconcile *reconcile)
+{
+	if (!reconcile)
+		return;
+	loop_timer_stop(&reconcile->tick);
+	ports_close(reconcile->ports);
+	tables_free(reconcile->tables);
+	planner_free(reconcile->planner);
+	slots_fini(&reconcile->port_slots);
+	slots_fini(&reconcile->vpc_slots);
+	problems_fini(&reconcile->problems);
+	intent_free(reconcile->intent);
+	free(reconcile->generations);
+	free(reconcile);
+}

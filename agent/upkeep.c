@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the reconciler does by the clock: sweep the flow table, try again what was refused, compare one
+ * more table with the plan.
+ *
+ * One timer ticks each second. The audit looks at one table a turn, so that it never holds up a
+ * request for long; all tables together take about half a minute.
+ */
+#include <string.h>
+
+#include "agent/reconcile_private.h"
+#include "base/log.h"
+
+#define SWEEP_TICKS 5
+#define AUDIT_TICKS 2
+#define DEVICE_TICKS 10
+
+int reconcile_sweep(struct reconcile *reconcile)
+{
+	struct error error = { 0 };
+	int code = datapath_sweep(reconcile->options.datapath, &error);
+
+	if (code) {
+		reconcile->counts.sweep_errors++;
+		problems_raise(&reconcile->problems, PROBLEM_DATAPATH, 0, error.text);
+		return code;
+	}
+	reconcile->counts.sweeps++;
+	problems_clear(&reconcile->problems, PROBLEM_DATAPATH, 0);
+	slots_swept(&reconcile->port_slots);
+	slots_swept(&reconcile->vpc_slots);
+	return 0;
+}
+
+size_t reconcile_audit(struct reconcile *reconcile)
+{
+	size_t repaired = tables_audit(reconcile->tables);
+
+	reconcile->counts.audits++;
+	reconcile->counts.audit_repairs += repaired;
+	return repaired;
+}
+
+static void reconcile_tick(void *context)
+{
+	struct reconcile *reconcile = context;
+
+	reconcile->ticks++;
+	tables_retry(reconcile->tables);
+	if (reconcile->ticks % SWEEP_TICKS == 0)
+		reconcile_sweep(reconcile);
+	if (reconcile->ticks % AUDIT_TICKS == 0)
+		reconcile_audit(reconcile);
+	if (reconcile->ticks % DEVICE_TICKS == 0)
+		reconcile->counts.audit_repairs += ports_check(reconcile->ports);
+}
+
+void reconcile_upkeep_start(struct reconcile *reconcile)
+{
+	loop_timer_init(&reconcile->tick, reconcile_tick, reconcile);
+	loop_timer_start(reconcile->options.loop, &reconcile->tick, CLOCK_NS_PER_SECOND,
+			 CLOCK_NS_PER_SECOND);
+}
