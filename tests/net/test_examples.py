@@ -120,7 +120,7 @@ def two_tenants(_weft):
         check(not cloud.ping("red/web1", "10.0.1.11"), "red reaches blue's web2")
         check(cloud.counter("unknown_neighbour") > before, "the drop is not counted")
         before = cloud.counter("group_ingress")
-        equal(cloud.fetch("blue/web1", "10.0.2.20", 5433, 0.3), None, "port 5433, which no rule has")
+        equal(cloud.fetch("blue/web1", "10.0.2.20", 5433, 0.3), None, "port 5433, without a rule")
         check(cloud.counter("group_ingress") > before, "the refusal is not counted")
         trace = cloud.trace("blue/web1", "--to", "10.0.2.20", "--tcp", "5433")
         equal(trace["reason"], "group_ingress", "reason")
@@ -149,7 +149,8 @@ def l2_broadcast(_weft):
                 name, "tcpdump", "-lnU", "-i", "eth0", "--immediate-mode", "arp", "or", "ether",
                 "proto", "0x88b5", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for name in names:
-            wait_for(lambda one=name: "listening" in watch[one].stderr.readline(), f"tcpdump {name}")
+            wait_for(lambda one=name: "listening" in watch[one].stderr.readline(),
+                     f"tcpdump {name}")
         done = cloud.run("office/n1", "arping", "-c1", "-w3", "-I", "eth0", "10.0.1.14")
         check("1 response" in done.stdout or "reply from" in done.stdout, f"arping: {done.stdout}")
         for name in names:
@@ -211,8 +212,9 @@ def lab_daemon(_weft):
 def bad_lab(_weft):
     before = left()
     path = "/run/weft/bad.yaml"
-    for text in ("lab: {name: bad}\nvpcs: {a: {cidrs: [10.0.0.0/16], subnets: {s: {cidr: 11.0.0.0/24}"
-                 "}}}\n", "lab: {nam: bad}\n", "lab: {name: bad}\nvpcs: [\n"):
+    outside = "vpcs: {a: {cidrs: [10.0.0.0/16], subnets: {s: {cidr: 11.0.0.0/24}}}}\n"
+    for text in ("lab: {name: bad}\n" + outside, "lab: {nam: bad}\n",
+                 "lab: {name: bad}\nvpcs: [\n"):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         done = run(WEFT, "lab", "up", path)
