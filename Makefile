@@ -40,9 +40,9 @@ STORE := $(call existing,$(addprefix store/, \
 	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c))
 
 MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c plan.c planner.c dirty.c classifier.c \
-	services.c rows.c diff.c check_port.c check_routes.c draft_change.c draft_store.c \
-	draft_write.c text_read.c text_port.c text_rules.c text_write.c check_vpc.c check_rules.c))
+	object.c intent.c check.c draft.c plan.c planner.c dirty.c classifier.c services.c \
+	rows.c diff.c check_port.c check_routes.c draft_change.c draft_store.c draft_write.c \
+	text_read.c text_port.c text_rules.c text_write.c check_vpc.c check_rules.c))
 
 CORE := $(call existing,$(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
@@ -63,7 +63,8 @@ AGENT := $(call existing,$(addprefix agent/, \
 	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c \
 	device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c \
 	problems.c tables.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c drops.c http_listen.c notify.c openapi.c options.c ports.c recover.c upkeep.c))
+	api_trace.c drops.c http_listen.c notify.c openapi.c options.c ports.c recover.c \
+	upkeep.c))
 
 CLIENT := $(call existing,$(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c))
@@ -72,7 +73,8 @@ CLIENT := $(call existing,$(addprefix client/, \
 CLI := $(call existing,$(addprefix cli/, \
 	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c acl.c completion.c \
 	group.c help.c manual.c nouns.c object.c packet.c parse.c port.c report.c route.c \
-	rule.c run.c subnet.c table.c vpc.c))
+	rule.c run.c subnet.c table.c vpc.c lab_file.c lab_host.c lab_processes.c \
+	lab_registry.c lab_up.c lab_wait.c))
 
 BENCH := $(call existing,$(addprefix bench/, \
 	load.c load_client.c load_server.c))
@@ -83,7 +85,8 @@ BENCH_PIPELINE := $(call existing,$(addprefix bench/, \
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store
-TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan classifier diff
+TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
+		  classifier diff
 TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
 TESTS_AGENT    := agent_events agent_probe agent_slots agent_tables reconcile device api
