@@ -262,11 +262,11 @@ int draft_check(struct draft *draft, struct error *error)
 	check_reset(draft);
 	complete(draft);
 	check_spaces_begin(draft);
-	for (size_t i = 0; i < draft->entries.count && !code; i++)
-		code = check_entry(draft, draft->entries.list[i], error);
-	for (size_t i = 0; i < draft->entries.count && !code; i++)
+	for (size_t i = 0; i < draft->entries.count; i++)
 		if (draft->entries.list[i]->after)
 			check_keep(draft, draft->entries.list[i]);
+	for (size_t i = 0; i < draft->entries.count && !code; i++)
+		code = check_entry(draft, draft->entries.list[i], error);
 	for (size_t i = 0; i < draft->entries.count && !code; i++)
 		if (draft->entries.list[i]->after)
 			code = check_assign(draft, draft->entries.list[i], error);

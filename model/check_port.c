@@ -275,7 +275,7 @@ static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 
 	port->address_count = 0;
-	if (!before || before->subnet_id != port->subnet_id)
+	if (!before || !subnet || before->subnet_id != port->subnet_id)
 		return;
 	for (size_t i = 0; i < before->address_count; i++)
 		if (!why_not(subnet, &before->addresses[i]) &&

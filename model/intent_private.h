@@ -211,7 +211,10 @@ int check_routes(struct draft *draft, const struct route_table_object *table, st
 int check_port(struct draft *draft, struct draft_entry *entry, struct error *error);
 int check_addresses(const struct draft *draft, const struct port_object *port, struct error *error);
 void check_spaces_begin(struct draft *draft);
-/* In this order over all ports: what was given before stays, then the others get theirs. */
+/*
+ * Over all ports: what was given before is kept before anybody's claims are judged, so that naming
+ * a running workload's address is refused; the others get theirs last.
+ */
 void check_keep(struct draft *draft, struct draft_entry *entry);
 int check_assign(struct draft *draft, struct draft_entry *entry, struct error *error);
 const struct subnet_ranges *check_ranges(struct draft *draft, uint32_t vpc_id);

@@ -319,8 +319,10 @@ bool object_equal(const struct object *a, const struct object *b)
 /* What rule_equal compares, as bytes to look up. Return: its size. */
 static size_t rule_key(const struct rule_object *rule, unsigned char key[sizeof(*rule) + 32])
 {
-	const int32_t head[] = { rule->protocol, rule->icmp_both,       (int32_t)rule->peer,
-				 rule->deny,     (int32_t)rule->number, (int32_t)rule->range_count };
+	const int32_t head[] = {
+		rule->protocol, rule->icmp_both,       (int32_t)rule->peer,
+		rule->deny,     (int32_t)rule->number, (int32_t)rule->range_count,
+	};
 	size_t size = sizeof(head);
 
 	memcpy(key, head, sizeof(head));
