@@ -20,7 +20,6 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -73,7 +72,7 @@ CLIENT := $(call existing,$(addprefix client/, \
 CLI := $(call existing,$(addprefix cli/, \
 	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c acl.c completion.c \
 	group.c help.c manual.c nouns.c object.c packet.c parse.c port.c report.c route.c \
-	rule.c run.c subnet.c table.c vpc.c lab_file.c lab_host.c lab_processes.c \
+	rule.c run.c subnet.c table.c vpc.c lab_exec.c lab_file.c lab_host.c lab_processes.c \
 	lab_registry.c lab_up.c lab_wait.c))
 
 BENCH := $(call existing,$(addprefix bench/, \
