@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a lab file asks for, as a registry of hosts and nodes.
+ *
+ * Pure: the tree in, the registry and the daemon's tree out; nothing is made here. Every port that
+ * says nothing of tap, tun, pid or a path is plugged into a namespace of the lab.
+ *
+ * Neighbours: lab_up.c, which makes what the registry lists.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/suggest.h"
+#include "cli/lab.h"
+
+/* What planning has in its hands. */
+struct plan {
+	json_t *hosts, *nodes;
+	const char *only_host;
+	const char *lab;
+	struct map namespaces; /* name to the attach.netns or node that has it */
+	struct error *error;
+};
+
+int lab_plan_name(const json_t *tree, const char *file, char name[LAB_NAME_SIZE],
+		  struct error *error)
+{
+	const json_t *given = json_object_get(json_object_get(tree, "lab"), "name");
+	const char *base = strrchr(file, '/');
+	char *text;
+	int code = 0;
+
+	if (given && !json_is_string(given))
+		return error_set(error, EINVAL, "lab.name", "must be a text");
+	base = base ? base + 1 : file;
+	text = given ? xstrdup(json_string_value(given)) : xstrndup(base, strcspn(base, "."));
+	if (!*text || strlen(text) >= LAB_NAME_SIZE || *text == '-' ||
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+		code = error_set(error, EINVAL, given ? "lab.name" : NULL,
+				 "\"%.64s\" is not a name for a lab: up to %d of a-z, 0-9 and -%s",
+				 text, LAB_NAME_SIZE - 1, given ? "" : "; write lab: {name: …}");
+	else
+		strcpy(name, text);
+	free(text);
+	return code;
+}
+
+static int plan_hosts(struct plan *plan, const json_t *tree)
+{
+	const json_t *hosts = json_object_get(tree, "hosts");
+	const char *host = "h1";
+
+	if (hosts && !json_is_object(hosts))
+		return error_set(plan->error, EINVAL, "hosts", "must be a map of hosts by name");
+	if (json_object_size(hosts) > 1)
+		return error_set(plan->error, ENOTSUP, "hosts",
+				 "a lab has one host in this version, not %zu",
+				 json_object_size(hosts));
+	if (json_object_size(hosts) == 1)
+		host = json_object_iter_key(json_object_iter((json_t *)hosts));
+	if (strlen(host) > 32 || host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+		return error_set(plan->error, EINVAL, "hosts",
+				 "\"%.64s\" is not a name for a host: up to 32 of a-z, 0-9 and -", host);
+	json_object_set_new(plan->hosts, host,
+			    json_pack("{s:o, s:o}", "namespace",
+				      json_sprintf("weft-%s-%s", plan->lab, host), "instance",
+				      json_sprintf("lab-%s-%s", plan->lab, host)));
+	plan->only_host = json_object_iter_key(json_object_iter(plan->hosts));
+	return 0;
+}
+
+static int check_lab_section(const json_t *tree, struct error *error)
+{
+	static const char *const known[] = { "name", "networks", "nodes" };
+	const json_t *lab = json_object_get(tree, "lab");
+	struct suggestion suggestion;
+	char path[256], text[128];
+	const char *key;
+	json_t *value;
+	bool is_known;
+
+	if (lab && !json_is_object(lab))
+		return error_set(error, EINVAL, "lab", "must be a map");
+	json_object_foreach((json_t *)lab, key, value) {
+		suggestion_init(&suggestion, key);
+		is_known = false;
+		for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+			suggestion_offer(&suggestion, known[i]);
+			is_known |= strcmp(key, known[i]) == 0;
+		}
+		snprintf(path, sizeof(path), "lab.%s", key);
+		if (!is_known)
+			return error_set(error, EINVAL, path, "unknown key \"%s\"%s", key,
+					 suggestion_format(&suggestion, text));
+		if (strcmp(key, "name") != 0 && json_object_size(value) > 0)
+			return error_set(error, ENOTSUP, path,
+					 "networks beside the underlay are not in this version");
+	}
+	return 0;
+}
+
+/* A namespace name that nobody else in this lab has: shop-blue-web1, or shop-blue-web1-2. */
+static char *unique_namespace(struct plan *plan, const char *owner, const char *wish)
+{
+	char *name = xasprintf("%s-%s", plan->lab, wish);
+	const char *has = map_get_text(&plan->namespaces, name);
+
+	for (unsigned int count = 2; has && strcmp(has, owner) != 0; count++) {
+		free(name);
+		name = xasprintf("%s-%s-%u", plan->lab, wish, count);
+		has = map_get_text(&plan->namespaces, name);
+	}
+	if (!has)
+		map_put_text(&plan->namespaces, name, xstrdup(owner));
+	return name;
+}
+
+static int check_host_of_port(struct plan *plan, const char *path, const json_t *port)
+{
+	const json_t *host = json_object_get(port, "host");
+	char *whole;
+
+	if (host && (!json_is_string(host) ||
+		     strcmp(json_string_value(host), plan->only_host) != 0)) {
+		whole = xasprintf("%s.host", path);
+		error_set(plan->error, EINVAL, whole, "no host \"%s\" in this lab; there is %s",
+			  json_is_string(host) ? json_string_value(host) : "?", plan->only_host);
+		free(whole);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int plan_port(struct plan *plan, const char *vpc, const char *name, json_t *port)
+{
+	char *path = xasprintf("vpcs.%s.ports.%s", vpc, name);
+	char *node = xasprintf("%s/%s", vpc, name), *wish = xasprintf("%s-%s", vpc, name);
+	char *owner = xasprintf("port %s", node), *namespace = NULL;
+	json_t *attach, *netns;
+	const char *given;
+	int code = check_host_of_port(plan, path, port);
+
+	if (code < 0)
+		goto out;
+	attach = json_object_get(port, "attach");
+	if (!attach) {
+		attach = json_object();
+		json_object_set_new(port, "attach", attach);
+	}
+	netns = json_object_get(attach, "netns");
+	given = json_string_value(netns);
+	if (given && !strchr(given, '/')) {
+		free(owner);
+		owner = xasprintf("netns %s", given);
+		namespace = unique_namespace(plan, owner, given);
+	} else if (!netns && !json_object_get(attach, "tap") && !json_object_get(attach, "tun") &&
+		   !json_object_get(attach, "pid") && json_is_object(attach)) {
+		namespace = unique_namespace(plan, owner, wish);
+	}
+	json_object_set_new(plan->nodes, node,
+			    json_pack("{s:s?, s:s}", "namespace", namespace, "host",
+				      plan->only_host));
+	if (namespace)
+		json_object_set_new(attach, "netns", json_string(namespace));
+out:
+	free(namespace);
+	free(owner);
+	free(wish);
+	free(node);
+	free(path);
+	return code;
+}
+
+static int plan_ports(struct plan *plan, json_t *tree)
+{
+	const char *vpc_name, *port_name;
+	json_t *vpc, *port;
+	int code;
+
+	json_object_foreach(json_object_get(tree, "vpcs"), vpc_name, vpc) {
+		json_object_foreach(json_object_get(vpc, "ports"), port_name, port) {
+			/* What is no map is left for the daemon to refuse. */
+			if (!json_is_object(port))
+				continue;
+			code = plan_port(plan, vpc_name, port_name, port);
+			if (code < 0)
+				return code;
+		}
+	}
+	return 0;
+}
+
+int lab_plan(struct yaml_document *document, const char *file, json_t **registry,
+	     struct error *error)
+{
+	struct plan plan = { .error = error };
+	char name[LAB_NAME_SIZE];
+	int code;
+
+	if (!json_is_object(document->tree))
+		return error_set(error, EINVAL, NULL, "must be a map with vpcs in it");
+	code = lab_plan_name(document->tree, file, name, error);
+	if (code == 0)
+		code = check_lab_section(document->tree, error);
+	if (code < 0)
+		return code;
+	plan.lab = name;
+	plan.hosts = json_object();
+	plan.nodes = json_object();
+	code = plan_hosts(&plan, document->tree);
+	if (code == 0)
+		code = plan_ports(&plan, document->tree);
+	if (code == 0) {
+		json_object_del(document->tree, "lab");
+		json_object_del(document->tree, "hosts");
+		*registry = json_pack("{s:s, s:s, s:s, s:O, s:O}", "name", name, "file", file,
+				      "state", "starting", "hosts", plan.hosts, "nodes",
+				      plan.nodes);
+	}
+	json_decref(plan.hosts);
+	json_decref(plan.nodes);
+	map_fini(&plan.namespaces, free);
+	return code;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bringing a lab up, and taking it down.
+ *
+ * Up: the plan is written to the registry first, then namespaces, daemons and the intent are made in
+ * that order, and the ports are waited for. The work is done by a child; if that fails or is
+ * interrupted, the parent takes down what the registry lists. Down is the reverse, goes on after a
+ * failure, and may be repeated: what is not there is no failure.
+ *
+ * Neighbours: lab_file.c (the plan), lab_host.c, lab_wait.c, lab_processes.c.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/netlink.h"
+#include "base/netns.h"
+#include "cli/apply.h"
+#include "cli/lab.h"
+#include "cli/object.h"
+#include "cli/table.h"
+#include "client/client.h"
+
+#define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
+
+/* Making ------------------------------------------------------------------------------------ */
+
+static void show_progress(void *context, size_t done, size_t count)
+{
+	struct invocation *invocation = context;
+
+	if (invocation->quiet || !isatty(fileno(invocation->err)))
+		return;
+	fprintf(invocation->err, "\r\033[K");
+	if (done < count)
+		fprintf(invocation->err, "%zu of %zu ports plugged in ...", done, count);
+	fflush(invocation->err);
+}
+
+static int make_namespace(const char *name, struct error *error)
+{
+	struct netlink *netlink;
+	int netns = netns_create(name, error), code;
+
+	if (netns < 0)
+		return netns;
+	code = netlink_open(&netlink, netns, error);
+	if (code == 0) {
+		code = netlink_link_set_up(netlink, LOOPBACK_IFINDEX, true, error);
+		netlink_close(netlink);
+	}
+	close(netns);
+	return code;
+}
+
+/*
+ * Mark every namespace as this lab's before the first one is made: names that are somebody else's are
+ * refused here, and after an interruption what is marked may be taken down.
+ */
+static int claim_namespaces(struct lab *lab, const char *kind, struct error *error)
+{
+	const char *key, *name;
+	json_t *entry;
+	int netns;
+
+	json_object_foreach(json_object_get(lab->registry, kind), key, entry) {
+		name = json_string_value(json_object_get(entry, "namespace"));
+		if (!name)
+			continue;
+		netns = netns_open_name(name, NULL);
+		if (netns >= 0) {
+			close(netns);
+			return error_set(error, EEXIST, NULL,
+					 "there is a network namespace %s already, which is not "
+					 "this lab's", name);
+		}
+		json_object_set_new(entry, "claimed", json_true());
+	}
+	return 0;
+}
+
+static int make_namespaces(struct lab *lab, const char *kind, struct error *error)
+{
+	const char *key, *name;
+	struct map made = { 0 };
+	json_t *entry;
+	int code = 0;
+
+	json_object_foreach(json_object_get(lab->registry, kind), key, entry) {
+		name = json_string_value(json_object_get(entry, "namespace"));
+		if (!name || map_get_text(&made, name))
+			continue;
+		code = make_namespace(name, error);
+		if (code < 0)
+			break;
+		map_put_text(&made, name, lab);
+	}
+	map_fini(&made, NULL);
+	return code;
+}
+
+static int start_hosts(struct lab *lab, struct error *error)
+{
+	const char *host;
+	json_t *entry;
+	int code;
+
+	json_object_foreach(json_object_get(lab->registry, "hosts"), host, entry) {
+		code = lab_host_start(lab, host, error);
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
+static void print_nodes(struct invocation *invocation, const struct lab *lab)
+{
+	static const char *const titles[] = { "NODE", "ADDRESSES", "NAMESPACE", NULL };
+	const char *steps[] = { "vpcs", NULL, "ports", NULL }, *node, *slash;
+	struct buf text = { 0 };
+	struct table table;
+	json_t *entry, *port;
+	char *vpc;
+
+	if (invocation->quiet || invocation->json)
+		return;
+	table_init(&table, titles);
+	json_object_foreach(json_object_get(lab->registry, "hosts"), node, entry) {
+		table_cell(&table, node);
+		table_cell(&table, NULL);
+		table_cell(&table, json_string_value(json_object_get(entry, "namespace")));
+	}
+	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
+		slash = strchr(node, '/');
+		vpc = xstrndup(node, (size_t)(slash - node));
+		steps[1] = vpc;
+		steps[3] = slash + 1;
+		buf_reset(&text);
+		if (client_get(invocation_client(invocation), steps, 4, &port, NULL, NULL) == 0) {
+			object_append_value(&text, json_object_get(port, "addresses"));
+			json_decref(port);
+		}
+		free(vpc);
+		table_cell(&table, node);
+		table_cell(&table, buf_text(&text));
+		table_cell(&table, json_string_value(json_object_get(entry, "namespace")));
+	}
+	table_print(&table, invocation->out, 0);
+	table_fini(&table);
+	buf_fini(&text);
+}
+
+/* All steps, in the child. Return: an exit status; what went wrong is printed. */
+static int make_lab(struct invocation *invocation, struct lab *lab, const char *file,
+		    const struct yaml_document *document)
+{
+	struct error error = { 0 };
+	int code;
+
+	code = claim_namespaces(lab, "hosts", &error);
+	if (code == 0)
+		code = claim_namespaces(lab, "nodes", &error);
+	if (code == 0)
+		code = lab_save(lab, &error);
+	if (code == 0)
+		code = make_namespaces(lab, "hosts", &error);
+	if (code == 0)
+		code = make_namespaces(lab, "nodes", &error);
+	if (code == 0)
+		code = start_hosts(lab, &error);
+	if (code < 0)
+		return report_refusal(invocation, NULL, &error);
+	if (client_apply(invocation_client(invocation), document->tree, false, false, NULL, &error) <
+	    0)
+		return apply_report(invocation, file, document, &error);
+	code = lab_wait_plugged(invocation->socket, document->tree, show_progress, invocation,
+				&error);
+	if (code == 0) {
+		json_object_set_new(lab->registry, "state", json_string("up"));
+		code = lab_save(lab, &error);
+	}
+	if (code < 0)
+		return report_refusal(invocation, NULL, &error);
+	print_nodes(invocation, lab);
+	return invocation->json ? report_json(invocation, lab->registry) : EXIT_DONE;
+}
+
+static volatile sig_atomic_t worker;
+
+static void pass_on(int number)
+{
+	if (worker > 0)
+		kill((pid_t)worker, number);
+}
+
+/* Run make_lab() in a child, so that an interrupted one can be cleaned up after. */
+static int supervise(struct invocation *invocation, struct lab *lab, const char *file,
+		     const struct yaml_document *document)
+{
+	static const int passed[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = pass_on }, saved[ARRAY_SIZE(passed)];
+	int status = 0, result = EXIT_REFUSED;
+	pid_t pid;
+
+	fflush(invocation->out);
+	pid = fork();
+	if (pid == 0) {
+		result = make_lab(invocation, lab, file, document);
+		fflush(invocation->out);
+		fflush(invocation->err);
+		_exit(result);
+	}
+	if (pid < 0) {
+		fprintf(invocation->err, "weft: fork: %s\n", strerror(errno));
+		return EXIT_REFUSED;
+	}
+	worker = pid;
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		sigaction(passed[i], &action, &saved[i]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	worker = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		sigaction(passed[i], &saved[i], NULL);
+	if (WIFEXITED(status))
+		result = WEXITSTATUS(status);
+	else
+		fprintf(invocation->err, "weft: lab %s: interrupted (%s)\n", lab->name,
+			strsignal(WTERMSIG(status)));
+	return result;
+}
+
+/* After a failure: what the child wrote into the registry is taken down. */
+static void clean_up(struct invocation *invocation, struct lab *lab)
+{
+	char name[LAB_NAME_SIZE];
+	struct error error = { 0 };
+
+	strcpy(name, lab->name);
+	lab_close(lab);
+	if (lab_open(lab, name, true, &error) < 0 || lab_take_down(lab, &error) < 0)
+		fprintf(invocation->err, "weft: lab %s: cleaning up: %s\n", name, error.text);
+}
+
+int lab_up(struct invocation *invocation)
+{
+	const char *file = invocation->arguments[0];
+	char whole[PATH_MAX];
+	struct yaml_document document;
+	struct error error = { 0 };
+	json_t *registry = NULL;
+	struct lab lab;
+	int status;
+
+	status = apply_read_file(invocation, file, &document);
+	if (status)
+		return status;
+	if (lab_plan(&document, realpath(file, whole) ? whole : file, &registry, &error) < 0) {
+		status = apply_report(invocation, file, &document, &error);
+		yaml_unload(&document);
+		return status;
+	}
+	if (lab_create(&lab, json_string_value(json_object_get(registry, "name")), &error) < 0) {
+		if (error.code == -EEXIST)
+			error_set(&error, EEXIST, NULL,
+				  "lab %s is there already: weft lab down %s takes it away", lab.name,
+				  lab.name);
+		status = report_failure(invocation, &error);
+		json_decref(registry);
+		yaml_unload(&document);
+		return status;
+	}
+	lab.registry = registry;
+	free(invocation->socket);
+	invocation->socket = lab_path(lab.name,
+				      json_object_iter_key(json_object_iter(
+					      json_object_get(registry, "hosts"))),
+				      "weftd.sock");
+	status = supervise(invocation, &lab, file, &document);
+	if (status)
+		clean_up(invocation, &lab);
+	lab_close(&lab);
+	yaml_unload(&document);
+	return status;
+}
+
+/* Taking down --------------------------------------------------------------------------------- */
+
+/* Keep the first failure; the rest is done all the same. */
+static void keep_first(struct error *first, const struct error *next, int code)
+{
+	if (code < 0 && first && !first->code)
+		*first = *next;
+}
+
+static void delete_namespaces(const struct lab *lab, const char *kind, struct error *first)
+{
+	struct error error = { 0 };
+	const char *key, *name;
+	json_t *entry;
+	int code;
+
+	json_object_foreach(json_object_get(lab->registry, kind), key, entry) {
+		name = json_string_value(json_object_get(entry, "namespace"));
+		if (!name || !json_is_true(json_object_get(entry, "claimed")))
+			continue;
+		code = netns_delete(name, &error);
+		if (code != -ENOENT)
+			keep_first(first, &error, code);
+	}
+}
+
+int lab_take_down(struct lab *lab, struct error *error)
+{
+	json_t *hosts = json_object_get(lab->registry, "hosts"), *entry;
+	struct error first = { 0 }, next = { 0 };
+	const char *host;
+	int code;
+
+	json_object_foreach(hosts, host, entry) {
+		code = lab_host_stop(lab, host, false, &next);
+		if (code == -ETIMEDOUT)
+			code = lab_host_stop(lab, host, true, &next);
+		if (code != -ESRCH)
+			keep_first(&first, &next, code);
+	}
+	code = lab_end_processes(lab, &next);
+	keep_first(&first, &next, code);
+	json_object_foreach(hosts, host, entry) {
+		code = lab_host_remove_datapath(lab, host, &next);
+		keep_first(&first, &next, code);
+	}
+	delete_namespaces(lab, "nodes", &first);
+	delete_namespaces(lab, "hosts", &first);
+	/* While something is left the registry is needed to try again. */
+	if (!first.code) {
+		code = lab_delete_files(lab, &next);
+		keep_first(&first, &next, code);
+	}
+	if (first.code && error)
+		*error = first;
+	return first.code;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is said to the user, and the exit status that goes with it.
+ *
+ * One line for what went wrong, always on stderr and always beginning with "weft: ". A refusal of
+ * the daemon names a path of the tree; the command knows what it was about, so that only the key
+ * below it is of interest: "weft: port blue/web1: mtu: must be …".
+ *
+ * Neighbours: every command.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "cli/command.h"
+#include "client/client.h"
+
+struct client *invocation_client(struct invocation *invocation)
+{
+	if (!invocation->client)
+		invocation->client = client_open(invocation->socket);
+	return invocation->client;
+}
+
+int report_usage(struct invocation *invocation, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(invocation->err, "weft: ");
+	va_start(arguments, format);
+	vfprintf(invocation->err, format, arguments);
+	va_end(arguments);
+	fprintf(invocation->err, "; see weft");
+	if (invocation->noun)
+		fprintf(invocation->err, " %s", invocation->noun->name);
+	if (invocation->command && invocation->command->verb)
+		fprintf(invocation->err, " %s", invocation->command->verb);
+	fprintf(invocation->err, " --help\n");
+	return EXIT_USAGE;
+}
+
+static int exit_status(const struct error *error)
+{
+	return error->code == -ECONNREFUSED ? EXIT_NO_DAEMON : EXIT_REFUSED;
+}
+
+int report_failure(struct invocation *invocation, const struct error *error)
+{
+	fprintf(invocation->err, "weft: %s%s%s\n", error->path, *error->path ? ": " : "",
+		error->text);
+	return exit_status(error);
+}
+
+/*
+ * What of the path lies inside the object: behind "vpcs.blue.ports.web1" or, where the third step is
+ * no collection, behind "vpcs.blue".
+ */
+static const char *key_of(const char *path)
+{
+	static const char *const collections[] = {
+		"subnets.", "ports.", "route_tables.", "security_groups.", "acls.",
+	};
+	const char *key = path;
+	int steps = 2;
+
+	if (strncmp(path, "vpcs.", 5) != 0)
+		return path;
+	for (int step = 0; step < steps; step++) {
+		key = strchr(key, '.');
+		if (!key)
+			return "";
+		key++;
+		for (size_t i = 0; step == 1 && i < ARRAY_SIZE(collections); i++)
+			if (strncmp(key, collections[i], strlen(collections[i])) == 0)
+				steps = 4;
+	}
+	return key;
+}
+
+/* Whether the sentence already says the key: "security_groups[0]" and `no security group "x"`. */
+static bool is_said(const char *sentence, const char *key)
+{
+	size_t length = strcspn(key, "[.");
+	char *words = xstrndup(key, length);
+	bool said;
+
+	for (char *c = words; *c; c++)
+		if (*c == '_')
+			*c = ' ';
+	if (length > 1 && words[length - 1] == 's')
+		words[length - 1] = '\0';
+	said = strstr(sentence, words) != NULL;
+	free(words);
+	return said;
+}
+
+int report_refusal(struct invocation *invocation, const char *about, const struct error *error)
+{
+	const char *key = key_of(error->path);
+
+	if (error->code == -ECONNREFUSED)
+		return report_failure(invocation, error);
+	fprintf(invocation->err, "weft: ");
+	if (about && strncmp(error->text, about, strlen(about)) != 0)
+		fprintf(invocation->err, "%s: ", about);
+	if (*key && !is_said(error->text, key))
+		fprintf(invocation->err, "%s: ", key);
+	fprintf(invocation->err, "%s\n", error->text);
+	return exit_status(error);
+}
+
+int report_json(struct invocation *invocation, const json_t *document)
+{
+	if (json_dumpf(document, invocation->out, JSON_INDENT(2) | JSON_ENCODE_ANY) < 0 ||
+	    fputc('\n', invocation->out) == EOF || fflush(invocation->out) == EOF) {
+		fprintf(invocation->err, "weft: output: %s\n", strerror(errno));
+		return EXIT_REFUSED;
+	}
+	return EXIT_DONE;
+}
+
+void report_line(struct invocation *invocation, const char *format, ...)
+{
+	va_list arguments;
+
+	if (invocation->quiet || invocation->json)
+		return;
+	va_start(arguments, format);
+	vfprintf(invocation->out, format, arguments);
+	va_end(arguments);
+	fputc('\n', invocation->out);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weft trace: what would become of a packet.
+ *
+ * The packet is described by options and built by the daemon, which runs it through the pipeline on the
+ * live tables. One line a stage, the verdict at the end; status 4 says it was dropped.
+ *
+ * Neighbours: drops.c, which shows the same verdicts of packets that were.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/nouns.h"
+#include "cli/table.h"
+#include "client/client.h"
+
+static const struct option trace_options[] = {
+	{ "to", 0, OPTION_TEXT, "ADDRESS", "destination", "to", COMPLETE_NOTHING, false },
+	{ "tcp", 0, OPTION_INTEGER, "PORT", "a TCP SYN to this port", NULL, COMPLETE_NOTHING, false },
+	{ "udp", 0, OPTION_INTEGER, "PORT", "a UDP datagram to this port", NULL, COMPLETE_NOTHING,
+	  false },
+	{ "icmp", 0, OPTION_TEXT, "echo|TYPE[/CODE]", "an ICMP or ICMPv6 message", NULL,
+	  COMPLETE_NOTHING, false },
+	{ "protocol", 0, OPTION_INTEGER, "NUMBER", "a packet of another IP protocol", NULL,
+	  COMPLETE_NOTHING, false },
+	{ "from-port", 0, OPTION_INTEGER, "PORT", "source port; 40000 by default", "source_port",
+	  COMPLETE_NOTHING, false },
+	{ "from", 0, OPTION_TEXT, "ADDRESS", "source; the port's own by default", "from",
+	  COMPLETE_NOTHING, false },
+	{ "size", 0, OPTION_INTEGER, "BYTES", "of the IP packet", "size", COMPLETE_NOTHING, false },
+	{ "arp", 0, OPTION_TEXT, "ADDRESS", "an ARP request for this address", "arp",
+	  COMPLETE_NOTHING, false },
+	{ "nd", 0, OPTION_TEXT, "ADDRESS", "a neighbour solicitation for this address", "nd",
+	  COMPLETE_NOTHING, false },
+	{ "hex", 0, OPTION_TEXT, "FRAME", "a whole Ethernet frame in hexadecimal", "hex",
+	  COMPLETE_NOTHING, false },
+	{ 0 },
+};
+
+/* --icmp echo, --icmp 3/4 */
+static int read_icmp(struct invocation *invocation, json_t *request, const char *text)
+{
+	char type[8] = "";
+	const char *slash = strchr(text, '/');
+	long long type_number, code_number;
+
+	if (strcmp(text, "echo") == 0)
+		return 0;
+	snprintf(type, sizeof(type), "%.*s", (int)strcspn(text, "/"), text);
+	if (!parse_number(type, 255, &type_number) ||
+	    (slash && !parse_number(slash + 1, 255, &code_number)))
+		return report_usage(invocation, "--icmp takes echo, a type or TYPE/CODE, not \"%s\"",
+				    text);
+	json_object_set_new(request, "type", json_integer(type_number));
+	if (slash)
+		json_object_set_new(request, "code", json_integer(code_number));
+	return 0;
+}
+
+static int read_protocol(struct invocation *invocation, json_t *request)
+{
+	static const char *const kinds[] = { "tcp", "udp", "icmp", "protocol", "arp", "nd", "hex" };
+	const char *given = NULL, *text;
+	bool whole;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!invocation_flag(invocation, kinds[i]))
+			continue;
+		if (given)
+			return report_usage(invocation, "--%s and --%s: one packet is one of them",
+					    given, kinds[i]);
+		given = kinds[i];
+	}
+	whole = given && (!strcmp(given, "arp") || !strcmp(given, "nd") || !strcmp(given, "hex"));
+	if (!whole && !invocation_flag(invocation, "to"))
+		return report_usage(invocation,
+				    "--to is missing: where to? (or --arp, --nd, --hex)");
+	if (!given)
+		return 0;
+	text = invocation_text(invocation, given);
+	if (strcmp(given, "tcp") == 0 || strcmp(given, "udp") == 0) {
+		json_object_set_new(request, "protocol", json_string(given));
+		json_object_set_new(request, "destination_port",
+				    json_integer(invocation_integer(invocation, given, 0)));
+	} else if (strcmp(given, "protocol") == 0) {
+		json_object_set_new(request, "protocol",
+				    json_integer(invocation_integer(invocation, given, 0)));
+	} else if (strcmp(given, "icmp") == 0) {
+		json_object_set_new(request, "protocol", json_string("icmp"));
+		return read_icmp(invocation, request, text);
+	}
+	return 0;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static void print_trace(struct invocation *invocation, const json_t *trace)
+{
+	const json_t *to = json_object_get(trace, "to");
+	const char *object = text_of(trace, "object");
+	struct table table = { .column_count = 3 };
+	json_t *stage;
+	size_t index;
+
+	json_array_foreach(json_object_get(trace, "stages"), index, stage) {
+		const char *subject = text_of(stage, "object");
+
+		table_cell(&table, text_of(stage, "stage"));
+		table_cell(&table, text_of(stage, "result"));
+		table_cell(&table, *subject ? subject : " ");
+	}
+	table_print(&table, invocation->out, 0);
+	table_fini(&table);
+	fprintf(invocation->out, "%s: %s", text_of(trace, "verdict"), text_of(trace, "sentence"));
+	fprintf(invocation->out, " (%s)", text_of(trace, "reason"));
+	if (*object)
+		fprintf(invocation->out, ": %s", object);
+	else if (json_is_object(to))
+		fprintf(invocation->out, ": port %s", text_of(to, "port"));
+	fputc('\n', invocation->out);
+}
+
+/* The contract's keys and no others, in its order. */
+static int print_json(struct invocation *invocation, const json_t *trace)
+{
+	json_t *document = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
+				     json_object_get(trace, "verdict"), "reason",
+				     json_object_get(trace, "reason"), "sentence",
+				     json_object_get(trace, "sentence"), "object",
+				     json_object_get(trace, "object"), "stages",
+				     json_object_get(trace, "stages"), "to",
+				     json_object_get(trace, "to"));
+	int status = document ? report_json(invocation, document) : EXIT_REFUSED;
+
+	if (!document)
+		fprintf(invocation->err, "weft: the daemon's answer lacks a key\n");
+	json_decref(document);
+	return status;
+}
+
+static int run_trace(struct invocation *invocation)
+{
+	json_t *request = invocation_object(invocation), *trace = NULL;
+	struct error error = { 0 };
+	char *about = xasprintf("port %s", invocation->arguments[0]);
+	int status;
+
+	json_object_set_new(request, "port", json_string(invocation->arguments[0]));
+	status = read_protocol(invocation, request);
+	if (status == 0) {
+		if (client_trace(invocation_client(invocation), request, &trace, &error) < 0)
+			status = report_refusal(invocation, about, &error);
+		else if (invocation->json)
+			status = print_json(invocation, trace);
+		else
+			print_trace(invocation, trace);
+	}
+	if (status == EXIT_DONE && strcmp(text_of(trace, "verdict"), "delivered") != 0)
+		status = EXIT_DROPPED;
+	json_decref(trace);
+	json_decref(request);
+	free(about);
+	return status;
+}
+
+static const struct command trace_commands[] = {
+	{
+		.arguments = "VPC/PORT",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_PORT,
+		.summary = "what would become of a packet that the port sends, stage by stage",
+		.text = "weft trace blue/web1 --to 10.0.2.20 --tcp 5432\n"
+			"weft trace blue/web1 --arp 10.0.1.1\n"
+			"The pipeline runs on the live tables; nothing is sent and nothing is changed.\n"
+			"Exit status 4: the packet would be dropped. The last line says why, and which\n"
+			"object decided.",
+		.options = trace_options,
+		.run = run_trace,
+	},
+	{ 0 },
+};
+
+const struct noun trace_noun = {
+	.name = "trace",
+	.summary = "what would become of a packet, stage by stage, and why",
+	.commands = trace_commands,
+};
