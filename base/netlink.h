@@ -83,7 +83,7 @@ struct link_change {
  * @name: at most 15 characters
  * @netns_fd: where it is made; -1 for the socket's namespace
  * @mac: all zero lets the kernel pick
- * @up: set up at once
+ * @up: set up at once; the near end only: the kernel cannot open the far one before both exist
  */
 struct veth_end {
 	const char *name;
@@ -194,7 +194,12 @@ int netlink_link_set_master(struct netlink *netlink, uint32_t ifindex, uint32_t 
 int netlink_link_set_queue_length(struct netlink *netlink, uint32_t ifindex, uint32_t packets,
 				  struct error *error);
 
-/** netlink_link_change - several properties by one request; the kernel does them in order, up last */
+/**
+ * netlink_link_change - several properties by one request
+ *
+ * The kernel sets a device up before it reads @link_local: where it matters that no address is ever
+ * there, make two calls.
+ */
 int netlink_link_change(struct netlink *netlink, uint32_t ifindex,
 			const struct link_change *change, struct error *error);
 

@@ -47,6 +47,10 @@ int netlink_link_add_veth(struct netlink *netlink, const struct veth_end *near_e
 	result = netlink_check_name(near_end->name, error);
 	if (!result)
 		result = netlink_check_name(far_end->name, error);
+	if (!result && far_end->up)
+		result = error_set(error, EINVAL, NULL,
+				   "the far end %s can only be set up once it is there",
+				   far_end->name);
 	if (result)
 		return result;
 	message = netlink_request(netlink, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*body),
