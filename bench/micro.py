@@ -22,8 +22,8 @@ CASES = [  # name, rules, routes beside the VPC's own
     ("rules-10", 10, 0), ("rules-200", 200, 0), ("rules-2000", 2000, 0),
     ("routes-1000", 10, 1000), ("routes-100000", 10, 100000),
 ]
-ROUNDS = 3
-FIRST_PORT, PORTS_PER_ROUND = 2048, 20000  # a round's first packets have source ports of their own
+ROUNDS = 5
+FIRST_PORT, PORTS_PER_ROUND = 2048, 12000  # a round's first packets have source ports of their own
 
 
 def vpc_lines(name, rules):
@@ -64,7 +64,7 @@ def prepare(daemon):
     return devices
 
 
-def run_micro(_options, say):
+def run_micro(options, say):
     """Measure; return the document that is written as JSON."""
     if weft.missing() or not os.access(PIPELINE, os.X_OK):
         raise Failed(weft.missing() or "build/weft-bench-pipeline is not built")
@@ -82,7 +82,7 @@ def run_micro(_options, say):
         for name, _rules, _routes in CASES:
             device, mac, gateway_mac = devices[name]
             text = run(PIPELINE, "run", OBJECT, device, CLIENT, SERVER, mac, gateway_mac,
-                       str(FIRST_PORT + number * PORTS_PER_ROUND))
+                       str(FIRST_PORT + number * PORTS_PER_ROUND), cpu=options.server_cpu)
             samples.append({"round": number, "case": name, **json.loads(text)})
         say(f"micro, round {number + 1}: done")
     return {"samples": samples, "rows": rows(samples), "failures": []}

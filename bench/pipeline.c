@@ -34,7 +34,7 @@
 #include "datapath/kernel_tcx.h"
 
 #define HIT_COUNT 1000000
-#define FIRST_COUNT 20000
+#define FIRST_COUNT 12000
 #define WEFT_FILTER_HANDLE 0x77656674 /* as in datapath/kernel_attach.c */
 
 static void die(const char *what, int error) __attribute__((noreturn));
