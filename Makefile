@@ -92,10 +92,10 @@ TESTS_AGENT    := agent_events agent_probe agent_slots agent_tables reconcile de
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 
-# tests/golden/NAME.c (model), tests/vectors/NAME.c (native: core, kernel: datapath), tests/fuzz/NAME.c.
+# tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
-TESTS_VECTORS_NATIVE := native
-TESTS_VECTORS_KERNEL := kernel
+VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c frame.c world.c native.c kernel.c)
+VECTORS              := $(wildcard tests/vectors/*.vec)
 FUZZ                 := parse pipeline yaml json model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
@@ -251,14 +251,21 @@ $(foreach layer,$(UNIT_LAYERS),$(eval UNIT_$(layer) := \
 	$(call test_programs,$(layer),unit,test_,$(TESTS_$(layer)))))
 UNIT_TESTS    := $(foreach layer,$(UNIT_LAYERS),$(UNIT_$(layer)))
 GOLDEN_TESTS  := $(call test_programs,MODEL,golden,,$(TESTS_GOLDEN))
-VECTORS_NATIVE_TESTS := $(call test_programs,CORE,vectors,,$(TESTS_VECTORS_NATIVE))
-VECTORS_KERNEL_TESTS := $(call test_programs,DATAPATH,vectors,,$(TESTS_VECTORS_KERNEL))
+VECTORS_RUNNER := build/test/tests/vectors/run
+empty :=
+VECTORS_ARGUMENTS := $(subst $(empty) $(empty),:,$(VECTORS))
+VECTORS_NATIVE := $(VECTORS_RUNNER):$(VECTORS_ARGUMENTS)
+VECTORS_KERNEL := $(VECTORS_RUNNER):--kernel:$(VECTORS_ARGUMENTS)
 
 $(foreach layer,$(UNIT_LAYERS),$(if $(UNIT_$(layer)), \
 	$(eval $(call test_rule,$(layer),$(UNIT_$(layer))))))
 $(if $(GOLDEN_TESTS),$(eval $(call test_rule,MODEL,$(GOLDEN_TESTS))))
-$(if $(VECTORS_NATIVE_TESTS),$(eval $(call test_rule,CORE,$(VECTORS_NATIVE_TESTS))))
-$(if $(VECTORS_KERNEL_TESTS),$(eval $(call test_rule,DATAPATH,$(VECTORS_KERNEL_TESTS))))
+
+$(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)): | build/weft.skel.h
+$(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/model.a build/test/core.a \
+		build/test/base.a
+	$(call say,LD)
+	$(Q)$(CC) -g $(SANITIZE) $^ $(LIBS) -o $@
 
 # A fuzz target may use every layer; archives are searched, so that it takes only what it calls.
 FUZZ_TESTS := $(foreach name,$(FUZZ),$(patsubst tests/%.c,build/fuzz/tests/%, \
@@ -280,21 +287,20 @@ check:
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory check-all
 
-test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS) $(VECTORS_KERNEL_TESTS) \
-	$(FUZZ_TESTS)
+test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(FUZZ_TESTS)
 
 check-all: test-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run \
-		--suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS) \
-		--suite kernel $(VECTORS_KERNEL_TESTS) \
+		--suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE) \
+		--suite kernel $(VECTORS_KERNEL) \
 		--suite net $(NET_TESTS) \
 		--suite fuzz $(FUZZ_RUNS)
 
-unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE_TESTS)
-	@tests/run --suite unit $^
+unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER)
+	@tests/run --suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE)
 
-vectors: $(VECTORS_NATIVE_TESTS) $(VECTORS_KERNEL_TESTS)
-	@tests/run --suite vectors $^
+vectors: $(VECTORS_RUNNER)
+	@tests/run --suite vectors $(VECTORS_NATIVE) $(VECTORS_KERNEL)
 
 # make net T=neighbour runs tests/net/test_neighbour.py alone.
 net: all

@@ -135,7 +135,7 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	flow->seen = now;
 	atomic_add(&flow->packets, 1);
 	atomic_add(&flow->bytes, p->frame_length);
-	p->out_port_id = flow->peer_port_id;
+	p->object_id = p->out_port_id = flow->peer_port_id;
 	p->out_slot = flow->out_slot;
 	p->out_ifindex = flow->out_ifindex;
 	p->out_kind = flow->out_kind;

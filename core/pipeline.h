@@ -22,8 +22,10 @@ int pipeline_end(struct frame *f, struct packet *p, int verdict);
  */
 static inline int pipeline_run(struct frame *f, struct packet *p)
 {
-	int verdict = parse(f, p);
+	int verdict;
 
+	p->object_id = p->port_id;
+	verdict = parse(f, p);
 	if (!verdict && (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
 		verdict = fragment(f, p);
 	if (!verdict) {

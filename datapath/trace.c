@@ -8,10 +8,8 @@
 #include "datapath/trace.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "target/native/native.h"
 
 #define NOTE_STAGE(name, stage, sentence) STAGE_##stage,
@@ -90,15 +88,11 @@ int datapath_trace(struct datapath *datapath, uint32_t port_id, const uint8_t *f
 	if (port.kind == PORT_TUN)
 		attachment.flags |= ATTACHMENT_NO_ETHERNET;
 	memset(result, 0, sizeof(*result));
-	f = xcalloc(1, sizeof(*f));
-	f->data = xcalloc(1, FRAME_ROOM);
-	f->length = (__u32)size;
-	memcpy(f->data, frame, size);
+	f = native_frame_new(frame, (__u32)size);
 	native_live(fds);
 	native_run_attached(f, &attachment, &run);
 	fill(f, &run, result);
 	native_reset();
-	free(f->data);
-	free(f);
+	native_frame_free(f);
 	return 0;
 }

@@ -19,6 +19,10 @@ struct native_result {
 	__u32 flags; /* enum packet_flags at the end */
 };
 
+/* A frame with room for FRAME_ROOM bytes and these in it. Never NULL; the caller's to native_frame_free. */
+struct frame *native_frame_new(const void *bytes, __u32 length);
+void native_frame_free(struct frame *f); /* accepts NULL */
+
 /*
  * Runs a frame that enters by a device (a key of the table attachments). f: data, length, segment_size
  * and vlan are set; the rest is filled. A device without a row: VERDICT_UNKNOWN_PORT.
@@ -40,6 +44,10 @@ void native_clock(__u64 ns);
 
 /* A table by its number; never NULL for i < TABLES. */
 struct table *native_table(enum table_id i);
+
+/* Every row in memory; fn may not change the table. */
+void native_walk(struct table *table, void (*fn)(void *context, const void *key, const void *row),
+		 void *context);
 
 /* The sweep of target/bpf/sweep.bpf.c over the flow table: 1 when the row is over. */
 int native_flow_over(const struct flow_key *key, const struct flow *flow);

@@ -304,6 +304,17 @@ int native_remove(struct table *table, const void *key)
 	return 0;
 }
 
+void native_walk(struct table *table, void (*fn)(void *context, const void *key, const void *row),
+		 void *context)
+{
+	struct table_rows *rows = rows_of(table);
+
+	for (size_t i = 0; i < rows->bucket_count; i++)
+		for (struct table_row *row = rows->buckets[i]; row; row = row->next)
+			if (!row->hidden)
+				fn(context, row_key(table, row), row->bytes);
+}
+
 static void clear(struct table *table)
 {
 	struct table_rows *rows = table->rows;

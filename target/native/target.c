@@ -4,6 +4,7 @@
  */
 #include "target/native/native.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "core/pipeline.h"
@@ -24,6 +25,28 @@ __u64 clock_ns(void)
 		return fixed_ns;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+}
+
+struct frame *native_frame_new(const void *bytes, __u32 length)
+{
+	struct frame *f = calloc(1, sizeof(*f));
+	__u8 *memory = malloc(FRAME_ROOM + 2);
+
+	if (!f || !memory || length > FRAME_ROOM)
+		abort();
+	f->data = memory + 2;
+	f->length = length;
+	if (length)
+		memcpy(f->data, bytes, length);
+	return f;
+}
+
+void native_frame_free(struct frame *f)
+{
+	if (!f)
+		return;
+	free(f->data - 2);
+	free(f);
 }
 
 /* As bpf_skb_change_tail: new bytes are zero; a frame that stood for several packets is one now. */

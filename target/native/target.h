@@ -43,7 +43,11 @@ struct frame_note {
 	__u32 object_id;
 };
 
-/* A frame and what became of it. The caller sets data, length, segment_size and vlan. */
+/*
+ * A frame and what became of it. The caller sets data, length, segment_size and vlan. The data begins two
+ * bytes past a multiple of four, as the kernel places frames (NET_IP_ALIGN): headers behind the Ethernet
+ * header are then aligned. native_frame_new makes such a frame.
+ */
 struct frame {
 	__u8 *data; /* FRAME_ROOM bytes */
 	__u32 length;

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel side of the vectors: the same programs and maps as weftd's, run by BPF_PROG_TEST_RUN.
+ *
+ * Nothing is pinned and nothing attached. Frames come in as from lo; the attachment of lo is set to the
+ * sending port before each run. The program leaves its verdict in the control block of the context.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <bpf/bpf.h>
+
+#include "build/weft.skel.h"
+#include "tests/vectors/vector.h"
+
+#define TC_ACT_REDIRECT 7
+#define LOOPBACK_IFINDEX 1
+
+static struct weft *weft;
+static int fds[TABLES];
+
+static void kernel_unload(void)
+{
+	weft__destroy(weft);
+	weft = NULL;
+}
+
+static void kernel_load(void)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct datapath_state state = { .shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100 };
+	__u32 zero = 0;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	kernel_unload();
+	weft = weft__open();
+	if (!weft)
+		vector_fail("kernel: the programs cannot be opened: %s", strerror(errno));
+	bpf_map__set_max_entries(weft->maps.flows, 8192);
+	if (weft__load(weft))
+		vector_fail("kernel: the programs cannot be loaded: %s", strerror(errno));
+	for (int i = 0; i < TABLES; i++)
+		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
+	if (bpf_map_update_elem(fds[TABLE_state], &zero, &state, BPF_ANY))
+		vector_fail("kernel: no state row: %s", strerror(errno));
+}
+
+static void kernel_put(enum table_id table, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(fds[table], key, value, BPF_ANY))
+		vector_fail("kernel: row of %s not taken: %s", table_name(table), strerror(errno));
+}
+
+static void kernel_remove(enum table_id table, const void *key)
+{
+	bpf_map_delete_elem(fds[table], key);
+}
+
+static bool kernel_get(enum table_id table, const void *key, void *value)
+{
+	return !bpf_map_lookup_elem(fds[table], key, value);
+}
+
+static void kernel_walk(enum table_id table, void (*fn)(void *, const void *, const void *),
+			void *context)
+{
+	unsigned char key[64], next[64], value[1024];
+	void *previous = NULL;
+
+	while (!bpf_map_get_next_key(fds[table], previous, next)) {
+		memcpy(key, next, table_key_size(table));
+		previous = key;
+		if (!bpf_map_lookup_elem(fds[table], key, value))
+			fn(context, key, value);
+	}
+}
+
+static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
+		       struct outcome *outcome)
+{
+	struct attachment_key lo = { .ifindex = LOOPBACK_IFINDEX };
+	struct __sk_buff context = { .ifindex = LOOPBACK_IFINDEX };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
+		    .data_size_in = (__u32)frame->size, .data_out = outcome->data,
+		    .data_size_out = sizeof(outcome->data), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .ctx_out = &context,
+		    .ctx_size_out = sizeof(context), .repeat = 1);
+
+	kernel_put(TABLE_attachments, &lo, attachment);
+	if (bpf_prog_test_run_opts(bpf_program__fd(weft->progs.from_port), &options)) {
+		/* BPF_PROG_TEST_RUN takes no frame that is shorter than its IP header. */
+		if (errno == EINVAL && frame->size < 14 + 40)
+			return false;
+		vector_fail("kernel: the run failed: %s", strerror(errno));
+	}
+	outcome->verdict = context.cb[0];
+	outcome->object_id = context.cb[1];
+	outcome->out_port_id = context.cb[2];
+	outcome->replied = options.retval == TC_ACT_REDIRECT &&
+			   outcome->verdict != VERDICT_DELIVERED;
+	outcome->size = options.data_size_out;
+	return true;
+}
+
+const struct side kernel_side = {
+	.name = "kernel",
+	.load = kernel_load,
+	.put = kernel_put,
+	.remove = kernel_remove,
+	.get = kernel_get,
+	.walk = kernel_walk,
+	.run = kernel_run,
+	.unload = kernel_unload,
+};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet vectors: intent, frames, and what must become of them, on both targets.
+ *
+ * A .vec file names a world (the JSON tree of weft.yaml, in the same folder) and holds vectors: frames
+ * sent by ports, each with the expected verdict. The world goes through the real model and planner; the
+ * rows go into the native tables and into kernel maps; each frame runs through both builds of core/, and
+ * verdict, deciding object, bytes and connections must be the same. README.md has the syntax.
+ *
+ * frame.c builds frames from words, world.c makes rows of intent, run.c reads the files and compares,
+ * kernel.c and native.c are the two sides.
+ */
+#ifndef WEFT_TESTS_VECTOR_H
+#define WEFT_TESTS_VECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/tables.h"
+#include "core/verdict.h"
+#include "model/draft.h"
+#include "model/object.h"
+#include "model/plan.h"
+
+#define VECTOR_FRAME_MAX 4096
+
+struct world {
+	struct intent *intent;
+	struct planner *planner;
+	struct rows rows; /* all rows as planned */
+	uint32_t generation;
+	uint64_t revision;
+};
+
+struct vector_frame {
+	uint8_t data[VECTOR_FRAME_MAX];
+	size_t size;
+};
+
+struct outcome {
+	uint32_t verdict;
+	uint32_t object_id;
+	uint32_t out_port_id;
+	bool replied; /* native only knows; the kernel's redirect tells */
+	uint8_t data[VECTOR_FRAME_MAX];
+	size_t size;
+};
+
+/* One build of the core. All calls abort the program with a sentence on an error of their own. */
+struct side {
+	const char *name;
+	void (*load)(void);                /* empty tables */
+	void (*put)(enum table_id table, const void *key, const void *value);
+	void (*remove)(enum table_id table, const void *key);
+	bool (*get)(enum table_id table, const void *key, void *value);
+	/* Every row; the callback may not change the table. */
+	void (*walk)(enum table_id table, void (*fn)(void *, const void *, const void *), void *);
+	/* False: this side cannot take such a frame (shorter than an Ethernet header). */
+	bool (*run)(const struct attachment *attachment, const struct vector_frame *frame,
+		    struct outcome *outcome);
+	void (*unload)(void);
+};
+
+extern const struct side native_side;
+extern const struct side kernel_side;
+
+/* Makes the world of a JSON file, or changes it to another file's intent (live connections stay). The
+ * rows of the new world are in world->rows; the caller writes them. Exits with a sentence on an error. */
+void world_read(struct world *world, const char *path);
+void world_free(struct world *world);
+/* A port by "vpc/name"; NULL when there is none. */
+const struct port_object *world_port(const struct world *world, const char *name);
+void world_attachment(const struct world *world, const struct port_object *port,
+		      struct attachment *attachment);
+
+/* Builds a frame from words (README.md). Exits with a sentence on a word it does not know. */
+void frame_build(const struct world *world, const struct port_object *from, char **words,
+		 size_t count, struct vector_frame *frame);
+
+/* Says file, line and sentence, and ends the program. */
+void vector_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+#endif

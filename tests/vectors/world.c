@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Worlds: JSON of intent to table rows, by the model and the planner that the daemon uses.
+ *
+ * Every port is plugged in as a veth, with an ifindex and a slot that follow from its id; what a test
+ * needs otherwise it says in its intent (a port that "waits" is named wait-... and has no device).
+ */
+#include "tests/vectors/vector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+static bool port_device(void *context, uint32_t port_id, struct port_device *device)
+{
+	const struct world *world = context;
+	const struct object *port = intent_object(world->intent, port_id);
+
+	memset(device, 0, sizeof(*device));
+	device->slot = port_id % 1024;
+	if (port && !strncmp(port->name, "wait-", 5))
+		return true;
+	device->ifindex = 1000 + port_id;
+	device->kind = PORT_VETH;
+	return true;
+}
+
+static uint32_t vpc_slot(void *context, uint32_t vpc_id)
+{
+	(void)context;
+	return vpc_id % 64;
+}
+
+static uint32_t vpc_generation(void *context, uint32_t vpc_id)
+{
+	(void)vpc_id;
+	return ((struct world *)context)->generation;
+}
+
+static json_t *read_json(const char *path)
+{
+	json_error_t error;
+	json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+
+	if (!json)
+		vector_fail("%s: line %d: %s", path, error.line, error.text);
+	return json;
+}
+
+/* All rows of the intent as it is now. */
+static void plan_world(struct world *world)
+{
+	struct plan_host host = {
+		.context = world,
+		.port_device = port_device,
+		.vpc_slot = vpc_slot,
+		.vpc_generation = vpc_generation,
+		.flow_capacity = 4096,
+		.flow_guarantee = 64,
+	};
+	struct unit *units;
+	size_t count = plan_all(world->planner, world->intent, &units);
+
+	rows_clear(&world->rows);
+	for (size_t i = 0; i < count; i++)
+		plan_unit(world->planner, world->intent, &host, &units[i], &world->rows);
+	free(units);
+}
+
+void world_read(struct world *world, const char *path)
+{
+	json_t *json = read_json(path);
+	struct error error = { 0 };
+	struct draft *draft;
+	const struct change *changes;
+	struct unit *units;
+	uint32_t *vpcs;
+	size_t change_count, unit_count, vpc_count;
+
+	if (!world->intent) {
+		world->intent = intent_new();
+		world->planner = planner_new();
+		world->generation = 1;
+	}
+	draft = draft_new(world->intent);
+	if (draft_apply_tree(draft, json, true, &error) || draft_check(draft, &error))
+		vector_fail("%s: %s: %s", path, error.path, error.text);
+	draft_records(draft, &change_count);
+	draft_commit(draft, ++world->revision);
+	changes = draft_changes(draft, &change_count);
+	plan_dirty(world->planner, world->intent, changes, change_count, &units, &unit_count,
+		   &vpcs, &vpc_count);
+	if (vpc_count)
+		world->generation++;
+	free(units);
+	free(vpcs);
+	plan_world(world);
+	draft_free(draft);
+	json_decref(json);
+}
+
+void world_free(struct world *world)
+{
+	rows_clear(&world->rows);
+	planner_free(world->planner);
+	intent_free(world->intent);
+	memset(world, 0, sizeof(*world));
+}
+
+const struct port_object *world_port(const struct world *world, const char *name)
+{
+	char vpc[NAME_SIZE];
+	const char *slash = strchr(name, '/');
+
+	if (!slash || (size_t)(slash - name) >= sizeof(vpc))
+		return NULL;
+	memcpy(vpc, name, (size_t)(slash - name));
+	vpc[slash - name] = '\0';
+	return (const struct port_object *)intent_find(world->intent, vpc, OBJECT_PORT, slash + 1);
+}
+
+void world_attachment(const struct world *world, const struct port_object *port,
+		      struct attachment *attachment)
+{
+	struct port_device device;
+
+	port_device((void *)world, port->object.id, &device);
+	memset(attachment, 0, sizeof(*attachment));
+	attachment->port_id = port->object.id;
+	attachment->port_slot = device.slot;
+	attachment->vpc_slot = port->object.vpc_id % 64;
+}
