@@ -3,10 +3,11 @@
  * Compiling rules: sets of rules, the rows by peer address and by peer group.
  *
  * The row of a prefix holds the rules of the prefix and of all that contain it, so that the longest
- * match alone tells everything. Prefixes are walked in order with those that contain the present one on
- * a stack: the time is that of sorting, the number of rows that of distinct prefixes. One border is
- * special: in 128 bits ::/0 covers ::ffff:0:0/96, where IPv4 lives, but an IPv6 rule never means IPv4.
- * The row of that /96 therefore starts from nothing, and exists wherever a shorter prefix covers it.
+ * match alone tells everything. Prefixes are walked in order with those that contain the present
+ * one on a stack: the time is that of sorting, the number of rows that of distinct prefixes. One
+ * border is special: in 128 bits ::/0 covers ::ffff:0:0/96, where IPv4 lives, but an IPv6 rule
+ * never means IPv4. The row of that /96 therefore starts from nothing, and exists wherever a
+ * shorter prefix covers it.
  *
  * Neighbours: classifier.h (the contract), services.c (rows by protocol and port).
  */

@@ -2,11 +2,11 @@
 /*
  * A list of rules, compiled into the rows that find the first rule that matches.
  *
- * One classifier is one direction of a set of security groups, or of an ACL. Its rules are numbered by
- * bits in the order given; core/tables.h says how the pipeline looks a packet up. Compiling is pure,
- * but a classifier remembers three things between compiles: its rules, so that the same rules keep the
- * same id and the same rows; its id, which changes with the rules, so that old and new rows live side
- * by side until one write switches over; and the ids of its rule words.
+ * One classifier is one direction of a set of security groups, or of an ACL. Its rules are numbered
+ * by bits in the order given; core/tables.h says how the pipeline looks a packet up. Compiling is
+ * pure, but a classifier remembers three things between compiles: its rules, so that the same rules
+ * keep the same id and the same rows; its id, which changes with the rules, so that old and new
+ * rows live side by side until one write switches over; and the ids of its rule words.
  *
  * Neighbours: services.c (the part by protocol and port), planner.c (who keeps classifiers).
  */
@@ -60,9 +60,9 @@ void rule_order_add(struct rule_order *order, const struct rule_list *rules);
  * rule_order_specific_first - sort rules that only allow, the longest prefix first
  * @order: rules whose order decides nothing but which of them is named
  *
- * The most specific rule is named then. And rows get fewer: the rows of many small prefixes inside a
- * large one differ in the word of their own rules, which comes first and is kept in the row itself, and
- * share the words of the large one's.
+ * The most specific rule is named then. And rows get fewer: the rows of many small prefixes inside
+ * a large one differ in the word of their own rules, which comes first and is kept in the row
+ * itself, and share the words of the large one's.
  */
 void rule_order_specific_first(struct rule_order *order);
 
@@ -98,10 +98,11 @@ uint32_t classifier_settle(struct classifier *classifier, const struct rule_orde
  * @peers: group sets that contain a group the rules name; others do no harm
  * @peer_count: how many
  * @ids: gives new ids
- * @rows: gets rows of classifier_addresses, classifier_groups, classifier_services, rules, rule_words
+ * @rows: gets rows of classifier_addresses, classifier_groups, classifier_services, rules,
+ * rule_words
  *
- * The same rules and peers give the same rows, ids included; for the same rules and other peers only
- * rows of classifier_groups and rule_words differ.
+ * The same rules and peers give the same rows, ids included; for the same rules and other peers
+ * only rows of classifier_groups and rule_words differ.
  */
 void classifier_compile(struct classifier *classifier, const struct rule_order *order,
 			const struct classifier_peer *peers, size_t peer_count,

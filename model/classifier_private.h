@@ -7,7 +7,8 @@
 
 #include "model/classifier.h"
 
-/* A set of rules in full. Bit w of summary is set when word w is not zero, as in struct rule_set. */
+/* A set of rules in full. Bit w of summary is set when word w is not zero, as in struct
+ * rule_set. */
 struct rule_bits {
 	uint64_t summary;
 	uint64_t word[CLASSIFIER_WORDS];

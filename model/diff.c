@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the rows that are there to the rows that should be: the steps, in an order that opens no hole.
+ * From the rows that are there to the rows that should be: the steps, in an order without holes.
  *
  * The datapath reads while the steps are taken, one at a time, so each prefix of the list must be a
  * state that may be seen. The order is:
- *   1. what takes reachability away and gives nothing: devices, endpoints, stations, extra addresses
- *      and ports that go;
- *   2. puts, what rules need before what makes anything reachable. New classifiers have new ids, so a
- *      put into policies or subnets switches from complete old rules to complete new ones;
+ *   1. what takes reachability away and gives nothing: devices, endpoints, stations, extra
+ *      addresses and ports that go;
+ *   2. puts, what rules need before what makes anything reachable. New classifiers have new ids, so
+ *      that a put into policies or subnets switches from complete old rules to complete new ones;
  *   3. removals of what nothing refers to any more, in the reverse order;
- *   4. the rows of VPCs that were there before. They carry the generation, by which a live connection
- *      is judged again, and it must be judged by what the steps before have made. (The row of a new
- *      VPC is put early: ports refer to it.)
- * Within a table of prefixes, longer ones are put first and shorter ones removed first. Any address then
- * meets either its old row or its new row at all times, never a third one that merely covers it.
+ *   4. the rows of VPCs that were there before. They carry the generation, by which a live
+ *      connection is judged again, and it must be judged by what the steps before have made. (The
+ *      row of a new VPC is put early: ports refer to it.)
+ * Within a table of prefixes, longer ones are put first and shorter ones removed first. Any address
+ * then meets its old row or its new row at all times, never a third one that merely covers it.
  *
  * Neighbours: plan.h (the contract), rows.c, agent/reconcile.c (who takes the steps).
  */

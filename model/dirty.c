@@ -2,14 +2,15 @@
 /*
  * Which units a change touches, and whose live connections must be judged again.
  *
- * A unit is dirty when a row of it may differ now. The work is in proportion to the change: one more
- * port in a VPC of ten thousand touches its own unit, and beyond that only what depends on who the
- * ports are: the flood list of an l2 subnet, route tables that lead to the port, and, when nobody had
- * its security groups before, that group set and the sets whose rules name one of the groups.
+ * A unit is dirty when a row of it may differ now. The work is in proportion to the change: one
+ * more port in a VPC of ten thousand touches its own unit, and beyond that only what depends on who
+ * the ports are: the flood list of an l2 subnet, route tables that lead to the port, and, when
+ * nobody had its security groups before, that group set and the sets whose rules name one of the
+ * groups.
  *
  * The generation of a VPC moves with everything that may decide a live connection otherwise: rules,
  * routes, and changes and removals of ports and subnets. A port that comes has no connections yet,
- * unless a route leads to it. The VPC's own row carries the generation, so it is dirty then as well.
+ * unless a route leads to it. The VPC's own row carries the generation, so it is dirty as well.
  *
  * Neighbours: plan.h (the contract), planner.c (which port is in which set), plan.c (the rows).
  */
@@ -78,7 +79,7 @@ static void mark_sets_of_group(struct dirty *dirty, uint32_t group_id)
 		mark_kind(dirty, UNIT_GROUP_SET, sets->list[i]->id);
 }
 
-/* A set got its first port or lost its last one: rules that name a group of it have one peer more or less. */
+/* A set got its first port or lost its last: rules that name a group of it gain or lose a peer. */
 static void mark_set(struct dirty *dirty, const struct group_set *set)
 {
 	mark_kind(dirty, UNIT_GROUP_SET, set->id);
@@ -264,15 +265,8 @@ void plan_dirty(struct planner *planner, const struct intent *intent, const stru
 {
 	struct dirty dirty = { .planner = planner, .intent = intent };
 
-	/* Ports first: which sets have ports must be known when a group's sets are asked for. */
-	for (size_t i = 0; i < change_count; i++) {
-		if (changes[i].kind == OBJECT_PORT)
-			dirty_change(&dirty, &changes[i]);
-	}
-	for (size_t i = 0; i < change_count; i++) {
-		if (changes[i].kind != OBJECT_PORT)
-			dirty_change(&dirty, &changes[i]);
-	}
+	for (size_t i = 0; i < change_count; i++)
+		dirty_change(&dirty, &changes[i]);
 	*vpc_ids = xcalloc(map_count(&dirty.vpcs), sizeof(**vpc_ids));
 	*vpc_count = 0;
 	MAP_FOR_EACH(&dirty.vpcs, it)

@@ -2,12 +2,12 @@
 /*
  * The rows of each unit: what the intent looks like in the tables.
  *
- * A unit's rows depend only on the intent, on what the host says of its devices, and on ids that the
- * planner remembers, so planning twice gives the same rows. Two prefixes need care everywhere a table
- * finds the longest one: in 128 bits ::/0 covers the IPv4 addresses, but an IPv6 prefix never means
- * them. Where such a prefix is planned, a row for ::ffff:0:0/96 that says "nothing" is planned with it.
+ * A unit's rows depend only on the intent, on what the host says of its devices, and on ids that
+ * the planner remembers, so planning twice gives the same rows. Where a table finds the longest
+ * prefix, families need care: in 128 bits ::/0 covers the IPv4 addresses, but an IPv6 prefix never
+ * means them. With such a prefix goes a row for ::ffff:0:0/96 that says "nothing".
  *
- * Neighbours: plan.h (the contract), dirty.c (which units), planner.c (memory), classifier.c (rules).
+ * Neighbours: plan.h (the contract), dirty.c (which units), planner.c (memory), classifier.c.
  */
 #include "model/plan.h"
 
@@ -101,7 +101,7 @@ static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
 
 /* ---- subnet ---- */
 
-/* The gateway's addresses are endpoints of no port, so that the gateway of another subnet is known. */
+/* The gateway's addresses are endpoints of no port: the gateways of other subnets are known so. */
 static void plan_gateway(const struct plan *plan, const struct subnet_object *subnet,
 			 const struct mac_address *mac)
 {
@@ -291,7 +291,7 @@ static void plan_route_table(const struct plan *plan, const struct route_table_o
 
 /* ---- rules ---- */
 
-/* Sets with ports that have one of the groups the rules name. The array is the caller's to free(). */
+/* Sets with ports that have a group the rules name. The array is the caller's to free(). */
 static size_t peers_collect(const struct planner *planner, const struct rule_order *order,
 			    struct classifier_peer **peers)
 {

@@ -2,11 +2,11 @@
 /*
  * From intent to table rows, and from two sets of rows to the steps between them.
  *
- * plan.c is pure: (intent, what the host has) gives rows. Rows are planned per `unit`, the smallest part
- * that changes together: a VPC, a subnet, a route table, an ACL, a port, or a group set (the security
- * groups of a port, compiled once for all ports that have the same). plan_dirty says which units a
- * change touches, so that the work of a change is in proportion to it. diff.c compares the rows a unit
- * had with those it should have. agent/reconcile.c is the only caller that writes.
+ * plan.c is pure: (intent, what the host has) gives rows. Rows are planned per `unit`, the smallest
+ * part that changes together: a VPC, a subnet, a route table, an ACL, a port, or a group set (the
+ * security groups of a port, compiled once for all ports that have the same). plan_dirty says which
+ * units a change touches, so that the work of a change is in proportion to it. diff.c compares the
+ * rows a unit had with those it should have. agent/reconcile.c is the only caller that writes.
  *
  * Neighbours: core/tables.h (rows), classifier.c (rules to rows), dirty.c (which units), object.h.
  */
@@ -65,25 +65,28 @@ struct plan_host {
 };
 
 /*
- * The planner's memory: numbers of group sets (by their sorted group ids), ids of compiled classifiers
- * and of rule rows. A group set or ACL whose rules change is compiled under new classifier ids, so that
- * one write (policies, subnets) switches from the old rules to the new.
+ * The planner's memory: numbers of group sets (by their sorted group ids), ids of compiled
+ * classifiers and of rule rows. A group set or ACL whose rules change is compiled under new
+ * classifier ids, so that one write (policies, subnets) switches from the old rules to the new.
  */
 struct planner;
 struct planner *planner_new(void);
 void planner_free(struct planner *planner);
 
-/* After a restart: do not use again any id that the live tables hold. Policies, subnets, rules, rule_words
- * and endpoints are given row by row before the first plan_all; rows of other tables do no harm. Group
- * sets keep the number their endpoints have in the tables, where the intent says which set that is. */
-void planner_reserve(struct planner *planner, enum table_id table, const void *key, const void *value);
+/* After a restart: do not use again any id that the live tables hold. Policies, subnets, rules,
+ * rule_words and endpoints are given row by row before the first plan_all; rows of other tables
+ * do no harm. Group sets keep the number their endpoints have in the tables, where the intent
+ * says which set that is. */
+void planner_reserve(struct planner *planner, enum table_id table, const void *key,
+		     const void *value);
 
-/* The number of the set with these groups (ascending ids, count 0 allowed); makes it on first use. */
+/* The number of the set with these groups (ascending, count 0 allowed); made on first use. */
 uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count);
 
-/* The units a list of changes touches, in planning order, without duplicates; and the VPCs (ids) whose
- * generation must move because live connections may be decided otherwise now. Arrays are the
- * caller's to free(). Called after draft_commit with the draft still alive (before/after valid). */
+/* The units a list of changes touches, in planning order, without duplicates; and the VPCs (ids)
+ * whose generation must move because live connections may be decided otherwise now. Arrays are
+ * the caller's to free(). Called after draft_commit with the draft still alive (before/after
+ * valid). */
 void plan_dirty(struct planner *planner, const struct intent *intent, const struct change *changes,
 		size_t change_count, struct unit **units, size_t *unit_count, uint32_t **vpc_ids,
 		size_t *vpc_count);
@@ -94,8 +97,8 @@ size_t plan_all(struct planner *planner, const struct intent *intent, struct uni
 /* The MAC of a subnet's gateway: locally administered, never that of a port made by the model. */
 struct mac_address plan_gateway_mac(uint32_t subnet_id);
 
-/* The rows of one unit; none when its object is gone. Appends to rows. Only after plan_dirty or plan_all
- * told the planner of the unit, or again for a port whose device changed. */
+/* The rows of one unit; none when its object is gone. Appends to rows. Only after plan_dirty or
+ * plan_all told the planner of the unit, or again for a port whose device changed. */
 void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,
 	       const struct unit *unit, struct rows *rows);
 
@@ -107,11 +110,12 @@ struct step {
 };
 
 /*
- * The ordered steps from the rows some units had to the rows they should have. Order: rows that rules
- * need before rows that make anything reachable; what takes reachability away first, then what only it
- * used (architecture.md, section 4); rows of vpcs that change come last, for they carry the generation.
- * STEP_REMOVE of a row of vpcs, which is an array, means: write zeros. Equal rows give no step. The
- * steps of one change must come from one call. The array is the caller's to free().
+ * The ordered steps from the rows some units had to the rows they should have. Order: rows that
+ * rules need before rows that make anything reachable; what takes reachability away first, then
+ * what only it used (architecture.md, section 4); rows of vpcs that change come last, for they
+ * carry the generation. STEP_REMOVE of a row of vpcs, which is an array, means: write zeros. Equal
+ * rows give no step. The steps of one change must come from one call. The array is the caller's to
+ * free().
  */
 size_t diff_rows(const struct rows *before, const struct rows *after, struct step **steps);
 

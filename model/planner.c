@@ -2,11 +2,11 @@
 /*
  * The planner's memory: numbers of group sets, ids of classifiers, which port is in which set.
  *
- * Numbers only grow. After a restart the planner starts behind the numbers that the live tables hold.
- * Group sets get their old numbers back where it is plain which they are: an endpoint row in the table
- * says which number its port's set had, the intent says which groups the port has. Without that, a
- * restart would rename the groups of all endpoints one by one, and rules that name a group would miss
- * some of them for as long as that takes.
+ * Numbers only grow. After a restart the planner starts behind the numbers that the live tables
+ * hold. Group sets get their old numbers back where it is plain which they are: an endpoint row in
+ * the table says which number its port's set had, the intent says which groups the port has.
+ * Without that, a restart would rename the groups of all endpoints one by one, and rules that name
+ * a group would miss some of them for as long as that takes.
  *
  * Neighbours: planner.h (the contract), plan.c, dirty.c.
  */
@@ -76,7 +76,7 @@ static void reserve(uint32_t *next, uint32_t used)
 		*next = used + 1;
 }
 
-/* The tables without ids of ours are told apart by silence, not by a default that hides a new one. */
+/* Tables that are not asked about hold no ids of ours. */
 void planner_reserve(struct planner *planner, enum table_id table, const void *key,
 		     const void *value)
 {

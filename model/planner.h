@@ -2,9 +2,10 @@
 /*
  * The planner's memory, shared by plan.c (rows) and dirty.c (which units a change touches).
  *
- * A group set is the list of security groups of a port. Ports that have the same groups share a set, so
- * that the rules are compiled once for all of them. The planner counts the ports of each set: a set
- * without ports has no rows, and its number is not used again once its rows were planned away.
+ * A group set is the list of security groups of a port. Ports that have the same groups share a
+ * set, so that the rules are compiled once for all of them. The planner counts the ports of each
+ * set: a set without ports has no rows, and its number is not used again once its rows were planned
+ * away.
  *
  * Neighbours: plan.h (the contract with the agent), classifier.h (what a set is compiled to).
  */
@@ -64,7 +65,8 @@ struct group_set *planner_set_by_id(const struct planner *planner, uint32_t id);
 /**
  * planner_sets_of_group - the sets with a group that have ports
  *
- * Return: the list, empty if there are none; never NULL. Valid until the next call that moves a port.
+ * Return: the list, empty if there are none; never NULL. Valid until the next call that moves a
+ * port.
  */
 const struct group_set_list *planner_sets_of_group(const struct planner *planner,
 						   uint32_t group_id);
@@ -87,7 +89,8 @@ void planner_set_forget(struct planner *planner, struct group_set *set);
 
 /**
  * planner_recount - count the ports of all sets anew
- * @planner: takes over the set numbers found in the tables after a restart, where ports tell them apart
+ * @planner: takes over the set numbers found in the tables after a restart, where ports tell them
+ * apart
  * @intent: whose ports are counted
  */
 void planner_recount(struct planner *planner, const struct intent *intent);

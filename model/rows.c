@@ -3,8 +3,8 @@
  * Rows: one entry of a datapath table as bytes, and lists of them.
  *
  * The planner makes rows of every table, the diff compares them, the agent writes them: none of the
- * three needs to know the struct behind the bytes. Sizes and names come from the one list of tables in
- * core/tables.h, so that a table is declared once.
+ * three needs to know the struct behind the bytes. Sizes and names come from the one list of tables
+ * in core/tables.h, so that a table is declared once.
  *
  * Neighbours: plan.h (the contract), plan.c and classifier.c (who add rows), diff.c (who compares).
  */

@@ -2,13 +2,14 @@
 /*
  * Compiling rules: the rows by protocol and port.
  *
- * For each protocol that a rule names, the begins and ends of all port ranges cut the port space into
- * intervals in which the same rules hold. What the table wants is prefixes of ports, of which the
- * longest match counts. The fewest prefixes that say the same as the intervals are found in two passes
- * over the binary tree of the port space (Draves, King, Venkatachary, Zill, "Constructing optimal IP
- * routing tables", INFOCOM 1999): upwards, each node learns which sets would suit the most of what is
- * below it; downwards, a node gets a row only if what it inherits is not among these. So a wide range
- * with a thousand single ports inside costs about a thousand rows, not ten thousand.
+ * For each protocol that a rule names, the begins and ends of all port ranges cut the port space
+ * into intervals in which the same rules hold. What the table wants is prefixes of ports, of which
+ * the longest match counts. The fewest prefixes that say the same as the intervals are found in two
+ * passes over the binary tree of the port space (Draves, King, Venkatachary, Zill, "Constructing
+ * optimal IP routing tables", INFOCOM 1999): upwards, each node learns which sets would suit the
+ * most of what is below it; downwards, a node gets a row only if what it inherits is not among
+ * these. So a wide range with a thousand single ports inside costs about a thousand rows, not ten
+ * thousand.
  *
  * ICMP types and codes take the place of ports. Neighbours: classifier.c (everything else).
  */
@@ -245,7 +246,7 @@ static uint32_t node_new(struct services *services)
 	return (uint32_t)services->node_count++;
 }
 
-/* Upwards: the tree of the 2^(16-length) ports from `first`. `at` is the interval that has first. */
+/* Upwards: the tree of the 2^(16-length) ports from first, which is in interval `at`. */
 static uint32_t tree_make(struct services *services, uint32_t first, uint32_t length, size_t at)
 {
 	uint32_t size = PORTS >> length;

@@ -2,20 +2,12 @@
 /*
  * Compiled rules against rules read one by one.
  *
- * The oracle is a loop over the rules in their order. The rows are looked up as the pipeline does it,
- * with a small longest-prefix match over all lengths; the lowest bit must be the same for random lists
- * of rules and random packets. Rules and packets are drawn from few values, so that they meet.
+ * The oracle is a loop over the rules in their order. The rows are looked up as the pipeline does
+ * it, with a small longest-prefix match over all lengths; the lowest bit must be the same for
+ * random lists of rules and random packets. Rules and packets are drawn from few values, so that
+ * they meet.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/unit.h"
 
 #include "base/alloc.h"
 #include "base/map.h"
@@ -545,7 +537,8 @@ static void test_equal_sets_share_words(void **state)
 	for (uint32_t i = 0; i < 128; i++)
 		fixture->rules[i].ranges[0].last = (uint16_t)(80 + i % 2);
 	compile_all(fixture);
-	/* Address: all bits. Port 80: the same. Port 81: every second. Two words, the first kept inline. */
+	/* Address: all bits. Port 80: the same. Port 81: every second. Two words, the first kept
+	 * inline. */
 	assert_int_equal(rows_of(fixture, TABLE_rule_words), 2);
 }
 
