@@ -77,13 +77,13 @@ static const char *why_not(const struct subnet_object *subnet, const struct ip_a
 	uint64_t offset;
 
 	if (cidr->length == 0 || !ip_prefix_contains(cidr, address))
-		return "is not in the subnet";
+		return "is not in";
 	if (ip_address_offset(&cidr->address, address, &offset) == 0 && offset < RESERVED_COUNT)
-		return "is one of the first four of the subnet, which are reserved";
+		return "is reserved: it is one of the first four of";
 	if (ip_address_equal(address, &last))
-		return "is the last one of the subnet, which is reserved";
+		return "is reserved: it is the last of";
 	if (subnet->mode == SUBNET_MODE_L3 && ip_address_equal(address, &subnet->gateways[family]))
-		return "is the subnet's gateway";
+		return "is the gateway of";
 	return NULL;
 }
 
@@ -101,7 +101,7 @@ int check_addresses(const struct draft *draft, const struct port_object *port, s
 
 		if (why)
 			return draft_refuse(draft, &port->object, "address", EINVAL, error,
-					    "address %s %s %s/%s (%s%s%s)",
+					    "address %s %s subnet %s/%s (%s%s%s)",
 					    ip_address_format(&port->addresses[i], address), why,
 					    draft_vpc(draft, port->object.vpc_id)->object.name,
 					    subnet->object.name, ranges[0],

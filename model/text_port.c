@@ -95,9 +95,9 @@ static bool netns_is_valid(const char *text)
 	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
-/* Which of the four kinds; exactly one is said. */
-static void read_attach_kind(struct reading *reading, struct json_reader *child,
-			     struct attach *attach)
+/* Which of the four kinds. Return: how many were said. */
+static int read_attach_kind(struct reading *reading, struct json_reader *child,
+			    struct attach *attach)
 {
 	const char *netns, *tap, *tun;
 	int64_t pid;
@@ -129,9 +129,7 @@ static void read_attach_kind(struct reading *reading, struct json_reader *child,
 		attach->kind = ATTACH_TUN;
 		read_device_name(reading, child, "tun", tun, attach);
 	}
-	if (said != 1)
-		text_refuse(reading->draft, child, NULL,
-			    "attach names exactly one of netns, pid, tap and tun");
+	return said;
 }
 
 static void read_attach(struct reading *reading, struct attach *attach)
@@ -139,10 +137,11 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	struct json_reader child;
 	const char *ifname;
 	bool configure;
+	int said;
 
 	if (!json_reader_object(reading->reader, "attach", JSON_OPTIONAL, &child))
 		return;
-	read_attach_kind(reading, &child, attach);
+	said = read_attach_kind(reading, &child, attach);
 	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
 		if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
 			text_refuse(
@@ -160,6 +159,10 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	text_read_number(&child, "queues", 1, QUEUES_MAX, &attach->queues);
 	if (attach->queues > 1 && attach->kind != ATTACH_TAP)
 		text_refuse(reading->draft, &child, "queues", "queues goes with tap");
+	/* A key that is misspelt is named first. */
+	if (json_reader_finish(&child) == 0 && said != 1)
+		text_refuse(reading->draft, &child, NULL,
+			    "attach names exactly one of netns, pid, tap and tun");
 	reading->reader->code = json_reader_finish(&child);
 }
 
