@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -68,10 +69,27 @@ static int system_errno(sqlite3 *database)
 	return number ? number : EIO;
 }
 
+/*
+ * Whether the file system of @path is read-only. SQLite then fails at a file it wants beside the
+ * database, and the errno it keeps (ENOENT) says nothing about why.
+ */
+static bool is_read_only(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+	struct statvfs status;
+	bool found = statvfs(directory, &status) == 0 && (status.f_flag & ST_RDONLY);
+
+	free(directory);
+	return found;
+}
+
 static int io_error(const char *path, sqlite3 *database, struct error *error)
 {
 	int number = system_errno(database);
 
+	if (is_read_only(path))
+		number = EROFS;
 	if (number == ENOSPC || number == EDQUOT)
 		return error_set(error, ENOSPC, NULL,
 				 "the disk that holds %s is full; nothing was changed", path);
