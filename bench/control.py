@@ -119,21 +119,25 @@ def intent(ports, endpoints):
     return "\n".join(lines) + "\n"
 
 
-def has_address(index):
-    return address_of(index) in run("ip", "-n", f"w{index}", "-4", "-o", "address", "show")
+def all_configured(indexes):
+    """Whether the ports with these numbers have their address in their namespace."""
+    return all(address_of(index) in run("ip", "-n", f"w{index}", "-4", "-o", "address", "show")
+               for index in indexes)
 
 
 def make_by_weft(daemon, ports):
     """Many ports by one apply, until all are plugged in and configured."""
     text = intent(ports, 0)
-    probes = range(0, ports, max(1, ports // 10))
+    probes = [*range(0, ports, max(1, ports // 10)), ports - 1]
     watch = DeviceWatch()
     begin = time.monotonic()
     seconds = daemon.apply(text)
     wait_until(lambda: len(watch.times) >= ports, f"{ports} devices", 120)
-    wait_until(lambda: all(has_address(i) for i in [*probes, ports - 1]), "addresses", 60)
-    last = max(watch.times.values()) - begin
-    return row("`weft apply`, all of it", ports, max(seconds, last), watch.close(ports))
+    seconds = max(seconds, max(watch.times.values()) - begin)
+    if not all_configured(probes):
+        wait_until(lambda: all_configured(probes), "addresses", 60)
+        seconds = time.monotonic() - begin
+    return row("`weft apply`, all of it", ports, seconds, watch.close(ports))
 
 
 def make_one(daemon, index, knock):
