@@ -283,16 +283,16 @@ static struct row *take_same_key(struct rows *rows, const struct row *row)
 	return NULL;
 }
 
-static void tables_raise(struct tables *tables, const struct unit *unit, const struct row *row,
-			 int code)
+static void tables_raise(const struct tables *tables, const struct unit *unit,
+			 const struct row *row, int code)
 {
 	char text[200];
 	bool full = code == -E2BIG || code == -ENOSPC || code == -ENOMEM;
 
 	if (full)
 		snprintf(text, sizeof(text),
-			 "the table %s is full (%zu rows), so a part of it does not work yet",
-			 table_name(row->table), tables->row_counts[row->table]);
+			 "the table %s is full, so a part of it does not work yet",
+			 table_name(row->table));
 	else
 		snprintf(text, sizeof(text), "the table %s cannot be written: %s",
 			 table_name(row->table), strerror(-code));

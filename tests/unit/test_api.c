@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent/api*.c: routes against openapi.json, answers, refusals, concurrency.
+ */
+#include "tests/unit/agent_world.h"
+
+#include "agent/openapi.h"
+
+static int setup(void **state)
+{
+	*state = world_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+/* ---- the description ---- */
+
+static json_t *load_description(void)
+{
+	struct error error = { 0 };
+	json_t *document;
+
+	if (json_load_text(openapi_text, openapi_len(), 1U << 20, &document, &error))
+		fail_msg("openapi.json: %s", error.text);
+	return document;
+}
+
+static void lower(const char *text, char *lowered)
+{
+	do
+		*lowered++ = *text >= 'A' && *text <= 'Z' ? (char)(*text + 32) : *text;
+	while (*text++);
+}
+
+static void every_route_is_described(void **state)
+{
+	json_t *document = load_description(), *paths = json_object_get(document, "paths");
+	const char *method, *pattern;
+	char lowered[16];
+
+	(void)state;
+	for (size_t i = 0; api_route_at(i, &method, &pattern); i++) {
+		lower(method, lowered);
+		if (!json_object_get(json_object_get(paths, pattern), lowered))
+			fail_msg("%s %s is served but not described", method, pattern);
+	}
+	json_decref(document);
+}
+
+static bool is_served(const char *lowered, const char *path)
+{
+	const char *method, *pattern;
+	char served[16];
+
+	for (size_t i = 0; api_route_at(i, &method, &pattern); i++) {
+		lower(method, served);
+		if (strcmp(served, lowered) == 0 && strcmp(pattern, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void everything_described_is_served(void **state)
+{
+	json_t *document = load_description(), *item, *operation;
+	const char *path, *method;
+	size_t count = 0;
+
+	(void)state;
+	json_object_foreach(json_object_get(document, "paths"), path, item) {
+		json_object_foreach(item, method, operation) {
+			if (strcmp(method, "parameters") == 0)
+				continue;
+			count++;
+			if (!is_served(method, path))
+				fail_msg("%s %s is described but not served", method, path);
+			assert_non_null(json_object_get(operation, "operationId"));
+			assert_non_null(json_object_get(operation, "responses"));
+		}
+	}
+	assert_true(count > 40);
+	json_decref(document);
+}
+
+/* Every reference in the description leads somewhere. */
+static void check_references(const json_t *root, const json_t *value)
+{
+	const char *key;
+	json_t *entry;
+	size_t index;
+
+	if (json_is_array(value)) {
+		json_array_foreach(value, index, entry)
+			check_references(root, entry);
+		return;
+	}
+	json_object_foreach((json_t *)value, key, entry) {
+		const json_t *found = root;
+		char *path, *rest, *part;
+
+		if (strcmp(key, "$ref") != 0) {
+			check_references(root, entry);
+			continue;
+		}
+		rest = path = strdup(json_string_value(entry));
+		strsep(&rest, "/"); /* the "#" */
+		while (found && (part = strsep(&rest, "/")))
+			found = json_object_get(found, part);
+		if (!found)
+			fail_msg("%s leads nowhere", json_string_value(entry));
+		free(path);
+	}
+}
+
+static void references_lead_somewhere(void **state)
+{
+	json_t *document = load_description();
+
+	(void)state;
+	check_references(document, document);
+	json_decref(document);
+}
+
+/* Keys of an answer are those that the schema names, and required ones are there. */
+static void check_schema(const char *name, const json_t *answer)
+{
+	json_t *document = load_description();
+	json_t *schema = json_object_get(
+		json_object_get(json_object_get(document, "components"), "schemas"), name);
+	json_t *properties = json_object_get(schema, "properties"), *entry;
+	const char *key;
+	size_t index;
+
+	assert_non_null(schema);
+	json_object_foreach((json_t *)answer, key, entry)
+		if (!json_object_get(properties, key))
+			fail_msg("%s.%s is answered but not described", name, key);
+	json_array_foreach(json_object_get(schema, "required"), index, entry)
+		if (!json_object_get(answer, json_string_value(entry)))
+			fail_msg("%s.%s is required but not answered", name,
+				 json_string_value(entry));
+	json_decref(document);
+}
+
+/* ---- objects ---- */
+
+static void an_object_is_made_read_changed_removed(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue", "{'cidrs': ['10.0.0.0/16']}");
+	assert_true(world->etag[0] == '"');
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/subnets/web", "{'cidr': '10.0.1.0/24'}");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/ports/web1",
+		     "{'subnet': 'web', 'address': '10.0.1.11'}");
+	world_expect(world, 200, "GET", "/v1/vpcs/blue/ports/web1", NULL);
+	check_schema("Port", world->answer);
+	assert_string_equal(world_text(world, "subnet"), "web");
+	assert_string_equal(world_text(world, "status.state"), "waiting");
+	check_schema("PortStatus", json_object_get(world->answer, "status"));
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/ports/web1",
+		     "{'source_destination_check': false}");
+	assert_true(json_is_false(json_object_get(world->answer, "source_destination_check")));
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/ports/web1", NULL);
+	check_schema("Applied", world->answer);
+	check_schema("Change", json_array_get(json_object_get(world->answer, "changes"), 0));
+	assert_string_equal(world_text(world, "changes.0.text"), "- port blue/web1");
+	assert_string_equal(world_text(world, "changes.0.name"), "blue/web1");
+	world_expect(world, 404, "GET", "/v1/vpcs/blue/ports/web1", NULL);
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue", NULL);
+	world_expect(world, 404, "GET", "/v1/vpcs/blue", NULL);
+}
+
+static void every_kind_can_be_read_back_and_written(void **state)
+{
+	static const char *const paths[] = {
+		"/v1/vpcs/blue", "/v1/vpcs/blue/subnets/web", "/v1/vpcs/blue/ports/web1",
+		"/v1/vpcs/blue/route_tables/main", "/v1/vpcs/blue/security_groups/web",
+	};
+	static const char *const schemas[] = { "Vpc", "Subnet", "Port", "RouteTable",
+					       "SecurityGroup" };
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		uint64_t revision = reconcile_revision(world->reconcile);
+		char *body;
+
+		world_expect(world, 200, "GET", paths[i], NULL);
+		check_schema(schemas[i], world->answer);
+		body = json_dumps(world->answer, 0);
+		world_expect(world, 200, "PUT", paths[i], body);
+		assert_int_equal(reconcile_revision(world->reconcile), revision);
+		free(body);
+	}
+}
+
+static void collections_are_objects_by_name(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_expect(world, 200, "GET", "/v1/vpcs", NULL);
+	assert_int_equal(json_object_size(world->answer), 2);
+	world_expect(world, 200, "GET", "/v1/vpcs/blue/ports", NULL);
+	assert_int_equal(json_object_size(world->answer), 2);
+	assert_string_equal(world_text(world, "db1.status.state"), "waiting");
+	world_expect(world, 404, "GET", "/v1/vpcs/green/ports", NULL);
+	world_expect(world, 405, "DELETE", "/v1/vpcs/blue/ports", NULL);
+}
+
+/* ---- concurrency ---- */
+
+static void if_match_guards_a_change(void **state)
+{
+	struct world *world = *state;
+	struct api_request request = {
+		.method = "PATCH", .path = "/v1/vpcs/blue", .body = "{\"mtu\": 1400}",
+		.body_size = 13,
+	};
+	char old[32];
+
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue", "{'cidrs': ['10.0.0.0/16']}");
+	snprintf(old, sizeof(old), "%s", world->etag);
+	request.if_match = old;
+	world_send(world, &request);
+	assert_int_equal(world->status, 200);
+	assert_string_not_equal(world->etag, old);
+	request.body = "{\"mtu\": 1300}";
+	world_send(world, &request);
+	assert_int_equal(world->status, 412);
+	world_expect(world, 200, "GET", "/v1/vpcs/blue", NULL);
+	assert_int_equal(json_integer_value(json_object_get(world->answer, "mtu")), 1400);
+	request.if_match = "*";
+	world_send(world, &request);
+	assert_int_equal(world->status, 200);
+}
+
+static void if_none_match_makes_only_what_is_new(void **state)
+{
+	struct world *world = *state;
+	struct api_request request = {
+		.method = "PUT", .path = "/v1/vpcs/blue", .if_none_match = "*",
+		.body = "{\"cidrs\": [\"10.0.0.0/16\"]}", .body_size = 26,
+	};
+
+	world_send(world, &request);
+	assert_int_equal(world->status, 201);
+	world_send(world, &request);
+	assert_int_equal(world->status, 412);
+}
+
+/* ---- apply, export ---- */
+
+static void export_applied_again_changes_nothing(void **state)
+{
+	struct world *world = *state;
+	uint64_t revision;
+	char *tree;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	check_schema("Applied", world->answer);
+	assert_true(json_array_size(json_object_get(world->answer, "changes")) >= 10);
+	revision = reconcile_revision(world->reconcile);
+	world_expect(world, 200, "GET", "/v1/export", NULL);
+	tree = json_dumps(world->answer, 0);
+	world_expect(world, 200, "POST", "/v1/apply", tree);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "changes")), 0);
+	assert_int_equal(reconcile_revision(world->reconcile), revision);
+	free(tree);
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply?dry_run=1", WORLD_TENANTS);
+	assert_string_equal(world_text(world, "changes.0.text"), "+ vpc blue");
+	assert_string_equal(world_text(world, "changes.0.name"), "blue");
+	world_expect(world, 200, "GET", "/v1/vpcs", NULL);
+	assert_int_equal(json_object_size(world->answer), 0);
+	assert_int_equal(reconcile_revision(world->reconcile), 0);
+	world_expect(world, 400, "POST", "/v1/apply?dry_run=maybe", WORLD_TENANTS);
+}
+
+static void prune_removes_what_is_not_in_the_tree(void **state)
+{
+	struct world *world = *state;
+	const char *green = "{'vpcs': {'green': {'cidrs': ['10.0.0.0/16']}}}";
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_expect(world, 200, "POST", "/v1/apply", green);
+	world_expect(world, 200, "GET", "/v1/vpcs", NULL);
+	assert_int_equal(json_object_size(world->answer), 3);
+	world_expect(world, 200, "POST", "/v1/apply?prune=1", green);
+	world_expect(world, 200, "GET", "/v1/vpcs", NULL);
+	assert_int_equal(json_object_size(world->answer), 1);
+}
+
+static void apply_is_all_or_nothing(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 400, "POST", "/v1/apply",
+		     "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'subnets': {'web':"
+		     " {'cidr': '10.0.1.0/24'}}, 'ports': {'web1': {'subnet': 'webb'}}}}}");
+	assert_string_equal(world_text(world, "error.path"), "vpcs.blue.ports.web1.subnet");
+	assert_non_null(strstr(world_text(world, "error.message"), "did you mean"));
+	world_expect(world, 200, "GET", "/v1/vpcs", NULL);
+	assert_int_equal(json_object_size(world->answer), 0);
+}
+
+/* ---- refusals ---- */
+
+static void bad_input_is_refused_with_a_path(void **state)
+{
+	static const struct {
+		const char *body, *path;
+	} cases[] = {
+		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'colour': 1}}}", "vpcs.blue.colour" },
+		{ "{'vpcs': {'blue': {'cidrs': 7}}}", "vpcs.blue.cidrs" },
+		{ "{'vpcs': []}", "vpcs" },
+		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'cidrs': ['10.1.0.0/16']}}}", NULL },
+		{ "{'vpcs'", NULL },
+		{ "[]", NULL },
+		{ "{} x", NULL },
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_expect(world, 400, "POST", "/v1/apply", cases[i].body);
+		check_schema("Error", world->answer);
+		assert_true(strlen(world_text(world, "error.message")) > 5);
+		if (cases[i].path)
+			assert_string_equal(world_text(world, "error.path"), cases[i].path);
+	}
+	world_expect(world, 400, "POST", "/v1/apply", NULL);
+	assert_int_equal(reconcile_revision(world->reconcile), 0);
+}
+
+static void unknown_places_are_404_and_405(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 404, "GET", "/", NULL);
+	world_expect(world, 404, "GET", "/v1", NULL);
+	world_expect(world, 404, "GET", "/v1/vpcs/", NULL);
+	world_expect(world, 404, "GET", "/v1/vpcs/blue/subnets/web/more/and/more", NULL);
+	world_expect(world, 404, "GET", "nonsense", NULL);
+	world_expect(world, 404, "PUT", "/v1/vpcs/none/subnets/web", "{'cidr': '10.0.1.0/24'}");
+	world_expect(world, 405, "PUT", "/v1/status", "{}");
+	world_expect(world, 405, "BREW", "/v1/vpcs", NULL);
+}
+
+static void what_is_used_is_not_removed(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_expect(world, 409, "DELETE", "/v1/vpcs/blue/subnets/web", NULL);
+	assert_string_equal(world_text(world, "error.code"), "in_use");
+}
+
+static void a_full_store_refuses_and_nothing_changes(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_store_code = ENOSPC;
+	world_put_rows = 0;
+	world_expect(world, 507, "DELETE", "/v1/vpcs/blue/ports/web1", NULL);
+	assert_string_equal(world_text(world, "error.code"), "storage_full");
+	assert_non_null(strstr(world_text(world, "error.message"), "nothing was changed"));
+	assert_int_equal(world_put_rows, 0);
+	world_store_code = EROFS;
+	world_expect(world, 503, "PUT", "/v1/vpcs/green", "{'cidrs': ['10.0.0.0/16']}");
+	world_expect(world, 200, "GET", "/v1/status", NULL);
+	assert_string_equal(world_text(world, "daemon.state"), "degraded");
+	world_expect(world, 200, "GET", "/v1/vpcs/blue/ports/web1", NULL);
+	world_store_code = 0;
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/ports/web1", NULL);
+	world_expect(world, 200, "GET", "/v1/status", NULL);
+	assert_string_equal(world_text(world, "daemon.state"), "ready");
+}
+
+/* ---- the rest ---- */
+
+static void status_and_counters_are_as_described(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_expect(world, 200, "GET", "/v1/status", NULL);
+	check_schema("Status", world->answer);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_object_get(world->answer, "objects"), "ports")), 3);
+	world_expect(world, 200, "GET", "/v1/counters", NULL);
+	check_schema("Counters", world->answer);
+	assert_int_equal(json_object_size(json_object_get(world->answer, "ports")), 3);
+	world_expect(world, 200, "GET", "/v1/counters?name=blue/web1", NULL);
+	assert_int_equal(json_object_size(json_object_get(world->answer, "ports")), 1);
+	check_schema("PortCounters", json_object_get(json_object_get(world->answer, "ports"),
+						     "blue/web1"));
+	world_expect(world, 404, "GET", "/v1/counters?name=nobody", NULL);
+	world_expect(world, 200, "GET", "/v1/drops", NULL);
+	world_expect(world, 404, "GET", "/v1/drops?port=blue/none", NULL);
+	world_expect(world, 400, "GET", "/v1/flows?limit=x", NULL);
+	world_expect(world, 200, "GET", "/healthz", NULL);
+	world_expect(world, 200, "GET", "/openapi.json", NULL);
+}
+
+static void metrics_have_names_values_and_help(void **state)
+{
+	struct world *world = *state;
+	struct api_request request = { .method = "GET", .path = "/metrics" };
+	struct api_response response;
+	char *text, *line, *rest;
+	size_t count = 0;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	api_handle(&world->api, &request, &response);
+	assert_int_equal(response.status, 200);
+	assert_non_null(strstr(response.content_type, "version=0.0.4"));
+	rest = text = buf_steal(&response.body, NULL);
+	while ((line = strsep(&rest, "\n")) && *line) {
+		char name[64];
+		double value;
+
+		count++;
+		if (line[0] == '#')
+			continue;
+		assert_int_equal(sscanf(line, "%63[a-z_]", name), 1);
+		assert_int_equal(strncmp(name, "weft_", 5), 0);
+		assert_int_equal(sscanf(strrchr(line, ' '), " %lf", &value), 1);
+	}
+	assert_true(count > 100);
+	free(text);
+	api_response_fini(&response);
+}
+
+static void flows_show_both_directions(void **state)
+{
+	struct world *world = *state;
+	struct flow_key key = { .protocol = 6, .source_port = 0x409c, .destination_port = 0x3815 };
+	struct flow_key back = { .protocol = 6, .source_port = 0x3815, .destination_port = 0x409c };
+	struct flow flow = { .packets = 3, .bytes = 300, .flags = FLOW_ORIGINAL,
+			     .state = FLOW_ESTABLISHED };
+	struct flow reply = { .packets = 2, .bytes = 200, .state = FLOW_ESTABLISHED };
+	struct ip_address web1, db1;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	assert_int_equal(ip_address_parse("10.0.1.11", &web1), 0);
+	assert_int_equal(ip_address_parse("10.0.2.20", &db1), 0);
+	key.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
+				  "web1")->id;
+	back.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
+				   "db1")->id;
+	memcpy(&key.source, &web1, 16);
+	memcpy(&key.destination, &db1, 16);
+	memcpy(&back.source, &db1, 16);
+	memcpy(&back.destination, &web1, 16);
+	flow.peer_port_id = back.port_id;
+	reply.peer_port_id = key.port_id;
+	assert_int_equal(datapath_put(world->datapath, TABLE_flows, &key, &flow), 0);
+	assert_int_equal(datapath_put(world->datapath, TABLE_flows, &back, &reply), 0);
+	world_expect(world, 200, "GET", "/v1/flows?port=blue/db1", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "flows")), 1);
+	check_schema("Flow", json_array_get(json_object_get(world->answer, "flows"), 0));
+	assert_string_equal(world_text(world, "flows.0.port"), "blue/web1");
+	assert_string_equal(world_text(world, "flows.0.peer"), "blue/db1");
+	assert_string_equal(world_text(world, "flows.0.destination"), "10.0.2.20");
+	assert_string_equal(world_text(world, "flows.0.state"), "established");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(
+				 world->answer, "flows"), 0), "reply_packets")), 2);
+	world_expect(world, 200, "GET", "/v1/flows?port=red/web1", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "flows")), 0);
+}
+
+static void drops_are_kept_and_named(void **state)
+{
+	struct world *world = *state;
+	struct drop_event event = {
+		.verdict = VERDICT_GROUP_INGRESS, .length = 74, .protocol = 6, .tcp_flags = 2,
+		.source_port = 0x409c, .destination_port = 0x3815, .ethertype = 0x0008,
+	};
+	struct ip_address address;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	assert_int_equal(ip_address_parse("10.0.1.11", &address), 0);
+	memcpy(&event.source, &address, 16);
+	event.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
+				    "web1")->id;
+	event.object_id = intent_find(reconcile_intent(world->reconcile), "blue",
+				      OBJECT_SECURITY_GROUP, "default")->id;
+	event.out_port_id = 999999;
+	for (int i = 0; i < DROPS_KEPT + 10; i++)
+		drops_take(world->drops, &event);
+	world_expect(world, 200, "GET", "/v1/drops?port=blue/web1", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "drops")), DROPS_KEPT);
+	check_schema("Drop", json_array_get(json_object_get(world->answer, "drops"), 0));
+	assert_string_equal(world_text(world, "drops.0.reason"), "group_ingress");
+	assert_string_equal(world_text(world, "drops.0.port"), "blue/web1");
+	assert_string_equal(world_text(world, "drops.0.out_port"), "port 999999 (removed)");
+	assert_string_equal(world_text(world, "drops.0.tcp_flags"), "syn");
+	assert_string_equal(world_text(world, "drops.0.ethertype"), "0x0800");
+	world_expect(world, 200, "GET", "/v1/drops?port=red/web1", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "drops")), 0);
+}
+
+static void trace_refuses_what_it_cannot_build(void **state)
+{
+	static const struct {
+		unsigned int status;
+		const char *body;
+	} cases[] = {
+		{ 404, "{'port': 'blue/none', 'to': '10.0.2.20'}" },
+		{ 400, "{'port': 'blue/web1'}" },
+		{ 400, "{'port': 'blue/web1', 'to': '10.0.2.20', 'arp': '10.0.1.1'}" },
+		{ 400, "{'port': 'blue/web1', 'to': 'there'}" },
+		{ 400, "{'port': 'blue/web1', 'to': '10.0.2.20', 'from': 'fd00::1'}" },
+		{ 400, "{'port': 'blue/web1', 'to': '10.0.2.20', 'protocol': 'carrier-pigeon'}" },
+		{ 400, "{'port': 'blue/web1', 'to': '10.0.2.20', 'size': 5}" },
+		{ 400, "{'port': 'blue/web1', 'arp': 'fd00::1'}" },
+		{ 400, "{'port': 'blue/web1', 'nd': '10.0.1.1'}" },
+		{ 400, "{'port': 'blue/web1', 'hex': 'zz'}" },
+		{ 400, "{'port': 'blue/web1', 'tcp': 80, 'to': '10.0.2.20'}" },
+		{ 503, "{'port': 'blue/web1', 'to': '10.0.2.20', 'protocol': 'tcp'}" },
+		{ 503, "{'port': 'blue/web1', 'nd': 'fd00::1'}" },
+	};
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		world_expect(world, cases[i].status, "POST", "/v1/trace", cases[i].body);
+}
+
+int main(void)
+{
+#define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_is_described),
+		cmocka_unit_test(everything_described_is_served),
+		cmocka_unit_test(references_lead_somewhere),
+		WITH_WORLD(an_object_is_made_read_changed_removed),
+		WITH_WORLD(every_kind_can_be_read_back_and_written),
+		WITH_WORLD(collections_are_objects_by_name),
+		WITH_WORLD(if_match_guards_a_change),
+		WITH_WORLD(if_none_match_makes_only_what_is_new),
+		WITH_WORLD(export_applied_again_changes_nothing),
+		WITH_WORLD(dry_run_changes_nothing),
+		WITH_WORLD(prune_removes_what_is_not_in_the_tree),
+		WITH_WORLD(apply_is_all_or_nothing),
+		WITH_WORLD(bad_input_is_refused_with_a_path),
+		WITH_WORLD(unknown_places_are_404_and_405),
+		WITH_WORLD(what_is_used_is_not_removed),
+		WITH_WORLD(a_full_store_refuses_and_nothing_changes),
+		WITH_WORLD(status_and_counters_are_as_described),
+		WITH_WORLD(metrics_have_names_values_and_help),
+		WITH_WORLD(flows_show_both_directions),
+		WITH_WORLD(drops_are_kept_and_named),
+		WITH_WORLD(trace_refuses_what_it_cannot_build),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
