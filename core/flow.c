@@ -237,7 +237,7 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 	return flow_replace(&reverse, &row);
 }
 
-/* The part of a row that the slow stages decide anew each time. */
+/* The part of a row that the slow stages decide anew each time, all but the generation. */
 static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, struct flow *row)
 {
 	if (p->key.protocol != PROTOCOL_TCP && !(row->flags & FLOW_ORIGINAL))
@@ -245,7 +245,6 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 	row->seen = p->now;
 	row->timeout = timeout_of(p->key.protocol, row->state, vpc);
 	row->renew = p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
-	row->generation = p->generation;
 	row->vpc_slot = p->vpc_slot;
 	row->peer_port_id = p->out_port_id;
 	row->out_ifindex = p->out_ifindex;
@@ -258,50 +257,38 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 		row->ingress_rule_id = p->ingress_rule_id;
 	__builtin_memcpy(row->ethernet_in, p->ethernet, 12);
 	__builtin_memcpy(row->ethernet_out, p->ethernet_out, 12);
-	row->packets += 1;
-	row->bytes += p->frame_length;
+	atomic_add(&row->packets, 1);
+	atomic_add(&row->bytes, p->frame_length);
 }
 
-/* The other row of a pair learns the state that this packet has brought. */
-static __always_inline void flow_tell_peer(struct packet *p, const struct flow *own)
-{
-	struct flow_key reverse;
-	struct flow *peer;
-
-	flow_key_reverse(&p->key, p->out_port_id, &reverse);
-	peer = table_lookup(flows, &reverse);
-	if (!peer || peer->peer_port_id != p->port_id)
-		return;
-	peer->state = own->state;
-	peer->timeout = own->timeout;
-}
-
-/* A connection that is known: its row is decided anew and the state follows the packet. */
+/*
+ * A connection that is known: its row is decided anew, in place, and the state follows the packet.
+ * Others may read the row meanwhile: until the new generation stands in it, which is written last, they
+ * see a row that is not settled and come this way themselves.
+ */
 static __always_inline int flow_renew(struct frame *f, struct packet *p, const struct vpc *vpc)
 {
 	struct flow *flow = table_lookup(flows, &p->key);
-	struct flow row;
+	struct flow_key reverse;
+	struct flow *peer;
 
 	if (!flow)
 		return VERDICT_INTERNAL;
-	row = *flow;
-	row.flags &= ~FLOW_UNRESOLVED;
-	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER)) {
-		struct flow_key reverse;
-		struct flow *peer;
-
-		flow_key_reverse(&p->key, p->out_port_id, &reverse);
-		peer = table_lookup(flows, &reverse);
-		row.state = tcp_next_state(&row, peer, p->tcp_flags);
-	}
-	flow_fill(p, vpc, &row);
+	flow_key_reverse(&p->key, p->out_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER))
+		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
+	flow_fill(p, vpc, flow);
+	atomic_write(&flow->generation, p->generation);
+	flow->flags &= ~FLOW_UNRESOLVED;
 	p->object_id = p->port_id;
-	if (table_put(flows, &p->key, &row))
-		return VERDICT_FLOW_TABLE_FULL;
-	if (p->flags & PACKET_PEER_KNOWN)
-		flow_tell_peer(p, &row);
-	else if (flow_write_peer(p, &row))
-		return VERDICT_FLOW_TABLE_FULL;
+	if (!(p->flags & PACKET_PEER_KNOWN)) {
+		if (flow_write_peer(p, flow))
+			return VERDICT_FLOW_TABLE_FULL;
+	} else if (peer && peer->peer_port_id == p->port_id) {
+		peer->state = flow->state;
+		peer->timeout = flow->timeout;
+	}
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
 }
@@ -335,6 +322,7 @@ int flow_write(struct frame *f, struct packet *p)
 	row.born = p->now;
 	row.charged_slot = p->port_slot;
 	flow_fill(p, vpc, &row);
+	row.generation = p->generation;
 	if (flow_replace(&p->key, &row) ||
 	    (!(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row))) {
 		table_remove(flows, &p->key);

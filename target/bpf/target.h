@@ -77,6 +77,9 @@ WEFT_TABLES(TABLE_EXTERN)
 #define atomic_add(counter, n) ((void)__sync_fetch_and_add(counter, n))
 #define atomic_fetch_add64(counter, n) __sync_fetch_and_add(counter, n)
 
+/* Writes a word after everything written before it is to be seen. */
+#define atomic_write(word, value) ((void)__sync_lock_test_and_set(word, value))
+
 /* Monotonic clock in ticks; coarse, to a few milliseconds. */
 static __always_inline __u32 clock_tick(void)
 {

@@ -93,6 +93,8 @@ int native_remove(struct table *table, const void *key);
 #define atomic_add(counter, n) ((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
 #define atomic_fetch_add64(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
 
+#define atomic_write(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
+
 __u64 clock_ns(void);
 
 static inline __u32 clock_tick(void)
