@@ -113,6 +113,12 @@ const struct object *draft_find(const struct draft *draft, uint32_t vpc_id, enum
 	return entry ? entry->after : map_get(&draft->intent->names, key, size);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const struct object *const *)a)->name,
+		      (*(const struct object *const *)b)->name);
+}
+
 size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 		     const struct object ***list)
 {
@@ -134,6 +140,7 @@ size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kin
 	for (size_t i = 0; touched && i < touched->count; i++)
 		if (touched->list[i]->after)
 			(*list)[count++] = touched->list[i]->after;
+	qsort(*list, count, sizeof(**list), compare_names);
 	return count;
 }
 

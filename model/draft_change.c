@@ -182,6 +182,18 @@ static json_t *comparable(const struct intent *intent, const struct object *obje
 	return json;
 }
 
+/* Changes that cannot be seen in the names. */
+static void append_hidden_difference(const struct change *change, struct buf *text)
+{
+	if (change->kind == OBJECT_ROUTE_TABLE)
+		buf_append_text(text, ": a port its routes name is back");
+	else if (change->kind == OBJECT_SUBNET)
+		buf_append_text(text,
+				((const struct subnet_object *)change->after)->route_table_implicit
+					? ": follows the main route table"
+					: ": keeps its route table");
+}
+
 static void append_differences(const struct intent *intent, const struct change *change,
 			       struct buf *text)
 {
@@ -201,8 +213,8 @@ static void append_differences(const struct intent *intent, const struct change 
 		append_difference(key, old, value, text);
 		separator = ", ";
 	}
-	if (strcmp(separator, ": ") == 0 && change->kind == OBJECT_ROUTE_TABLE)
-		buf_append_text(text, ": a port its routes name is back");
+	if (strcmp(separator, ": ") == 0)
+		append_hidden_difference(change, text);
 	json_decref(before);
 	json_decref(after);
 }

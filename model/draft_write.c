@@ -443,13 +443,35 @@ static int patch_object(struct draft *draft, const struct place *place, const js
 	return code;
 }
 
-/*
- * The collections in a VPC's patch: null removes an object, anything else is its own patch or
- * put.
- */
-static int patch_collections(struct draft *draft, const struct place *place, const json_t *patch,
-			     struct error *error)
+/* One member of a collection in a VPC's patch, in two passes over all: removals, then the others. */
+static int patch_member(struct draft *draft, const struct object *vpc, enum object_kind kind,
+			const char *name, const json_t *value, bool removals, struct error *error)
 {
+	const char *path[] = { "vpcs", vpc->name, object_kind_plural(kind), name };
+	const struct object *object = draft_find(draft, vpc->id, kind, name);
+	struct place place;
+	int code;
+
+	if (json_is_null(value) != removals)
+		return 0;
+	if (!removals)
+		return object ? draft_patch(draft, path, 4, value, error)
+			      : draft_put(draft, path, 4, value, true, error);
+	code = resolve_place(draft, path, 4, &place, error);
+	if (code)
+		return code;
+	if (!object)
+		return refuse_missing(draft, &place, error);
+	/* Whether it is still referred to is judged when the whole patch is read. */
+	draft_forget(draft, object);
+	return 0;
+}
+
+static int patch_collections(struct draft *draft, const struct place *place, const json_t *patch,
+			     bool removals, struct error *error)
+{
+	const struct object *vpc = draft_find(draft, 0, OBJECT_VPC, place->name);
+
 	for (size_t i = 0; i < ARRAY_SIZE(reading_order); i++) {
 		const char *plural = object_kind_plural(reading_order[i]);
 		json_t *value, *members = json_object_get(patch, plural);
@@ -460,16 +482,9 @@ static int patch_collections(struct draft *draft, const struct place *place, con
 					 plural, json_type_name(members));
 		json_object_foreach(members, name, value)
 		{
-			const char *path[] = { "vpcs", place->name, plural, name };
-			const struct object *vpc = draft_find(draft, 0, OBJECT_VPC, place->name);
-			int code;
+			int code = patch_member(draft, vpc, reading_order[i], name, value, removals,
+						error);
 
-			if (json_is_null(value))
-				code = draft_remove(draft, path, 4, error);
-			else if (draft_find(draft, vpc->id, reading_order[i], name))
-				code = draft_patch(draft, path, 4, value, error);
-			else
-				code = draft_put(draft, path, 4, value, true, error);
 			if (code)
 				return code;
 		}
@@ -495,7 +510,9 @@ int draft_patch(struct draft *draft, const char *const *path, size_t path_count,
 		json_object_del(own, object_kind_plural(reading_order[i]));
 	code = patch_object(draft, &place, own, error);
 	json_decref(own);
-	return code ? code : patch_collections(draft, &place, body, error);
+	if (!code)
+		code = patch_collections(draft, &place, body, true, error);
+	return code ? code : patch_collections(draft, &place, body, false, error);
 }
 
 int draft_remove(struct draft *draft, const char *const *path, size_t path_count,

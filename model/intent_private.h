@@ -171,7 +171,7 @@ const struct object *draft_object(const struct draft *draft, uint32_t id);
 struct draft_entry *draft_entry(const struct draft *draft, uint32_t id); /* NULL: untouched */
 const struct object *draft_find(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 				const char *name);
-/* All objects of a kind as the draft has them, unordered; the array is the caller's to free(). */
+/* All objects of a kind as the draft has them, by name; the array is the caller's to free(). */
 size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 		     const struct object ***list);
 /* An object with this name, defaults in it, in place of what was there. */
