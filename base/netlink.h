@@ -76,7 +76,10 @@ struct link_change {
 	bool down;
 };
 
-#define LINK_CHANGE_NOTHING { .link_local = LINK_LOCAL_KEEP }
+#define LINK_CHANGE_NOTHING                                                                        \
+	{                                                                                          \
+		.link_local = LINK_LOCAL_KEEP                                                      \
+	}
 
 /**
  * struct veth_end - one end of a veth pair
@@ -181,8 +184,8 @@ int netlink_link_add(struct netlink *netlink, const char *kind, const char *name
 
 int netlink_link_delete(struct netlink *netlink, uint32_t ifindex, struct error *error);
 int netlink_link_set_up(struct netlink *netlink, uint32_t ifindex, bool up, struct error *error);
-int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex,
-			 const struct mac_address *mac, struct error *error);
+int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex, const struct mac_address *mac,
+			 struct error *error);
 int netlink_link_set_mtu(struct netlink *netlink, uint32_t ifindex, uint32_t mtu,
 			 struct error *error);
 int netlink_link_set_name(struct netlink *netlink, uint32_t ifindex, const char *name,
@@ -200,8 +203,8 @@ int netlink_link_set_queue_length(struct netlink *netlink, uint32_t ifindex, uin
  * The kernel sets a device up before it reads @link_local: where it matters that no address is ever
  * there, make two calls.
  */
-int netlink_link_change(struct netlink *netlink, uint32_t ifindex,
-			const struct link_change *change, struct error *error);
+int netlink_link_change(struct netlink *netlink, uint32_t ifindex, const struct link_change *change,
+			struct error *error);
 
 /**
  * netlink_link_delete_group - delete all devices of a group at once
@@ -233,8 +236,7 @@ int netlink_address_delete(struct netlink *netlink, const struct address_info *a
 int netlink_address_list(struct netlink *netlink, uint32_t ifindex, address_callback *callback,
 			 void *context, struct error *error);
 
-int netlink_route_add(struct netlink *netlink, const struct route_info *route,
-		      struct error *error);
+int netlink_route_add(struct netlink *netlink, const struct route_info *route, struct error *error);
 int netlink_route_delete(struct netlink *netlink, const struct route_info *route,
 			 struct error *error);
 /* Unicast routes of both families, all tables but local. Not in a batch. */
@@ -255,7 +257,6 @@ int netlink_neighbour_delete(struct netlink *netlink, uint32_t ifindex,
  *
  * Return: 0 or negative errno.
  */
-int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid,
-		    struct error *error);
+int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid, struct error *error);
 
 #endif

@@ -126,8 +126,8 @@ int netlink_link_set_up(struct netlink *netlink, uint32_t ifindex, bool up, stru
 			      up ? "up" : "down");
 }
 
-int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex,
-			 const struct mac_address *mac, struct error *error)
+int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex, const struct mac_address *mac,
+			 struct error *error)
 {
 	struct ifinfomsg *body;
 	struct nlmsghdr *message = request_set(netlink, ifindex, &body);
@@ -147,8 +147,8 @@ int netlink_link_set_mtu(struct netlink *netlink, uint32_t ifindex, uint32_t mtu
 			      mtu);
 }
 
-int netlink_link_change(struct netlink *netlink, uint32_t ifindex,
-			const struct link_change *change, struct error *error)
+int netlink_link_change(struct netlink *netlink, uint32_t ifindex, const struct link_change *change,
+			struct error *error)
 {
 	struct ifinfomsg *body;
 	struct nlmsghdr *message = request_set(netlink, ifindex, &body);
@@ -273,23 +273,15 @@ static void parse_attribute(const struct nlattr *attribute, struct link_info *li
 			memcpy(link->mac.byte, mnl_attr_get_payload(attribute),
 			       sizeof(link->mac.byte));
 		break;
-	case IFLA_MTU:
-		parse_u32(attribute, &link->mtu);
-		break;
-	case IFLA_LINK:
-		parse_u32(attribute, &link->peer_ifindex);
-		break;
+	case IFLA_MTU: parse_u32(attribute, &link->mtu); break;
+	case IFLA_LINK: parse_u32(attribute, &link->peer_ifindex); break;
 	case IFLA_LINK_NETNSID:
 		id = UINT32_MAX;
 		parse_u32(attribute, &id);
 		link->peer_netnsid = (int32_t)id;
 		break;
-	case IFLA_MASTER:
-		parse_u32(attribute, &link->master_ifindex);
-		break;
-	case IFLA_TXQLEN:
-		parse_u32(attribute, &link->transmit_queue_length);
-		break;
+	case IFLA_MASTER: parse_u32(attribute, &link->master_ifindex); break;
+	case IFLA_TXQLEN: parse_u32(attribute, &link->transmit_queue_length); break;
 	case IFLA_OPERSTATE:
 		if (mnl_attr_get_payload_len(attribute) >= 1)
 			link->operational_state = mnl_attr_get_u8(attribute);
@@ -298,11 +290,8 @@ static void parse_attribute(const struct nlattr *attribute, struct link_info *li
 		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
 			strncpy(link->alias, mnl_attr_get_str(attribute), sizeof(link->alias) - 1);
 		break;
-	case IFLA_LINKINFO:
-		parse_kind(attribute, link);
-		break;
-	default:
-		break;
+	case IFLA_LINKINFO: parse_kind(attribute, link); break;
+	default: break;
 	}
 }
 
@@ -312,8 +301,7 @@ bool netlink_parse_link(const struct nlmsghdr *message, struct link_info *link)
 	const struct nlattr *attribute;
 
 	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
-	    message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) ||
-	    body->ifi_family != AF_UNSPEC)
+	    message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) || body->ifi_family != AF_UNSPEC)
 		return false;
 	*link = (struct link_info){
 		.ifindex = (uint32_t)body->ifi_index,
@@ -322,8 +310,9 @@ bool netlink_parse_link(const struct nlmsghdr *message, struct link_info *link)
 		.peer_netnsid = -1,
 		.netnsid = -1,
 	};
-	mnl_attr_for_each(attribute, message, sizeof(*body))
+	mnl_attr_for_each(attribute, message, sizeof(*body)) {
 		parse_attribute(attribute, link);
+	}
 	return true;
 }
 
@@ -352,8 +341,7 @@ int netlink_link_get(struct netlink *netlink, uint32_t ifindex, struct link_info
 	message = netlink_request(netlink, RTM_GETLINK, 0, sizeof(*body), &body);
 	body->ifi_index = (int)ifindex;
 	put_filter(message);
-	return netlink_ask(netlink, message, store_link, link, error, "look up device %u",
-			   ifindex);
+	return netlink_ask(netlink, message, store_link, link, error, "look up device %u", ifindex);
 }
 
 int netlink_link_get_by_name(struct netlink *netlink, const char *name, struct link_info *link,
@@ -403,14 +391,14 @@ static void store_netnsid(void *context, const struct nlmsghdr *message)
 	const struct nlattr *attribute;
 	uint32_t id = UINT32_MAX;
 
-	mnl_attr_for_each(attribute, message, sizeof(struct rtgenmsg))
+	mnl_attr_for_each(attribute, message, sizeof(struct rtgenmsg)) {
 		if (mnl_attr_get_type(attribute) == NETNSA_NSID)
 			parse_u32(attribute, &id);
+	}
 	*(int32_t *)context = (int32_t)id;
 }
 
-int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid,
-		    struct error *error)
+int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid, struct error *error)
 {
 	struct nlmsghdr *message;
 	struct rtgenmsg *body;

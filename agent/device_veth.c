@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports that are one end of a veth pair inside a namespace.
+ *
+ * The work on many ports goes in steps over all of them: look (is it there, and in the right
+ * namespace?), make what is missing with one batch of messages, settle the ends on the host with
+ * another (device.c), then configure each far end inside its namespace (device_netns.c). A pair is
+ * made with its far end in place, named and with its MAC and MTU, for to move or to rename a device
+ * waits for grace periods of the kernel.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/device_private.h"
+#include "base/alloc.h"
+
+#define DEFAULT_NAME "eth0"
+
+static const char *far_name(const struct device_job *job)
+{
+	const char *name = job->request->attach->ifname;
+
+	return *name ? name : DEFAULT_NAME;
+}
+
+static bool is_job(const struct device_job *job)
+{
+	return !job->done && !device_is_tap(job->request->attach);
+}
+
+/* The end on the host, if there is one that is ours. */
+static void look_for_device(struct devices *devices, struct device_job *job)
+{
+	char name[LINK_NAME_SIZE];
+	struct error error = { 0 };
+	uint32_t port_id;
+	int result;
+
+	device_host_name(devices, job->request->port_id, name);
+	result = netlink_link_get_by_name(devices->netlink, name, &job->link, &error);
+	job->there = !result;
+	if (result && result != -ENODEV) {
+		device_fail(job, &error);
+	} else if (job->there && (strcmp(job->link.kind, "veth") ||
+				  !device_is_ours(devices, &job->link, &port_id))) {
+		/* Made a moment before a crash it has no alias yet: then it is down as well. */
+		if (!strcmp(job->link.kind, "veth") && !*job->link.alias &&
+		    !(job->link.flags & IFF_UP)) {
+			job->made = true;
+			return;
+		}
+		error_set(&error, EEXIST, NULL, "device %s is there already and is not Weft's",
+			  name);
+		device_fail(job, &error);
+	}
+}
+
+/* The namespace the port belongs in. A device whose namespace has lost its name goes on as it is: taking
+ * a name away is no reason to cut off who is still inside. */
+static void look_for_namespace(struct device_job *job)
+{
+	struct error error = { 0 };
+	int fd = device_netns_open(job->request->attach, &error);
+
+	if (fd >= 0)
+		job->netns_fd = fd;
+	else if (fd != -ENOENT && fd != -EAGAIN)
+		device_fail(job, &error);
+	else if (!job->there)
+		device_wait(job, error.text);
+	if (job->record)
+		job->record->unnamed = job->there && fd < 0;
+}
+
+/* Whether the far end is in the namespace where it should be. */
+static bool is_in_place(struct devices *devices, struct device_job *job)
+{
+	struct error error = { 0 };
+	int32_t netnsid = -1;
+
+	if (netlink_netnsid(devices->netlink, job->netns_fd, &netnsid, &error)) {
+		device_fail(job, &error);
+		return true;
+	}
+	return netnsid == job->link.peer_netnsid;
+}
+
+static void look(struct devices *devices, struct device_job *job, bool repair)
+{
+	struct error error = { 0 };
+
+	look_for_device(devices, job);
+	if (!job->done)
+		look_for_namespace(job);
+	if (job->done || !job->there || job->netns_fd < 0 || is_in_place(devices, job) ||
+	    job->done)
+		return;
+	device_changed(job, "its namespace is another one now");
+	if (!repair)
+		return;
+	if (netlink_link_delete(devices->netlink, job->link.ifindex, &error)) {
+		device_fail(job, &error);
+		return;
+	}
+	job->there = false;
+}
+
+static void make_pairs(struct devices *devices, struct device_job *jobs, size_t count)
+{
+	struct device_batch batch;
+
+	device_batch_begin(&batch, devices->netlink);
+	for (size_t i = 0; i < count; i++) {
+		struct device_job *job = &jobs[i];
+		char name[LINK_NAME_SIZE];
+		struct error error = { 0 };
+		struct veth_end near_end = { .name = name, .netns_fd = -1 };
+		struct veth_end far_end = { .name = far_name(job) };
+
+		if (!is_job(job) || job->there)
+			continue;
+		device_host_name(devices, job->request->port_id, name);
+		far_end.netns_fd = job->netns_fd;
+		far_end.mac = job->request->mac;
+		job->made = true;
+		device_batch_own(&batch, job);
+		device_batch_queued(&batch,
+				    netlink_link_add_veth(devices->netlink, &near_end, &far_end,
+							  job->request->mtu, &error),
+				    &error);
+	}
+	device_batch_commit(&batch);
+}
+
+static void look_at_made(struct devices *devices, struct device_job *job)
+{
+	char name[LINK_NAME_SIZE];
+	struct error error = { 0 };
+
+	if (job->done && job->code == -EEXIST) {
+		/* The kernel says only that something exists; on the host nothing did. */
+		snprintf(job->result->sentence, sizeof(job->result->sentence),
+			 "the namespace has a device %s already", far_name(job));
+		return;
+	}
+	if (job->done)
+		return;
+	device_host_name(devices, job->request->port_id, name);
+	if (netlink_link_get_by_name(devices->netlink, name, &job->link, &error))
+		device_fail(job, &error);
+	else
+		device_changed(job, "device %s was made", name);
+}
+
+/* The veths among the jobs, packed, for the steps that take all of them. Return: how many. */
+static size_t pack(struct device_job *jobs, size_t count, struct device_job *packed, size_t *places)
+{
+	size_t packed_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_job(&jobs[i]))
+			continue;
+		places[packed_count] = i;
+		packed[packed_count++] = jobs[i];
+	}
+	return packed_count;
+}
+
+void device_veth_plug(struct devices *devices, struct device_job *jobs, size_t count)
+{
+	struct device_job *veths = xcalloc(count, sizeof(*veths));
+	size_t *places = xcalloc(count, sizeof(*places));
+	size_t veth_count = pack(jobs, count, veths, places);
+
+	for (size_t i = 0; i < veth_count; i++)
+		look(devices, &veths[i], true);
+	make_pairs(devices, veths, veth_count);
+	for (size_t i = 0; i < veth_count; i++)
+		if (veths[i].made && !veths[i].there)
+			look_at_made(devices, &veths[i]);
+	device_settle(devices, veths, veth_count);
+	for (size_t i = 0; i < veth_count; i++)
+		if (is_job(&veths[i]) && veths[i].netns_fd >= 0)
+			device_netns_configure(&veths[i]);
+	for (size_t i = 0; i < veth_count; i++)
+		jobs[places[i]] = veths[i];
+	free(places);
+	free(veths);
+}
+
+void device_veth_check(struct devices *devices, struct device_job *job)
+{
+	look(devices, job, false);
+	if (job->done || job->result->changed)
+		return;
+	if (!job->there) {
+		device_changed(job, "there is no device for it");
+		return;
+	}
+	device_settle_check(devices, job);
+	if (job->netns_fd >= 0 && !device_netns_check(job))
+		device_changed(job, "its end inside the namespace is gone");
+}

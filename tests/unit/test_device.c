@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices of ports, in network and mount namespaces of the test's own. Needs root.
+ *
+ * Each test has devices of instance "default" and a loop, makes its namespaces with ip(8), and plays
+ * the part of the user who does things behind Weft's back.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/device.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/netlink.h"
+
+#define DEADLINE_MS 5000
+
+static bool privileged;
+
+struct fixture {
+	struct loop *loop;
+	struct devices *devices;
+	struct attach attach;
+	struct ip_prefix addresses[2];
+	struct ip_address gateways[2];
+	struct device_request request;
+	struct device_result result;
+	int attached;
+	bool attached_while_up;
+	int events;
+	uint32_t event_port;
+	enum device_event_kind event_kind;
+	char event_sentence[200];
+};
+
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void run(const char *format, ...)
+{
+	char command[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
+	if (system(command))
+		fail_msg("%s", command);
+}
+
+/* What a command prints contains a text? */
+static bool prints(const char *command, const char *text)
+{
+	char output[8192];
+	FILE *pipe = popen(command, "r");
+	size_t size = fread(output, 1, sizeof(output) - 1, pipe);
+
+	output[size] = '\0';
+	pclose(pipe);
+	return strstr(output, text) != NULL;
+}
+
+static int make_machine(void **state)
+{
+	(void)state;
+	privileged = geteuid() == 0 && !unshare(CLONE_NEWNET | CLONE_NEWNS) &&
+		     !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		     !mount("none", "/run", "tmpfs", 0, NULL);
+	if (privileged)
+		run("mkdir /run/netns");
+	return 0;
+}
+
+static int attach_pipeline(void *context, uint32_t ifindex, uint32_t kind, struct error *error)
+{
+	struct fixture *fixture = context;
+	char name[IF_NAMESIZE], command[64];
+
+	(void)kind;
+	(void)error;
+	assert_non_null(if_indextoname(ifindex, name));
+	snprintf(command, sizeof(command), "ip link show up dev %s", name);
+	fixture->attached++;
+	fixture->attached_while_up = prints(command, name);
+	return 0;
+}
+
+static void on_event(void *context, uint32_t port_id, enum device_event_kind kind,
+		     const char *sentence)
+{
+	struct fixture *fixture = context;
+
+	fixture->events++;
+	fixture->event_port = port_id;
+	fixture->event_kind = kind;
+	snprintf(fixture->event_sentence, sizeof(fixture->event_sentence), "%s", sentence);
+}
+
+static void open_devices(struct fixture *fixture)
+{
+	const struct device_options options = {
+		.loop = fixture->loop,
+		.instance = "default",
+		.attach = attach_pipeline,
+		.event = on_event,
+		.context = fixture,
+	};
+	struct error error = { 0 };
+
+	if (devices_open(&options, &fixture->devices, &error))
+		fail_msg("%s", error.text);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+
+	*state = fixture;
+	if (!privileged)
+		return 0;
+	assert_int_equal(loop_new(&fixture->loop, NULL, NULL), 0);
+	open_devices(fixture);
+	fixture->attach = (struct attach){
+		.kind = ATTACH_NETNS, .netns = "web1", .ifname = "eth0", .configure = true
+	};
+	ip_prefix_parse("10.0.1.11/24", &fixture->addresses[0]);
+	ip_prefix_parse("fd00:b:1::11/64", &fixture->addresses[1]);
+	ip_address_parse("10.0.1.1", &fixture->gateways[0]);
+	ip_address_parse("fd00:b:1::1", &fixture->gateways[1]);
+	fixture->request = (struct device_request){
+		.port_id = 26,
+		.port_name = "blue/web1",
+		.attach = &fixture->attach,
+		.mac = { { 0x02, 0, 0, 0, 0, 0x1a } },
+		.mtu = 1450,
+		.address_count = 2,
+		.addresses = fixture->addresses,
+		.gateway_count = 2,
+		.gateways = fixture->gateways,
+	};
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (privileged) {
+		devices_close(fixture->devices);
+		loop_free(fixture->loop);
+		run("ip -all netns delete; umount /run/here/net 2>/dev/null; "
+		    "for d in $(ip -br link | sed 's/[@ ].*//'); do "
+		    "ip link del $d 2>/dev/null; done; true");
+	}
+	free(fixture);
+	return 0;
+}
+
+#define NEEDS_ROOT()                                                                               \
+	do {                                                                                       \
+		if (!privileged)                                                                   \
+			skip();                                                                    \
+	} while (0)
+
+/* Runs the loop until that many events came. */
+static void wait_events(struct fixture *fixture, int events)
+{
+	const uint64_t deadline = clock_monotonic_ms(NULL) + DEADLINE_MS;
+
+	while (fixture->events < events) {
+		if (clock_monotonic_ms(NULL) > deadline)
+			fail_msg("%d events, %d expected; the last: %s", fixture->events, events,
+				 fixture->event_sentence);
+		assert_int_equal(loop_run_once(fixture->loop, 100), 0);
+	}
+}
+
+/* What waits in the loop now is all that there is. */
+static void expect_quiet(struct fixture *fixture)
+{
+	const int events = fixture->events;
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(loop_run_once(fixture->loop, 0), 0);
+	if (fixture->events != events)
+		fail_msg("unexpected: %s", fixture->event_sentence);
+}
+
+static void plug(struct fixture *fixture, enum device_state state)
+{
+	devices_plug(fixture->devices, &fixture->request, 1, &fixture->result);
+	if (fixture->result.state != state)
+		fail_msg("%s: %s", device_state_name(fixture->result.state),
+			 fixture->result.sentence);
+}
+
+static void expect_right(struct fixture *fixture)
+{
+	struct device_result result;
+
+	if (!devices_check(fixture->devices, &fixture->request, &result))
+		fail_msg("%s", result.sentence);
+	assert_int_equal(result.state, DEVICE_PLUGGED);
+	assert_int_equal(result.ifindex, fixture->result.ifindex);
+}
+
+static void expect_wrong(struct fixture *fixture, const char *what)
+{
+	struct device_result result;
+
+	assert_false(devices_check(fixture->devices, &fixture->request, &result));
+	assert_int_equal(result.state, DEVICE_FAILED);
+	if (!strstr(result.sentence, what))
+		fail_msg("%s", result.sentence);
+}
+
+/* ---- veth ---- */
+
+static void test_plug(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(fixture->result.changed);
+	assert_int_equal(fixture->result.kind, PORT_VETH);
+	assert_int_equal(fixture->result.attachment_flags, 0);
+	assert_int_equal(fixture->result.ifindex, if_nametoindex("w1a"));
+	assert_int_equal(fixture->attached, 1);
+	assert_false(fixture->attached_while_up);
+	assert_true(prints("ip link show w1a", "alias weft blue/web1 (port 26)"));
+	assert_true(prints("ip link show up dev w1a", "mtu 1450"));
+	assert_false(prints("ip addr show w1a", "inet"));
+	assert_true(prints("ip -n web1 link show up dev eth0", "02:00:00:00:00:1a"));
+	assert_true(prints("ip -n web1 link show eth0", "mtu 1450"));
+	assert_true(prints("ip -n web1 link show up dev lo", "lo"));
+	assert_true(prints("ip -n web1 addr show eth0", "inet 10.0.1.11/24"));
+	assert_true(prints("ip -n web1 addr show eth0", "inet6 fd00:b:1::11/64"));
+	assert_true(prints("ip -n web1 addr show eth0", "inet6 fe80::ff:fe00:1a/64"));
+	assert_false(prints("ip -n web1 addr show eth0", "tentative"));
+	assert_true(prints("ip -n web1 route", "default via 10.0.1.1 dev eth0"));
+	assert_true(prints("ip -n web1 -6 route", "default via fd00:b:1::1 dev eth0"));
+	assert_true(prints("ip netns exec web1 sysctl -n net.ipv6.conf.eth0.accept_ra", "0"));
+	expect_right(fixture);
+	expect_quiet(fixture);
+
+	/* Again: nothing to do. By the next daemon: adopted as it is. */
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.changed);
+	devices_close(fixture->devices);
+	open_devices(fixture);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.changed);
+	assert_string_equal(fixture->result.sentence, "");
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_int_equal(if_nametoindex("w1a"), 0);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	expect_quiet(fixture);
+}
+
+static void test_not_configured(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	fixture->attach.configure = false;
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(prints("ip -n web1 link show up dev eth0", "02:00:00:00:00:1a"));
+	assert_false(prints("ip -n web1 addr show eth0", "10.0.1.11"));
+	expect_right(fixture);
+}
+
+/* A port whose namespace does not exist waits, and is told of it when it appears. */
+static void test_namespace_appears(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	plug(fixture, DEVICE_WAITING);
+	assert_non_null(strstr(fixture->result.sentence, "web1"));
+	assert_int_equal(fixture->result.ifindex, 0);
+	assert_int_equal(fixture->result.kind, PORT_UNPLUGGED);
+	expect_quiet(fixture);
+	run("ip netns add other && ip netns add web1");
+	wait_events(fixture, 1);
+	assert_int_equal(fixture->event_kind, DEVICE_NAMESPACE_APPEARED);
+	assert_int_equal(fixture->event_port, 26);
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	expect_quiet(fixture);
+}
+
+/* Same name, another namespace: deleted and made anew, while somebody may still be in the old one. */
+static void test_namespace_comes_back(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t before;
+	int events;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	plug(fixture, DEVICE_PLUGGED);
+	before = fixture->result.ifindex;
+	run("ip netns del web1");
+	do
+		wait_events(fixture, fixture->events + 1);
+	while (fixture->event_kind != DEVICE_GONE);
+	plug(fixture, DEVICE_WAITING);
+	run("ip netns add web1");
+	do
+		wait_events(fixture, fixture->events + 1);
+	while (fixture->event_kind != DEVICE_NAMESPACE_APPEARED);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_not_equal(fixture->result.ifindex, before);
+	expect_right(fixture);
+	expect_quiet(fixture);
+
+	/* Kept alive by a second name: the port goes on in it, until the first name leads elsewhere. */
+	before = fixture->result.ifindex;
+	events = fixture->events;
+	run("touch /run/netns/kept && mount --bind /run/netns/web1 /run/netns/kept && "
+	    "ip netns del web1");
+	do
+		wait_events(fixture, ++events);
+	while (fixture->event_kind != DEVICE_NAMESPACE_GONE);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.ifindex, before);
+	run("ip netns add web1");
+	do
+		wait_events(fixture, ++events);
+	while (fixture->event_kind != DEVICE_NAMESPACE_APPEARED);
+	expect_wrong(fixture, "another");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_non_null(strstr(fixture->result.sentence, "another"));
+	assert_int_not_equal(fixture->result.ifindex, before);
+	assert_false(prints("ip -n kept link show", "eth0"));
+	assert_true(prints("ip -n web1 addr show eth0", "10.0.1.11"));
+	expect_right(fixture);
+}
+
+static void test_device_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	plug(fixture, DEVICE_PLUGGED);
+	run("ip link del w1a");
+	wait_events(fixture, 1);
+	assert_int_equal(fixture->event_kind, DEVICE_GONE);
+	expect_wrong(fixture, "no device");
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	run("ip -n web1 link del eth0");
+	do
+		wait_events(fixture, fixture->events + 1);
+	while (fixture->event_kind != DEVICE_GONE);
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	expect_quiet(fixture);
+}
+
+static void repaired(struct fixture *fixture, const char *what)
+{
+	wait_events(fixture, fixture->events + 1);
+	assert_int_equal(fixture->event_kind, DEVICE_CHANGED);
+	assert_int_equal(fixture->event_port, 26);
+	expect_wrong(fixture, what);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(fixture->result.changed);
+	expect_right(fixture);
+	expect_quiet(fixture);
+}
+
+static void test_changed_inside(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t ifindex;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	plug(fixture, DEVICE_PLUGGED);
+	ifindex = fixture->result.ifindex;
+	run("ip -n web1 link set eth0 address 02:00:00:00:00:99");
+	repaired(fixture, "02:00:00:00:00:99");
+	run("ip -n web1 link set eth0 mtu 1400");
+	repaired(fixture, "MTU 1400");
+	run("ip -n web1 link set eth0 down");
+	repaired(fixture, "down");
+	run("ip -n web1 link set eth0 down && ip -n web1 link set eth0 name wan0 && "
+	    "ip -n web1 link set wan0 up");
+	repaired(fixture, "wan0");
+	run("ip link set w1a down");
+	repaired(fixture, "w1a is up again");
+	run("ip link set w1a mtu 1200");
+	repaired(fixture, "MTU of w1a");
+	/* Addresses are looked at by the audit only. */
+	run("ip -n web1 addr del 10.0.1.11/24 dev eth0");
+	expect_wrong(fixture, "10.0.1.11/24");
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	run("ip -n web1 route del default");
+	expect_wrong(fixture, "10.0.1.1");
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	assert_int_equal(fixture->result.ifindex, ifindex);
+	/* The far end moves away: there is nothing to repair, it is made anew. */
+	run("ip netns add other && ip -n web1 link set eth0 netns other");
+	wait_events(fixture, fixture->events + 1);
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+}
+
+/* New addresses replace the old ones; what others put there stays. */
+static void test_addresses_change(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1");
+	plug(fixture, DEVICE_PLUGGED);
+	run("ip -n web1 addr add 10.0.1.200/32 dev eth0");
+	ip_prefix_parse("10.0.1.12/24", &fixture->addresses[0]);
+	ip_address_parse("10.0.1.254", &fixture->gateways[0]);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(prints("ip -n web1 addr show eth0", "10.0.1.11"));
+	assert_true(prints("ip -n web1 addr show eth0", "10.0.1.12/24"));
+	assert_true(prints("ip -n web1 addr show eth0", "10.0.1.200"));
+	assert_true(prints("ip -n web1 route", "default via 10.0.1.254"));
+	expect_right(fixture);
+}
+
+static void test_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1 && ip -n web1 link add eth0 type veth peer name x0");
+	plug(fixture, DEVICE_FAILED);
+	assert_non_null(strstr(fixture->result.sentence, "eth0"));
+	run("ip -n web1 link del eth0");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	/* A device of somebody else has our name. */
+	run("ip link add w1a type veth peer name x0 && ip link set w1a up");
+	plug(fixture, DEVICE_FAILED);
+	assert_non_null(strstr(fixture->result.sentence, "w1a"));
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_int_not_equal(if_nametoindex("w1a"), 0);
+	run("ip link del w1a");
+	fixture->attach.kind = ATTACH_NONE;
+	plug(fixture, DEVICE_WAITING);
+	fixture->attach.kind = ATTACH_NETNS;
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "/etc/passwd/x");
+	plug(fixture, DEVICE_WAITING);
+}
+
+static void test_path_and_pid(void **state)
+{
+	struct fixture *fixture = *state;
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	NEEDS_ROOT();
+	/* A path is asked for while the port waits. */
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "/run/here/net");
+	plug(fixture, DEVICE_WAITING);
+	run("ip netns add a && mkdir /run/here && touch /run/here/net && "
+	    "mount --bind /run/netns/a /run/here/net");
+	wait_events(fixture, 1);
+	assert_int_equal(fixture->event_kind, DEVICE_NAMESPACE_APPEARED);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(prints("ip -n a addr show eth0", "10.0.1.11"));
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		if (!unshare(CLONE_NEWNET) && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	fixture->attach.kind = ATTACH_PID;
+	fixture->attach.pid = (uint32_t)child;
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	do
+		wait_events(fixture, fixture->events + 1);
+	while (fixture->event_kind != DEVICE_GONE);
+	plug(fixture, DEVICE_WAITING);
+	assert_non_null(strstr(fixture->result.sentence, "no process"));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* ---- many ---- */
+
+#define PORTS 150
+
+static void test_many(void **state)
+{
+	struct fixture *fixture = *state;
+	struct device_request *requests = xcalloc(PORTS, sizeof(*requests));
+	struct device_result *results = xcalloc(PORTS, sizeof(*results));
+	struct attach *attaches = xcalloc(PORTS, sizeof(*attaches));
+	uint32_t ids[PORTS], *found;
+
+	if (!privileged)
+		goto out;
+	run("for i in $(seq 0 2 %d); do echo netns add n$i; done | ip -batch -", PORTS - 1);
+	for (uint32_t i = 0; i < PORTS; i++) {
+		attaches[i] = fixture->attach;
+		snprintf(attaches[i].netns, sizeof(attaches[i].netns), "n%u", i);
+		requests[i] = fixture->request;
+		requests[i].attach = &attaches[i];
+		requests[i].port_id = ids[i] = 1000 + i;
+	}
+	devices_plug(fixture->devices, requests, PORTS, results);
+	for (uint32_t i = 0; i < PORTS; i++) {
+		assert_int_equal(results[i].state, i % 2 ? DEVICE_WAITING : DEVICE_PLUGGED);
+		assert_int_equal(results[i].ifindex != 0, !(i % 2));
+	}
+	assert_int_equal(fixture->attached, PORTS / 2);
+	expect_quiet(fixture);
+
+	/* After a crash the next daemon finds them by their alias. */
+	devices_close(fixture->devices);
+	open_devices(fixture);
+	assert_int_equal(devices_list(fixture->devices, &found, NULL), PORTS / 2);
+	free(found);
+	assert_int_equal(devices_unplug(fixture->devices, ids, PORTS, NULL), 0);
+	assert_int_equal(devices_list(fixture->devices, &found, NULL), 0);
+	free(found);
+out:
+	free(attaches);
+	free(results);
+	free(requests);
+	NEEDS_ROOT();
+}
+
+/* ---- tap and tun ---- */
+
+static void test_tap(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t *found;
+
+	NEEDS_ROOT();
+	fixture->attach = (struct attach){ .kind = ATTACH_TAP, .ifname = "tap0", .queues = 4 };
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_TAP);
+	assert_int_equal(fixture->result.ifindex, if_nametoindex("tap0"));
+	assert_false(fixture->attached_while_up);
+	assert_true(prints("ip -d link show up dev tap0", "tun type tap"));
+	assert_true(prints("ip -d link show tap0", "vnet_hdr on multi_queue"));
+	assert_true(prints("ip -d link show tap0", "persist on"));
+	assert_true(prints("ip link show tap0", "mtu 1450"));
+	assert_true(prints("ip link show tap0", "alias weft blue/web1 (port 26)"));
+	assert_false(prints("ip addr show tap0", "inet"));
+	expect_right(fixture);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.changed);
+	expect_quiet(fixture);
+	run("ip link del tap0");
+	wait_events(fixture, 1);
+	assert_int_equal(fixture->event_kind, DEVICE_GONE);
+	plug(fixture, DEVICE_PLUGGED);
+	devices_close(fixture->devices);
+	open_devices(fixture);
+	assert_int_equal(devices_list(fixture->devices, &found, NULL), 1);
+	assert_int_equal(found[0], 26);
+	free(found);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_int_equal(if_nametoindex("tap0"), 0);
+}
+
+/* A tap that was there before is used, repaired, and stays. */
+static void test_tap_adopted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip tuntap add dev tap0 mode tap");
+	fixture->attach = (struct attach){ .kind = ATTACH_TAP, .ifname = "tap0", .queues = 1 };
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(prints("ip link show up dev tap0", "mtu 1450"));
+	assert_false(prints("ip link show tap0", "alias"));
+	run("ip link set tap0 down");
+	wait_events(fixture, 1);
+	assert_int_equal(fixture->event_kind, DEVICE_CHANGED);
+	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_int_not_equal(if_nametoindex("tap0"), 0);
+	assert_false(prints("ip link show up dev tap0", "tap0"));
+	fixture->attach.kind = ATTACH_TUN;
+	plug(fixture, DEVICE_FAILED);
+	assert_non_null(strstr(fixture->result.sentence, "tap0"));
+}
+
+static void test_tun(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	fixture->attach = (struct attach){ .kind = ATTACH_TUN, .ifname = "tun0" };
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_TUN);
+	assert_int_equal(fixture->result.attachment_flags, ATTACHMENT_NO_ETHERNET);
+	assert_true(prints("ip -d link show up dev tun0", "tun type tun"));
+	assert_false(prints("ip addr show tun0", "inet"));
+	expect_right(fixture);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_int_equal(if_nametoindex("tun0"), 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_plug),
+		CASE(test_not_configured),
+		CASE(test_namespace_appears),
+		CASE(test_namespace_comes_back),
+		CASE(test_device_deleted),
+		CASE(test_changed_inside),
+		CASE(test_addresses_change),
+		CASE(test_refused),
+		CASE(test_path_and_pid),
+		CASE(test_many),
+		CASE(test_tap),
+		CASE(test_tap_adopted),
+		CASE(test_tun),
+	};
+
+	return cmocka_run_group_tests_name("device", tests, make_machine, NULL);
+}
