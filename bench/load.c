@@ -148,7 +148,7 @@ static void parse_options(int argc, char **argv, struct load_options *options)
 		case 'c': options->connections = (uint32_t)parse_number(optarg, 1, 10000); break;
 		case 'x':
 			options->close_with_reset = strcmp(optarg, "reset") == 0;
-			if (!options->close_with_reset && strcmp(optarg, "fin"))
+			if (!options->close_with_reset && strcmp(optarg, "fin") != 0)
 				usage();
 			break;
 		case 'o': options->one_way = 1; break;

@@ -103,7 +103,7 @@ void load_latency(const struct load_options *options);
 void load_connect(const struct load_options *options);
 /** load_packets - small UDP packets as fast as one thread can; counts what arrives. */
 void load_packets(const struct load_options *options);
-/** load_knock - one small UDP packet every 200 us, to find out when a path opens; prints nothing. */
+/** load_knock - one small UDP packet every 200 us, to find out when a path opens. */
 void load_knock(const struct load_options *options);
 
 /**

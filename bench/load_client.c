@@ -53,26 +53,28 @@ static int compare_samples(const void *left, const void *right)
 /* @samples must be sorted and not empty. */
 static double samples_percentile_us(const struct samples *samples, uint32_t percent)
 {
-	return samples->values[(samples->count - 1) * percent / 100] / 1000.0;
+	size_t index = (samples->count - 1) * percent / 100;
+
+	return samples->values[index] / 1000.0;
 }
 
 /* Seconds all processors together were neither idle nor waiting nor stolen. */
 static double cpu_seconds(void)
 {
-	unsigned long long user, nice, system, idle, wait, interrupt, soft;
+	enum { USER, NICE, SYSTEM, IDLE, WAIT, INTERRUPT, SOFT, FIELDS };
 	FILE *file = fopen("/proc/stat", "re");
-	int count;
+	unsigned long long fields[FIELDS] = { 0 };
+	char line[512], *next = line + strlen("cpu ");
+	int i;
 
-	if (!file)
+	if (!file || !fgets(line, sizeof(line), file))
 		load_die("/proc/stat");
-	count = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
-		       &wait, &interrupt, &soft);
 	fclose(file);
-	if (count != 7) {
-		errno = EINVAL;
-		load_die("/proc/stat");
-	}
-	return (double)(user + nice + system + interrupt + soft) / (double)sysconf(_SC_CLK_TCK);
+	for (i = 0; i < FIELDS; i++)
+		fields[i] = strtoull(next, &next, 10);
+	return (double)(fields[USER] + fields[NICE] + fields[SYSTEM] + fields[INTERRUPT] +
+			fields[SOFT]) /
+	       (double)sysconf(_SC_CLK_TCK);
 }
 
 static void print_transactions(const char *test, const struct load_options *options,
@@ -327,7 +329,7 @@ void load_packets(const struct load_options *options)
 {
 	int control = connect_to(options, 0, SOCK_STREAM);
 	int socket_fd = connect_to(options, 0, SOCK_DGRAM);
-	struct load_sink sink;
+	struct load_sink sink = { 0 };
 	double cpu, seconds;
 	uint64_t sent;
 

@@ -68,6 +68,16 @@ static int attached_program(int ifindex)
 	return descriptor;
 }
 
+static uint32_t parse_number(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (end == text || *end || value > UINT32_MAX)
+		die(text, EINVAL);
+	return (uint32_t)value;
+}
+
 static void set_mac(uint8_t *to, const char *text)
 {
 	struct ether_addr address;
@@ -158,9 +168,9 @@ static uint32_t time_program(struct bench *bench, int program, uint32_t port, ui
 static void run(char **arguments)
 {
 	struct bpf_object *object = bpf_object__open_file(arguments[0], NULL);
-	uint32_t first_port = (uint32_t)atoi(arguments[6]);
+	uint32_t first_port = parse_number(arguments[6]);
 	uint32_t floor_hit, floor_first, hit, first;
-	struct bench bench = { .ifindex = atoi(arguments[1]) };
+	struct bench bench = { .ifindex = (int)parse_number(arguments[1]) };
 	int program = attached_program(bench.ifindex), at_once, error;
 
 	if (!object)
@@ -223,8 +233,8 @@ static uint32_t surrounding_prefix(uint32_t destination, uint32_t index, uint32_
 
 static void routes(char **arguments)
 {
-	struct attachment_key device = { .ifindex = (uint32_t)atoi(arguments[1]) };
-	uint32_t destination = parse_ipv4(arguments[2]), count = (uint32_t)atoi(arguments[3]);
+	struct attachment_key device = { .ifindex = parse_number(arguments[1]) };
+	uint32_t destination = parse_ipv4(arguments[2]), count = parse_number(arguments[3]);
 	struct route route = { .kind = ROUTE_BLACKHOLE };
 	struct attachment attachment;
 	struct route_key key = { 0 };
