@@ -200,8 +200,7 @@ uint8_t ip_prefix_family_length(const struct ip_prefix *prefix)
 }
 
 /* Whether the first @length bits are the same. */
-static bool same_bits(const struct ip_address *a, const struct ip_address *b,
-		      unsigned int length)
+static bool same_bits(const struct ip_address *a, const struct ip_address *b, unsigned int length)
 {
 	struct halves x = load(a);
 	struct halves y = load(b);

@@ -62,7 +62,7 @@ bool ip_address_is_loopback(const struct ip_address *address);
 bool ip_address_is_multicast(const struct ip_address *address);
 bool ip_address_is_link_local(const struct ip_address *address);
 bool ip_address_is_broadcast(const struct ip_address *address); /* 255.255.255.255 */
-bool mac_address_is_multicast(const struct mac_address *mac); /* broadcast as well */
+bool mac_address_is_multicast(const struct mac_address *mac);   /* broadcast as well */
 bool mac_address_is_zero(const struct mac_address *mac);
 
 /**

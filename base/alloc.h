@@ -20,8 +20,8 @@
 
 /* The structure of @type whose @member is at @pointer. */
 #ifndef container_of
-#define container_of(pointer, type, member) \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #endif
 
 /**
@@ -78,8 +78,7 @@ void *xmemdup(const void *memory, size_t size) __attribute__((returns_nonnull));
  *
  * Return: text owned by the caller.
  */
-char *xasprintf(const char *format, ...)
-	__attribute__((format(printf, 1, 2), returns_nonnull));
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
 /**
  * xvasprintf - as xasprintf(), from a va_list

@@ -56,8 +56,7 @@ void buf_append_char(struct buf *buf, char character);
 /**
  * buf_printf - add formatted text
  */
-void buf_printf(struct buf *buf, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * buf_vprintf - as buf_printf(), from a va_list

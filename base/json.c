@@ -57,8 +57,8 @@ int json_load_text(const char *text, size_t size, size_t size_max, json_t **docu
 		return error_set(error, EFBIG, NULL, "the document is larger than %zu bytes",
 				 size_max);
 	if (nests_too_deep(text, size))
-		return error_set(error, EINVAL, NULL,
-				 "the document nests deeper than %d levels", DEPTH_MAX);
+		return error_set(error, EINVAL, NULL, "the document nests deeper than %d levels",
+				 DEPTH_MAX);
 	result = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
 	if (!result)
 		return error_set(error, EINVAL, NULL, "not valid JSON: line %d column %d: %s",
@@ -72,21 +72,14 @@ const char *json_type_name(const json_t *value)
 	if (!value)
 		return "nothing";
 	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-		return "an object";
-	case JSON_ARRAY:
-		return "an array";
-	case JSON_STRING:
-		return "a string";
-	case JSON_INTEGER:
-		return "a whole number";
-	case JSON_REAL:
-		return "a number with a fraction";
+	case JSON_OBJECT: return "an object";
+	case JSON_ARRAY: return "an array";
+	case JSON_STRING: return "a string";
+	case JSON_INTEGER: return "a whole number";
+	case JSON_REAL: return "a number with a fraction";
 	case JSON_TRUE:
-	case JSON_FALSE:
-		return "true or false";
-	case JSON_NULL:
-		return "null";
+	case JSON_FALSE: return "true or false";
+	case JSON_NULL: return "null";
 	}
 	return "something else";
 }
@@ -100,8 +93,7 @@ static void join_path(char *path, size_t size, const char *base, const char *key
 		path[0] = '\0';
 }
 
-int json_reader_fail(struct json_reader *reader, const char *key, int code, const char *format,
-		     ...)
+int json_reader_fail(struct json_reader *reader, const char *key, int code, const char *format, ...)
 {
 	char path[sizeof(reader->path) + 128];
 	va_list arguments;
@@ -154,8 +146,7 @@ static json_t *take(struct json_reader *reader, const char *key, enum json_prese
 static bool refuse_type(struct json_reader *reader, const char *key, const char *wanted,
 			const json_t *value)
 {
-	json_reader_fail(reader, key, EINVAL, "must be %s, not %s", wanted,
-			 json_type_name(value));
+	json_reader_fail(reader, key, EINVAL, "must be %s, not %s", wanted, json_type_name(value));
 	return false;
 }
 
@@ -169,8 +160,7 @@ bool json_reader_text(struct json_reader *reader, const char *key, enum json_pre
 	if (!json_is_string(found))
 		return refuse_type(reader, key, "a string", found);
 	if (json_string_length(found) > length_max) {
-		json_reader_fail(reader, key, EINVAL, "is longer than %zu characters",
-				 length_max);
+		json_reader_fail(reader, key, EINVAL, "is longer than %zu characters", length_max);
 		return false;
 	}
 	*value = json_string_value(found);
@@ -190,9 +180,8 @@ bool json_reader_bool(struct json_reader *reader, const char *key, enum json_pre
 	return true;
 }
 
-bool json_reader_integer(struct json_reader *reader, const char *key,
-			 enum json_presence presence, int64_t minimum, int64_t maximum,
-			 int64_t *value)
+bool json_reader_integer(struct json_reader *reader, const char *key, enum json_presence presence,
+			 int64_t minimum, int64_t maximum, int64_t *value)
 {
 	json_t *found = take(reader, key, presence);
 
@@ -251,8 +240,8 @@ bool json_reader_value(struct json_reader *reader, const char *key, enum json_pr
 	return true;
 }
 
-bool json_reader_object(struct json_reader *reader, const char *key,
-			enum json_presence presence, struct json_reader *child)
+bool json_reader_object(struct json_reader *reader, const char *key, enum json_presence presence,
+			struct json_reader *child)
 {
 	char path[sizeof(reader->path)];
 	json_t *found;
@@ -264,8 +253,8 @@ bool json_reader_object(struct json_reader *reader, const char *key,
 	return true;
 }
 
-void json_reader_element(struct json_reader *parent, const char *key, size_t index,
-			 json_t *value, struct json_reader *child)
+void json_reader_element(struct json_reader *parent, const char *key, size_t index, json_t *value,
+			 struct json_reader *child)
 {
 	char path[sizeof(parent->path) + 160];
 	size_t used;

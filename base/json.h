@@ -21,7 +21,7 @@
 #define JSON_READER_KEYS_MAX 48
 
 enum json_presence {
-	JSON_OPTIONAL,	/* absent or null: the result keeps what it had */
+	JSON_OPTIONAL, /* absent or null: the result keeps what it had */
 	JSON_REQUIRED,
 };
 
@@ -71,17 +71,16 @@ bool json_reader_bool(struct json_reader *reader, const char *key, enum json_pre
 		      bool *value);
 
 /** json_reader_integer - a whole number from @minimum to @maximum */
-bool json_reader_integer(struct json_reader *reader, const char *key,
-			 enum json_presence presence, int64_t minimum, int64_t maximum,
-			 int64_t *value);
+bool json_reader_integer(struct json_reader *reader, const char *key, enum json_presence presence,
+			 int64_t minimum, int64_t maximum, int64_t *value);
 
 /** json_reader_array - an array of at most @count_max elements; borrowed */
 bool json_reader_array(struct json_reader *reader, const char *key, enum json_presence presence,
 		       size_t count_max, json_t **value);
 
 /** json_reader_object - a reader for the object under @key; finish it like its parent */
-bool json_reader_object(struct json_reader *reader, const char *key,
-			enum json_presence presence, struct json_reader *child);
+bool json_reader_object(struct json_reader *reader, const char *key, enum json_presence presence,
+			struct json_reader *child);
 
 /** json_reader_value - whatever is there, type unseen; borrowed */
 bool json_reader_value(struct json_reader *reader, const char *key, enum json_presence presence,
@@ -92,8 +91,8 @@ bool json_reader_names(struct json_reader *reader, const char *key, enum json_pr
 		       json_t **value);
 
 /** json_reader_element - a reader for element @index of the array under @key */
-void json_reader_element(struct json_reader *parent, const char *key, size_t index,
-			 json_t *value, struct json_reader *child);
+void json_reader_element(struct json_reader *parent, const char *key, size_t index, json_t *value,
+			 struct json_reader *child);
 
 /** json_reader_member - a reader for the object called @name below the names under @key */
 void json_reader_member(struct json_reader *parent, const char *key, const char *name,
@@ -105,8 +104,8 @@ void json_reader_member(struct json_reader *parent, const char *key, const char 
  *
  * Return: the negative errno recorded (that of an earlier failure, if there was one).
  */
-int json_reader_fail(struct json_reader *reader, const char *key, int code, const char *format,
-		     ...) __attribute__((format(printf, 4, 5)));
+int json_reader_fail(struct json_reader *reader, const char *key, int code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /** json_reader_failed - whether something was wrong already */
 bool json_reader_failed(const struct json_reader *reader);

@@ -20,7 +20,10 @@ struct list {
 };
 
 /* A list that is empty, for static objects: struct list all = LIST_EMPTY(all); */
-#define LIST_EMPTY(name) { &(name), &(name) }
+#define LIST_EMPTY(name)                                                                           \
+	{                                                                                          \
+		&(name), &(name)                                                                   \
+	}
 
 /**
  * list_init - make @list an empty list, or a node that is in none
@@ -102,17 +105,16 @@ void list_splice_back(struct list *list, struct list *from);
 size_t list_count(const struct list *list);
 
 /* for each: `item` is a pointer to the object, `member` its struct list. */
-#define LIST_FOR_EACH(item, list, member) \
-	for ((item) = container_of((list)->next, __typeof__(*(item)), member); \
-	     &(item)->member != (list); \
+#define LIST_FOR_EACH(item, list, member)                                                          \
+	for ((item) = container_of((list)->next, __typeof__(*(item)), member);                     \
+	     &(item)->member != (list);                                                            \
 	     (item) = container_of((item)->member.next, __typeof__(*(item)), member))
 
 /* The same where the body may remove (and free) `item`; `following` is a second pointer. */
-#define LIST_FOR_EACH_SAFE(item, following, list, member) \
-	for ((item) = container_of((list)->next, __typeof__(*(item)), member), \
-	    (following) = container_of((item)->member.next, __typeof__(*(item)), member); \
-	     &(item)->member != (list); \
-	     (item) = (following), \
+#define LIST_FOR_EACH_SAFE(item, following, list, member)                                          \
+	for ((item) = container_of((list)->next, __typeof__(*(item)), member),                     \
+	    (following) = container_of((item)->member.next, __typeof__(*(item)), member);          \
+	     &(item)->member != (list); (item) = (following),                                      \
 	    (following) = container_of((item)->member.next, __typeof__(*(item)), member))
 
 #endif

@@ -86,10 +86,10 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, event, " " __VA_ARGS__)
 
 /* The same with a token bucket per call site: log_limited(LOG_LEVEL_WARNING, "…", "…", …). */
-#define log_limited(level, event, ...) \
-	do { \
-		static struct log_limit log_limit_here; \
-		log_write_limited(&log_limit_here, level, event, " " __VA_ARGS__); \
+#define log_limited(level, event, ...)                                                             \
+	do {                                                                                       \
+		static struct log_limit log_limit_here;                                            \
+		log_write_limited(&log_limit_here, level, event, " " __VA_ARGS__);                 \
 	} while (0)
 
 #endif

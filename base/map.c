@@ -118,8 +118,7 @@ size_t map_count(const struct map *map)
 }
 
 /* Return: the slot that holds the key, or NULL. */
-static uint32_t *find_slot(const struct map *map, const void *key, size_t key_size,
-			   uint32_t hash)
+static uint32_t *find_slot(const struct map *map, const void *key, size_t key_size, uint32_t hash)
 {
 	uint32_t mask = map->slot_count - 1;
 

@@ -105,7 +105,6 @@ void *map_put_u32(struct map *map, uint32_t key, void *value);
 void *map_remove_u32(struct map *map, uint32_t key);
 
 /* MAP_FOR_EACH(&map, it) { use it.key, it.value } */
-#define MAP_FOR_EACH(map, name) \
-	for (struct map_iterator name = { 0 }; map_next(map, &name);)
+#define MAP_FOR_EACH(map, name) for (struct map_iterator name = { 0 }; map_next(map, &name);)
 
 #endif

@@ -87,7 +87,7 @@ int netlink_open_socket(struct mnl_socket **socket, int netns_fd, unsigned int g
 int netlink_open(struct netlink **netlink, int netns_fd, struct error *error)
 {
 	struct timeval patience = { .tv_sec = 10 };
-	struct mnl_socket *socket;
+	struct mnl_socket *socket = NULL;
 	struct netlink *fresh;
 	int one = 1;
 	int result;
@@ -137,8 +137,8 @@ int netlink_check_name(const char *name, struct error *error)
 	size_t length = strnlen(name, IFNAMSIZ);
 
 	/* '%' is a pattern to the kernel, which would invent a name. */
-	if (!length || length >= IFNAMSIZ || strpbrk(name, "/%: \t\n") ||
-	    strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (!length || length >= IFNAMSIZ || strpbrk(name, "/%: \t\n") || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0)
 		return error_set(error, EINVAL, NULL, "\"%.32s\" is no name for a device", name);
 	return 0;
 }
@@ -165,8 +165,7 @@ static const char *kernel_text(const struct nlmsghdr *message)
 	return NULL;
 }
 
-static int refused(const struct nlmsghdr *message, int code, const char *what,
-		   struct error *error)
+static int refused(const struct nlmsghdr *message, int code, const char *what, struct error *error)
 {
 	const char *text = kernel_text(message);
 
@@ -200,8 +199,7 @@ static ssize_t receive(struct netlink *netlink, struct error *error)
 	}
 }
 
-static int transmit(struct netlink *netlink, const void *data, size_t size,
-		    struct error *error)
+static int transmit(struct netlink *netlink, const void *data, size_t size, struct error *error)
 {
 	if (mnl_socket_sendto(netlink->socket, data, size) < 0)
 		return error_set(error, errno, NULL, "cannot send to rtnetlink: %s",
@@ -224,7 +222,8 @@ struct nlmsghdr *netlink_request(struct netlink *netlink, uint16_t type, uint16_
 	return message;
 }
 
-static void enqueue(struct netlink *netlink, const struct nlmsghdr *message, char *what)
+/* Return: the request in the queue, whose description is still to be set. */
+static struct request *enqueue(struct netlink *netlink, const struct nlmsghdr *message)
 {
 	static const char padding[NLMSG_ALIGNTO];
 	size_t size = message->nlmsg_len;
@@ -236,8 +235,8 @@ static void enqueue(struct netlink *netlink, const struct nlmsghdr *message, cha
 	}
 	buf_append(&netlink->queue, message, size);
 	buf_append(&netlink->queue, padding, NLMSG_ALIGN(size) - size);
-	netlink->requests[netlink->request_count++] =
-		(struct request){ .end = netlink->queue.size, .what = what };
+	netlink->requests[netlink->request_count] = (struct request){ .end = netlink->queue.size };
+	return &netlink->requests[netlink->request_count++];
 }
 
 int netlink_finish(struct netlink *netlink, struct nlmsghdr *message, struct error *error,
@@ -246,7 +245,7 @@ int netlink_finish(struct netlink *netlink, struct nlmsghdr *message, struct err
 	va_list arguments;
 
 	va_start(arguments, what);
-	enqueue(netlink, message, xvasprintf(what, arguments));
+	enqueue(netlink, message)->what = xvasprintf(what, arguments);
 	va_end(arguments);
 	if (netlink->batching)
 		return 0;
@@ -375,8 +374,8 @@ struct harvest {
 	bool interrupted; /* the list changed while it was read */
 };
 
-static int take_answer(const struct nlmsghdr *message, struct harvest *harvest,
-		       const char *what, struct error *error)
+static int take_answer(const struct nlmsghdr *message, struct harvest *harvest, const char *what,
+		       struct error *error)
 {
 	static const char padding[NLMSG_ALIGNTO];
 	int code;
@@ -389,8 +388,7 @@ static int take_answer(const struct nlmsghdr *message, struct harvest *harvest,
 		return code ? refused(message, code, what, error) : 0;
 	}
 	buf_append(&harvest->data, message, message->nlmsg_len);
-	buf_append(&harvest->data, padding,
-		   NLMSG_ALIGN(message->nlmsg_len) - message->nlmsg_len);
+	buf_append(&harvest->data, padding, NLMSG_ALIGN(message->nlmsg_len) - message->nlmsg_len);
 	return 0;
 }
 

@@ -63,8 +63,7 @@ static uint8_t scope_of(const struct ip_address *address)
 }
 
 static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags,
-			  const struct address_info *address, const char *verb,
-			  struct error *error)
+			  const struct address_info *address, const char *verb, struct error *error)
 {
 	const struct ip_address *local = &address->address.address;
 	char text[IP_PREFIX_TEXT_SIZE];
@@ -73,8 +72,7 @@ static int change_address(struct netlink *netlink, uint16_t type, uint16_t flags
 
 	ip_prefix_format(&address->address, text);
 	if (ip_address_is_ipv4(local) && address->address.length < IPV4_OFFSET)
-		return error_set(error, EINVAL, NULL, "%s has no length an address can have",
-				 text);
+		return error_set(error, EINVAL, NULL, "%s has no length an address can have", text);
 	message = netlink_request(netlink, type, flags, sizeof(*body), &body);
 	body->ifa_family = address_family(local);
 	body->ifa_prefixlen = ip_prefix_family_length(&address->address);
@@ -215,11 +213,9 @@ static int change_route(struct netlink *netlink, uint16_t type, uint16_t flags,
 	return netlink_finish(netlink, message, error, "%s route %s", verb, text);
 }
 
-int netlink_route_add(struct netlink *netlink, const struct route_info *route,
-		      struct error *error)
+int netlink_route_add(struct netlink *netlink, const struct route_info *route, struct error *error)
 {
-	return change_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route, "add",
-			    error);
+	return change_route(netlink, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route, "add", error);
 }
 
 int netlink_route_delete(struct netlink *netlink, const struct route_info *route,
@@ -244,15 +240,9 @@ static void parse_route_attribute(const struct nlattr *attribute, struct route_i
 	bool is_u32 = mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t);
 
 	switch (mnl_attr_get_type(attribute)) {
-	case RTA_DST:
-		parse_address(attribute, &route->destination.address);
-		break;
-	case RTA_GATEWAY:
-		route->has_gateway = parse_address(attribute, &route->gateway);
-		break;
-	case RTA_VIA:
-		parse_via(attribute, route);
-		break;
+	case RTA_DST: parse_address(attribute, &route->destination.address); break;
+	case RTA_GATEWAY: route->has_gateway = parse_address(attribute, &route->gateway); break;
+	case RTA_VIA: parse_via(attribute, route); break;
 	case RTA_OIF:
 		if (is_u32)
 			route->ifindex = mnl_attr_get_u32(attribute);
@@ -265,8 +255,7 @@ static void parse_route_attribute(const struct nlattr *attribute, struct route_i
 		if (is_u32)
 			route->table = mnl_attr_get_u32(attribute);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -283,8 +272,8 @@ static void list_route(void *context, const struct nlmsghdr *message)
 	struct route_info route = { 0 };
 
 	if (message->nlmsg_type != RTM_NEWROUTE ||
-	    message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) ||
-	    body->rtm_type != RTN_UNICAST || (body->rtm_flags & RTM_F_CLONED))
+	    message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) || body->rtm_type != RTN_UNICAST ||
+	    (body->rtm_flags & RTM_F_CLONED))
 		return;
 	if (body->rtm_family == AF_INET)
 		route.destination.address = ip_address_from_ipv4(0);
@@ -294,8 +283,9 @@ static void list_route(void *context, const struct nlmsghdr *message)
 		(uint8_t)(body->rtm_dst_len + (body->rtm_family == AF_INET ? IPV4_OFFSET : 0));
 	route.table = body->rtm_table;
 	route.onlink = body->rtm_flags & RTNH_F_ONLINK;
-	mnl_attr_for_each(attribute, message, sizeof(*body))
+	mnl_attr_for_each(attribute, message, sizeof(*body)) {
 		parse_route_attribute(attribute, &route);
+	}
 	if (route.table != RT_TABLE_LOCAL)
 		listing->callback(listing->context, &route);
 }
@@ -313,8 +303,7 @@ int netlink_route_list(struct netlink *netlink, route_callback *callback, void *
 
 		message = netlink_request(netlink, RTM_GETROUTE, NLM_F_DUMP, sizeof(*body), &body);
 		body->rtm_family = families[i];
-		result = netlink_ask(netlink, message, list_route, &listing, error,
-				     "list routes");
+		result = netlink_ask(netlink, message, list_route, &listing, error, "list routes");
 		if (result)
 			return result;
 	}

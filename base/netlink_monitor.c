@@ -19,7 +19,7 @@
 
 #define QUEUE_SIZE (4 << 20)
 #define RECEIVE_SIZE 65536
-#define GROUP_BIT(group) (1U << ((group) - 1))
+#define GROUP_BIT(group) (1U << ((group)-1))
 
 struct netlink_monitor {
 	struct mnl_socket *socket;
@@ -37,8 +37,7 @@ int netlink_monitor_open(struct netlink_monitor **monitor, int netns_fd, bool al
 	int one = 1;
 	int result;
 
-	result = netlink_open_socket(&socket, netns_fd, GROUP_BIT(RTNLGRP_LINK), QUEUE_SIZE,
-				     error);
+	result = netlink_open_socket(&socket, netns_fd, GROUP_BIT(RTNLGRP_LINK), QUEUE_SIZE, error);
 	if (result)
 		return result;
 	if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) ||
@@ -75,8 +74,7 @@ static int32_t origin(struct msghdr *header)
 	return id;
 }
 
-static void report_namespace_gone(struct netlink_monitor *monitor,
-				  const struct nlmsghdr *message)
+static void report_namespace_gone(struct netlink_monitor *monitor, const struct nlmsghdr *message)
 {
 	struct link_event event = { .kind = LINK_EVENT_NETNSID_GONE };
 	const struct nlattr *attribute;
@@ -90,8 +88,7 @@ static void report_namespace_gone(struct netlink_monitor *monitor,
 	}
 }
 
-static void report(struct netlink_monitor *monitor, const struct nlmsghdr *message,
-		   int32_t netnsid)
+static void report(struct netlink_monitor *monitor, const struct nlmsghdr *message, int32_t netnsid)
 {
 	struct link_event event = { .kind = LINK_EVENT_CHANGED };
 

@@ -15,10 +15,10 @@
 #include "base/netlink.h"
 
 enum link_event_kind {
-	LINK_EVENT_CHANGED,	/* made, or any property changed: link holds what it is now */
-	LINK_EVENT_DELETED,	/* gone, or moved to another namespace: link holds what it was */
+	LINK_EVENT_CHANGED,      /* made, or any property changed: link holds what it is now */
+	LINK_EVENT_DELETED,      /* gone, or moved to another namespace: link holds what it was */
 	LINK_EVENT_NETNSID_GONE, /* the namespace link.netnsid ended; no other field is set */
-	LINK_EVENT_LOST,	/* events were dropped: list again; nothing else is set */
+	LINK_EVENT_LOST,         /* events were dropped: list again; nothing else is set */
 };
 
 struct link_event {

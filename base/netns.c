@@ -68,8 +68,7 @@ int netns_open_name(const char *name, struct error *error)
 	name_path(name, path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return error_set(error, ENOENT, NULL, "there is no network namespace \"%s\"",
-				 name);
+		return error_set(error, ENOENT, NULL, "there is no network namespace \"%s\"", name);
 	if (fd < 0)
 		return error_set(error, errno, NULL, "cannot open network namespace \"%s\": %s",
 				 name, strerror(errno));
@@ -78,8 +77,8 @@ int netns_open_name(const char *name, struct error *error)
 		return fd;
 	close(fd);
 	if (result == -EAGAIN)
-		return error_set(error, EAGAIN, NULL,
-				 "%s has no network namespace mounted on it", path);
+		return error_set(error, EAGAIN, NULL, "%s has no network namespace mounted on it",
+				 path);
 	return error_set(error, result, NULL, "%s is not a network namespace", path);
 }
 
@@ -218,8 +217,8 @@ int netns_create(const char *name, struct error *error)
 	name_path(name, path);
 	fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 	if (fd < 0 && errno == EEXIST)
-		return error_set(error, EEXIST, NULL,
-				 "there is a network namespace \"%s\" already", name);
+		return error_set(error, EEXIST, NULL, "there is a network namespace \"%s\" already",
+				 name);
 	if (fd < 0)
 		return error_set(error, errno, NULL, "cannot make %s: %s", path, strerror(errno));
 	close(fd);
@@ -245,8 +244,7 @@ int netns_delete(const char *name, struct error *error)
 	if (unlink(path) == 0)
 		return 0;
 	if (errno == ENOENT)
-		return error_set(error, ENOENT, NULL, "there is no network namespace \"%s\"",
-				 name);
+		return error_set(error, ENOENT, NULL, "there is no network namespace \"%s\"", name);
 	return error_set(error, errno, NULL, "cannot remove %s: %s", path, strerror(errno));
 }
 
@@ -256,8 +254,8 @@ int netns_write_sysctl(int netns_fd, const char *key, const char *value, struct 
 	int result;
 	int saved;
 
-	if (strstr(key, "..") || snprintf(path, sizeof(path), "/proc/sys/net/%s", key) >=
-					 (int)sizeof(path))
+	if (strstr(key, "..") ||
+	    snprintf(path, sizeof(path), "/proc/sys/net/%s", key) >= (int)sizeof(path))
 		return error_set(error, EINVAL, NULL, "\"%.64s\" is no name of a sysctl", key);
 	saved = netns_enter(netns_fd, error);
 	if (saved < 0)

@@ -185,8 +185,7 @@ static int open_all(struct netns_watch *watch, struct error *error)
 	if (watch->epoll_fd < 0 || watch->inotify_fd < 0 || watch->mountinfo_fd < 0 ||
 	    inotify_add_watch(watch->inotify_fd, NETNS_DIRECTORY,
 			      IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO) < 0 ||
-	    add(watch, watch->inotify_fd, EPOLLIN) ||
-	    add(watch, watch->mountinfo_fd, EPOLLPRI))
+	    add(watch, watch->inotify_fd, EPOLLIN) || add(watch, watch->mountinfo_fd, EPOLLPRI))
 		return error_set(error, errno, NULL, "cannot watch " NETNS_DIRECTORY ": %s",
 				 strerror(errno));
 	/* After the watch: what is made in between is seen twice, and reported once. */

@@ -35,8 +35,8 @@ static int attach_failed(const struct tap_options *options, int code, struct err
 				 options->name, options->multi_queue ? "multi-queue " : "", kind);
 	if (code == EPERM)
 		return error_set(error, code, NULL,
-				 "cannot open %s %s: it needs CAP_NET_ADMIN or another owner",
-				 kind, options->name);
+				 "cannot open %s %s: it needs CAP_NET_ADMIN or another owner", kind,
+				 options->name);
 	return fail(error, code, "open", options->name);
 }
 

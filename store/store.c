@@ -67,8 +67,8 @@ static int check_change(const struct store *store, const struct store_change *ch
 	return 0;
 }
 
-static int check_transaction(const struct store *store,
-			     const struct store_transaction *transaction, struct error *error)
+static int check_transaction(const struct store *store, const struct store_transaction *transaction,
+			     struct error *error)
 {
 	int result = 0;
 
@@ -79,8 +79,7 @@ static int check_transaction(const struct store *store,
 	return result;
 }
 
-int store_compare_failed(const struct store_compare *compare, uint64_t found,
-			 struct error *error)
+int store_compare_failed(const struct store_compare *compare, uint64_t found, struct error *error)
 {
 	if (compare->requirement == STORE_REQUIRE_EXISTING || (!found && compare->revision))
 		return error_set(error, EAGAIN, compare->key, "%s does not exist", compare->key);
@@ -165,9 +164,9 @@ static void add_compare(struct store_transaction *transaction, struct store_comp
 {
 	if (transaction->compare_count == transaction->compare_capacity) {
 		transaction->compare_capacity = transaction->compare_capacity * 2 + 8;
-		transaction->compares =
-			xreallocarray(transaction->compares, transaction->compare_capacity,
-				      sizeof(*transaction->compares));
+		transaction->compares = xreallocarray(transaction->compares,
+						      transaction->compare_capacity,
+						      sizeof(*transaction->compares));
 	}
 	transaction->compares[transaction->compare_count++] = compare;
 }
@@ -176,9 +175,9 @@ static void add_change(struct store_transaction *transaction, struct store_chang
 {
 	if (transaction->change_count == transaction->change_capacity) {
 		transaction->change_capacity = transaction->change_capacity * 2 + 8;
-		transaction->changes =
-			xreallocarray(transaction->changes, transaction->change_capacity,
-				      sizeof(*transaction->changes));
+		transaction->changes = xreallocarray(transaction->changes,
+						     transaction->change_capacity,
+						     sizeof(*transaction->changes));
 	}
 	transaction->changes[transaction->change_count++] = change;
 }

@@ -208,8 +208,7 @@ int store_dispatch(struct store *store, struct error *error);
  *
  * Opening a store gives every lease its full time again. Return: 0 or negative errno.
  */
-int store_lease_grant(struct store *store, uint64_t ttl_ms, uint64_t *lease,
-		      struct error *error);
+int store_lease_grant(struct store *store, uint64_t ttl_ms, uint64_t *lease, struct error *error);
 
 /** store_lease_keepalive - the full time again. Return: 0, or -ENOENT if it has expired. */
 int store_lease_keepalive(struct store *store, uint64_t lease, struct error *error);

@@ -73,8 +73,7 @@ static int compare_keys(const void *a, const void *b)
 static int walk(struct memory_store *self, const char *prefix, bool live, uint64_t after,
 		store_item_callback *callback, void *context)
 {
-	const struct entry **found =
-		xcalloc(map_count(&self->entries), sizeof(struct entry *));
+	const struct entry **found = xcalloc(map_count(&self->entries), sizeof(struct entry *));
 	size_t prefix_len = strlen(prefix);
 	size_t count = 0;
 	int result = 0;
@@ -124,8 +123,7 @@ static int check(struct memory_store *self, const struct store_compare *compare,
 }
 
 /* Return: true if anything changed. */
-static bool apply(struct memory_store *self, const struct store_change *change,
-		  uint64_t revision)
+static bool apply(struct memory_store *self, const struct store_change *change, uint64_t revision)
 {
 	struct entry *entry = map_get_text(&self->entries, change->key);
 

@@ -101,7 +101,6 @@ void store_leases_arm(struct store *store);
 bool store_lease_exists(const struct store *store, uint64_t lease);
 
 /* -EAGAIN with the sentence that fits the comparison that failed; @found 0: no such key. */
-int store_compare_failed(const struct store_compare *compare, uint64_t found,
-			 struct error *error);
+int store_compare_failed(const struct store_compare *compare, uint64_t found, struct error *error);
 
 #endif

@@ -105,12 +105,10 @@ int sqlite_store_error(const char *path, sqlite3 *database, int code, struct err
 	const char *text = database ? sqlite3_errmsg(database) : sqlite3_errstr(code);
 
 	switch (code & 0xff) {
-	case SQLITE_NOMEM:
-		abort();
+	case SQLITE_NOMEM: abort();
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return error_set(error, EBUSY, NULL, "another process holds the database %s",
-				 path);
+		return error_set(error, EBUSY, NULL, "another process holds the database %s", path);
 	case SQLITE_FULL:
 		return error_set(error, ENOSPC, NULL,
 				 "the disk that holds %s is full; nothing was changed", path);
@@ -118,8 +116,7 @@ int sqlite_store_error(const char *path, sqlite3 *database, int code, struct err
 		return error_set(error, EROFS, NULL,
 				 "the database %s cannot be written; nothing was changed", path);
 	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-		return io_error(path, database, error);
+	case SQLITE_CANTOPEN: return io_error(path, database, error);
 	case SQLITE_NOTADB:
 		return error_set(error, EUCLEAN, NULL, "%s is not a database: move it away", path);
 	case SQLITE_CORRUPT:
@@ -127,8 +124,7 @@ int sqlite_store_error(const char *path, sqlite3 *database, int code, struct err
 				 "the database %s is damaged (%s): put a copy of it back, or move "
 				 "it away and apply the intent again",
 				 path, text);
-	default:
-		return error_set(error, EIO, NULL, "the database %s failed: %s", path, text);
+	default: return error_set(error, EIO, NULL, "the database %s failed: %s", path, text);
 	}
 }
 
@@ -195,7 +191,7 @@ static int check_damage(struct sqlite_store *self, struct error *error)
 
 static int check_layout(struct sqlite_store *self, struct error *error)
 {
-	uint64_t version;
+	uint64_t version = 0;
 	int result;
 	int code;
 

@@ -81,8 +81,8 @@ static int collect(void *context, const struct store_item *item)
 
 	if (harvest->count == harvest->capacity) {
 		harvest->capacity = harvest->capacity * 2 + 16;
-		harvest->items = xreallocarray(harvest->items, harvest->capacity,
-					       sizeof(*harvest->items));
+		harvest->items =
+			xreallocarray(harvest->items, harvest->capacity, sizeof(*harvest->items));
 	}
 	copy = &harvest->items[harvest->count++];
 	*copy = *item;

@@ -54,12 +54,12 @@ static inline int private_machine_enter(void **state)
 }
 
 /* First line of each test. */
-#define REQUIRE_PRIVATE_MACHINE() \
-	do { \
-		if (private_machine_lacks) { \
-			print_message("# skipped: %s\n", private_machine_lacks); \
-			skip(); \
-		} \
+#define REQUIRE_PRIVATE_MACHINE()                                                                  \
+	do {                                                                                       \
+		if (private_machine_lacks) {                                                       \
+			print_message("# skipped: %s\n", private_machine_lacks);                   \
+			skip();                                                                    \
+		}                                                                                  \
 	} while (0)
 
 #endif

@@ -58,10 +58,29 @@ static void test_address_text(void **state)
 static void test_address_refused(void **state)
 {
 	static const char *const bad[] = {
-		"",	      "1",	  "1.2.3",    "1.2.3.4.5",   "256.1.1.1",      "01.2.3.4",
-		"1.2.3.04",   " 1.2.3.4", "1.2.3.4 ", "1.2.3.4/24",  "1.2.3.4x",       "0x1.2.3.4",
-		":",	      ":::",	  "1::2::3",  "fe80::1%eth0", "::ffff:1.2.3.4", "12345::",
-		"1:2:3:4:5:6:7", "g::", "::ffff:102:304", "1:2:3:4:5:6:7:8:9", "-1.2.3.4",
+		"",
+		"1",
+		"1.2.3",
+		"1.2.3.4.5",
+		"256.1.1.1",
+		"01.2.3.4",
+		"1.2.3.04",
+		" 1.2.3.4",
+		"1.2.3.4 ",
+		"1.2.3.4/24",
+		"1.2.3.4x",
+		"0x1.2.3.4",
+		":",
+		":::",
+		"1::2::3",
+		"fe80::1%eth0",
+		"::ffff:1.2.3.4",
+		"12345::",
+		"1:2:3:4:5:6:7",
+		"g::",
+		"::ffff:102:304",
+		"1:2:3:4:5:6:7:8:9",
+		"-1.2.3.4",
 	};
 	struct ip_address address = address_of("9.9.9.9");
 
@@ -76,13 +95,26 @@ static void test_address_refused(void **state)
 static void test_prefix_text(void **state)
 {
 	static const char *const good[] = {
-		"0.0.0.0/0", "10.0.0.0/8", "10.0.1.7/24", "1.2.3.4/32", "::/0",
-		"fd00:b::/48", "::1/128", "fe80::/10",
+		"0.0.0.0/0", "10.0.0.0/8",  "10.0.1.7/24", "1.2.3.4/32",
+		"::/0",      "fd00:b::/48", "::1/128",     "fe80::/10",
 	};
 	static const char *const bad[] = {
-		"",	     "/",	   "/24",	"1.2.3.4",   "1.2.3.4/",  "1.2.3.4/33",
-		"1.2.3.4/024", "1.2.3.4/+8", "1.2.3.4/8 ", "1.2.3.4/8/8", "::/129",   "::/-1",
-		"1.2.3.4/00", "1.2.3/24",  "::/4294967297", "fffffffffffffffffffffffffffffffffffff"
+		"",
+		"/",
+		"/24",
+		"1.2.3.4",
+		"1.2.3.4/",
+		"1.2.3.4/33",
+		"1.2.3.4/024",
+		"1.2.3.4/+8",
+		"1.2.3.4/8 ",
+		"1.2.3.4/8/8",
+		"::/129",
+		"::/-1",
+		"1.2.3.4/00",
+		"1.2.3/24",
+		"::/4294967297",
+		"fffffffffffffffffffffffffffffffffffff"
 		"ffffffffffffffffffffffffffffffff/3",
 	};
 	char text[IP_PREFIX_TEXT_SIZE];
@@ -114,9 +146,13 @@ static void test_prefix_text(void **state)
 
 static void test_mac(void **state)
 {
-	static const char *const bad[] = { "", "aa:bb:cc:dd:ee", "aa:bb:cc:dd:ee:f",
-					   "aa:bb:cc:dd:ee:fg", "aa-bb-cc-dd-ee-ff",
-					   "aa:bb:cc:dd:ee:ff:00", "aabbccddeeff",
+	static const char *const bad[] = { "",
+					   "aa:bb:cc:dd:ee",
+					   "aa:bb:cc:dd:ee:f",
+					   "aa:bb:cc:dd:ee:fg",
+					   "aa-bb-cc-dd-ee-ff",
+					   "aa:bb:cc:dd:ee:ff:00",
+					   "aabbccddeeff",
 					   "a:bb:cc:dd:ee:ff0" };
 	char text[MAC_ADDRESS_TEXT_SIZE];
 	struct mac_address mac;
@@ -144,13 +180,20 @@ static void test_contains(void **state)
 		const char *address;
 		bool contained;
 	} cases[] = {
-		{ "10.0.0.0/8", "10.255.0.1", true },  { "10.0.0.0/8", "11.0.0.0", false },
-		{ "10.0.1.7/24", "10.0.1.99", true },  { "0.0.0.0/0", "255.1.2.3", true },
-		{ "0.0.0.0/0", "::1", false },	       { "::/0", "::1", true },
-		{ "::/0", "10.0.0.1", false },	       { "::/64", "10.0.0.1", false },
-		{ "fd00::/64", "fd00::ffff", true },   { "fd00::/64", "fd00:0:0:1::", false },
-		{ "fd00::/65", "fd00::8000:0:0:0", false }, { "1.2.3.4/32", "1.2.3.4", true },
-		{ "1.2.3.4/32", "1.2.3.5", false },    { "fd00::1/128", "fd00::1", true },
+		{ "10.0.0.0/8", "10.255.0.1", true },
+		{ "10.0.0.0/8", "11.0.0.0", false },
+		{ "10.0.1.7/24", "10.0.1.99", true },
+		{ "0.0.0.0/0", "255.1.2.3", true },
+		{ "0.0.0.0/0", "::1", false },
+		{ "::/0", "::1", true },
+		{ "::/0", "10.0.0.1", false },
+		{ "::/64", "10.0.0.1", false },
+		{ "fd00::/64", "fd00::ffff", true },
+		{ "fd00::/64", "fd00:0:0:1::", false },
+		{ "fd00::/65", "fd00::8000:0:0:0", false },
+		{ "1.2.3.4/32", "1.2.3.4", true },
+		{ "1.2.3.4/32", "1.2.3.5", false },
+		{ "fd00::1/128", "fd00::1", true },
 	};
 
 	(void)state;
@@ -330,7 +373,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_text),  cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_contains),     cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_canonical),    cmocka_unit_test(test_range),
-		cmocka_unit_test(test_add),	     cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_add),          cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_ipv4),
 	};
 

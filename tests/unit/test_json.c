@@ -19,8 +19,17 @@ static json_t *load(const char *text)
 static void test_load(void **state)
 {
 	static const char *const bad[] = {
-		"", "{", "{\"a\":1,\"a\":2}", "{\"a\":1} x", "{\"a\":\"\\u0000\"}", "\"text\"",
-		"{'a':1}", "{\"a\":01}", "{\"a\":\"\xff\"}", "{\"a\":1e999}", "[1,]",
+		"",
+		"{",
+		"{\"a\":1,\"a\":2}",
+		"{\"a\":1} x",
+		"{\"a\":\"\\u0000\"}",
+		"\"text\"",
+		"{'a':1}",
+		"{\"a\":01}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":1e999}",
+		"[1,]",
 	};
 	struct error error;
 	json_t *document = NULL;
@@ -54,8 +63,7 @@ static void test_depth(void **state)
 	buf_reset(&text);
 	for (int i = 0; i < 100000; i++)
 		buf_append_char(&text, '[');
-	assert_int_equal(json_load_text(text.data, text.size, 1 << 20, &document, &error),
-			 -EINVAL);
+	assert_int_equal(json_load_text(text.data, text.size, 1 << 20, &document, &error), -EINVAL);
 	assert_non_null(strstr(error.text, "deeper"));
 	buf_fini(&text);
 }
@@ -108,24 +116,14 @@ static void expect_refusal(const char *text, enum way way, const char *words)
 
 	json_reader_init(&reader, document, "vpcs.blue", &error);
 	switch (way) {
-	case TEXT:
-		assert_false(json_reader_text(&reader, "k", JSON_REQUIRED, 4, &name));
-		break;
-	case BOOL:
-		assert_false(json_reader_bool(&reader, "k", JSON_REQUIRED, &truth));
-		break;
+	case TEXT: assert_false(json_reader_text(&reader, "k", JSON_REQUIRED, 4, &name)); break;
+	case BOOL: assert_false(json_reader_bool(&reader, "k", JSON_REQUIRED, &truth)); break;
 	case INTEGER:
 		assert_false(json_reader_integer(&reader, "k", JSON_REQUIRED, -5, 5, &number));
 		break;
-	case ARRAY:
-		assert_false(json_reader_array(&reader, "k", JSON_REQUIRED, 2, &value));
-		break;
-	case OBJECT:
-		assert_false(json_reader_object(&reader, "k", JSON_REQUIRED, &child));
-		break;
-	case NAMES:
-		assert_false(json_reader_names(&reader, "k", JSON_REQUIRED, &value));
-		break;
+	case ARRAY: assert_false(json_reader_array(&reader, "k", JSON_REQUIRED, 2, &value)); break;
+	case OBJECT: assert_false(json_reader_object(&reader, "k", JSON_REQUIRED, &child)); break;
+	case NAMES: assert_false(json_reader_names(&reader, "k", JSON_REQUIRED, &value)); break;
 	}
 	assert_true(json_reader_failed(&reader));
 	/* What follows does nothing, and the first refusal stays. */
@@ -216,9 +214,9 @@ static void test_long_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_load),	 cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_reader),	 cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_unknown),	 cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_load),       cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_reader),     cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_unknown),    cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_long_paths),
 	};
 

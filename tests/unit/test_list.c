@@ -22,8 +22,9 @@ static int sum_as_digits(struct list *list)
 
 static void test_order(void **state)
 {
-	struct thing things[4] = { { .number = 1 }, { .number = 2 }, { .number = 3 },
-				   { .number = 4 } };
+	struct thing things[4] = {
+		{ .number = 1 }, { .number = 2 }, { .number = 3 }, { .number = 4 }
+	};
 	struct list list = LIST_EMPTY(list);
 
 	(void)state;

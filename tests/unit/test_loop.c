@@ -436,12 +436,18 @@ static void test_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LOOP_TEST(test_timer_order),	    LOOP_TEST(test_timer_equal),
-		LOOP_TEST(test_timer_period),	    LOOP_TEST(test_timer_in_callback),
-		LOOP_TEST(test_timer_many),	    LOOP_TEST(test_system_clock),
-		LOOP_TEST(test_fd),		    LOOP_TEST(test_remove_in_callback),
-		LOOP_TEST(test_reuse_in_callback),  LOOP_TEST(test_deferred),
-		LOOP_TEST(test_prepare),	    LOOP_TEST(test_signals),
+		LOOP_TEST(test_timer_order),
+		LOOP_TEST(test_timer_equal),
+		LOOP_TEST(test_timer_period),
+		LOOP_TEST(test_timer_in_callback),
+		LOOP_TEST(test_timer_many),
+		LOOP_TEST(test_system_clock),
+		LOOP_TEST(test_fd),
+		LOOP_TEST(test_remove_in_callback),
+		LOOP_TEST(test_reuse_in_callback),
+		LOOP_TEST(test_deferred),
+		LOOP_TEST(test_prepare),
+		LOOP_TEST(test_signals),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -151,8 +151,8 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_basic),	      cmocka_unit_test(test_keys_of_all_sizes),
-		cmocka_unit_test(test_terminated),    cmocka_unit_test(test_against_array),
+		cmocka_unit_test(test_basic),          cmocka_unit_test(test_keys_of_all_sizes),
+		cmocka_unit_test(test_terminated),     cmocka_unit_test(test_against_array),
 		cmocka_unit_test(test_remove_in_walk), cmocka_unit_test(test_many),
 	};
 

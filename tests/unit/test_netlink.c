@@ -30,8 +30,7 @@ static int enter(void **state)
 	if (private_machine_lacks)
 		return 0;
 	far_fd = netns_create("far", &error);
-	if (far_fd < 0 || netlink_open(&here, -1, &error) ||
-	    netlink_open(&there, far_fd, &error)) {
+	if (far_fd < 0 || netlink_open(&here, -1, &error) || netlink_open(&there, far_fd, &error)) {
 		print_message("# %s\n", error.text);
 		return -1;
 	}
@@ -51,16 +50,17 @@ static int leave(void **state)
 	return 0;
 }
 
-#define DONE(call) \
-	do { \
-		if (call) \
-			fail_msg("%s", error.text); \
+#define DONE(call)                                                                                 \
+	do {                                                                                       \
+		if (call)                                                                          \
+			fail_msg("%s", error.text);                                                \
 	} while (0)
 
 static void make_pair(const char *near_name, const char *far_name)
 {
-	struct veth_end near_end = { .name = near_name, .netns_fd = -1, .mac = near_mac,
-				     .up = true };
+	struct veth_end near_end = {
+		.name = near_name, .netns_fd = -1, .mac = near_mac, .up = true
+	};
 	struct veth_end far_end = { .name = far_name, .netns_fd = far_fd, .mac = far_mac };
 
 	DONE(netlink_link_add_veth(here, &near_end, &far_end, 1400, &error));
@@ -132,8 +132,7 @@ static void test_refusals(void **state)
 	(void)state;
 	REQUIRE_PRIVATE_MACHINE();
 	assert_int_equal(netlink_link_add_veth(here, &near_end, &far_end, 0, &error), -EEXIST);
-	assert_string_equal(error.text,
-			    "cannot make the veth pair lo and far1: File exists");
+	assert_string_equal(error.text, "cannot make the veth pair lo and far1: File exists");
 	far_end.up = true;
 	assert_int_equal(netlink_link_add_veth(here, &near_end, &far_end, 0, &error), -EINVAL);
 	far_end.up = false;
@@ -257,8 +256,9 @@ static void list_route(void *context, const struct route_info *route)
 
 static void add_route(uint32_t ifindex, const char *to, const char *via, bool onlink)
 {
-	struct route_info route = { .destination = prefix_of(to), .ifindex = ifindex,
-				    .onlink = onlink, .metric = 50 };
+	struct route_info route = {
+		.destination = prefix_of(to), .ifindex = ifindex, .onlink = onlink, .metric = 50
+	};
 
 	if (via) {
 		assert_int_equal(ip_address_parse(via, &route.gateway), 0);
@@ -512,11 +512,16 @@ static void test_monitor_overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_veth),	   cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_move_and_name), cmocka_unit_test(test_master),
-		cmocka_unit_test(test_addresses),  cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_neighbours), cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_monitor),	   cmocka_unit_test(test_monitor_namespace),
+		cmocka_unit_test(test_veth),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_move_and_name),
+		cmocka_unit_test(test_master),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_monitor_namespace),
 		cmocka_unit_test(test_monitor_overrun),
 	};
 

@@ -200,8 +200,7 @@ static void test_sysctl(void **state)
 	}
 	before = read_value(path);
 	fd = netns_create("sysctl", &error);
-	assert_int_equal(netns_write_sysctl(fd, "ipv4/ip_forward", before ? "0" : "1", &error),
-			 0);
+	assert_int_equal(netns_write_sysctl(fd, "ipv4/ip_forward", before ? "0" : "1", &error), 0);
 	assert_int_equal(read_value(path), before);
 	saved = netns_enter(fd, &error);
 	assert_int_equal(read_value(path), !before);
@@ -302,10 +301,14 @@ static void test_watch_pending(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_and_delete), cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_ip_agrees),	  cmocka_unit_test(test_enter),
-		cmocka_unit_test(test_pid),		  cmocka_unit_test(test_sysctl),
-		cmocka_unit_test(test_watch),		  cmocka_unit_test(test_watch_pending),
+		cmocka_unit_test(test_create_and_delete),
+		cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_ip_agrees),
+		cmocka_unit_test(test_enter),
+		cmocka_unit_test(test_pid),
+		cmocka_unit_test(test_sysctl),
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_watch_pending),
 	};
 
 	return cmocka_run_group_tests_name("netns", tests, private_machine_enter, NULL);

@@ -63,10 +63,10 @@ static int close_store(void **state)
 	return 0;
 }
 
-#define DONE(call) \
-	do { \
-		if (call) \
-			fail_msg("%s", error.text); \
+#define DONE(call)                                                                                 \
+	do {                                                                                       \
+		if (call)                                                                          \
+			fail_msg("%s", error.text);                                                \
 	} while (0)
 
 static uint64_t put(const char *key, const char *value)
@@ -533,20 +533,29 @@ static void test_lease_loop(void **state)
 }
 
 /* Each case once per store. */
-#define ON(which, test) \
-	{ #test " (" #which ")", test, open_##which, close_store, NULL }
+#define ON(which, test)                                                                            \
+	{                                                                                          \
+#test " (" #which ")", test, open_##which, close_store, NULL                       \
+	}
 #define BOTH(test) ON(memory, test), ON(sqlite, test)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_get_put),	 BOTH(test_list),
-		BOTH(test_bad_keys),	 BOTH(test_large_value),
-		BOTH(test_transaction),	 BOTH(test_conflicts),
-		BOTH(test_many),	 BOTH(test_watch),
-		BOTH(test_watch_transaction), BOTH(test_watch_callback),
-		BOTH(test_watch_loop),	 BOTH(test_lease),
-		BOTH(test_lease_expired_put), BOTH(test_lease_loop),
+		BOTH(test_get_put),
+		BOTH(test_list),
+		BOTH(test_bad_keys),
+		BOTH(test_large_value),
+		BOTH(test_transaction),
+		BOTH(test_conflicts),
+		BOTH(test_many),
+		BOTH(test_watch),
+		BOTH(test_watch_transaction),
+		BOTH(test_watch_callback),
+		BOTH(test_watch_loop),
+		BOTH(test_lease),
+		BOTH(test_lease_expired_put),
+		BOTH(test_lease_loop),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, make_directory, remove_directory);

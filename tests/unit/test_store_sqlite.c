@@ -40,10 +40,10 @@ static int clean_disk(void **state)
 	return 0;
 }
 
-#define DONE(call) \
-	do { \
-		if (call) \
-			fail_msg("%s", error.text); \
+#define DONE(call)                                                                                 \
+	do {                                                                                       \
+		if (call)                                                                          \
+			fail_msg("%s", error.text);                                                \
 	} while (0)
 
 static struct store *open_database(void)
@@ -483,11 +483,16 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_DISK(test_reopen),		ON_DISK(test_killed_while_writing),
-		ON_DISK(test_full_disk),	ON_DISK(test_open_on_full_disk),
-		ON_DISK(test_read_only_disk),	ON_DISK(test_read_only_after_crash),
-		ON_DISK(test_cannot_make),	ON_DISK(test_damage),
-		ON_DISK(test_newer_layout),	ON_DISK(test_busy),
+		ON_DISK(test_reopen),
+		ON_DISK(test_killed_while_writing),
+		ON_DISK(test_full_disk),
+		ON_DISK(test_open_on_full_disk),
+		ON_DISK(test_read_only_disk),
+		ON_DISK(test_read_only_after_crash),
+		ON_DISK(test_cannot_make),
+		ON_DISK(test_damage),
+		ON_DISK(test_newer_layout),
+		ON_DISK(test_busy),
 		ON_DISK(test_log),
 	};
 

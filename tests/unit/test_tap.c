@@ -12,13 +12,13 @@
 #include "base/tap.h"
 #include "tests/unit/private_machine.h"
 
-#define REQUIRE_TUN() \
-	do { \
-		REQUIRE_PRIVATE_MACHINE(); \
-		if (access("/dev/net/tun", R_OK | W_OK)) { \
-			print_message("# skipped: /dev/net/tun is not there\n"); \
-			skip(); \
-		} \
+#define REQUIRE_TUN()                                                                              \
+	do {                                                                                       \
+		REQUIRE_PRIVATE_MACHINE();                                                         \
+		if (access("/dev/net/tun", R_OK | W_OK)) {                                         \
+			print_message("# skipped: /dev/net/tun is not there\n");                   \
+			skip();                                                                    \
+		}                                                                                  \
 	} while (0)
 
 static struct link_info look_up(const char *name)
@@ -34,8 +34,11 @@ static struct link_info look_up(const char *name)
 
 static void test_create(void **state)
 {
-	struct tap_options options = { .name = "tap0", .netns_fd = -1, .multi_queue = true,
-				       .vnet_header = true, .owner = (uid_t)-1 };
+	struct tap_options options = { .name = "tap0",
+				       .netns_fd = -1,
+				       .multi_queue = true,
+				       .vnet_header = true,
+				       .owner = (uid_t)-1 };
 	struct error error = { 0 };
 	int first;
 	int second;
@@ -150,8 +153,8 @@ static void test_frame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create),	  cmocka_unit_test(test_single_queue),
-		cmocka_unit_test(test_names),	  cmocka_unit_test(test_namespace),
+		cmocka_unit_test(test_create), cmocka_unit_test(test_single_queue),
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_namespace),
 		cmocka_unit_test(test_frame),
 	};
 
