@@ -317,5 +317,6 @@ struct datapath *datapath_open_dummy(const struct datapath_options *options)
 		2 * (options->flow_capacity ? options->flow_capacity : DATAPATH_FLOW_CAPACITY);
 	state = datapath_state(&dummy->base);
 	state->event_rate = options->event_rate ? options->event_rate : DATAPATH_EVENT_RATE;
+	state->icmp_rate = DATAPATH_ICMP_RATE;
 	return &dummy->base;
 }

@@ -187,6 +187,7 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 	__atomic_store_n(&state->event_rate,
 			 options->event_rate ? options->event_rate : DATAPATH_EVENT_RATE,
 			 __ATOMIC_RELAXED);
+	__atomic_store_n(&state->icmp_rate, DATAPATH_ICMP_RATE, __ATOMIC_RELAXED);
 	*datapath = &kernel->base;
 	return 0;
 }

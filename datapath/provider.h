@@ -32,6 +32,7 @@ extern const struct datapath_table datapath_tables[TABLES];
 
 #define DATAPATH_FLOW_CAPACITY 524288
 #define DATAPATH_EVENT_RATE 100
+#define DATAPATH_ICMP_RATE 100 /* ICMP errors a port may get per second */
 
 struct datapath_operations {
 	void (*close)(struct datapath *datapath);
