@@ -10,9 +10,9 @@
 /* The options of add and set differ only in what must be there. */
 #define SUBNET_OPTIONS(cidr_required)                                                              \
 	{ "cidr", 0, OPTION_LIST, "PREFIX", "address range, one for each of IPv4 and IPv6",        \
-	  "cidrs", COMPLETE_NOTHING, cidr_required },                                              \
+	  "cidr", COMPLETE_NOTHING, cidr_required },                                              \
 	{ "gateway", 0, OPTION_LIST, "ADDRESS", "of the subnet's router; the first of the range",  \
-	  "gateways", COMPLETE_NOTHING, false },                                                   \
+	  "gateway", COMPLETE_NOTHING, false },                                                   \
 	{ "mode", 0, OPTION_TEXT, "l3|l2", "routed (the default), or an Ethernet switch", "mode",  \
 	  COMPLETE_WORDS, false },                                                                 \
 	{ "segment", 0, OPTION_TEXT, "overlay|local", "how it is carried", "segment.type",         \
@@ -40,8 +40,8 @@ static const struct option subnet_list_options[] = {
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
-		{ "CIDRS", "cidrs", NULL },
-		{ "GATEWAYS", "gateways", NULL },
+		{ "CIDR", "cidr", NULL },
+		{ "GATEWAY", "gateway", NULL },
 		{ "MODE", "mode", NULL },
 		{ "SEGMENT", "segment.type", NULL },
 		{ "ROUTE TABLE", "route_table", NULL },

@@ -182,8 +182,8 @@ class Wire:
         """The next frame that is wanted, or None."""
         deadline = time.monotonic() + seconds
         while True:
-            left = deadline - time.monotonic()
-            if left < 0 or not select.select([self.socket], [], [], left)[0]:
+            left = max(deadline - time.monotonic(), 0)
+            if not select.select([self.socket], [], [], left)[0]:
                 return None
             frame, origin = self.socket.recvfrom(65536)
             if origin[2] == socket.PACKET_OUTGOING:

@@ -80,7 +80,6 @@ class Explain:
             "spoofed_arp": ethernet(BROADCAST, self.mac, ARP, arp(
                 1, self.mac, "10.0.1.99", "00:00:00:00:00:00", two)),
             "unknown_neighbour": arp_request(self.mac, me, "10.0.1.99"),
-            "address_claim": arp_request(self.mac, me, me),
             "unknown_mac": packet(two, icmp_echo(), ICMP, "02:00:00:00:00:98"),
             "broadcast": packet("255.255.255.255", udp(me, "255.255.255.255", 1, 53), UDP,
                                 BROADCAST),

@@ -36,7 +36,7 @@ vpcs:
         ingress:
           - {protocol: tcp, ports: "80,8000-8010", from: "group:lb"}
           - {protocol: udp, ports: 53, from: 10.0.0.0/16}
-          - {protocol: icmp, types: "8", from: 10.0.1.11/32}
+          - {protocol: icmp, type: 8, from: 10.0.1.11/32}
         egress: [{protocol: all, to: 0.0.0.0/0}]
       admin:
         ingress: [{protocol: tcp, ports: 22, from: 10.0.1.0/24}]
@@ -276,6 +276,7 @@ def services(weft, shop):
 
 @statement("V45 on the way in the ACL comes before the group, on the way out after it")
 def order(weft, shop):
+    weft.http("PATCH", "/v1/vpcs/blue/ports/db1", {"security_groups": ["db"]})
     set_acl(weft, [{"number": 5, "action": "deny", "protocol": "all", "from": "0.0.0.0/0"}],
             egress=[])
     with weft.dropped("acl_ingress"), knock(shop.web1, "10.0.2.11", 9):

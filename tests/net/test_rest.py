@@ -250,7 +250,7 @@ def bodies(weft):
     except (BrokenPipeError, ConnectionResetError):
         pass  # refused before all of it was sent
     for body in ("{", "nonsense", '"text"', "[]", "null", '{"vpcs": {"a": {}, "a": {}}}',
-                 '{"vpcs": []}', '{"vpcs": {"a": {"cidrs": "10.0.0.0/16"}}}',
+                 '{"vpcs": []}', '{"vpcs": {"a": {"cidrs": {}}}}',
                  '{"vpcs": {"a": {"cidrs": [1]}}}', '{"vpcs": {"a": {"colour": 1}}}',
                  "[" * 100000, '{"a":' * 50000, '{"vpcs": {"a": {"cidrs": ["10.0.0.0/16"], '
                  '"mtu": 1e400}}}', '{"vpcs": {"a": {"cidrs": ["\\ud800"]}}}', '{"vpcs": 5}',
@@ -290,7 +290,6 @@ def idle(weft):
     held = []
     for _ in range(200):
         client = socket.socket(socket.AF_UNIX)
-        client.settimeout(2)
         client.connect(SOCKET)
         client.sendall(b"GET /v1/status HT")
         held.append(client)

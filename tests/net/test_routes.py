@@ -20,9 +20,9 @@ vpcs:
   blue:
     cidrs: [10.0.0.0/16, "fd00:b::/48"]
     subnets:
-      web:  {{cidrs: [10.0.1.0/24, "fd00:b:0:1::/64"]}}
+      web:  {{cidr: [10.0.1.0/24, "fd00:b:0:1::/64"]}}
       db:   {{cidr: 10.0.2.0/24, route_table: private}}
-      edge: {{cidrs: [10.0.3.0/24, "fd00:b:0:3::/64"]}}
+      edge: {{cidr: [10.0.3.0/24, "fd00:b:0:3::/64"]}}
     route_tables:
       main:
         routes:
