@@ -52,7 +52,8 @@ void rule_order_add(struct rule_order *order, const struct rule_list *rules)
 {
 	if (!rules->count)
 		return;
-	order->list = xreallocarray(order->list, order->count + rules->count, sizeof(*order->list));
+	order->list = xreallocarray(order->list, order->count + rules->count,
+				    sizeof(const struct rule_object *));
 	for (size_t i = 0; i < rules->count; i++)
 		order->list[order->count++] = &rules->rules[i];
 }
@@ -162,7 +163,7 @@ uint32_t classifier_settle(struct classifier *classifier, const struct rule_orde
 	buf_init(&content);
 	content_write(&content, order);
 	if (!classifier->id || content.size != classifier->content.size ||
-	    (content.size && memcmp(content.data, classifier->content.data, content.size))) {
+	    (content.size && memcmp(content.data, classifier->content.data, content.size) != 0)) {
 		classifier->id = ids->next_classifier++;
 		buf_fini(&classifier->content);
 		classifier->content = content;
@@ -250,7 +251,7 @@ static bool prefix_covers(const struct ip_prefix *outer, const struct ip_prefix 
 	size_t bytes = outer->length / 8, bits = outer->length % 8;
 	const uint8_t *a = outer->address.byte, *b = inner->address.byte;
 
-	if (outer->length > inner->length || memcmp(a, b, bytes))
+	if (outer->length > inner->length || memcmp(a, b, bytes) != 0)
 		return false;
 	return !bits || !((a[bytes] ^ b[bytes]) >> (8 - bits));
 }
@@ -407,8 +408,7 @@ void classifier_compile(struct classifier *classifier, const struct rule_order *
 	compile_addresses(&compile);
 	compile_groups(&compile, peers, peer_count);
 	compile_services(&compile);
-	MAP_FOR_EACH(&classifier->words, it)
-	{
+	MAP_FOR_EACH(&classifier->words, it) {
 		struct words *words = it.value;
 
 		if (words->run != classifier->run) {

@@ -83,7 +83,7 @@ static size_t row_key_size(const struct row *row)
 
 static bool row_value_equal(const struct row *a, const struct row *b)
 {
-	return !memcmp(a->bytes + a->key_size, b->bytes + b->key_size, a->value_size);
+	return memcmp(a->bytes + a->key_size, b->bytes + b->key_size, a->value_size) == 0;
 }
 
 /* Where a step belongs: its place, then its order among the steps there. */

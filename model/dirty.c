@@ -100,7 +100,7 @@ static void port_move(struct dirty *dirty, uint32_t port_id, const struct port_o
 
 	if (after)
 		set = planner_set_of_groups(dirty->planner, after->group_ids, after->group_count);
-	if (planner_port_move(dirty->planner, port_id, set, &emptied))
+	if (planner_port_move(dirty->planner, port_id, set, &emptied) && set)
 		mark_set(dirty, set);
 	if (emptied)
 		mark_set(dirty, emptied);
@@ -125,9 +125,10 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
 	       a->source_destination_check != b->source_destination_check ||
 	       strcmp(a->host, b->host) != 0 ||
-	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) ||
-	       memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) ||
-	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0]));
+	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) !=
+		       0 ||
+	       memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) != 0 ||
+	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0])) != 0;
 }
 
 static void dirty_port(struct dirty *dirty, const struct change *change)
@@ -160,13 +161,14 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 {
 	const struct vpc_object *before = (const struct vpc_object *)change->before;
 	const struct vpc_object *after = (const struct vpc_object *)change->after;
-	uint32_t id = after ? after->object.id : before->object.id;
+	uint32_t id;
 
-	mark_kind(dirty, UNIT_VPC, id);
+	mark_kind(dirty, UNIT_VPC, (change->after ? change->after : change->before)->id);
 	if (!before || !after)
 		return;
+	id = after->object.id;
 	if (before->cidr_count != after->cidr_count ||
-	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0]))) {
+	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0])) != 0) {
 		mark_objects(dirty, UNIT_ROUTE_TABLE, id, OBJECT_ROUTE_TABLE);
 		mark_generation(dirty, id);
 	}
@@ -183,7 +185,7 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 {
 	const struct subnet_object *before = (const struct subnet_object *)change->before;
 	const struct subnet_object *after = (const struct subnet_object *)change->after;
-	uint32_t id = after ? after->object.id : before->object.id;
+	uint32_t id = (change->after ? change->after : change->before)->id;
 
 	mark_kind(dirty, UNIT_SUBNET, id);
 	if (before)
@@ -270,7 +272,7 @@ void plan_dirty(struct planner *planner, const struct intent *intent, const stru
 	*vpc_ids = xcalloc(map_count(&dirty.vpcs), sizeof(**vpc_ids));
 	*vpc_count = 0;
 	MAP_FOR_EACH(&dirty.vpcs, it)
-	(*vpc_ids)[(*vpc_count)++] = *(const uint32_t *)it.key;
+		(*vpc_ids)[(*vpc_count)++] = *(const uint32_t *)it.key;
 	map_fini(&dirty.vpcs, NULL);
 	dirty_finish(&dirty, units, unit_count);
 }
@@ -297,8 +299,7 @@ size_t plan_all(struct planner *planner, const struct intent *intent, struct uni
 			mark_objects(&all, kinds[j].unit, vpcs[i]->id, kinds[j].object);
 	}
 	free(vpcs);
-	MAP_FOR_EACH(&planner->sets_by_id, it)
-	{
+	MAP_FOR_EACH(&planner->sets_by_id, it) {
 		const struct group_set *set = it.value;
 
 		if (set->port_count)

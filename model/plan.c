@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/verdict.h"
 #include "model/planner.h"
 
 #define IPV4_LENGTH 96
@@ -68,7 +67,7 @@ static bool prefix_swallows_ipv4(const struct ip_prefix *prefix)
 	size_t bytes = prefix->length / 8, bits = prefix->length % 8;
 
 	if (prefix->length >= IPV4_LENGTH ||
-	    memcmp(prefix->address.byte, mapped.address.byte, bytes))
+	    memcmp(prefix->address.byte, mapped.address.byte, bytes) != 0)
 		return false;
 	return !bits || !((prefix->address.byte[bytes] ^ mapped.address.byte[bytes]) >> (8 - bits));
 }

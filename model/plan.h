@@ -47,9 +47,9 @@ struct unit {
 
 /* What the host knows of a port's device; filled by the agent. */
 struct port_device {
-	uint32_t slot;    /* of port_stats; given by the agent, kept over restarts */
-	uint32_t ifindex; /* 0: not plugged in */
-	uint32_t kind;    /* enum port_kind, core/tables.h */
+	uint32_t slot;             /* of port_stats; given by the agent, kept over restarts */
+	uint32_t ifindex;          /* 0: not plugged in */
+	uint32_t kind;             /* enum port_kind, core/tables.h */
 	uint32_t attachment_flags; /* enum attachment_flags, core/tables.h */
 };
 

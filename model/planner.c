@@ -214,7 +214,8 @@ static void set_list(struct planner *planner, struct group_set *set)
 		}
 		if (list->count == list->room) {
 			list->room = list->room ? list->room * 2 : 4;
-			list->list = xreallocarray(list->list, list->room, sizeof(*list->list));
+			list->list =
+				xreallocarray(list->list, list->room, sizeof(struct group_set *));
 		}
 		list->list[list->count++] = set;
 	}
@@ -287,12 +288,11 @@ static void found_adopt(struct planner *planner, const struct object *const *por
 			found->key = key;
 			map_put_u32(&numbers, (uint32_t)id, found);
 		} else if (found->key.size != key.size ||
-			   memcmp(found->key.words, key.words, key.size)) {
+			   memcmp(found->key.words, key.words, key.size) != 0) {
 			found->differs = true;
 		}
 	}
-	MAP_FOR_EACH(&numbers, it)
-	{
+	MAP_FOR_EACH(&numbers, it) {
 		const struct found_set *found = it.value;
 		uint32_t id = *(const uint32_t *)it.key;
 
@@ -315,9 +315,9 @@ static size_t ports_list(const struct intent *intent, const struct object ***por
 		const struct object **some;
 		size_t some_count = intent_list(intent, vpcs[i]->id, OBJECT_PORT, &some);
 
-		all = xreallocarray(all, count + some_count, sizeof(*all));
+		all = xreallocarray(all, count + some_count, sizeof(const struct object *));
 		if (some_count)
-			memcpy(all + count, some, some_count * sizeof(*all));
+			memcpy(all + count, some, some_count * sizeof(const struct object *));
 		count += some_count;
 		free(some);
 	}
@@ -334,8 +334,7 @@ void planner_recount(struct planner *planner, const struct intent *intent)
 
 	if (map_count(&planner->found))
 		found_adopt(planner, ports, count);
-	MAP_FOR_EACH(&planner->set_of_port, it)
-	{
+	MAP_FOR_EACH(&planner->set_of_port, it) {
 		uint32_t port_id = *(const uint32_t *)it.key;
 
 		if (!intent_object(intent, port_id))

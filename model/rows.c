@@ -52,7 +52,7 @@ void rows_add(struct rows *rows, enum table_id table, const void *key, const voi
 	memcpy(row->bytes + shape->key_size, value, shape->value_size);
 	if (rows->count == rows->room) {
 		rows->room = rows->room ? rows->room * 2 : 16;
-		rows->list = xreallocarray(rows->list, rows->room, sizeof(*rows->list));
+		rows->list = xreallocarray(rows->list, rows->room, sizeof(struct row *));
 	}
 	rows->list[rows->count++] = row;
 }

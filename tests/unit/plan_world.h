@@ -179,8 +179,7 @@ static inline void world_check(struct world *world)
 			print_message("differs: a row of %s\n", table_name(row->table));
 		assert_memory_equal(have, row, row_size(row));
 	}
-	MAP_FOR_EACH(&world->tables, it)
-	{
+	MAP_FOR_EACH(&world->tables, it) {
 		const struct row *row = it.value;
 
 		if (!map_get(&seen, it.key, it.key_size))

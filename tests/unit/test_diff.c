@@ -77,8 +77,7 @@ static void assert_same(const struct map *map, const struct rows *rows)
 
 	fill(&expected, rows);
 	assert_int_equal(map_count(map), map_count(&expected));
-	MAP_FOR_EACH(&expected, it)
-	{
+	MAP_FOR_EACH(&expected, it) {
 		const struct row *want = it.value;
 		const struct row *have = map_get(map, it.key, it.key_size);
 
@@ -310,8 +309,7 @@ static uint32_t route_of(const struct map *map, uint32_t address)
 {
 	uint32_t best = 0, found = 0;
 
-	MAP_FOR_EACH(map, it)
-	{
+	MAP_FOR_EACH(map, it) {
 		const struct row *row = it.value;
 		struct route_key key;
 		struct route route;

@@ -52,7 +52,7 @@ static size_t count_rows(const struct world *world, enum table_id table)
 	size_t count = 0;
 
 	MAP_FOR_EACH(&world->tables, it)
-	count += ((const struct row *)it.value)->table == table;
+		count += ((const struct row *)it.value)->table == table;
 	return count;
 }
 
@@ -461,8 +461,7 @@ static void test_restart_takes_numbers_over(void **state)
 	classifier = ((const struct policy *)find_row(world, TABLE_policies, &key))->ingress;
 	planner_free(world->planner);
 	world->planner = planner_new();
-	MAP_FOR_EACH(&world->tables, it)
-	{
+	MAP_FOR_EACH(&world->tables, it) {
 		const struct row *row = it.value;
 		void *value = xmemdup(row->bytes + row->key_size, row->value_size);
 
