@@ -30,12 +30,27 @@ static const struct option events_options[] = {
 };
 
 /* The cells of one drop, in the order of the table and of the lines of --follow. */
-enum { DROP_TIME, DROP_PORT, DROP_REASON, DROP_PACKET, DROP_OBJECT, DROP_SENTENCE, DROP_CELLS };
+enum drop_cell {
+	DROP_TIME,
+	DROP_PORT,
+	DROP_REASON,
+	DROP_PACKET,
+	DROP_OBJECT,
+	DROP_SENTENCE,
+	DROP_CELLS,
+};
+
+/* " (and 3 more)" if the drop stands for others that made no event. */
+static void append_suppressed(struct buf *text, const json_t *drop)
+{
+	json_int_t count = json_integer_value(json_object_get(drop, "suppressed"));
+
+	if (count > 0)
+		buf_printf(text, " (and %" JSON_INTEGER_FORMAT " more)", count);
+}
 
 static void fill_cells(const json_t *drop, struct buf cells[DROP_CELLS])
 {
-	const json_t *suppressed = json_object_get(drop, "suppressed");
-
 	for (int i = 0; i < DROP_CELLS; i++)
 		buf_reset(&cells[i]);
 	packet_append_time(&cells[DROP_TIME], packet_text(drop, "time"));
@@ -44,9 +59,6 @@ static void fill_cells(const json_t *drop, struct buf cells[DROP_CELLS])
 	packet_append(&cells[DROP_PACKET], drop);
 	buf_append_text(&cells[DROP_OBJECT], packet_text(drop, "object"));
 	buf_append_text(&cells[DROP_SENTENCE], packet_text(drop, "sentence"));
-	if (json_integer_value(suppressed) > 0)
-		buf_printf(&cells[DROP_SENTENCE], " (and %" JSON_INTEGER_FORMAT " more)",
-			   json_integer_value(suppressed));
 }
 
 static void print_table(struct invocation *invocation, const json_t *drops)
@@ -61,6 +73,7 @@ static void print_table(struct invocation *invocation, const json_t *drops)
 	table_init(&table, titles);
 	json_array_foreach(drops, index, drop) {
 		fill_cells(drop, cells);
+		append_suppressed(&cells[DROP_SENTENCE], drop);
 		for (int i = 0; i < DROP_CELLS; i++)
 			table_cell(&table, buf_text(&cells[i]));
 	}
@@ -80,10 +93,10 @@ static void print_line(struct invocation *invocation, const json_t *drop)
 	for (int i = 0; i < DROP_OBJECT; i++)
 		fprintf(invocation->out, "%-*s  ", widths[i],
 			cells[i].size ? buf_text(&cells[i]) : "-");
-	fprintf(invocation->out, "%s", buf_text(&cells[DROP_SENTENCE]));
 	if (cells[DROP_OBJECT].size)
-		fprintf(invocation->out, ": %s", buf_text(&cells[DROP_OBJECT]));
-	fputc('\n', invocation->out);
+		buf_printf(&cells[DROP_SENTENCE], ": %s", buf_text(&cells[DROP_OBJECT]));
+	append_suppressed(&cells[DROP_SENTENCE], drop);
+	fprintf(invocation->out, "%s\n", buf_text(&cells[DROP_SENTENCE]));
 	for (int i = 0; i < DROP_CELLS; i++)
 		buf_fini(&cells[i]);
 }

@@ -7,6 +7,7 @@
 #include "cli/table.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,18 +56,27 @@ static size_t width(const char *text)
 	return count;
 }
 
-/* A row whose last cells are "-" still ends without blanks. */
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, " ")] == '\0';
+}
+
+/* A row ends behind its last cell that is not blank. */
 static void print_row(const struct table *table, size_t row, const size_t *widths, FILE *out,
 		      int indent)
 {
+	char **cells = table->cells + row * table->column_count;
+	size_t last = table->column_count - 1;
 	const char *text;
 	int padding;
 
+	while (last > 0 && is_blank(cells[last]))
+		last--;
 	fprintf(out, "%*s", indent, "");
-	for (size_t column = 0; column < table->column_count; column++) {
-		text = table->cells[row * table->column_count + column];
+	for (size_t column = 0; column <= last; column++) {
+		text = cells[column];
 		fputs(text, out);
-		if (column + 1 == table->column_count)
+		if (column == last)
 			break;
 		padding = (int)(widths[column] - width(text)) + 2;
 		fprintf(out, "%*s", padding, "");

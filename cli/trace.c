@@ -157,7 +157,7 @@ static int run_trace(struct invocation *invocation)
 			status = report_refusal(invocation, about, &error);
 		else if (invocation->json)
 			status = print_json(invocation, trace);
-		else
+		else if (!invocation->quiet)
 			print_trace(invocation, trace);
 	}
 	if (status == EXIT_DONE && strcmp(text_of(trace, "verdict"), "delivered") != 0)

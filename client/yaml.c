@@ -19,7 +19,8 @@
 
 #include "base/alloc.h"
 
-#define YAML_KEY_SIZE_MAX 1024
+/* However it is escaped, a key of this size stays below the 1024 that YAML allows to stand in a line. */
+#define YAML_KEY_SIZE_MAX 320
 #define YAML_PATH_SIZE_MAX 4096
 
 /* A map or a sequence that is open. */
@@ -224,6 +225,10 @@ static int read_key(struct reader *reader, const yaml_event_t *event, const char
 		return refuse(reader, &event->start_mark, EINVAL,
 			      "a key of %zu bytes: more than %d are not accepted",
 			      event->data.scalar.length, YAML_KEY_SIZE_MAX);
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20)
+			return refuse(reader, &event->start_mark, EINVAL,
+				      "a key holds a control character");
 	frame->key = xstrdup(text);
 	push_step(reader, frame);
 	if (json_object_get(frame->value, text)) {

@@ -54,26 +54,50 @@ static bool is_plain(const char *text)
 	return !is_reserved(text) && !looks_like_number(text);
 }
 
+/* The next character of valid UTF-8; *@size is how many bytes it has. */
+static unsigned int decode(const unsigned char *text, size_t *size)
+{
+	unsigned int character = text[0];
+
+	if (character < 0x80) {
+		*size = 1;
+		return character;
+	}
+	*size = character < 0xe0 ? 2 : character < 0xf0 ? 3 : 4;
+	character &= 0x7fU >> *size;
+	for (size_t i = 1; i < *size; i++)
+		character = character << 6 | (text[i] & 0x3f);
+	return character;
+}
+
+/* What YAML does not let stand as it is, or takes for the end of a line. */
+static bool needs_escape(unsigned int character)
+{
+	return character < 0x20 || (character >= 0x7f && character <= 0xa0) ||
+	       character == 0x2028 || character == 0x2029 || character == 0xfeff ||
+	       character == 0xfffe || character == 0xffff;
+}
+
 static void emit_text(struct buf *out, const char *text)
 {
+	unsigned int character;
+	size_t size;
+
 	if (is_plain(text)) {
 		buf_append_text(out, text);
 		return;
 	}
 	buf_append_char(out, '"');
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		if (byte == '"' || byte == '\\')
-			buf_printf(out, "\\%c", byte);
-		else if (byte == '\n')
+	for (; *text; text += size) {
+		character = decode((const unsigned char *)text, &size);
+		if (character == '"' || character == '\\')
+			buf_printf(out, "\\%c", (int)character);
+		else if (character == '\n')
 			buf_append_text(out, "\\n");
-		else if (byte == '\t')
-			buf_append_text(out, "\\t");
-		else if (byte < 0x20 || byte == 0x7f)
-			buf_printf(out, "\\x%02X", (unsigned int)byte);
+		else if (needs_escape(character))
+			buf_printf(out, "\\u%04X", character);
 		else
-			buf_append_char(out, (char)byte);
+			buf_append(out, text, size);
 	}
 	buf_append_char(out, '"');
 }
@@ -133,6 +157,12 @@ static void emit_flow(struct buf *out, const json_t *value)
 	}
 }
 
+static bool is_empty(const json_t *value)
+{
+	return (json_is_object(value) && json_object_size(value) == 0) ||
+	       (json_is_array(value) && json_array_size(value) == 0);
+}
+
 /* Levels of maps and lists in @value that hold something; a scalar has none. */
 static int height(const json_t *value)
 {
@@ -140,6 +170,8 @@ static int height(const json_t *value)
 	json_t *member;
 	int highest = 0, below;
 
+	if (is_empty(value))
+		return 0;
 	if (json_is_array(value)) {
 		for (size_t i = 0; i < json_array_size(value); i++) {
 			below = height(json_array_get(value, i));
@@ -154,12 +186,6 @@ static int height(const json_t *value)
 		highest = below > highest ? below : highest;
 	}
 	return highest + 1;
-}
-
-static bool is_empty(const json_t *value)
-{
-	return (json_is_object(value) && json_object_size(value) == 0) ||
-	       (json_is_array(value) && json_array_size(value) == 0);
 }
 
 /*
