@@ -59,7 +59,7 @@ DATAPATH := $(call existing,$(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c device_check.c device_netns.c device_tap.c device_veth.c \
+	reconcile.c device.c device_netns.c device_tap.c device_veth.c \
 	device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c \
 	problems.c tables.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c \
 	api_trace.c drops.c http_listen.c notify.c openapi.c options.c ports.c recover.c \
@@ -96,11 +96,10 @@ TESTS_CLI      := cli lab
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c frame.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
-FUZZ                 := parse pipeline yaml json model
+FUZZ                 := pipeline yaml json model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
-FUZZ_SEEDS_parse    := tests/vectors
-FUZZ_SEEDS_pipeline := tests/vectors
+FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
 FUZZ_SEEDS_yaml     := examples
 FUZZ_SECONDS        ?= 5
 
@@ -271,9 +270,14 @@ $(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/
 FUZZ_TESTS := $(foreach name,$(FUZZ),$(patsubst tests/%.c,build/fuzz/tests/%, \
 	      $(wildcard tests/fuzz/$(name).c)))
 FUZZ_ARCHIVES := $(call layers_AGENT,build/fuzz) build/fuzz/client.a
+$(filter %/pipeline,$(FUZZ_TESTS)): build/fuzz/tests/vectors/world.o | build/fuzz/seeds/pipeline
+build/fuzz/seeds/pipeline: $(VECTORS_RUNNER) $(VECTORS)
+	@mkdir -p $@
+	$(Q)$(VECTORS_RUNNER) --seeds $@ $(VECTORS) >build/fuzz/seeds/log
+	@touch $@
 $(FUZZ_TESTS): %: %.o $(FUZZ_ARCHIVES)
 	$(call say,LD)
-	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $< -Wl,--start-group \
+	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
 
 NET_TESTS = $(wildcard tests/net/test_*.py)

@@ -4,6 +4,7 @@
  * and compares with what is expected and with one another. Speaks TAP.
  *
  *     run [--kernel] FILE.vec...
+ *     run --seeds FOLDER FILE.vec...      also writes the frames of each vector, for tests/fuzz/pipeline.c
  *
  * A vector starts with empty connections, counters and learned addresses. Its lines run in order; the
  * first line that does not hold fails it. On both sides the verdict, the object that decided, the port,
@@ -38,6 +39,8 @@ static size_t test_number;
 static size_t failures;
 static struct world world;
 static struct rows written;
+static FILE *seeds;
+static const char *seeds_folder;
 
 #define VERDICT_NAME(name, class, sentence) #name,
 static const char *const verdict_names[VERDICTS] = { WEFT_VERDICTS(VERDICT_NAME) };
@@ -229,6 +232,12 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 		vector_fail("no port %s", words[0]);
 	world_attachment(&world, port, &attachment);
 	frame_build(&world, port, words + 1, count - 1, &frame);
+	if (seeds) {
+		fputc((int)(port->object.id & 0xff), seeds);
+		fputc((int)(frame.size >> 8), seeds);
+		fputc((int)(frame.size & 0xff), seeds);
+		fwrite(frame.data, 1, frame.size, seeds);
+	}
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run(&attachment, &frame, &outcomes[s]);
@@ -404,6 +413,12 @@ static void run_vector(struct vector *vector, const char *world_file)
 	const struct port_object *from = NULL;
 	char *words[WORDS_MAX], shown[400] = "";
 
+	if (seeds_folder) {
+		snprintf(shown, sizeof(shown), "%s/%zu", seeds_folder, test_number);
+		seeds = fopen(shown, "w");
+		if (!seeds)
+			vector_fail("%s cannot be written", shown);
+	}
 	world_read(&world, world_file);
 	write_world();
 	for (size_t s = 0; s < side_count; s++)
@@ -415,6 +430,9 @@ static void run_vector(struct vector *vector, const char *world_file)
 		count = split(vector->lines[i], words);
 		good = run_line(words, count, outcomes, ran, &from);
 	}
+	if (seeds)
+		fclose(seeds);
+	seeds = NULL;
 	if (good)
 		good = check_flows(SIZE_MAX);
 	printf("%s %zu - %s%s\n", good ? "ok" : "not ok", ++test_number, vector->name,
@@ -489,6 +507,9 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--kernel")) {
 		side_count = 2;
 		first = 2;
+	} else if (argc > 2 && !strcmp(argv[1], "--seeds")) {
+		seeds_folder = argv[2];
+		first = 3;
 	}
 	for (int i = first; i < argc; i++)
 		run_file(argv[i]);
