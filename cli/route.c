@@ -51,17 +51,18 @@ static bool same_prefix(const char *a, const char *b)
 	return ip_prefix_equal(&first, &second);
 }
 
-static json_t *without_route(const json_t *table, const char *to, bool *found)
+/* The routes of @table but the one to @to, which *found is set to (borrowed; NULL if there is none). */
+static json_t *without_route(const json_t *table, const char *to, const json_t **found)
 {
 	json_t *routes = json_array(), *route;
 	const char *prefix;
 	size_t index;
 
-	*found = false;
+	*found = NULL;
 	json_array_foreach(json_object_get(table, "routes"), index, route) {
 		prefix = json_string_value(json_object_get(route, "to"));
 		if (prefix && same_prefix(prefix, to))
-			*found = true;
+			*found = route;
 		else
 			json_array_append(routes, route);
 	}
@@ -72,7 +73,7 @@ static int edit_add(struct invocation *invocation, const json_t *table, json_t *
 		    void *context)
 {
 	const char *to = invocation->arguments[1];
-	bool found;
+	const json_t *found;
 	json_t *routes = without_route(table, to, &found);
 
 	if (found) {
@@ -90,14 +91,23 @@ static int edit_add(struct invocation *invocation, const json_t *table, json_t *
 static int edit_remove(struct invocation *invocation, const json_t *table, json_t *changes,
 		       void *context)
 {
-	const char *to = invocation->arguments[1];
-	bool found;
+	const char *to = invocation->arguments[1], *via;
+	const json_t *found;
 	json_t *routes = without_route(table, to, &found);
 
 	(void)context;
 	if (!found) {
 		json_decref(routes);
 		fprintf(invocation->err, "weft: route table %s: no route to %s\n",
+			invocation->arguments[0], to);
+		return EXIT_REFUSED;
+	}
+	/* The model would put it back at once; say so rather than "removed". */
+	via = json_string_value(json_object_get(found, "via"));
+	if (via && strcmp(via, "local") == 0) {
+		json_decref(routes);
+		fprintf(invocation->err,
+			"weft: route table %s: %s is a range of the VPC; its local route cannot be removed\n",
 			invocation->arguments[0], to);
 		return EXIT_REFUSED;
 	}

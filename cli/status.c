@@ -49,8 +49,8 @@ static void add_counts(struct table *table, const json_t *counts)
 			continue;
 		buf_printf(&line, "%s%" JSON_INTEGER_FORMAT " ", line.size ? ", " : "",
 			   json_integer_value(value));
-		for (; *key; key++)
-			buf_append_char(&line, *key == '_' ? ' ' : *key);
+		for (const char *letter = key; *letter; letter++)
+			buf_append_char(&line, *letter == '_' ? ' ' : *letter);
 	}
 	table_cell(table, line.size ? buf_text(&line) : "none");
 	buf_fini(&line);
