@@ -88,7 +88,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff
 TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
-TESTS_AGENT    := agent_events agent_probe agent_slots agent_tables reconcile device api
+TESTS_AGENT    := agent_events agent_probe agent_slots reconcile device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 
@@ -101,6 +101,7 @@ FUZZ                 := pipeline yaml json model
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
 FUZZ_SEEDS_yaml     := examples
+FUZZ_SEEDS_model    := tests/golden/model
 FUZZ_SECONDS        ?= 5
 
 MAN := $(call existing,docs/man/weft.1 docs/man/weftd.8 docs/man/weft.yaml.5)

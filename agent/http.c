@@ -423,10 +423,6 @@ static int http_open_tcp(struct http *http, const struct http_options *options,
 {
 	int fd, code;
 
-	if (!options->certificate_path || !options->key_path || !options->token_path)
-		return error_set(error, EINVAL, NULL,
-				 "--listen serves TLS only, and asks for a token: it needs "
-				 "--tls-certificate, --tls-key and --token-file");
 	code = file_read(options->certificate_path, PEM_SIZE_MAX, &http->certificate, error);
 	if (!code)
 		code = file_read(options->key_path, PEM_SIZE_MAX, &http->key, error);

@@ -17,8 +17,8 @@ struct http;
  * struct http_options - where to listen; texts are borrowed for the call
  * @socket_path: of the unix socket
  * @listen: "ADDRESS:PORT" or "[ADDRESS]:PORT"; NULL for no TCP
- * @certificate_path, @key_path: PEM files, needed with @listen
- * @token_path: file with the bearer token, needed with @listen
+ * @certificate_path, @key_path: PEM files; not NULL if @listen is not
+ * @token_path: file with the bearer token; not NULL if @listen is not
  */
 struct http_options {
 	const char *socket_path;

@@ -58,7 +58,7 @@ int isolate_check(struct error *error)
 	cap_free(now);
 	if (missing[0])
 		return error_set(error, EPERM, NULL,
-				 "weftd lacks %s; run it as root or by its systemd unit", missing);
+				 "there is no %s; run weftd as root or by its systemd unit", missing);
 	return 0;
 }
 

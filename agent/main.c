@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/device.h"
 #include "agent/http.h"
 #include "agent/isolate.h"
 #include "agent/notify.h"
@@ -182,13 +183,38 @@ static void daemon_close(struct daemon *daemon)
 	file_unlock(daemon->lock);
 }
 
-/* Programs and tables go only while no daemon uses them. */
+/* A device without its pipeline would hand a tenant's packets to the host's own stack. */
+static int remove_devices(struct daemon *daemon, struct error *error)
+{
+	const struct device_options options = {
+		.loop = daemon->loop,
+		.instance = daemon->options.name,
+	};
+	struct devices *devices;
+	uint32_t *port_ids = NULL;
+	int count, code = devices_open(&options, &devices, error);
+
+	if (code)
+		return code;
+	count = devices_list(devices, &port_ids, error);
+	code = count < 0 ? count : devices_unplug(devices, port_ids, (size_t)count, error);
+	free(port_ids);
+	devices_close(devices);
+	return code;
+}
+
+/* Devices, then programs and tables; only while no daemon uses them. */
 static int remove_datapath(struct daemon *daemon, struct error *error)
 {
 	int code = open_state(daemon, error);
 
 	if (!code)
+		code = open_loop(daemon, error);
+	if (!code)
+		code = remove_devices(daemon, error);
+	if (!code)
 		code = datapath_destroy(daemon->options.name, error);
+	loop_free(daemon->loop);
 	file_unlock(daemon->lock);
 	return code;
 }

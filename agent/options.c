@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "model/object.h"
 
-#define FLOW_CAPACITY_DEFAULT 524288
+#define FLOW_CAPACITY_DEFAULT 131072
 #define FLOW_CAPACITY_MIN 1024
 #define FLOW_CAPACITY_MAX (64U << 20)
 
@@ -50,10 +50,10 @@ static const struct option_row {
 	{ OPTION_KEY, "tls-key", "FILE", "PEM key, for --listen" },
 	{ OPTION_TOKEN_FILE, "token-file", "FILE", "bearer token clients must send, for --listen" },
 	{ OPTION_STORE, "store", "STORE", "sqlite, in the state directory" },
-	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 524288)" },
+	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
-	  "take the instance's programs and tables out of the kernel and end" },
+	  "take the instance's devices, programs and tables away and end" },
 	{ OPTION_VERSION, "version", NULL, "print the version and end" },
 	{ OPTION_HELP, "help", NULL, "print this and end" },
 };
@@ -150,6 +150,10 @@ static int check(const struct options *options, struct error *error)
 	if (strcmp(options->store, "sqlite") != 0)
 		return error_set(error, EINVAL, NULL, "--store is sqlite, not \"%s\"",
 				 options->store);
+	if (options->listen && !(options->certificate && options->key && options->token_file))
+		return error_set(error, EINVAL, NULL,
+				 "--listen serves TLS only and asks for a token: it needs "
+				 "--tls-certificate, --tls-key and --token-file");
 	if (!options->listen && (options->certificate || options->key || options->token_file))
 		return error_set(error, EINVAL, NULL,
 				 "--tls-certificate, --tls-key and --token-file are for --listen");

@@ -370,7 +370,7 @@ static int write_records(struct reconcile *reconcile, struct draft *draft, uint6
 	}
 	reconcile->counts.store_errors++;
 	problems_raise(&reconcile->problems, PROBLEM_STORE, 0, why.text);
-	return error_set(error, code, NULL, "nothing was changed: %s", why.text);
+	return error_set(error, code, NULL, "%s", why.text);
 }
 
 static void count_apply(struct reconcile *reconcile, uint64_t taken_ns)

@@ -25,6 +25,7 @@ struct reconcile {
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	uint32_t ticks;
+	uint64_t trimmed_commits; /* counts.commits when freed memory was last given back */
 	struct reconcile_counts counts;
 };
 

@@ -6,6 +6,7 @@
  * One timer ticks each second. The audit looks at one table a turn, so that it never holds up a
  * request for long; all tables together take about half a minute.
  */
+#include <malloc.h>
 #include <string.h>
 
 #include "agent/reconcile_private.h"
@@ -46,6 +47,11 @@ static void reconcile_tick(void *context)
 	struct reconcile *reconcile = context;
 
 	reconcile->ticks++;
+	/* A large change leaves much freed memory behind; it goes back once things are quiet. */
+	if (reconcile->counts.commits != reconcile->trimmed_commits) {
+		reconcile->trimmed_commits = reconcile->counts.commits;
+		malloc_trim(0);
+	}
 	tables_retry(reconcile->tables);
 	if (reconcile->ticks % SWEEP_TICKS == 0)
 		reconcile_sweep(reconcile);

@@ -45,7 +45,7 @@ static int world_commit(struct store *store, const struct store_transaction *tra
 			uint64_t *revision, struct error *error)
 {
 	if (world_store_code)
-		return error_set(error, world_store_code, NULL, "the disk is full");
+		return error_set(error, world_store_code, NULL, "the disk is full; nothing was changed");
 	return world_store_ops->commit(store, transaction, revision, error);
 }
 
