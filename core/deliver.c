@@ -14,17 +14,13 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 {
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.destination };
 	struct endpoint *endpoint = table_lookup(endpoints, &key);
-	struct allowed_key allowed = {
-		.prefix_length = 32 + 128,
-		.port_id = p->out_port_id,
-		.address = p->key.destination,
-	};
 
 	if (endpoint && endpoint->port_id == p->out_port_id) {
 		p->flags |= PACKET_DESTINATION_OWN;
 		return 1;
 	}
-	return (port->flags & PORT_EXTRA_ADDRESSES) && table_lookup(allowed_sources, &allowed);
+	return (port->flags & PORT_EXTRA_ADDRESSES) && 
+	       port_allows(p->out_port_id, &p->key.destination);
 }
 
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */

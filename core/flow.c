@@ -142,6 +142,8 @@ int flow_find(struct frame *f, struct packet *p)
 	    tcp_flags_bad(p->tcp_flags))
 		return VERDICT_BAD_TCP_FLAGS;
 	flow = table_lookup(flows, &p->key);
+	if (flow)
+		p->flags |= PACKET_ROW_THERE;
 	if (flow && flow_alive(&p->key, flow, p->now) &&
 	    !(opens && flow->state == FLOW_CLOSED)) {
 		p->flags |= PACKET_FLOW_KNOWN;
@@ -153,6 +155,8 @@ int flow_find(struct frame *f, struct packet *p)
 	}
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
 	flow = table_lookup(flows, &reverse);
+	if (flow)
+		p->flags |= PACKET_PEER_ROW_THERE;
 	if (flow && flow_alive(&reverse, flow, p->now) && !(opens && flow->state == FLOW_CLOSED))
 		p->flags |= PACKET_PEER_KNOWN;
 	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))
@@ -207,13 +211,19 @@ static __always_inline int flow_charge(struct packet *p, __u8 *flags)
 	return VERDICT_NEXT;
 }
 
-/* A row in the place of one that is over: what that one was charged for is given back. */
-static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row)
+/*
+ * A row, also in the place of one that is over: what that one was charged for is given back. there: the
+ * table had such a row a moment ago.
+ */
+static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row, int there)
 {
-	struct flow *old = table_lookup(flows, key);
+	struct flow *old;
 
-	if (old && (old->flags & FLOW_CHARGED))
-		flow_release(old);
+	if (there) {
+		old = table_lookup(flows, key);
+		if (old)
+			flow_release(old);
+	}
 	return table_put(flows, key, row);
 }
 
@@ -234,7 +244,7 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 	};
 
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
-	return flow_replace(&reverse, &row);
+	return flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
 }
 
 /* The part of a row that the slow stages decide anew each time, all but the generation. */
@@ -323,7 +333,7 @@ int flow_write(struct frame *f, struct packet *p)
 	row.charged_slot = p->port_slot;
 	flow_fill(p, vpc, &row);
 	row.generation = p->generation;
-	if (flow_replace(&p->key, &row) ||
+	if (flow_replace(&p->key, &row, p->flags & PACKET_ROW_THERE) ||
 	    (!(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row))) {
 		table_remove(flows, &p->key);
 		flow_release(&row);

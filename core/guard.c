@@ -25,17 +25,6 @@ static __always_inline int source_is_own(struct packet *p, const struct port *po
 	return address_equal(&link_local, &p->key.source);
 }
 
-static __always_inline int source_is_allowed(struct packet *p)
-{
-	struct allowed_key key = {
-		.prefix_length = 32 + 128,
-		.port_id = p->port_id,
-		.address = p->key.source,
-	};
-
-	return table_lookup(allowed_sources, &key) != NULL;
-}
-
 static __always_inline int guard_source(struct frame *f, struct packet *p, const struct port *port)
 {
 	const struct address *source = &p->key.source;
@@ -60,7 +49,7 @@ static __always_inline int guard_source(struct frame *f, struct packet *p, const
 		note(f, NOTE_GUARD_OFF, 0);
 		return VERDICT_NEXT;
 	}
-	if ((p->port_flags & PORT_EXTRA_ADDRESSES) && source_is_allowed(p)) {
+	if ((p->port_flags & PORT_EXTRA_ADDRESSES) && port_allows(p->port_id, &p->key.source)) {
 		note(f, NOTE_GUARD_EXTRA, 0);
 		return VERDICT_NEXT;
 	}

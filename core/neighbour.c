@@ -99,11 +99,6 @@ static __always_inline enum owner find_owner(struct packet *p, const struct subn
 static __always_inline int may_claim(struct packet *p, const struct address *address)
 {
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = *address };
-	struct allowed_key allowed = {
-		.prefix_length = 32 + 128,
-		.port_id = p->port_id,
-		.address = *address,
-	};
 	struct endpoint *endpoint = table_lookup(endpoints, &key);
 	struct address link_local;
 
@@ -112,7 +107,7 @@ static __always_inline int may_claim(struct packet *p, const struct address *add
 	address_link_local(&link_local, p->ethernet + 6);
 	if (address_equal(address, &link_local))
 		return 1;
-	return (p->port_flags & PORT_EXTRA_ADDRESSES) && table_lookup(allowed_sources, &allowed);
+	return (p->port_flags & PORT_EXTRA_ADDRESSES) && port_allows(p->port_id, address);
 }
 
 /* Turns the request in the frame into the answer "target is at mac". */

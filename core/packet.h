@@ -58,6 +58,8 @@ enum packet_flags {
 	PACKET_RULES_MOVED = 1 << 11,   /* known connection, but the rules are newer than it */
 	PACKET_SOURCE_OWN = 1 << 12,      /* the source is an address of the port it came from */
 	PACKET_DESTINATION_OWN = 1 << 13, /* the destination is one of the port it goes to */
+	PACKET_ROW_THERE = 1 << 15,       /* the table has a row of this direction, alive or not */
+	PACKET_PEER_ROW_THERE = 1 << 16,  /* and one of the other */
 	PACKET_REPLY = 1 << 14,           /* the frame is now an answer to where it came from */
 };
 
@@ -192,6 +194,20 @@ static inline void flow_key_reverse(const struct flow_key *key, __u32 port_id, s
 	to->destination_port = key->source_port;
 	to->protocol = key->protocol;
 	to->pad[0] = to->pad[1] = to->pad[2] = 0;
+}
+
+/* Is it one of the extra addresses a port may use? A row of another port id (0) shadows a shorter prefix:
+ * an allowed ::/0 is no IPv4 address. */
+static inline int port_allows(__u32 port_id, const struct address *address)
+{
+	struct allowed_key key = {
+		.prefix_length = 32 + 128,
+		.port_id = port_id,
+		.address = *address,
+	};
+	struct allowed *row = table_lookup(allowed_sources, &key);
+
+	return row && row->port_id == port_id;
 }
 
 /* More than limit ticks since `since`? The clocks of two CPUs may differ by a tick: signed. */

@@ -132,7 +132,7 @@ int route(struct frame *f, struct packet *p)
 	    address_is_loopback(&p->key.destination))
 		return VERDICT_NO_ROUTE;
 	found = table_lookup(routes, &key);
-	if (!found)
+	if (!found || found->kind == ROUTE_NONE)
 		return VERDICT_NO_ROUTE;
 	p->object_id = found->route_id;
 	switch (found->kind) {

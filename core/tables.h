@@ -192,6 +192,7 @@ struct route_key {
 };
 
 enum route_kind {
+	ROUTE_NONE = 0,      /* shadows a shorter prefix: ::/0 is no route for IPv4 */
 	ROUTE_LOCAL = 1,     /* deliver to the endpoint that owns the address */
 	ROUTE_BLACKHOLE = 2, /* asked for, or the target is gone (V24) */
 	ROUTE_PORT = 3,      /* target is a port id */
@@ -435,8 +436,8 @@ struct drop_event {
 };
 
 /*
- * X(name, kind, key, value, room). Kinds: HASH, LRU_HASH, LPM_TRIE (all without preallocation where
- * the kernel allows), ARRAY (mappable), PERCPU_ARRAY. Room may be changed by the loader before the
+ * X(name, kind, key, value, room). Kinds: HASH and LPM_TRIE (rows take memory when they are made),
+ * HASH_PREALLOCATED and LRU_HASH (all memory at the start), ARRAY (mappable), PERCPU_ARRAY. Room may be changed by the loader before the
  * maps are made (flows, ports). The drop ring is apart: it has no key.
  */
 #define WEFT_TABLES(X)                                                                             \
@@ -456,7 +457,7 @@ struct drop_event {
 	X(classifier_services, LPM_TRIE, struct classifier_service_key, struct rule_set, 1048576)      \
 	X(rule_words, HASH, struct rule_word_key, struct rule_word, 262144)                            \
 	X(rules, HASH, struct rule_key, struct rule, 262144)                                           \
-	X(flows, HASH, struct flow_key, struct flow, 1048576)                                          \
+	X(flows, HASH_PREALLOCATED, struct flow_key, struct flow, 262144)                                    \
 	X(fragments, LRU_HASH, struct fragment_key, struct fragment, 16384)                            \
 	X(port_stats, ARRAY, struct slot_key, struct port_stats, 16384)                                \
 	X(vpc_stats, ARRAY, struct slot_key, struct vpc_stats, 4096)                                   \

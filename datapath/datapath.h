@@ -30,7 +30,7 @@ enum datapath_hook {
 
 struct datapath_options {
 	const char *instance;    /* name under /sys/fs/bpf/weft/ */
-	uint32_t flow_capacity;  /* connections; the table has two rows for each. 0: 524,288 */
+	uint32_t flow_capacity;  /* connections; the table has two rows for each. 0: 131,072 */
 	uint32_t event_rate;     /* drop events per second and port. 0: 100 */
 	enum datapath_hook hook;
 };

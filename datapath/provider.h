@@ -13,6 +13,8 @@
 
 enum table_kind {
 	TABLE_HASH,
+	TABLE_HASH_PREALLOCATED,
+	TABLE_HASH_PREALLOCATED,
 	TABLE_LRU_HASH,
 	TABLE_LPM_TRIE,
 	TABLE_ARRAY,
@@ -30,7 +32,7 @@ struct datapath_table {
 
 extern const struct datapath_table datapath_tables[TABLES];
 
-#define DATAPATH_FLOW_CAPACITY 524288
+#define DATAPATH_FLOW_CAPACITY 131072
 #define DATAPATH_EVENT_RATE 100
 #define DATAPATH_ICMP_RATE 100 /* ICMP errors a port may get per second */
 

@@ -24,7 +24,14 @@
 #include "base/map.h"
 #include "model/plan.h"
 
-enum table_kind { KIND_HASH, KIND_LRU_HASH, KIND_LPM_TRIE, KIND_ARRAY, KIND_PERCPU_ARRAY };
+enum table_kind {
+	KIND_HASH,
+	KIND_HASH_PREALLOCATED,
+	KIND_LRU_HASH,
+	KIND_LPM_TRIE,
+	KIND_ARRAY,
+	KIND_PERCPU_ARRAY,
+};
 
 #define TABLE_KIND(table, kind, key, value, room) KIND_##kind,
 static const unsigned char kinds[TABLES] = { WEFT_TABLES(TABLE_KIND) };

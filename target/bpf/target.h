@@ -31,6 +31,7 @@
 #define TABLE_KIND_HASH                                                                            \
 	__uint(type, BPF_MAP_TYPE_HASH);                                                           \
 	__uint(map_flags, BPF_F_NO_PREALLOC)
+#define TABLE_KIND_HASH_PREALLOCATED __uint(type, BPF_MAP_TYPE_HASH)
 #define TABLE_KIND_LRU_HASH __uint(type, BPF_MAP_TYPE_LRU_HASH)
 #define TABLE_KIND_LPM_TRIE                                                                        \
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);                                                       \
@@ -42,6 +43,7 @@
 
 /* The kernel wants to see a plain integer as the key of an array. */
 #define TABLE_KEY_HASH(key_type) __type(key, key_type)
+#define TABLE_KEY_HASH_PREALLOCATED(key_type) __type(key, key_type)
 #define TABLE_KEY_LRU_HASH(key_type) __type(key, key_type)
 #define TABLE_KEY_LPM_TRIE(key_type) __type(key, key_type)
 #define TABLE_KEY_ARRAY(key_type) __type(key, __u32)
