@@ -9,6 +9,7 @@
 #include "agent/ports.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -429,12 +430,13 @@ static json_t *device_name_json(const struct ports *ports, const struct port_ent
 {
 	const struct object *object = intent_object(ports->options.intent, entry->port_id);
 	const struct port_object *port = (const struct port_object *)object;
+	char name[IF_NAMESIZE];
 
 	if (!object || entry->state != PORT_STATE_PLUGGED)
 		return json_null();
-	if (entry->kind == PORT_VETH)
-		return json_sprintf("w%x", entry->port_id);
-	return json_string(port->attach.ifname);
+	if (entry->kind != PORT_VETH)
+		return json_string(port->attach.ifname);
+	return if_indextoname(entry->ifindex, name) ? json_string(name) : json_null();
 }
 
 json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
