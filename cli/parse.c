@@ -269,7 +269,8 @@ int invocation_parse(struct invocation *invocation, int argument_count, char **a
 		/* `lab exec NAME NODE COMMAND -x`: -x is the command's own. */
 		tail = invocation->command && invocation->command->tail &&
 		       invocation->argument_count >= invocation->command->argument_max;
-		if (options && !tail && strcmp(arguments[i], "--") == 0)
+		if (options && strcmp(arguments[i], "--") == 0 &&
+		    (!tail || invocation->argument_count == invocation->command->argument_max))
 			options = false;
 		else if (options && !tail && arguments[i][0] == '-' && arguments[i][1])
 			code = take_option(invocation, arguments, &i);
