@@ -256,7 +256,10 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 					    "subnet %s/%s has no free %s address left",
 					    draft_vpc(draft, port->object.vpc_id)->object.name,
 					    subnet->object.name, family ? "IPv6" : "IPv4");
-		if (!why_not(subnet, &address) && claim_address(draft, port, &address) == 0)
+		/* In an l2 subnet a port may have the gateway's address, but only by name. */
+		if (!why_not(subnet, &address) &&
+		    !ip_address_equal(&address, &subnet->gateways[family]) &&
+		    claim_address(draft, port, &address) == 0)
 			break;
 	}
 	(*lowest)++;
