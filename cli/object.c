@@ -148,6 +148,18 @@ int object_set(struct invocation *invocation)
 	return object_set_as(invocation, invocation_object(invocation));
 }
 
+/* What is not set needs no line for a person. */
+static void drop_nulls(json_t *object)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(object, next, key, value)
+		if (json_is_null(value))
+			json_object_del(object, key);
+}
+
 int object_show(struct invocation *invocation)
 {
 	struct object_name name;
@@ -167,6 +179,7 @@ int object_show(struct invocation *invocation)
 		if (invocation->json) {
 			status = report_json(invocation, whole);
 		} else {
+			drop_nulls(whole);
 			yaml_emit(&text, whole, 1);
 			fputs(buf_text(&text), invocation->out);
 		}

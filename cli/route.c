@@ -164,7 +164,7 @@ static int route_remove(struct invocation *invocation)
 
 static void print_routes(struct invocation *invocation, const json_t *rows)
 {
-	static const char *const titles[] = { "ROUTE TABLE", "TO", "VIA", NULL };
+	static const char *const titles[] = { "ROUTE TABLE", "TO", "VIA", "STATUS", NULL };
 	struct buf text = { 0 };
 	struct table table;
 	json_t *row;
@@ -177,6 +177,7 @@ static void print_routes(struct invocation *invocation, const json_t *rows)
 		buf_reset(&text);
 		object_append_value(&text, json_object_get(row, "via"));
 		table_cell(&table, buf_text(&text));
+		table_cell(&table, json_string_value(json_object_get(row, "status")));
 	}
 	table_print(&table, invocation->out, 0);
 	table_fini(&table);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
 #include "cli/table.h"
@@ -37,6 +38,22 @@ int rule_direction(struct invocation *invocation, const char *word)
 	return report_usage(invocation, "\"%s\" is not a direction: ingress or egress", word);
 }
 
+/* TYPE or TYPE/CODE */
+static int read_icmp(struct invocation *invocation, const char *text, json_t *rule)
+{
+	const char *slash = strchr(text, '/');
+	long long type, code;
+	char first[8];
+
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(text, "/"), text);
+	if (!parse_number(first, 255, &type) || (slash && !parse_number(slash + 1, 255, &code)))
+		return report_usage(invocation, "\"%s\" is not an ICMP type, or TYPE/CODE", text);
+	json_object_set_new(rule, "type", json_integer(type));
+	if (slash)
+		json_object_set_new(rule, "code", json_integer(code));
+	return 0;
+}
+
 int rule_read(struct invocation *invocation, const char *direction, size_t first, json_t **rule)
 {
 	const char *peer_key = strcmp(direction, "ingress") == 0 ? "from" : "to";
@@ -59,10 +76,12 @@ int rule_read(struct invocation *invocation, const char *direction, size_t first
 		json_object_set_new(*rule, "protocol", json_integer(number));
 	else
 		json_object_set_new(*rule, "protocol", json_string(protocol));
-	if (invocation->argument_count > first + 1)
-		json_object_set_new(*rule, strncasecmp(protocol, "icmp", 4) == 0 ? "types" : "ports",
-				    json_string(invocation->arguments[first + 1]));
 	json_object_set_new(*rule, peer_key, json_string(peer));
+	if (invocation->argument_count <= first + 1)
+		return 0;
+	if (strncasecmp(protocol, "icmp", 4) == 0)
+		return read_icmp(invocation, invocation->arguments[first + 1], *rule);
+	json_object_set_new(*rule, "ports", json_string(invocation->arguments[first + 1]));
 	return 0;
 }
 
@@ -91,6 +110,7 @@ static int edit_add(struct invocation *invocation, const json_t *group, json_t *
 /* Whether a stored rule is what the user wrote: the keys written are equal as text. */
 static bool same_rule(const json_t *stored, const json_t *written)
 {
+	static const char *const narrowing[] = { "ports", "type", "code" };
 	const char *key;
 	json_t *value;
 	struct buf a = { 0 }, b = { 0 };
@@ -103,8 +123,10 @@ static bool same_rule(const json_t *stored, const json_t *written)
 		object_append_value(&b, json_object_get(stored, key));
 		same = same && strcmp(buf_text(&a), buf_text(&b)) == 0;
 	}
-	if (!json_object_get(written, "ports") && json_object_get(stored, "ports"))
-		same = false;
+	/* "tcp" alone is not "tcp 80", though all that is written of it is in it. */
+	for (size_t i = 0; i < ARRAY_SIZE(narrowing); i++)
+		if (!json_object_get(written, narrowing[i]) && json_object_get(stored, narrowing[i]))
+			same = false;
 	buf_fini(&a);
 	buf_fini(&b);
 	return same;
@@ -205,8 +227,8 @@ static void print_rules(struct invocation *invocation, const json_t *rows, const
 	const char *titles[] = { is_acl ? "ACL" : "GROUP", "DIRECTION", "NUMBER",
 				 is_acl ? "ACTION" : "PROTOCOL", is_acl ? "PROTOCOL" : "PORTS",
 				 is_acl ? "PORTS" : "PEER", is_acl ? "PEER" : NULL, NULL };
-	const char *keys[] = { holder, "direction", "number", "action", "protocol", "ports", "types",
-			       "from", "to" };
+	const char *keys[] = { holder,	 "direction", "number", "action", "protocol",
+			       "ports",	 "type",      "code",	"from",	  "to" };
 	struct buf text = { 0 };
 	struct table table;
 	json_t *row;
@@ -214,12 +236,15 @@ static void print_rules(struct invocation *invocation, const json_t *rows, const
 
 	table_init(&table, titles);
 	json_array_foreach(rows, index, row) {
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 			if (!is_acl && strcmp(keys[i], "action") == 0)
 				continue;
-			/* Ports and types share a column, and so do both kinds of peer. */
+			/* Ports and ICMP's TYPE/CODE share a column, and so do both kinds of peer. */
+			if (strcmp(keys[i], "code") == 0 && json_is_integer(json_object_get(row, "code")))
+				buf_append_char(&text, '/');
 			object_append_value(&text, json_object_get(row, keys[i]));
-			if (strcmp(keys[i], "ports") == 0 || strcmp(keys[i], "from") == 0)
+			if (strcmp(keys[i], "ports") == 0 || strcmp(keys[i], "type") == 0 ||
+			    strcmp(keys[i], "from") == 0)
 				continue;
 			table_cell(&table, buf_text(&text));
 			buf_reset(&text);
@@ -270,7 +295,7 @@ static const struct command rule_commands[] = {
 		.summary = "allow something",
 		.text = "weft rule add blue/web ingress tcp 80,8000-8099 --from 0.0.0.0/0\n"
 			"weft rule add blue/db ingress tcp 5432 --from group:web\n"
-			"PROTOCOL is tcp, udp, icmp, all or a number. For icmp, PORTS are types.",
+			"PROTOCOL is tcp, udp, icmp, all or a number. For icmp, PORTS is TYPE or TYPE/CODE.",
 		.options = rule_options,
 		.run = rule_add,
 	},

@@ -27,6 +27,7 @@
 	  "station_limit", COMPLETE_NOTHING, false },                                              \
 	{ "station-ageing", 0, OPTION_INTEGER, "SECONDS", "l2: until an address is forgotten",     \
 	  "station_ageing", COMPLETE_NOTHING, false },                                             \
+	{ "dhcp", 0, OPTION_FLAG, NULL, "serve DHCP in it", "dhcp", COMPLETE_NOTHING, false },     \
 	{ 0 },
 
 static const struct option subnet_add_options[] = { SUBNET_OPTIONS(true) };

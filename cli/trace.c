@@ -116,8 +116,10 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 	}
 	table_print(&table, invocation->out, 0);
 	table_fini(&table);
-	fprintf(invocation->out, "%s: %s", text_of(trace, "verdict"), text_of(trace, "sentence"));
-	fprintf(invocation->out, " (%s)", text_of(trace, "reason"));
+	fprintf(invocation->out, "%s", text_of(trace, "verdict"));
+	if (strcmp(text_of(trace, "verdict"), text_of(trace, "reason")) != 0)
+		fprintf(invocation->out, " (%s)", text_of(trace, "reason"));
+	fprintf(invocation->out, ": %s", text_of(trace, "sentence"));
 	if (*object)
 		fprintf(invocation->out, ": %s", object);
 	else if (json_is_object(to))

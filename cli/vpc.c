@@ -28,6 +28,8 @@ static const struct option vpc_set_options[] = {
 	  COMPLETE_NOTHING, false },
 	{ "flow-limit", 0, OPTION_INTEGER, "COUNT", "connections of the whole VPC", "flow_limit",
 	  COMPLETE_NOTHING, false },
+	{ "main-route-table", 0, OPTION_TEXT, "NAME", "that of subnets which name none",
+	  "main_route_table", COMPLETE_NOTHING, false },
 	{ 0 },
 };
 

@@ -141,6 +141,7 @@ static void test_usage(void **state)
 		"rule add blue/web ingress tcp 80 --to 0.0.0.0/0",
 		"rule add blue/web ingress --from 0.0.0.0/0",
 		"rule remove blue/web ingress zero",
+		"rule add blue/web ingress icmp echo --from 10.0.0.0/8",
 		"acl rule blue/edge ingress 0 allow tcp --from ::/0",
 		"acl rule blue/edge ingress 1 permit tcp --from ::/0",
 		"trace blue/web1",
@@ -258,7 +259,8 @@ static void test_parts(void **state)
 {
 	static const struct fake_answer answers[] = {
 		{ "GET /v1/vpcs/blue/route_tables/main", 200,
-		  "{\"routes\":[{\"to\":\"10.9.0.0/16\",\"via\":\"blackhole\"}]}", "\"5\"", false },
+		  "{\"routes\":[{\"to\":\"10.9.0.0/16\",\"via\":\"blackhole\",\"status\":\"blackhole\"},"
+		  "{\"to\":\"10.0.0.0/16\",\"via\":\"local\",\"status\":\"active\"}]}", "\"5\"", false },
 		{ "GET /v1/vpcs/blue/security_groups/web", 200,
 		  "{\"ingress\":[{\"protocol\":\"tcp\",\"ports\":\"80\",\"from\":\"0.0.0.0/0\"},"
 		  "{\"protocol\":\"icmp\",\"from\":\"group:web\"}],\"egress\":[]}", "\"6\"", false },
@@ -281,8 +283,12 @@ static void test_parts(void **state)
 	expect(daemon.path, "route remove blue/main 10.9.0.0/16", 0, NULL, "");
 	expect(daemon.path, "route remove blue/main 10.7.0.0/16", 1, "",
 	       "weft: route table blue/main: no route to 10.7.0.0/16\n");
+	expect(daemon.path, "route remove blue/main 10.0.0.0/16", 1, "",
+	       "weft: route table blue/main: 10.0.0.0/16 is a range of the VPC; its local route "
+	       "cannot be removed\n");
 	expect(daemon.path, "route list blue/main", 0,
-	       "ROUTE TABLE  TO           VIA\nblue/main    10.9.0.0/16  blackhole\n", "");
+	       "ROUTE TABLE  TO           VIA        STATUS\nblue/main    10.9.0.0/16  blackhole  "
+	       "blackhole\nblue/main    10.0.0.0/16  local      active\n", "");
 	expect(daemon.path, "rule add blue/web ingress tcp 443 --from group:lb", 0,
 	       "rule 3 of group blue/web ingress added\n", "");
 	expect(daemon.path, "rule add blue/web egress icmp 8 --to 10.0.0.0/8", 0, NULL, "");
@@ -397,11 +403,11 @@ static void test_trace(void **state)
 	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --tcp 5432", 0,
 	       "parse  well formed\n"
 	       "guard  source is the port's own  port blue/web1\n"
-	       "delivered: delivered to a port (delivered): port blue/db1\n", "");
+	       "delivered: delivered to a port: port blue/db1\n", "");
 	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --udp 5432 --from-port 7 --size 100", 4,
 	       "parse  well formed\n"
 	       "guard  source is the port's own  port blue/web1\n"
-	       "dropped: no route to the destination in the subnet's route table (no_route): route "
+	       "dropped (no_route): no route to the destination in the subnet's route table: route "
 	       "table blue/main\n", "");
 	run = run_weft(daemon.path, "trace blue/web1 --arp 10.0.1.1 --json");
 	assert_int_equal(run.status, 0);
