@@ -5,9 +5,10 @@
  * user_version counts layouts. A database of an older one is brought up step by step in one
  * transaction; one of a newer program is refused, since guessing could destroy it.
  *
- * The daemon must start, and forward, from a disk that is full or read-only. SQLite cannot read
- * a write-ahead database without writing beside it, so if the usual way fails, the file is opened
- * read-only, and as a last way as "immutable", which is right only if no log is left beside it.
+ * The daemon must start, and forward, from a disk that is full or read-only. SQLite reads such a
+ * database by itself as long as the files of its write-ahead log are there; after a clean end
+ * they are not, and cannot be made. Then the file is opened as "immutable", which reads it alone:
+ * right only if no log is left beside it, since commits may be in there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -342,11 +343,9 @@ int sqlite_store_connect(struct sqlite_store *self, struct error *error)
 
 	result = try_open(self, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "", error);
 	if (result && result != -EUCLEAN && result != -EBUSY && stat(self->path, &status) == 0 &&
-	    status.st_size > 0) {
+	    status.st_size > 0 && !has_log(self->path)) {
 		/* The first failure is the one worth telling. */
-		if (try_open(self, SQLITE_OPEN_READONLY, "", &unheard) == 0 ||
-		    (!has_log(self->path) &&
-		     try_open(self, SQLITE_OPEN_READONLY, "?immutable=1", &unheard) == 0))
+		if (try_open(self, SQLITE_OPEN_READONLY, "?immutable=1", &unheard) == 0)
 			result = 0;
 	}
 	return result ? result : set_up(self, error);

@@ -274,15 +274,13 @@ static void test_read_only_disk(void **state)
 	store_close(store);
 }
 
-/* A disk that turned read-only after a crash: the log beside the file holds the last commits. */
-static void test_read_only_after_crash(void **state)
+/* Leaves a database behind whose last commit is only in the log beside it. */
+static void crash_after_commit(void)
 {
 	struct store *store;
 	int status;
 	pid_t pid;
 
-	(void)state;
-	REQUIRE_PRIVATE_MACHINE();
 	pid = fork();
 	if (pid == 0) {
 		store = open_database();
@@ -290,12 +288,42 @@ static void test_read_only_after_crash(void **state)
 	}
 	waitpid(pid, &status, 0);
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_read_only_after_crash(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	crash_after_commit();
 	remount(MS_RDONLY);
 	store = open_database();
 	check_value(store, "/a", "in the log");
 	assert_int_equal(store_put(store, "/a", "2", NULL, &error), -EROFS);
 	store_close(store);
 	remount(0);
+}
+
+/* Where the log is there and cannot be read, an old state must not be taken for the present. */
+static void test_log_unreadable(void **state)
+{
+	struct store *store = NULL;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	store = open_database();
+	DONE(store_put(store, "/a", "old", NULL, &error));
+	store_close(store);
+	store = NULL;
+	crash_after_commit();
+	assert_int_equal(unlink(DATABASE "-shm"), 0);
+	remount(MS_RDONLY);
+	assert_int_equal(store_open_sqlite(DATABASE, NULL, &store, &error), -EROFS);
+	remount(0);
+	store = open_database();
+	check_value(store, "/a", "in the log");
+	store_close(store);
 }
 
 static void test_cannot_make(void **state)
@@ -483,17 +511,12 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_DISK(test_reopen),
-		ON_DISK(test_killed_while_writing),
-		ON_DISK(test_full_disk),
-		ON_DISK(test_open_on_full_disk),
-		ON_DISK(test_read_only_disk),
-		ON_DISK(test_read_only_after_crash),
-		ON_DISK(test_cannot_make),
-		ON_DISK(test_damage),
-		ON_DISK(test_newer_layout),
-		ON_DISK(test_busy),
-		ON_DISK(test_log),
+		ON_DISK(test_reopen),         ON_DISK(test_killed_while_writing),
+		ON_DISK(test_full_disk),      ON_DISK(test_open_on_full_disk),
+		ON_DISK(test_read_only_disk), ON_DISK(test_read_only_after_crash),
+		ON_DISK(test_log_unreadable), ON_DISK(test_cannot_make),
+		ON_DISK(test_damage),         ON_DISK(test_newer_layout),
+		ON_DISK(test_busy),           ON_DISK(test_log),
 	};
 
 	return cmocka_run_group_tests_name("store_sqlite", tests, make_disk, NULL);
