@@ -36,8 +36,9 @@ from pathlib import Path
 from packets import Packet
 
 ROOT = Path(__file__).resolve().parents[2]
-WEFT = str(ROOT / "build" / "weft")
-WEFTD = str(ROOT / "build" / "weftd")
+BUILD = Path(os.environ.get("WEFT_BUILD", ROOT / "build"))  # what is tested
+WEFT = str(BUILD / "weft")
+WEFTD = str(BUILD / "weftd")
 RUN = "/run/weft"
 SOCKET = f"{RUN}/test.sock"
 INSIDE = "WEFT_TEST_INSIDE"
@@ -275,7 +276,7 @@ class Weft:
                 [WEFTD, "--name", self.name, "--state", self.state, "--socket", SOCKET, *options],
                 stdout=log, stderr=log)
         if wait:
-            wait_for(self.answers, f"weftd answers at {SOCKET}\n{self.log()}", 20)
+            wait_for(self.answers, f"weftd answers at {SOCKET}", 20)
 
     def answers(self):
         if self.process.poll() is not None:

@@ -11,7 +11,7 @@ import os
 import select
 import subprocess
 
-from harness import ROOT, WEFT, check, equal, main, run, statement, wait_for
+from harness import BUILD, ROOT, WEFT, check, equal, main, run, statement, wait_for
 
 SERVER = """
 import socket
@@ -102,8 +102,9 @@ def left():
 def daemons():
     found = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            found += file.read().strip() == "weftd"
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            name, state = file.read().split()[1:3]
+            found += name == "(weftd)" and state != "Z"
     return found
 
 
@@ -192,7 +193,7 @@ def dual_stack(_weft):
 @statement("tap-port: a program behind a tap answers ping")
 def tap_port(_weft):
     with lab("tap-port") as cloud:
-        program = cloud.start("h1", ROOT / "build" / "tap-echo", "tapvm", stdout=subprocess.PIPE,
+        program = cloud.start("h1", BUILD / "tap-echo", "tapvm", stdout=subprocess.PIPE,
                               text=True)
         check(read_line(program, "holds tapvm"), "the program holds the tap")
         wait_for(lambda: cloud.ping("lan/client", "10.0.1.20"), "the tap answers")

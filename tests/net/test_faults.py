@@ -56,17 +56,16 @@ def fill():
 
 @statement("a full disk: changes are refused with a clear error, traffic is untouched")
 def full(weft, faults):
-    load = faults.load()
-    before = weft.weft("export").stdout
-    fill()
-    many = "\n".join(f"      p{number}: {{subnet: many}}" for number in range(500))
-    done = weft.apply(INTENT + many + "\n", accept=None)
-    equal(done.returncode, 1, f"exit status ({done.stdout}{done.stderr})")
-    equal(len(done.stderr.strip().splitlines()), 1, f"lines: {done.stderr}")
-    check(any(word in done.stderr.lower() for word in ("full", "space", "room")),
-          f"the sentence: {done.stderr}")
-    equal(weft.weft("export").stdout, before, "the intent")
-    load.stop()
+    with faults.load():
+        before = weft.weft("export").stdout
+        fill()
+        many = "\n".join(f"      p{number}: {{subnet: many}}" for number in range(500))
+        done = weft.apply(INTENT + many + "\n", accept=None)
+        equal(done.returncode, 1, f"exit status ({done.stdout}{done.stderr})")
+        equal(len(done.stderr.strip().splitlines()), 1, f"lines: {done.stderr}")
+        check(any(word in done.stderr.lower() for word in ("full", "space", "room")),
+              f"the sentence: {done.stderr}")
+        equal(weft.weft("export").stdout, before, "the intent")
 
 
 @statement("with room again changes work, without a restart")
@@ -78,15 +77,14 @@ def room(weft, _faults):
 
 @statement("a read-only store: weftd starts, traffic is untouched, changes are refused clearly")
 def read_only(weft, faults):
-    load = faults.load()
-    weft.end()
-    run("mount", "-o", "remount,ro", DISK, accept=[0])
-    weft.start()
-    weft.plugged("blue/a", "blue/b")
-    done = weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24", accept=None)
-    equal(done.returncode, 1, f"exit status ({done.stderr})")
-    check("read" in done.stderr and "only" in done.stderr, f"the sentence: {done.stderr}")
-    load.stop()
+    with faults.load():
+        weft.end()
+        run("mount", "-o", "remount,ro", DISK, accept=[0])
+        weft.start()
+        weft.plugged("blue/a", "blue/b")
+        done = weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24", accept=None)
+        equal(done.returncode, 1, f"exit status ({done.stderr})")
+        check("read" in done.stderr and "only" in done.stderr, f"the sentence: {done.stderr}")
     weft.end()
     run("mount", "-o", "remount,rw", DISK, accept=[0])
     weft.start()
@@ -96,19 +94,18 @@ def read_only(weft, faults):
 
 @statement("a damaged store: weftd refuses to start and says so, traffic is untouched")
 def damaged(weft, faults):
-    load = faults.load()
-    weft.end()
-    database = max((os.path.join(weft.state, name) for name in os.listdir(weft.state)),
-                   key=os.path.getsize)
-    with open(database, "r+b") as file:
-        kept = file.read()
-        file.seek(0)
-        file.write(os.urandom(len(kept)))
-    done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", SOCKET, timeout=20)
-    check(done.returncode != 0, "weftd started with a damaged store")
-    check("damaged" in done.stderr or "malformed" in done.stderr or "not a database" in done.stderr,
-          f"it says: {done.stderr[-400:]}")
-    load.stop()
+    with faults.load():
+        weft.end()
+        database = max((os.path.join(weft.state, name) for name in os.listdir(weft.state)),
+                       key=os.path.getsize)
+        with open(database, "r+b") as file:
+            kept = file.read()
+            file.seek(0)
+            file.write(os.urandom(len(kept)))
+        done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", SOCKET, timeout=20)
+        check(done.returncode != 0, "weftd started with a damaged store")
+        check(any(word in done.stderr for word in ("damaged", "malformed", "not a database")),
+              f"it says: {done.stderr[-400:]}")
     with open(database, "wb") as file:
         file.write(kept)
     weft.start()
@@ -123,29 +120,28 @@ def mid_apply(weft, faults):
     path = f"{RUN}/tree.yaml"
     with open(path, "w", encoding="utf-8") as file:
         file.write(tree)
-    load = faults.load()
-    counts = []
-    for milliseconds in (0, 5, 10, 20, 30, 45, 70, 100, 200):
-        weft.apply(INTENT)
-        with subprocess.Popen([WEFT, "apply", path], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL) as process:
-            try:
-                process.wait(milliseconds / 1000)
-            except subprocess.TimeoutExpired:
-                pass
-            weft.end(signal.SIGKILL)
-            process.wait(20)
-        weft.start()
-        counts.append(len(weft.get("/v1/vpcs/blue/ports")) - 2)
-        check(counts[-1] in (0, ports), f"ports after the crash: {counts}")
-        weft.plugged("blue/a", "blue/b")
-        last = weft.http("GET", f"/v1/vpcs/blue/ports/p{ports - 1}")
-        equal(last[0], 200 if counts[-1] else 404, "the last port of the file")
-        if counts[-1]:
-            address = last[2]["addresses"][0]
-            trace = weft.trace("blue/a", "--to", address, "--tcp", "80")
-            equal(trace["reason"], "port_down", f"trace to {address}, which waits")
-    load.stop()
+    with faults.load():
+        counts = []
+        for milliseconds in (0, 5, 10, 20, 30, 45, 70, 100, 200):
+            weft.apply(INTENT)
+            with subprocess.Popen([WEFT, "apply", path], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as process:
+                try:
+                    process.wait(milliseconds / 1000)
+                except subprocess.TimeoutExpired:
+                    pass
+                weft.end(signal.SIGKILL)
+                process.wait(20)
+            weft.start()
+            counts.append(len(weft.get("/v1/vpcs/blue/ports")) - 2)
+            check(counts[-1] in (0, ports), f"ports after the crash: {counts}")
+            weft.plugged("blue/a", "blue/b")
+            last = weft.http("GET", f"/v1/vpcs/blue/ports/p{ports - 1}")
+            equal(last[0], 200 if counts[-1] else 404, "the last port of the file")
+            if counts[-1]:
+                address = last[2]["addresses"][0]
+                trace = weft.trace("blue/a", "--to", address, "--tcp", "80")
+                equal(trace["reason"], "port_down", f"trace to {address}, which waits")
     print(f"# ports after each crash: {counts}")
 
 

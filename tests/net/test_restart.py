@@ -7,7 +7,7 @@
 """
 import signal
 
-from harness import WEFTD, Netns, check, connect, equal, main, run, statement, wait_for
+from harness import WEFTD, Netns, check, connect, equal, main, run, statement
 from traffic import Load
 
 INTENT = """
@@ -39,56 +39,45 @@ class Two:
 
     def load(self):
         """Traffic that has begun to flow."""
-        load = Load(self.a, self.b, "10.0.2.11", 7000, 7001)
-        goes_on(load)
-        return load
-
-
-def goes_on(load, count=20):
-    """The traffic has made progress of so much since now."""
-    begin = load.progress()
-    wait_for(lambda: load.faults or load.progress() >= begin + count, "the traffic goes on", 20)
+        return Load(self.a, self.b, "10.0.2.11", 7000, 7001)
 
 
 @statement("kill -9 under load loses no packet and breaks no connection")
 def killed(weft, two):
-    load = two.load()
-    weft.end(signal.SIGKILL)
-    goes_on(load, 50)
-    weft.start()
-    weft.plugged("blue/a", "blue/b")
-    goes_on(load, 50)
-    load.stop()
+    with two.load() as load:
+        weft.end(signal.SIGKILL)
+        load.goes_on(50)
+        weft.start()
+        weft.plugged("blue/a", "blue/b")
+        load.goes_on(50)
 
 
 @statement("SIGTERM and start under load loses no packet and breaks no connection")
 def stopped(weft, two):
-    load = two.load()
-    equal(weft.end(), 0, "exit status of weftd")
-    goes_on(load, 50)
-    weft.start()
-    weft.plugged("blue/a", "blue/b")
-    goes_on(load, 50)
-    load.stop()
+    with two.load() as load:
+        equal(weft.end(), 0, "exit status of weftd")
+        load.goes_on(50)
+        weft.start()
+        weft.plugged("blue/a", "blue/b")
+        load.goes_on(50)
 
 
 @statement("the program is replaced five times under load without loss")
 def replaced(weft, two):
-    load = two.load()
-    for _ in range(5):
-        weft.restart(signal.SIGKILL)
-        weft.plugged("blue/a", "blue/b")
-        goes_on(load, 20)
-    load.stop()
+    with two.load() as load:
+        for _ in range(5):
+            weft.restart(signal.SIGKILL)
+            weft.plugged("blue/a", "blue/b")
+            load.goes_on(20)
 
 
 @statement("rules changed under load, for other traffic, lose nothing")
 def rules_change(weft, two):
-    load = two.load()
-    for port in range(9000, 9010):
-        weft.weft("rule", "add", "blue/open", "ingress", "tcp", str(port), "--from", "10.0.1.0/24")
-        goes_on(load, 5)
-    load.stop()
+    with two.load() as load:
+        for port in range(9000, 9010):
+            weft.weft("rule", "add", "blue/open", "ingress", "tcp", str(port), "--from",
+                      "10.0.1.0/24")
+            load.goes_on(5)
 
 
 @statement("while weftd is down what its rules refuse stays refused")
@@ -101,16 +90,15 @@ def refused_while_down(weft, two):
 
 @statement("counters and connections are those from before the restart")
 def kept(weft, two):
-    load = two.load()
-    before = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
-    weft.restart(signal.SIGKILL)
-    weft.plugged("blue/a", "blue/b")
-    after = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
-    check(after >= before > 100, f"received packets {before}, then {after}")
-    flows = weft.get("/v1/flows?port=blue/a")["flows"]
-    check(sum(flow["state"] == "established" for flow in flows) >= load.CONNECTIONS,
-          f"established connections after the restart: {len(flows)} flows")
-    load.stop()
+    with two.load() as load:
+        before = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
+        weft.restart(signal.SIGKILL)
+        weft.plugged("blue/a", "blue/b")
+        after = weft.get("/v1/counters?name=blue/a")["ports"]["blue/a"]["received_packets"]
+        check(after >= before > 100, f"received packets {before}, then {after}")
+        flows = weft.get("/v1/flows?port=blue/a")["flows"]
+        check(sum(flow["state"] == "established" for flow in flows) >= load.CONNECTIONS,
+              f"established connections after the restart: {len(flows)} flows")
 
 
 @statement("a change made while weftd is down in the namespaces is repaired at the start")
@@ -119,7 +107,8 @@ def repaired(weft, two):
     two.b.run("ip", "link", "delete", "eth0")
     weft.start()
     weft.plugged("blue/a", "blue/b")
-    two.load().stop()
+    with two.load():
+        pass
 
 
 @statement("a second weftd on the same state refuses to start, in one sentence")

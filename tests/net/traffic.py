@@ -2,8 +2,8 @@
 """Traffic that runs beside a fault and counts what it lost.
 
 A `Load` sends numbered datagrams one way without pause, keeps TCP connections talking, and makes
-new connections, all in threads; stop() ends it in order and requires that nothing was lost. The
-receiver's buffer is large and every datagram is waited for at the end, so that what is missing was
+new connections, all in threads; stop(), or the end of a `with` block, requires that nothing was lost.
+The receiver's buffer is large and every datagram is waited for at the end, so that what is missing was
 lost on the way.
 """
 import contextlib
@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 
-from harness import connect, equal, listen, pair, check
+from harness import check, connect, equal, listen, pair, wait_for
 
 
 class Load:
@@ -41,6 +41,17 @@ class Load:
                         for work in (self.send, self.receive, self.talk, self.accept, self.make)]
         for thread in self.threads:
             thread.start()
+        self.goes_on()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        """At the end of a block: stop() and its judgement, or after a fault just an end."""
+        if kind is None:
+            self.stop()
+        else:
+            self.end()
 
     def guard(self, work):
         try:
@@ -90,15 +101,25 @@ class Load:
         """How much has gone through; for waiting until the load runs on."""
         return min(len(self.received), self.exchanges, self.made)
 
-    def stop(self):
-        """End and require that nothing was lost, broken or refused."""
+    def goes_on(self, count=20):
+        """Wait until the traffic has made progress of so much since now."""
+        begin = self.progress()
+        wait_for(lambda: self.faults or self.progress() >= begin + count, "the traffic goes on", 20)
+
+    def end(self):
+        """Stop the threads and close everything."""
         self.stopping.set()
         for thread in self.threads:
             thread.join(20)
         for one, other in self.pairs:
             one.close()
             other.close()
-        self.server.close()
+        for end in (self.server, self.source, self.sink):
+            end.close()
+
+    def stop(self):
+        """End and require that nothing was lost, broken or refused."""
+        self.end()
         equal(self.faults, [], "faults of the traffic")
         check(self.sent > 100 and self.exchanges > 10, f"hardly any traffic: {self.sent} datagrams")
         equal(self.sent - len(self.received), 0, f"datagrams lost of {self.sent}")
