@@ -101,18 +101,23 @@ void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id)
 		memset(stats, 0, sizeof(*stats));
 }
 
-/* What is left of the flow table once each port has its guarantee is for all. */
+/*
+ * Each port has its guarantee, of half the flow table at most all together; what is left is for all.
+ * The datapath reads both numbers for each new connection, so they may move while traffic flows.
+ */
 void reconcile_share_flows(struct reconcile *reconcile)
 {
 	struct datapath_state *state = datapath_state(reconcile->options.datapath);
-	uint64_t guaranteed = (uint64_t)slots_used(&reconcile->port_slots) *
-			      reconcile->options.flow_guarantee;
 	uint64_t capacity = reconcile->options.flow_capacity;
+	uint64_t ports = slots_used(&reconcile->port_slots);
+	uint64_t guarantee = reconcile->options.flow_guarantee;
 
-	if (state)
-		__atomic_store_n(&state->shared_limit,
-				 capacity > guaranteed ? capacity - guaranteed : 0,
-				 __ATOMIC_RELAXED);
+	if (!state)
+		return;
+	if (ports && guarantee > capacity / 2 / ports)
+		guarantee = capacity / 2 / ports;
+	__atomic_store_n(&state->flow_guarantee, guarantee, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
 }
 
 /* ---- one change ---- */

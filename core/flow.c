@@ -199,7 +199,7 @@ static __always_inline int flow_charge(struct packet *p, __u8 *flags)
 		return VERDICT_FLOW_LIMIT_VPC;
 	}
 	*flags = FLOW_CHARGED;
-	if (used < port->flow_guarantee)
+	if (used < port->flow_guarantee && used < shared->flow_guarantee)
 		return VERDICT_NEXT;
 	if (atomic_fetch_add64(&shared->shared_flows, 1) >= shared->shared_limit) {
 		atomic_add(&shared->shared_flows, -1);

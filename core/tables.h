@@ -402,7 +402,8 @@ struct datapath_state {
 	__u64 sweep_removed;    /* rows removed by the last sweep */
 	__u64 sweep_kept;
 	__u64 icmp_rate;         /* ICMP errors a port may get per second; written by the daemon */
-	__u64 pad;
+	__u64 flow_guarantee;    /* a port's share that no other may take; written by the daemon, which
+				  * lowers it when there are more ports than the table has room for */
 };
 
 struct verdict_key {
