@@ -95,8 +95,9 @@ static void line_add_escaped(struct line *line, const char *text, bool quoted)
 	}
 }
 
-static void write_line(enum log_level level, const char *event, const char *format,
-		       va_list arguments, uint64_t suppressed)
+static void __attribute__((format(printf, 3, 0)))
+write_line(enum log_level level, const char *event, const char *format, va_list arguments,
+	   uint64_t suppressed)
 {
 	struct line line = { .size = 0 };
 	char part[LINE_SIZE];

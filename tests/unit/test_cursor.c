@@ -9,10 +9,10 @@ static void test_numbers(void **state)
 {
 	const uint8_t data[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 	struct cursor cursor;
-	uint64_t u64;
-	uint32_t u32;
-	uint16_t u16;
-	uint8_t u8;
+	uint64_t u64 = 0;
+	uint32_t u32 = 0;
+	uint16_t u16 = 0;
+	uint8_t u8 = 0;
 
 	(void)state;
 	cursor_init(&cursor, data, sizeof(data));
