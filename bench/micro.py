@@ -68,7 +68,7 @@ def run_micro(options, say):
     """Measure; return the document that is written as JSON."""
     if weft.missing() or not os.access(PIPELINE, os.X_OK):
         raise Failed(weft.missing() or "build/weft-bench-pipeline is not built")
-    with weft.Daemon("bench-micro") as daemon:
+    with weft.Daemon("bench-micro", ("--flows", "524288")) as daemon:
         devices = prepare(daemon)
     pins = glob.glob(os.path.join(weft.PINS, "bench-micro", "*", "routes"))
     if len(pins) != 1:
