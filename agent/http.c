@@ -356,6 +356,38 @@ static void __attribute__((format(printf, 2, 0))) http_log(void *context, const 
 	log_limited(LOG_LEVEL_DEBUG, "http", "text=\"%s\"", text);
 }
 
+static int hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if ((digit >= 'a' && digit <= 'f') || (digit >= 'A' && digit <= 'F'))
+		return (digit | 0x20) - 'a' + 10;
+	return -1;
+}
+
+/* Undo %XX in place. A NUL would end the text early and make another name of it: it stays as it was
+ * written, and no name has a percent sign. */
+static size_t http_unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+	char *to = text;
+
+	(void)context;
+	(void)connection;
+	for (const char *from = text; *from; from++) {
+		int high = *from == '%' ? hex_value(from[1]) : -1;
+		int low = high >= 0 ? hex_value(from[2]) : -1;
+
+		if (low >= 0 && high + low > 0) {
+			*to++ = (char)(high << 4 | low);
+			from += 2;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return (size_t)(to - text);
+}
+
 /* ---- open and close ---- */
 
 static int http_serve(struct http *http, int fd, bool tls, struct error *error)
@@ -385,6 +417,7 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 	server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_access, server,
 					  MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL,
 					  MHD_OPTION_NOTIFY_COMPLETED, http_completed, NULL,
+					  MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, NULL,
 					  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
 					  options, MHD_OPTION_END);
 	if (!server->daemon) {

@@ -216,11 +216,17 @@ static int lock_is_held(int fd, const char *path, struct error *error)
 
 int file_lock(const char *path, struct error *error)
 {
+	bool writable = true;
 	char owner[32];
 	int result;
 	int fd;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EROFS) {
+		/* A file that is there can be locked all the same; the old pid stays in it. */
+		writable = false;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return fail(error, errno, "open", path);
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
@@ -231,7 +237,7 @@ int file_lock(const char *path, struct error *error)
 	}
 	/* The pid is for people; on a full disk the lock itself still holds. */
 	snprintf(owner, sizeof(owner), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) || pwrite(fd, owner, strlen(owner), 0) < 0) {
+	if (writable && (ftruncate(fd, 0) || pwrite(fd, owner, strlen(owner), 0) < 0)) {
 		result = errno;
 		if (result != ENOSPC && result != EDQUOT) {
 			close(fd);
