@@ -153,9 +153,14 @@ static __always_inline int arp(struct frame *f, struct packet *p, const struct s
 		if ((p->port_flags & PORT_CHECK_MAC) && !mac_equal(sender_mac, p->ethernet + 6))
 			return VERDICT_SPOOFED_ARP;
 		/* Sender 0.0.0.0 is a probe (RFC 5227) and claims nothing. */
-		if (!address_is_unspecified(&p->key.source) && !may_claim(p, &p->key.source))
-			return p->port_flags & PORT_CHECK_SOURCE ? VERDICT_SPOOFED_ARP
-								 : VERDICT_ADDRESS_CLAIM;
+		if (!address_is_unspecified(&p->key.source) && !may_claim(p, &p->key.source)) {
+			if (p->port_flags & PORT_CHECK_SOURCE)
+				return VERDICT_SPOOFED_ARP;
+			/* A router asks with the source of what it forwards; that claims nothing. */
+			if (operation != be16(ARP_REQUEST) ||
+			    address_equal(&p->key.source, &p->key.destination))
+				return VERDICT_ADDRESS_CLAIM;
+		}
 	}
 	owner = find_owner(p, subnet, &p->key.destination, mac, &owner_id);
 	if (operation == be16(ARP_REQUEST) && owner == OWNER_GATEWAY) {
