@@ -114,8 +114,7 @@ static void test_prefix_text(void **state)
 		"1.2.3.4/00",
 		"1.2.3/24",
 		"::/4294967297",
-		"fffffffffffffffffffffffffffffffffffff"
-		"ffffffffffffffffffffffffffffffff/3",
+		"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc/3",
 	};
 	char text[IP_PREFIX_TEXT_SIZE];
 	struct ip_prefix prefix;

@@ -155,6 +155,44 @@ static void test_refusals(void **state)
 	assert_int_equal(netlink_link_add(here, "no-such-kind", "x0", &error), -EOPNOTSUPP);
 }
 
+static void test_change(void **state)
+{
+	struct link_change change = LINK_CHANGE_NOTHING;
+	struct link_info link;
+	uint32_t ifindex;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	make_pair("near10", "far10");
+	make_pair("near11", "far11");
+	ifindex = get(here, "near10").ifindex;
+	change.alias = "weft: port blue/web1";
+	change.mac = &far_mac;
+	change.mtu = 1350;
+	change.group = 77;
+	change.link_local = LINK_LOCAL_NONE;
+	change.down = true;
+	DONE(netlink_link_change(here, ifindex, &change, &error));
+	link = get(here, "near10");
+	assert_string_equal(link.alias, "weft: port blue/web1");
+	assert_true(mac_address_equal(&link.mac, &far_mac));
+	assert_int_equal(link.mtu, 1350);
+	assert_false(link.flags & IFF_UP);
+	/* Nothing but what is named changes. */
+	change = (struct link_change)LINK_CHANGE_NOTHING;
+	change.up = true;
+	DONE(netlink_link_change(here, ifindex, &change, &error));
+	link = get(here, "near10");
+	assert_string_equal(link.alias, "weft: port blue/web1");
+	assert_int_equal(link.mtu, 1350);
+	assert_true(link.flags & IFF_UP);
+
+	assert_int_equal(netlink_link_delete_group(here, 0, &error), -EINVAL);
+	DONE(netlink_link_delete_group(here, 77, &error));
+	assert_int_equal(netlink_link_get_by_name(here, "near10", &link, &error), -ENODEV);
+	DONE(netlink_link_delete(here, get(here, "near11").ifindex, &error));
+}
+
 static void test_move_and_name(void **state)
 {
 	struct link_info link;
@@ -512,6 +550,7 @@ static void test_monitor_overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_veth),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_move_and_name),
