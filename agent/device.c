@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
+#define FEW 8                    /* requests for which the monitor goes on listening everywhere */
 #define REMOVED_GROUP 0x57454654 /* "WEFT" */
 
 const char *device_state_name(enum device_state state)
@@ -92,8 +93,7 @@ bool device_is_ours(const struct devices *devices, const struct link_info *link,
 
 	snprintf(prefix, sizeof(prefix), "weft%s%.20s ", is_default(devices) ? "" : "@",
 		 is_default(devices) ? "" : devices->instance);
-	if (strncmp(link->alias, prefix, strlen(prefix)) || !number ||
-	    strncmp(number, "(port ", 6))
+	if (strncmp(link->alias, prefix, strlen(prefix)) || !number || strncmp(number, "(port ", 6))
 		return false;
 	id = strtoul(number + 6, &end, 10);
 	if (strcmp(end, ")") || !id || id > UINT32_MAX)
@@ -201,8 +201,7 @@ void device_settle(struct devices *devices, struct device_job *jobs, size_t coun
 
 		if (job->done || !devices->attach)
 			continue;
-		if (devices->attach(devices->context, job->link.ifindex, job->result->kind,
-				    &error))
+		if (devices->attach(devices->context, job->link.ifindex, job->result->kind, &error))
 			device_fail(job, &error);
 	}
 	device_batch_begin(&batch, devices->netlink);
@@ -216,16 +215,16 @@ void device_settle(struct devices *devices, struct device_job *jobs, size_t coun
 		if (settle_change(devices, job, alias, &change)) {
 			device_batch_own(&batch, job);
 			device_batch_queued(&batch,
-					    netlink_link_change(devices->netlink,
-								job->link.ifindex, &change, &error),
+					    netlink_link_change(devices->netlink, job->link.ifindex,
+								&change, &error),
 					    &error);
 		}
 		/* Apart, for the kernel would set it up before it reads that it gets no address. */
 		if (!job->done && !(job->link.flags & IFF_UP)) {
 			device_batch_own(&batch, job);
 			device_batch_queued(&batch,
-					    netlink_link_set_up(devices->netlink,
-								job->link.ifindex, true, &error),
+					    netlink_link_set_up(devices->netlink, job->link.ifindex,
+								true, &error),
 					    &error);
 		}
 	}
@@ -243,7 +242,8 @@ void device_settle_check(struct devices *devices, struct device_job *job)
 
 /* ---- records ---- */
 
-static struct device_record *record_of(struct devices *devices, const struct device_request *request)
+static struct device_record *record_of(struct devices *devices,
+				       const struct device_request *request)
 {
 	struct device_record *record = map_get_u32(&devices->records, request->port_id);
 
@@ -307,20 +307,14 @@ static void job_begin(struct devices *devices, struct device_job *job,
 	*result = (struct device_result){ .state = DEVICE_PLUGGED };
 	switch (request->attach->kind) {
 	case ATTACH_NETNS:
-	case ATTACH_PID:
-		result->kind = PORT_VETH;
-		break;
-	case ATTACH_TAP:
-		result->kind = PORT_TAP;
-		break;
+	case ATTACH_PID: result->kind = PORT_VETH; break;
+	case ATTACH_TAP: result->kind = PORT_TAP; break;
 	case ATTACH_TUN:
 		result->kind = PORT_TUN;
 		result->attachment_flags = ATTACHMENT_NO_ETHERNET;
 		break;
 	case ATTACH_NONE:
-	default:
-		device_wait(job, "the port does not say where it is attached");
-		break;
+	default: device_wait(job, "the port does not say where it is attached"); break;
 	}
 }
 
@@ -369,11 +363,13 @@ static void plug_chunk(struct devices *devices, const struct device_request *req
 void devices_plug(struct devices *devices, const struct device_request *requests, size_t count,
 		  struct device_result *results)
 {
+	device_watch_far_ends(devices, count <= FEW);
 	for (size_t done = 0; done < count; done += DEVICE_CHUNK) {
 		size_t chunk = count - done < DEVICE_CHUNK ? count - done : DEVICE_CHUNK;
 
 		plug_chunk(devices, requests + done, chunk, results + done);
 	}
+	device_watch_far_ends(devices, true);
 }
 
 bool devices_check(struct devices *devices, const struct device_request *request,
@@ -381,8 +377,7 @@ bool devices_check(struct devices *devices, const struct device_request *request
 {
 	struct device_job job;
 
-	job_begin(devices, &job, request, result,
-		  map_get_u32(&devices->records, request->port_id));
+	job_begin(devices, &job, request, result, map_get_u32(&devices->records, request->port_id));
 	if (!job.done && device_is_tap(request->attach))
 		device_tap_check(devices, &job);
 	else if (!job.done)
@@ -415,8 +410,8 @@ static void list_ours(void *context, const struct link_info *link)
 		return;
 	if (listing->count == listing->room) {
 		listing->room = listing->room ? 2 * listing->room : 64;
-		listing->port_ids = xreallocarray(listing->port_ids, listing->room,
-						  sizeof(*listing->port_ids));
+		listing->port_ids =
+			xreallocarray(listing->port_ids, listing->room, sizeof(*listing->port_ids));
 		listing->ifindexes = xreallocarray(listing->ifindexes, listing->room,
 						   sizeof(*listing->ifindexes));
 	}

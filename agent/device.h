@@ -30,7 +30,7 @@
 enum device_state {
 	DEVICE_PLUGGED, /* there, as asked for, with the pipeline attached */
 	DEVICE_WAITING, /* its namespace or process does not exist; the callback tells when it does */
-	DEVICE_FAILED,  /* the sentence says why; it is tried again when devices_plug() is called */
+	DEVICE_FAILED, /* the sentence says why; it is tried again when devices_plug() is called */
 };
 
 /**

@@ -8,10 +8,12 @@
  * advertisements, for it is the control plane that gives addresses.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "agent/device_private.h"
@@ -90,11 +92,11 @@ static int inspect(struct far_end *far_end, struct error *error)
 {
 	const struct device_job *job = far_end->job;
 	struct link_info loopback;
-	int result = netlink_link_get(far_end->netlink, job->link.peer_ifindex, &far_end->link,
-				      error);
+	int result =
+		netlink_link_get(far_end->netlink, job->link.peer_ifindex, &far_end->link, error);
 
-	if (!result && (strcmp(far_end->link.kind, "veth") ||
-			far_end->link.peer_ifindex != job->link.ifindex))
+	if (!result &&
+	    (strcmp(far_end->link.kind, "veth") || far_end->link.peer_ifindex != job->link.ifindex))
 		result = error_set(error, ENODEV, NULL,
 				   "device %s of the namespace is not the other end of %s",
 				   far_end->link.name, job->link.name);
@@ -155,8 +157,8 @@ static void describe(struct device_job *job, const struct far_end *far_end)
 		if (!is_present(far_end, i))
 			device_changed(job, "address %s was %s",
 				       ip_prefix_format(&request->addresses[i], prefix),
-				       is_new(job->record, &request->addresses[i]) ? "added" :
-										     "missing");
+				       is_new(job->record, &request->addresses[i]) ? "added"
+										   : "missing");
 	for (size_t i = 0; i < request->gateway_count; i++)
 		if (!has_gateway(far_end, &request->gateways[i]))
 			device_changed(job, "the default route via %s was missing",
@@ -165,25 +167,54 @@ static void describe(struct device_job *job, const struct far_end *far_end)
 
 /* ---- making it so ---- */
 
-/* Before the device is up. That a kernel has no IPv6 is no reason to fail. */
-static void write_sysctls(const char *name)
+int device_netns_mount_proc(void)
+{
+	int context = fsopen("proc", FSOPEN_CLOEXEC), mount = -1;
+
+	if (context >= 0 && !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mount = fsmount(context, FSMOUNT_CLOEXEC,
+				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (context >= 0)
+		close(context);
+	return mount;
+}
+
+/* Return: 0 or negative errno. */
+static int write_sysctl(int proc_fd, const char *key, const char *value)
+{
+	char *path;
+	int fd, result = 0;
+
+	if (proc_fd < 0)
+		return netns_write_sysctl(-1, key, value, NULL);
+	path = xasprintf("sys/net/%s", key);
+	fd = openat(proc_fd, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		result = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return result;
+}
+
+/* Before the device has a carrier. That a kernel has no IPv6 is no reason to fail. */
+static void write_sysctls(int proc_fd, const char *name)
 {
 	static const char *const keys[] = { "accept_ra", "accept_dad" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		char *key = xasprintf("ipv6/conf/%s/%s", name, keys[i]);
-		struct error error = { 0 };
-		int result = netns_write_sysctl(-1, key, "0", &error);
+		int result = write_sysctl(proc_fd, key, "0");
 
 		if (result && result != -ENOENT)
 			log_limited(LOG_LEVEL_WARNING, "sysctl not set", "key=%s error=\"%s\"", key,
-				    error.text);
+				    strerror(-result));
 		free(key);
 	}
 }
 
 /* A socket inside the namespace; on the way in, what only a thread that is there can do. */
-static int enter(struct far_end *far_end, struct error *error)
+static int enter(struct far_end *far_end, int proc_fd, struct error *error)
 {
 	const struct device_job *job = far_end->job;
 	int saved = netns_enter(job->netns_fd, error), result;
@@ -191,7 +222,7 @@ static int enter(struct far_end *far_end, struct error *error)
 	if (saved < 0)
 		return saved;
 	if (job->made && job->request->attach->configure)
-		write_sysctls(wanted_name(job));
+		write_sysctls(proc_fd, wanted_name(job));
 	result = netlink_open(&far_end->netlink, -1, error);
 	netns_leave(saved);
 	return result;
@@ -271,7 +302,8 @@ static bool is_wanted_address(const struct device_request *request, const struct
 	return false;
 }
 
-static bool is_wanted_gateway(const struct device_request *request, const struct ip_address *gateway)
+static bool is_wanted_gateway(const struct device_request *request,
+			      const struct ip_address *gateway)
 {
 	for (size_t i = 0; i < request->gateway_count; i++)
 		if (ip_address_equal(gateway, &request->gateways[i]))
@@ -362,12 +394,12 @@ static int configure(struct device_job *job, struct far_end *far_end, struct err
 	return result;
 }
 
-void device_netns_configure(struct device_job *job)
+void device_netns_configure(struct device_job *job, int proc_fd)
 {
 	struct far_end far_end = { .job = job };
 	struct error error = { 0 };
 
-	if (enter(&far_end, &error) || configure(job, &far_end, &error))
+	if (enter(&far_end, proc_fd, &error) || configure(job, &far_end, &error))
 		device_fail(job, &error);
 	netlink_close(far_end.netlink);
 }
@@ -376,7 +408,7 @@ bool device_netns_check(struct device_job *job)
 {
 	struct far_end far_end = { .job = job };
 	struct error error = { 0 };
-	int result = enter(&far_end, &error);
+	int result = enter(&far_end, -1, &error);
 
 	if (!result)
 		result = inspect(&far_end, &error);

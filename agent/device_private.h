@@ -74,6 +74,7 @@ struct devices {
 	struct loop_deferred deliver;
 	struct device_notice *notices;
 	size_t notice_count, notice_room;
+	bool deaf;      /* for far ends */
 	bool draining;  /* what the monitor says now may be our own doing */
 	uint32_t round; /* counts calls of devices_plug(), chunk by chunk */
 };
@@ -146,8 +147,14 @@ bool device_is_tap(const struct attach *attach);
 int device_netns_open(const struct attach *attach, struct error *error);
 /* The far end of a veth, by its index in there. */
 int device_netns_look(int netns_fd, uint32_t ifindex, struct link_info *link, struct error *error);
+/*
+ * A proc file system of its own, to write sysctls by; -1 where that is not allowed, which is fine. In the
+ * common one the kernel looks for "eth0" of one namespace among those of all that were ever looked up, so
+ * that each port would be slower than the one before. Close it after a chunk of ports.
+ */
+int device_netns_mount_proc(void);
 /* Makes the far end of a job's veth what it should be, inside the namespace. */
-void device_netns_configure(struct device_job *job);
+void device_netns_configure(struct device_job *job, int proc_fd);
 /* Says by device_changed() what differs there. Return: false if the far end cannot be found. */
 bool device_netns_check(struct device_job *job);
 
@@ -158,6 +165,11 @@ void device_watch_close(struct devices *devices);
 /* Takes over what changed in a record: where its events come from. */
 void device_watch_add(struct devices *devices, struct device_record *record);
 void device_watch_remove(struct devices *devices, struct device_record *record);
+/*
+ * Listens for events of far ends, or not while many ports are plugged in, for that makes each slower than
+ * the one before (netlink_monitor.h). What is missed then the audit finds.
+ */
+void device_watch_far_ends(struct devices *devices, bool listen);
 /* Reads the events of what this module has just done, so that they are not taken for others'. */
 void device_watch_drain(struct devices *devices);
 

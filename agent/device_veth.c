@@ -3,15 +3,16 @@
  * Ports that are one end of a veth pair inside a namespace.
  *
  * The work on many ports goes in steps over all of them: look (is it there, and in the right
- * namespace?), make what is missing with one batch of messages, settle the ends on the host with
- * another (device.c), then configure each far end inside its namespace (device_netns.c). A pair is
- * made with its far end in place, named and with its MAC and MTU, for to move or to rename a device
- * waits for grace periods of the kernel.
+ * namespace?), make what is missing with one batch of messages, configure each far end inside its
+ * namespace (device_netns.c), then settle the ends on the host with another batch (device.c), which is
+ * when the far ends get their carrier. A pair is made with its far end in place, named and with its
+ * MAC and MTU, for to move or to rename a device waits for grace periods of the kernel.
  */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/device_private.h"
 #include "base/alloc.h"
@@ -94,8 +95,7 @@ static void look(struct devices *devices, struct device_job *job, bool repair)
 	look_for_device(devices, job);
 	if (!job->done)
 		look_for_namespace(job);
-	if (job->done || !job->there || job->netns_fd < 0 || is_in_place(devices, job) ||
-	    job->done)
+	if (job->done || !job->there || job->netns_fd < 0 || is_in_place(devices, job) || job->done)
 		return;
 	device_changed(job, "its namespace is another one now");
 	if (!repair)
@@ -154,6 +154,22 @@ static void look_at_made(struct devices *devices, struct device_job *job)
 		device_changed(job, "device %s was made", name);
 }
 
+static void configure(struct device_job *jobs, size_t count)
+{
+	size_t made = 0;
+	int proc_fd;
+
+	for (size_t i = 0; i < count; i++)
+		made += jobs[i].made && !jobs[i].done;
+	/* For one or two the mount costs more than it saves. */
+	proc_fd = made > 2 ? device_netns_mount_proc() : -1;
+	for (size_t i = 0; i < count; i++)
+		if (is_job(&jobs[i]) && jobs[i].netns_fd >= 0)
+			device_netns_configure(&jobs[i], proc_fd);
+	if (proc_fd >= 0)
+		close(proc_fd);
+}
+
 /* The veths among the jobs, packed, for the steps that take all of them. Return: how many. */
 static size_t pack(struct device_job *jobs, size_t count, struct device_job *packed, size_t *places)
 {
@@ -180,10 +196,8 @@ void device_veth_plug(struct devices *devices, struct device_job *jobs, size_t c
 	for (size_t i = 0; i < veth_count; i++)
 		if (veths[i].made && !veths[i].there)
 			look_at_made(devices, &veths[i]);
+	configure(veths, veth_count);
 	device_settle(devices, veths, veth_count);
-	for (size_t i = 0; i < veth_count; i++)
-		if (is_job(&veths[i]) && veths[i].netns_fd >= 0)
-			device_netns_configure(&veths[i]);
 	for (size_t i = 0; i < veth_count; i++)
 		jobs[places[i]] = veths[i];
 	free(places);

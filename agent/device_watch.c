@@ -131,9 +131,9 @@ static void far_changed(struct devices *devices, const struct link_info *told)
 	netns_fd = device_netns_open(&record->attach, NULL);
 	if (netns_fd < 0)
 		return; /* without a way in nothing can be repaired */
-	what = device_netns_look(netns_fd, told->ifindex, &link, NULL) ?
-		       NULL :
-		       difference(&link, record, true);
+	what = device_netns_look(netns_fd, told->ifindex, &link, NULL)
+		       ? NULL
+		       : difference(&link, record, true);
 	close(netns_fd);
 	if (what)
 		notice(devices, record, DEVICE_CHANGED, "%s inside the namespace %s", link.name,
@@ -172,9 +172,7 @@ static void link_event(void *context, const struct link_event *event)
 		else
 			far_changed(devices, &event->link);
 		break;
-	case LINK_EVENT_DELETED:
-		device_deleted(devices, &event->link);
-		break;
+	case LINK_EVENT_DELETED: device_deleted(devices, &event->link); break;
 	case LINK_EVENT_LOST:
 		MAP_FOR_EACH(&devices->records, port) {
 			notice(devices, port.value, DEVICE_CHANGED,
@@ -182,8 +180,7 @@ static void link_event(void *context, const struct link_event *event)
 		}
 		break;
 	case LINK_EVENT_NETNSID_GONE:
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -196,6 +193,20 @@ static void monitor_ready(void *context, int fd, uint32_t events)
 	(void)events;
 	if (netlink_monitor_read(devices->monitor, &error))
 		log_limited(LOG_LEVEL_WARNING, "devices not watched", "error=\"%s\"", error.text);
+}
+
+void device_watch_far_ends(struct devices *devices, bool listen)
+{
+	int result;
+
+	if (devices->deaf == !listen)
+		return;
+	result = netlink_monitor_set_all_namespaces(devices->monitor, listen);
+	if (result)
+		log_limited(LOG_LEVEL_WARNING, "namespaces not watched", "error=\"%s\"",
+			    strerror(-result));
+	else
+		devices->deaf = !listen;
 }
 
 void device_watch_drain(struct devices *devices)
@@ -302,8 +313,8 @@ void device_watch_add(struct devices *devices, struct device_record *record)
 		map_put_u32(&devices->by_ifindex, record->ifindex, record);
 	if (record->far_ifindex)
 		map_put(&devices->by_far, &key, sizeof(key), record);
-	record->polled = !named && (record->attach.kind == ATTACH_NETNS ||
-				    record->attach.kind == ATTACH_PID);
+	record->polled = !named &&
+			 (record->attach.kind == ATTACH_NETNS || record->attach.kind == ATTACH_PID);
 	if (named)
 		join_name(devices, record);
 	if (record->polled && record->state != DEVICE_PLUGGED &&

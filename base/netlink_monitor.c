@@ -56,6 +56,16 @@ int netlink_monitor_open(struct netlink_monitor **monitor, int netns_fd, bool al
 	return 0;
 }
 
+int netlink_monitor_set_all_namespaces(struct netlink_monitor *monitor, bool all_namespaces)
+{
+	int value = all_namespaces;
+
+	return mnl_socket_setsockopt(monitor->socket, NETLINK_LISTEN_ALL_NSID, &value,
+				     sizeof(value)) ?
+		       -errno :
+		       0;
+}
+
 int netlink_monitor_fd(const struct netlink_monitor *monitor)
 {
 	return mnl_socket_get_fd(monitor->socket);

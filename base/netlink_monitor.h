@@ -43,6 +43,16 @@ typedef void link_event_callback(void *context, const struct link_event *event);
 int netlink_monitor_open(struct netlink_monitor **monitor, int netns_fd, bool all_namespaces,
 			 link_event_callback *callback, void *context, struct error *error);
 
+/**
+ * netlink_monitor_set_all_namespaces - listen to other namespaces from now on, or no more
+ *
+ * Each event of another namespace costs the kernel two walks over all ids of namespaces, for each
+ * listener: with a thousand of them that is most of the time that making a device takes.
+ *
+ * Return: 0 or negative errno.
+ */
+int netlink_monitor_set_all_namespaces(struct netlink_monitor *monitor, bool all_namespaces);
+
 /** netlink_monitor_fd - a descriptor that is readable when there are events */
 int netlink_monitor_fd(const struct netlink_monitor *monitor);
 

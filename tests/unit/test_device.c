@@ -539,6 +539,9 @@ static void test_many(void **state)
 	}
 	assert_int_equal(fixture->attached, PORTS / 2);
 	expect_quiet(fixture);
+	run("ip -n n4 link set eth0 address 02:00:00:00:00:99");
+	wait_events(fixture, fixture->events + 1);
+	assert_int_equal(fixture->event_port, 1004);
 
 	/* After a crash the next daemon finds them by their alias. */
 	devices_close(fixture->devices);
