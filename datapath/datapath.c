@@ -69,7 +69,8 @@ int datapath_get(struct datapath *datapath, enum table_id table, const void *key
 	return datapath->operations->get(datapath, table, key, value);
 }
 
-int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context)
+int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		  void *context)
 {
 	if ((unsigned int)table >= TABLES)
 		return -EINVAL;

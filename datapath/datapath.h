@@ -23,15 +23,15 @@
 
 /* How programs hang on devices. Both survive the daemon and are replaced atomically. */
 enum datapath_hook {
-	DATAPATH_HOOK_AUTO,   /* clsact: a tcx link waits for an RCU grace period, 13 ms a device */
+	DATAPATH_HOOK_AUTO, /* clsact: a tcx link waits for an RCU grace period, 13 ms a device */
 	DATAPATH_HOOK_CLSACT,
-	DATAPATH_HOOK_TCX,    /* needs Linux 6.6 */
+	DATAPATH_HOOK_TCX, /* needs Linux 6.6 */
 };
 
 struct datapath_options {
-	const char *instance;    /* name under /sys/fs/bpf/weft/ */
-	uint32_t flow_capacity;  /* connections; the table has two rows for each. 0: 131,072 */
-	uint32_t event_rate;     /* drop events per second and port. 0: 100 */
+	const char *instance;   /* name under /sys/fs/bpf/weft/ */
+	uint32_t flow_capacity; /* connections; the table has two rows for each. 0: 131,072 */
+	uint32_t event_rate;    /* drop events per second and port. 0: 100 */
 	enum datapath_hook hook;
 };
 
@@ -64,7 +64,8 @@ int datapath_destroy(const char *instance, struct error *error);
  * zero. An LPM table's get finds the longest prefix that contains the key. Tables with a counter per
  * CPU are read as sums and cannot be written (-ENOTSUP).
  */
-int datapath_put(struct datapath *datapath, enum table_id table, const void *key, const void *value);
+int datapath_put(struct datapath *datapath, enum table_id table, const void *key,
+		 const void *value);
 int datapath_remove(struct datapath *datapath, enum table_id table, const void *key);
 int datapath_get(struct datapath *datapath, enum table_id table, const void *key, void *value);
 /* Many rows of one table in as few system calls as the kernel offers; keys and values are packed arrays.
@@ -75,14 +76,16 @@ int datapath_put_many(struct datapath *datapath, enum table_id table, const void
 int datapath_remove_many(struct datapath *datapath, enum table_id table, const void *keys,
 			 size_t count);
 /* Every row, in no order; rows that change meanwhile may be seen twice or not at all. */
-int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context);
+int datapath_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		  void *context);
 /* File descriptor of a table's map, for the native core's live mode (weft trace); -1 for the dummy. */
 int datapath_table_fd(struct datapath *datapath, enum table_id table);
 
 /* ---- devices, in the namespace of the caller ---- */
 /* Attaches the pipeline to the ingress of a device for a port. Idempotent: attaching again replaces
  * atomically. kind: enum port_kind. */
-int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error);
+int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+		    struct error *error);
 int datapath_detach(struct datapath *datapath, uint32_t ifindex);
 /* The ifindexes that have the pipeline attached (for the audit). Array is the caller's to free(). */
 size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes);

@@ -274,8 +274,8 @@ static uint64_t dummy_memory(struct datapath *datapath)
 
 	for (int table = 0; table < TABLES; table++) {
 		const struct datapath_table *shape = &datapath_tables[table];
-		uint64_t rows = is_array((enum table_id)table) ? dummy->base.room[table] :
-								 map_count(&dummy->rows[table]);
+		uint64_t rows = is_array((enum table_id)table) ? dummy->base.room[table]
+							       : map_count(&dummy->rows[table]);
 
 		total += rows * (shape->key_size + shape->value_size);
 	}

@@ -138,8 +138,7 @@ static int check_instance(const char *instance, struct error *error)
 	return 0;
 }
 
-static int choose_hook(struct kernel_datapath *kernel, enum datapath_hook hook,
-		       struct error *error)
+static int choose_hook(struct kernel_datapath *kernel, enum datapath_hook hook, struct error *error)
 {
 	kernel->tcx = hook == DATAPATH_HOOK_TCX;
 	if (kernel->tcx && !kernel_has_tcx())

@@ -24,8 +24,8 @@ extern const char *const kernel_program_names[PROGRAMS];
 
 struct kernel_datapath {
 	struct datapath base;
-	char *root;    /* .../weft/<instance> */
-	char *tables;  /* root/<layout> */
+	char *root;   /* .../weft/<instance> */
+	char *tables; /* root/<layout> */
 	struct weft *skeleton;
 	int table_fd[TABLES];
 	bool no_batch[TABLES]; /* the kernel has no batch operation for this kind of map */
@@ -127,7 +127,8 @@ int kernel_remove_many(struct datapath *datapath, enum table_id table, const voi
 		       size_t count);
 int kernel_get(struct datapath *datapath, enum table_id table, const void *key, void *value);
 int kernel_walk(struct datapath *datapath, enum table_id table, datapath_row_fn *fn, void *context);
-int kernel_verdict(struct datapath *datapath, enum verdict verdict, struct verdict_counter *counter);
+int kernel_verdict(struct datapath *datapath, enum verdict verdict,
+		   struct verdict_counter *counter);
 
 /**
  * kernel_copy_rows - copy all rows of one map into another of equal key and value

@@ -26,7 +26,7 @@
 #include "datapath/kernel_tcx.h"
 
 #define FILTER_HANDLE 0x77656674 /* "weft": nobody else's */
-#define FILTER_PRIORITY 1	 /* before any other filter */
+#define FILTER_PRIORITY 1        /* before any other filter */
 
 static void device_path(const char *root, const char *directory, uint32_t ifindex,
 			char path[PATH_MAX])

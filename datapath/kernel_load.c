@@ -246,8 +246,8 @@ static int copy_tables(struct kernel_datapath *kernel, const int old[TABLES], bo
 static int open_skeleton(struct kernel_datapath *kernel, const struct datapath_options *options,
 			 struct error *error)
 {
-	const uint32_t capacity = options->flow_capacity ? options->flow_capacity :
-							   DATAPATH_FLOW_CAPACITY;
+	const uint32_t capacity = options->flow_capacity ? options->flow_capacity
+							 : DATAPATH_FLOW_CAPACITY;
 	struct bpf_map *flows;
 	int result = capacity <= UINT32_MAX / 2 ? 0 : -E2BIG;
 
@@ -287,8 +287,8 @@ static int take_over_all(struct kernel_datapath *kernel, int old[TABLES], struct
 	if (!result && ring >= 0)
 		close(ring); /* events that nobody read in time */
 	if (result)
-		return error_set(error, result, NULL, "cannot take over the ring %s: %s",
-				 RING_NAME, strerror(-result));
+		return error_set(error, result, NULL, "cannot take over the ring %s: %s", RING_NAME,
+				 strerror(-result));
 	return 0;
 }
 
@@ -312,8 +312,8 @@ static int load_skeleton(struct kernel_datapath *kernel, struct error *error)
 	}
 	kernel->ring_fd = bpf_object__find_map_fd_by_name(object, RING_NAME);
 	for (int program = 0; program < PROGRAMS; program++) {
-		struct bpf_program *found = bpf_object__find_program_by_name(
-			object, kernel_program_names[program]);
+		struct bpf_program *found =
+			bpf_object__find_program_by_name(object, kernel_program_names[program]);
 
 		if (!found)
 			return error_set(error, ENOENT, NULL, "the pipeline has no program %s",

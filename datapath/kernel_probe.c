@@ -44,7 +44,8 @@ int kernel_check_capabilities(struct error *error)
 	uint64_t effective;
 
 	if (syscall(SYS_capget, &header, data))
-		return error_set(error, errno, NULL, "cannot read the capabilities of the process: %s",
+		return error_set(error, errno, NULL,
+				 "cannot read the capabilities of the process: %s",
 				 strerror(errno));
 	effective = data[0].effective | (uint64_t)data[1].effective << 32;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -58,9 +59,10 @@ int kernel_check_capabilities(struct error *error)
 	}
 	if (!*missing)
 		return 0;
-	return error_set(error, EPERM, NULL,
-			 "the datapath needs %s: run as root, or give the service these capabilities",
-			 missing);
+	return error_set(
+		error, EPERM, NULL,
+		"the datapath needs %s: run as root, or give the service these capabilities",
+		missing);
 }
 
 int kernel_bpffs(bool mount_it, const char **path, struct error *error)

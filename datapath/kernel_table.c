@@ -198,7 +198,8 @@ static int walk_batches(int map, const struct datapath_table *shape, datapath_ro
 {
 	uint32_t room = BATCH_ROWS, rows;
 	/* The cursor is a bucket's number or, for a trie, a key. */
-	size_t cursor_size = shape->key_size > sizeof(uint64_t) ? shape->key_size : sizeof(uint64_t);
+	size_t cursor_size = shape->key_size > sizeof(uint64_t) ? shape->key_size
+								: sizeof(uint64_t);
 	char *keys = xmalloc((size_t)room * shape->key_size);
 	char *values = xmalloc((size_t)room * shape->value_size);
 	char *cursor = xcalloc(1, cursor_size), *next = xcalloc(1, cursor_size);
@@ -271,8 +272,8 @@ struct copy {
 static bool copy_row(void *context, const void *key, const void *value)
 {
 	struct copy *copy = context;
-	int result = bpf_map_update_elem(copy->kernel->table_fd[copy->table], key, value,
-					 copy->flags);
+	int result =
+		bpf_map_update_elem(copy->kernel->table_fd[copy->table], key, value, copy->flags);
 
 	if (result && result != -EEXIST)
 		copy->result = result;
@@ -293,8 +294,8 @@ static int copy_array(struct kernel_datapath *kernel, int from, enum table_id ta
 	for (uint32_t slot = 0; slot < kernel->base.room[table] && !result; slot++) {
 		result = bpf_map_lookup_elem(from, &slot, value);
 		if (!result && !is_zero(value, (size_t)processors * shape->value_size))
-			result = bpf_map_update_elem(kernel->table_fd[table], &slot, value,
-						     BPF_ANY);
+			result =
+				bpf_map_update_elem(kernel->table_fd[table], &slot, value, BPF_ANY);
 	}
 	free(value);
 	return result == -ENOENT ? 0 : result; /* the old array was shorter */

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define TCX_INGRESS 46  /* enum bpf_attach_type: BPF_TCX_INGRESS */
+#define TCX_INGRESS 46   /* enum bpf_attach_type: BPF_TCX_INGRESS */
 #define TCX_LINK_TYPE 11 /* enum bpf_link_type: BPF_LINK_TYPE_TCX */
 
 /* What struct bpf_link_info holds in its union for a tcx link. */

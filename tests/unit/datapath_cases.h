@@ -74,7 +74,8 @@ static void case_many_rows(struct datapath *datapath)
 		keys[i].address.word[3] = i;
 		values[i].port_id = i + 1;
 	}
-	assert_int_equal(datapath_put_many(datapath, TABLE_endpoints, keys, values, MANY, &done), 0);
+	assert_int_equal(datapath_put_many(datapath, TABLE_endpoints, keys, values, MANY, &done),
+			 0);
 	assert_int_equal(done, MANY);
 	assert_int_equal(row_count(datapath, TABLE_endpoints), MANY);
 	assert_int_equal(datapath_get(datapath, TABLE_endpoints, &keys[4711], &read), 0);
@@ -104,7 +105,8 @@ static void case_full_table(struct datapath *datapath)
 
 	for (uint32_t i = 0; i < room + more; i++)
 		keys[i].subnet_id = i + 1;
-	assert_int_equal(datapath_put_many(datapath, TABLE_subnets, keys, values, room + more, &done),
+	assert_int_equal(datapath_put_many(datapath, TABLE_subnets, keys, values, room + more,
+					   &done),
 			 -E2BIG);
 	assert_int_equal(done, room);
 	assert_int_equal(datapath_put(datapath, TABLE_subnets, &keys[room], values), -E2BIG);
@@ -133,7 +135,9 @@ static void case_longest_prefix(struct datapath *datapath)
 		route_to(0, 0, 0),
 	};
 	struct route_key key = route_to(1, 7, 32);
-	struct route values[4] = { { .target = 1 }, { .target = 2 }, { .target = 3 }, { .target = 4 } };
+	struct route values[4] = {
+		{ .target = 1 }, { .target = 2 }, { .target = 3 }, { .target = 4 }
+	};
 	struct route read;
 	size_t done;
 

@@ -399,7 +399,8 @@ static void test_reopen(void **state)
 	/* As if pinned by an older layout; a half-made directory of ours is in the way. */
 	assert_int_equal(rename("/run/weft-bpf/weft/test/1", "/run/weft-bpf/weft/test/0"), 0);
 	assert_int_equal(mkdir("/run/weft-bpf/weft/test/1", 0700), 0);
-	assert_int_equal(rename("/run/weft-bpf/weft/test/0/rules", "/run/weft-bpf/weft/test/1/ports-new"),
+	assert_int_equal(rename("/run/weft-bpf/weft/test/0/rules",
+				"/run/weft-bpf/weft/test/1/ports-new"),
 			 0);
 	datapath = open_with(&large);
 	assert_false(pinned("0"));
@@ -687,16 +688,11 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_features),
-		cmocka_unit_test(test_reopen),
-		cmocka_unit_test(test_devices_clsact),
-		cmocka_unit_test(test_devices_tcx),
-		cmocka_unit_test(test_replace_clsact),
-		cmocka_unit_test(test_replace_tcx),
-		cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_events),
-		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_tables),      cmocka_unit_test(test_features),
+		cmocka_unit_test(test_reopen),      cmocka_unit_test(test_devices_clsact),
+		cmocka_unit_test(test_devices_tcx), cmocka_unit_test(test_replace_clsact),
+		cmocka_unit_test(test_replace_tcx), cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_events),      cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_refusals),
 	};
 
