@@ -215,4 +215,5 @@ const struct noun acl_noun = {
 	.summary = "numbered stateless rules of subnets",
 	.commands = acl_commands,
 	.kind = "acls",
+	.word = "acl",
 };

@@ -67,10 +67,10 @@ int apply_report(struct invocation *invocation, const char *path,
 	}
 	if (line)
 		fprintf(invocation->err, "weft: %s:%zu: %s: %s\n", display_name(path), line,
-			error->path, error->text);
+			error->path, report_sentence(error));
 	else
 		fprintf(invocation->err, "weft: %s: %s: %s\n", display_name(path), error->path,
-			error->text);
+			report_sentence(error));
 	return EXIT_REFUSED;
 }
 

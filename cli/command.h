@@ -103,7 +103,8 @@ struct command {
 /**
  * struct noun - one kind of thing
  * @commands: ends with a NULL summary
- * @kind: object_kind's plural in the tree, NULL if it is no object ("subnets")
+ * @kind: of an object: its collection in the tree, "security_groups"
+ * @word: of an object: how sentences call it, "security group"
  */
 struct noun {
 	const char *name;
@@ -111,6 +112,7 @@ struct noun {
 	const char *text;
 	const struct command *commands;
 	const char *kind;
+	const char *word;
 };
 
 /* All nouns in the order of the help text; ends with NULL. nouns.c */
@@ -200,6 +202,16 @@ int report_failure(struct invocation *invocation, const struct error *error);
 
 /** report_refusal - the same with what it is about in front: `weft: port blue/web1: …` */
 int report_refusal(struct invocation *invocation, const char *about, const struct error *error);
+
+/** report_question - the sentence alone: what was wrong is a word of the command line itself */
+int report_question(struct invocation *invocation, const struct error *error);
+
+/**
+ * report_sentence - the sentence without the name of the object that the path names already
+ *
+ * Return: borrowed from @error.
+ */
+const char *report_sentence(const struct error *error);
 
 /** report_json - print a document as the whole output; Return: EXIT_DONE or, if that fails, 1 */
 int report_json(struct invocation *invocation, const json_t *document);

@@ -89,7 +89,7 @@ static int run_counters(struct invocation *invocation)
 	json_t *document;
 
 	if (client_counters(invocation_client(invocation), name, &document, &error) < 0)
-		return report_refusal(invocation, name, &error);
+		return report_question(invocation, &error);
 	if (invocation->json) {
 		status = report_json(invocation, document);
 	} else {

@@ -134,7 +134,7 @@ static int follow_drop(void *context, const char *event, const json_t *data)
 
 static int finish_stream(struct invocation *invocation, int code, const struct error *error)
 {
-	return code == -EPIPE ? EXIT_DONE : report_failure(invocation, error);
+	return code == -EPIPE ? EXIT_DONE : report_question(invocation, error);
 }
 
 static int run_drops(struct invocation *invocation)
@@ -147,7 +147,7 @@ static int run_drops(struct invocation *invocation)
 	size_t index;
 
 	if (client_drops(client, port, &document, &error) < 0)
-		return report_refusal(invocation, port, &error);
+		return report_question(invocation, &error);
 	if (!invocation_flag(invocation, "follow")) {
 		if (invocation->json)
 			status = report_json(invocation, json_object_get(document, "drops"));

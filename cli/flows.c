@@ -64,7 +64,7 @@ static int run_flows(struct invocation *invocation)
 	if (client_flows(invocation_client(invocation), port,
 			 (unsigned long)invocation_integer(invocation, "limit", 0), &document,
 			 &error) < 0)
-		return report_refusal(invocation, port, &error);
+		return report_question(invocation, &error);
 	if (invocation->json)
 		status = report_json(invocation, document);
 	else

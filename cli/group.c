@@ -78,4 +78,5 @@ const struct noun group_noun = {
 		"weft rule adds, lists and removes rules.",
 	.commands = group_commands,
 	.kind = "security_groups",
+	.word = "security group",
 };

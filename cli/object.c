@@ -32,10 +32,7 @@ int object_name_parse(struct invocation *invocation, const struct noun *noun, co
 		return report_usage(invocation, "\"%s\" is not VPC/NAME, such as blue/%s", text,
 				    *text && !strchr(text, '/') ? text : "web");
 	}
-	name->about = xasprintf("%s %s", noun->name, text);
-	for (char *c = name->about; *c != ' '; c++)
-		if (*c == '-')
-			*c = ' ';
+	name->about = xasprintf("%s %s", noun->word, text);
 	name->steps[0] = "vpcs";
 	name->steps[1] = name->text;
 	name->step_count = 2;

@@ -38,6 +38,8 @@ void packet_append(struct buf *text, const json_t *packet)
 	const char *protocol = packet_text(packet, "protocol");
 	const json_t *type = json_object_get(packet, "type");
 	const json_t *code = json_object_get(packet, "code");
+	const json_t *identifier = json_object_get(packet, "source_port");
+	bool is_icmp;
 
 	if (!*packet_text(packet, "source") && !*packet_text(packet, "destination")) {
 		buf_printf(text, "%s %s > %s", *protocol ? protocol : packet_text(packet, "ethertype"),
@@ -48,9 +50,13 @@ void packet_append(struct buf *text, const json_t *packet)
 	if (json_is_integer(type))
 		buf_printf(text, "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT " ",
 			   json_integer_value(type), json_integer_value(code));
-	append_end(text, packet, "source", "source_port");
+	/* Of a ping, a flow has the identifier as its source port; it has no ports. */
+	is_icmp = strncmp(protocol, "icmp", 4) == 0;
+	append_end(text, packet, "source", is_icmp ? "" : "source_port");
 	buf_append_text(text, " > ");
-	append_end(text, packet, "destination", "destination_port");
+	append_end(text, packet, "destination", is_icmp ? "" : "destination_port");
+	if (is_icmp && json_is_integer(identifier))
+		buf_printf(text, " id %" JSON_INTEGER_FORMAT, json_integer_value(identifier));
 }
 
 void packet_append_time(struct buf *text, const char *time_text)

@@ -189,4 +189,5 @@ const struct noun port_noun = {
 	.summary = "where workloads plug in",
 	.commands = port_commands,
 	.kind = "ports",
+	.word = "port",
 };

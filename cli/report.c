@@ -70,7 +70,7 @@ static const char *key_of(const char *path)
 	for (int step = 0; step < steps; step++) {
 		key = strchr(key, '.');
 		if (!key)
-			return "";
+			return path + strlen(path);
 		key++;
 		for (size_t i = 0; step == 1 && i < ARRAY_SIZE(collections); i++)
 			if (strncmp(key, collections[i], strlen(collections[i])) == 0)
@@ -82,8 +82,9 @@ static const char *key_of(const char *path)
 /* Whether the sentence already says the key: "security_groups[0]" and `no security group "x"`. */
 static bool is_said(const char *sentence, const char *key)
 {
-	size_t length = strcspn(key, "[.");
-	char *words = xstrndup(key, length);
+	const char *last = strrchr(key, '.') ? strrchr(key, '.') + 1 : key;
+	size_t length = strcspn(last, "[");
+	char *words = xstrndup(last, length);
 	bool said;
 
 	for (char *c = words; *c; c++)
@@ -96,18 +97,48 @@ static bool is_said(const char *sentence, const char *key)
 	return said;
 }
 
+const char *report_sentence(const struct error *error)
+{
+	const char *vpc = strncmp(error->path, "vpcs.", 5) == 0 ? error->path + 5 : NULL, *name;
+	const char *sentence = error->text;
+	char owner[160], *found;
+	size_t length;
+
+	if (!vpc)
+		return sentence;
+	length = strcspn(vpc, ".");
+	name = vpc + length;
+	name = *name ? strchr(name + 1, '.') : NULL;
+	if (key_of(error->path) > vpc + length + 1 && name)
+		snprintf(owner, sizeof(owner), " %.*s/%.*s: ", (int)length, vpc,
+			 (int)strcspn(name + 1, "."), name + 1);
+	else
+		snprintf(owner, sizeof(owner), " %.*s: ", (int)length, vpc);
+	/* Only words, "route table", stand in front of the name. */
+	found = strstr(sentence, owner);
+	if (found && strspn(sentence, "abcdefghijklmnopqrstuvwxyz ") >= (size_t)(found - sentence))
+		sentence = found + strlen(owner);
+	return sentence;
+}
+
 int report_refusal(struct invocation *invocation, const char *about, const struct error *error)
 {
-	const char *key = key_of(error->path);
+	const char *key = key_of(error->path), *sentence = report_sentence(error);
 
 	if (error->code == -ECONNREFUSED)
 		return report_failure(invocation, error);
 	fprintf(invocation->err, "weft: ");
-	if (about && strncmp(error->text, about, strlen(about)) != 0)
+	if (about && strncmp(sentence, about, strlen(about)) != 0)
 		fprintf(invocation->err, "%s: ", about);
-	if (*key && !is_said(error->text, key))
+	if (*key && !is_said(sentence, key))
 		fprintf(invocation->err, "%s: ", key);
-	fprintf(invocation->err, "%s\n", error->text);
+	fprintf(invocation->err, "%s\n", sentence);
+	return exit_status(error);
+}
+
+int report_question(struct invocation *invocation, const struct error *error)
+{
+	fprintf(invocation->err, "weft: %s\n", error->text);
 	return exit_status(error);
 }
 

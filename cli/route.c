@@ -255,6 +255,7 @@ const struct noun route_table_noun = {
 		"name none. The way between the subnets of a VPC is in every table, unwritten.",
 	.commands = route_table_commands,
 	.kind = "route_tables",
+	.word = "route table",
 };
 
 static const struct command route_commands[] = {

@@ -106,4 +106,5 @@ const struct noun subnet_noun = {
 	.summary = "segments of a VPC",
 	.commands = subnet_commands,
 	.kind = "subnets",
+	.word = "subnet",
 };

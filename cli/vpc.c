@@ -100,4 +100,5 @@ const struct noun vpc_noun = {
 		"Nothing enters or leaves it.",
 	.commands = vpc_commands,
 	.kind = "vpcs",
+	.word = "vpc",
 };

@@ -290,14 +290,14 @@ static void test_parts(void **state)
 	       "ROUTE TABLE  TO           VIA        STATUS\nblue/main    10.9.0.0/16  blackhole  "
 	       "blackhole\nblue/main    10.0.0.0/16  local      active\n", "");
 	expect(daemon.path, "rule add blue/web ingress tcp 443 --from group:lb", 0,
-	       "rule 3 of group blue/web ingress added\n", "");
+	       "rule 3 of security group blue/web ingress added\n", "");
 	expect(daemon.path, "rule add blue/web egress icmp 8 --to 10.0.0.0/8", 0, NULL, "");
 	expect(daemon.path, "rule remove blue/web ingress 1", 0,
-	       "rule 1 of group blue/web ingress removed\n", "");
+	       "rule 1 of security group blue/web ingress removed\n", "");
 	expect(daemon.path, "rule remove blue/web ingress icmp --from group:web", 0,
-	       "rule 2 of group blue/web ingress removed\n", "");
+	       "rule 2 of security group blue/web ingress removed\n", "");
 	expect(daemon.path, "rule remove blue/web ingress 3", 1, "",
-	       "weft: group blue/web: no such ingress rule; weft rule list blue/web\n");
+	       "weft: security group blue/web: no such ingress rule; weft rule list blue/web\n");
 	expect(daemon.path, "rule list blue/web", 0,
 	       "GROUP     DIRECTION  NUMBER  PROTOCOL  PORTS  PEER\n"
 	       "blue/web  ingress    1       tcp       80     0.0.0.0/0\n"
