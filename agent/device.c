@@ -93,10 +93,11 @@ bool device_is_ours(const struct devices *devices, const struct link_info *link,
 
 	snprintf(prefix, sizeof(prefix), "weft%s%.20s ", is_default(devices) ? "" : "@",
 		 is_default(devices) ? "" : devices->instance);
-	if (strncmp(link->alias, prefix, strlen(prefix)) || !number || strncmp(number, "(port ", 6))
+	if (strncmp(link->alias, prefix, strlen(prefix)) != 0 || !number ||
+	    strncmp(number, "(port ", 6) != 0)
 		return false;
 	id = strtoul(number + 6, &end, 10);
-	if (strcmp(end, ")") || !id || id > UINT32_MAX)
+	if (strcmp(end, ")") != 0 || !id || id > UINT32_MAX)
 		return false;
 	*port_id = (uint32_t)id;
 	return true;
@@ -133,7 +134,8 @@ void device_batch_own(struct device_batch *batch, struct device_job *job)
 {
 	if (batch->count == batch->room) {
 		batch->room = batch->room ? 2 * batch->room : 2 * DEVICE_CHUNK;
-		batch->owners = xreallocarray(batch->owners, batch->room, sizeof(*batch->owners));
+		batch->owners =
+			xreallocarray(batch->owners, batch->room, sizeof(struct device_job *));
 	}
 	batch->owners[batch->count++] = job;
 }
@@ -175,7 +177,7 @@ static bool settle_change(struct devices *devices, struct device_job *job,
 	if (job->made)
 		change->link_local = LINK_LOCAL_NONE;
 	device_alias(devices, request->port_id, request->port_name, alias);
-	if (ours && strcmp(link->alias, alias)) {
+	if (ours && strcmp(link->alias, alias) != 0) {
 		change->alias = alias;
 		if (!job->made && port_id != request->port_id)
 			device_changed(job, "device %s was another port's", link->name);
@@ -255,7 +257,7 @@ static struct device_record *record_of(struct devices *devices,
 		list_init(&record->by_netns);
 		map_put_u32(&devices->records, request->port_id, record);
 	}
-	if (!record->port_name || strcmp(record->port_name, request->port_name)) {
+	if (!record->port_name || strcmp(record->port_name, request->port_name) != 0) {
 		free(record->port_name);
 		record->port_name = xstrdup(request->port_name);
 	}

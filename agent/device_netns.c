@@ -95,8 +95,8 @@ static int inspect(struct far_end *far_end, struct error *error)
 	int result =
 		netlink_link_get(far_end->netlink, job->link.peer_ifindex, &far_end->link, error);
 
-	if (!result &&
-	    (strcmp(far_end->link.kind, "veth") || far_end->link.peer_ifindex != job->link.ifindex))
+	if (!result && (strcmp(far_end->link.kind, "veth") != 0 ||
+			far_end->link.peer_ifindex != job->link.ifindex))
 		result = error_set(error, ENODEV, NULL,
 				   "device %s of the namespace is not the other end of %s",
 				   far_end->link.name, job->link.name);
@@ -140,7 +140,7 @@ static void describe(struct device_job *job, const struct far_end *far_end)
 
 	if (job->made)
 		return;
-	if (strcmp(far_end->link.name, wanted_name(job)))
+	if (strcmp(far_end->link.name, wanted_name(job)) != 0)
 		device_changed(job, "%s was named %s inside the namespace", wanted_name(job),
 			       far_end->link.name);
 	if (!mac_address_equal(&far_end->link.mac, &request->mac))
@@ -245,7 +245,7 @@ static void queue_link(struct far_end *far_end)
 	const uint32_t ifindex = far_end->link.ifindex;
 	bool up = far_end->link.flags & IFF_UP;
 
-	if (strcmp(far_end->link.name, wanted_name(far_end->job))) {
+	if (strcmp(far_end->link.name, wanted_name(far_end->job)) != 0) {
 		/* Renaming needs it down on kernels before 6.2, and loses its routes. */
 		netlink_link_set_up(far_end->netlink, ifindex, false, NULL);
 		netlink_link_set_name(far_end->netlink, ifindex, wanted_name(far_end->job), NULL);

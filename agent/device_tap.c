@@ -30,7 +30,7 @@ static void look_up(struct devices *devices, struct device_job *job)
 	}
 	if (!job->there)
 		return;
-	if (strcmp(job->link.kind, "tun") || (job->link.type == ARPHRD_NONE) != tun) {
+	if (strcmp(job->link.kind, "tun") != 0 || (job->link.type == ARPHRD_NONE) != tun) {
 		error_set(&error, EEXIST, NULL, "device %s is there already and is no %s",
 			  attach->ifname, tun ? "tun" : "tap");
 		device_fail(job, &error);

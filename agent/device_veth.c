@@ -44,7 +44,7 @@ static void look_for_device(struct devices *devices, struct device_job *job)
 	job->there = !result;
 	if (result && result != -ENODEV) {
 		device_fail(job, &error);
-	} else if (job->there && (strcmp(job->link.kind, "veth") ||
+	} else if (job->there && (strcmp(job->link.kind, "veth") != 0 ||
 				  !device_is_ours(devices, &job->link, &port_id))) {
 		/* Made a moment before a crash it has no alias yet: then it is down as well. */
 		if (!strcmp(job->link.kind, "veth") && !*job->link.alias &&

@@ -96,7 +96,7 @@ static const char *difference(const struct link_info *link, const struct device_
 		return "has another MTU";
 	if (far_end && !mac_address_equal(&link->mac, &record->mac))
 		return "has another MAC";
-	if (far_end && *record->attach.ifname && strcmp(link->name, record->attach.ifname))
+	if (far_end && *record->attach.ifname && strcmp(link->name, record->attach.ifname) != 0)
 		return "has another name";
 	return NULL;
 }

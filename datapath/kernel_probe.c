@@ -120,7 +120,7 @@ static bool has_map(enum bpf_map_type type, uint32_t flags, uint32_t key_size)
 static uint64_t map_memory(int map)
 {
 	char path[40], line[128];
-	unsigned long long bytes = 0;
+	uint64_t bytes = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
@@ -128,8 +128,8 @@ static uint64_t map_memory(int map)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
+		if (strncmp(line, "memlock:", 8) == 0)
+			bytes = strtoull(line + 8, NULL, 10);
 	}
 	fclose(file);
 	return bytes;
