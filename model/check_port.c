@@ -248,7 +248,7 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 	const struct subnet_object *subnet =
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 	uint64_t *lowest = &space_of(draft, port->subnet_id)->lowest[family];
-	struct ip_address address;
+	struct ip_address address, list[PORT_ADDRESSES_MAX + 1];
 
 	for (;; (*lowest)++) {
 		if (ip_prefix_nth(&subnet->cidrs[family], *lowest, &address))
@@ -263,7 +263,9 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 			break;
 	}
 	(*lowest)++;
-	port->addresses[port->address_count++] = address;
+	memcpy(list, port->addresses, port->address_count * sizeof(*list));
+	list[port->address_count] = address;
+	port_set_addresses(port, list, port->address_count + 1);
 	return 0;
 }
 
@@ -276,14 +278,17 @@ static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 	struct port_object *port = (struct port_object *)entry->after;
 	const struct subnet_object *subnet =
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+	struct ip_address list[PORT_ADDRESSES_MAX];
+	size_t count = 0;
 
-	port->address_count = 0;
+	port_set_addresses(port, list, 0);
 	if (!before || !subnet || before->subnet_id != port->subnet_id)
 		return;
 	for (size_t i = 0; i < before->address_count; i++)
 		if (!why_not(subnet, &before->addresses[i]) &&
 		    claim_address(draft, port, &before->addresses[i]) == 0)
-			port->addresses[port->address_count++] = before->addresses[i];
+			list[count++] = before->addresses[i];
+	port_set_addresses(port, list, count);
 }
 
 void check_keep(struct draft *draft, struct draft_entry *entry)

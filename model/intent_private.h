@@ -56,6 +56,11 @@ struct object *object_new(enum object_kind kind);
 struct object *object_copy(const struct object *object);
 void object_free(struct object *object); /* accepts NULL */
 bool object_equal(const struct object *a, const struct object *b);
+void port_set_addresses(struct port_object *port, const struct ip_address *list, size_t count);
+void port_set_groups(struct port_object *port, const uint32_t *list, size_t count);
+void port_set_allowed(struct port_object *port, const struct ip_prefix *list, size_t count);
+void route_set_room(struct route_object *route, size_t count); /* for ports; it has none so far */
+void route_fini(struct route_object *route);
 void rule_list_add(struct rule_list *list, const struct rule_object *rule);
 bool rule_equal(const struct rule_object *a, const struct rule_object *b); /* ids left out */
 void group_default_ingress(const struct security_group_object *group, struct rule_list *list);

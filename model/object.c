@@ -86,6 +86,9 @@ struct object *object_new(enum object_kind kind)
 	} else if (kind == OBJECT_PORT) {
 		struct port_object *port = (struct port_object *)object;
 
+		port->addresses = xmalloc(0);
+		port->group_ids = xmalloc(0);
+		port->allowed = xmalloc(0);
 		port->source_destination_check = true;
 		port->flow_limit = PORT_FLOW_LIMIT_DEFAULT;
 		port->attach.queues = 1;
@@ -125,18 +128,82 @@ static void copy_rules(struct rule_list *list)
 	memcpy(list->rules, rules, list->count * sizeof(*rules));
 }
 
+void port_set_addresses(struct port_object *port, const struct ip_address *list, size_t count)
+{
+	struct ip_address *old = port->addresses;
+
+	port->addresses = xmemdup(list, count * sizeof(*list));
+	port->address_count = count;
+	free(old);
+}
+
+void port_set_groups(struct port_object *port, const uint32_t *list, size_t count)
+{
+	uint32_t *old = port->group_ids;
+
+	port->group_ids = xmemdup(list, count * sizeof(*list));
+	port->group_count = count;
+	free(old);
+}
+
+void port_set_allowed(struct port_object *port, const struct ip_prefix *list, size_t count)
+{
+	struct ip_prefix *old = port->allowed;
+
+	port->allowed = xmemdup(list, count * sizeof(*list));
+	port->allowed_count = count;
+	free(old);
+}
+
+/* The arrays of @port are another's so far. */
+static void copy_port_arrays(struct port_object *port)
+{
+	port->addresses = xmemdup(port->addresses, port->address_count * sizeof(*port->addresses));
+	port->group_ids = xmemdup(port->group_ids, port->group_count * sizeof(*port->group_ids));
+	port->allowed = xmemdup(port->allowed, port->allowed_count * sizeof(*port->allowed));
+}
+
+void route_set_room(struct route_object *route, size_t count)
+{
+	route->port_ids = xcalloc(count, sizeof(*route->port_ids));
+	route->port_names = xcalloc(count, sizeof(*route->port_names));
+}
+
+void route_fini(struct route_object *route)
+{
+	free(route->port_ids);
+	free(route->port_names);
+}
+
+/* The routes of @table are another's so far. */
+static void copy_routes(struct route_table_object *table)
+{
+	size_t count = table->route_count;
+
+	if (count == 0) {
+		table->routes = NULL;
+		return;
+	}
+	table->routes = xmemdup(table->routes, count * sizeof(*table->routes));
+	for (size_t i = 0; i < count; i++) {
+		struct route_object *route = &table->routes[i];
+		size_t ports = route->port_count;
+
+		if (!route->port_ids)
+			continue;
+		route->port_ids = xmemdup(route->port_ids, ports * sizeof(*route->port_ids));
+		route->port_names = xmemdup(route->port_names, ports * sizeof(*route->port_names));
+	}
+}
+
 struct object *object_copy(const struct object *object)
 {
 	struct object *copy = xmemdup(object, kinds[object->kind].size);
 
 	if (copy->kind == OBJECT_ROUTE_TABLE) {
-		struct route_table_object *table = (struct route_table_object *)copy;
-
-		if (table->route_count)
-			table->routes =
-				xmemdup(table->routes, table->route_count * sizeof(*table->routes));
-		else
-			table->routes = NULL;
+		copy_routes((struct route_table_object *)copy);
+	} else if (copy->kind == OBJECT_PORT) {
+		copy_port_arrays((struct port_object *)copy);
 	} else if (rules_of(copy, true)) {
 		copy_rules(rules_of(copy, true));
 		copy_rules(rules_of(copy, false));
@@ -149,7 +216,17 @@ void object_free(struct object *object)
 	if (!object)
 		return;
 	if (object->kind == OBJECT_ROUTE_TABLE) {
-		free(((struct route_table_object *)object)->routes);
+		struct route_table_object *table = (struct route_table_object *)object;
+
+		for (size_t i = 0; i < table->route_count; i++)
+			route_fini(&table->routes[i]);
+		free(table->routes);
+	} else if (object->kind == OBJECT_PORT) {
+		struct port_object *port = (struct port_object *)object;
+
+		free(port->addresses);
+		free(port->group_ids);
+		free(port->allowed);
 	} else if (rules_of(object, true)) {
 		free(rules_of(object, true)->rules);
 		free(rules_of(object, false)->rules);

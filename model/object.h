@@ -109,12 +109,13 @@ struct port_object {
 	struct object object;
 	uint32_t subnet_id;
 	struct mac_address mac;
+	/* The arrays are owned and never NULL, with room for exactly what is in them. */
 	size_t address_count;
-	struct ip_address addresses[PORT_ADDRESSES_MAX]; /* first of each family is the primary */
+	struct ip_address *addresses; /* first of each family is the primary */
 	size_t group_count;
-	uint32_t group_ids[PORT_GROUPS_MAX]; /* ascending */
+	uint32_t *group_ids; /* ascending */
 	size_t allowed_count;
-	struct ip_prefix allowed[PORT_ALLOWED_MAX]; /* extra addresses it may send from */
+	struct ip_prefix *allowed; /* extra addresses it may send from */
 	bool source_destination_check;
 	uint32_t mtu;        /* 0: the VPC's */
 	uint32_t flow_limit; /* connections it may have begun */
@@ -130,11 +131,11 @@ struct route_object {
 	enum via_kind via;
 	size_t port_count;
 	/*
-	 * A port that was removed keeps its name here; its id is found no more, the route is a
-	 * blackhole (V24).
+	 * Owned; NULL when there is none. A port that was removed keeps its name here; its id is
+	 * found no more, the route is a blackhole (V24).
 	 */
-	uint32_t port_ids[ROUTE_PORTS_MAX];
-	char port_names[ROUTE_PORTS_MAX][NAME_SIZE];
+	uint32_t *port_ids;
+	char (*port_names)[NAME_SIZE];
 };
 
 /*

@@ -18,6 +18,7 @@
 static void read_addresses(struct reading *reading, struct port_object *port)
 {
 	const char *texts[PORT_ADDRESSES_MAX], *one = NULL;
+	struct ip_address list[PORT_ADDRESSES_MAX];
 	const char *key = "addresses";
 	bool present, single;
 	size_t count = text_read_texts(reading, key, JSON_OPTIONAL, false, texts,
@@ -35,9 +36,9 @@ static void read_addresses(struct reading *reading, struct port_object *port)
 		count = 1;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (!text_parse_address(reading, key, texts[i], &port->addresses[i]))
+		if (!text_parse_address(reading, key, texts[i], &list[i]))
 			return;
-	port->address_count = count;
+	port_set_addresses(port, list, count);
 	reading->entry->automatic_addresses = count == 0;
 }
 
@@ -177,13 +178,14 @@ static void read_groups(struct reading *reading, struct port_object *port)
 {
 	uint32_t vpc_id = port->object.vpc_id;
 	const char *names[PORT_GROUPS_MAX];
+	uint32_t ids[PORT_GROUPS_MAX];
 	bool present;
 	size_t count = text_read_texts(reading, "security_groups", JSON_OPTIONAL, false, names,
 				       PORT_GROUPS_MAX, &present);
 
 	if (!present) {
-		port->group_ids[0] = draft_vpc(reading->draft, vpc_id)->default_group_id;
-		port->group_count = 1;
+		ids[0] = draft_vpc(reading->draft, vpc_id)->default_group_id;
+		port_set_groups(port, ids, 1);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -191,33 +193,34 @@ static void read_groups(struct reading *reading, struct port_object *port)
 					   vpc_id, OBJECT_SECURITY_GROUP, names[i]);
 
 		for (size_t j = 0; id && j < i; j++)
-			if (port->group_ids[j] == id)
+			if (ids[j] == id)
 				text_refuse(reading->draft, reading->reader, "security_groups",
 					    "security group %s stands twice", names[i]);
-		port->group_ids[i] = id;
+		ids[i] = id;
 	}
-	port->group_count = count;
-	qsort(port->group_ids, count, sizeof(port->group_ids[0]), compare_ids);
+	qsort(ids, count, sizeof(ids[0]), compare_ids);
+	port_set_groups(port, ids, count);
 }
 
 static void read_allowed(struct reading *reading, struct port_object *port)
 {
 	const char *texts[PORT_ALLOWED_MAX];
+	struct ip_prefix list[PORT_ALLOWED_MAX];
 	bool present;
 	size_t count = text_read_texts(reading, "allowed_addresses", JSON_OPTIONAL, false, texts,
 				       PORT_ALLOWED_MAX, &present);
 
 	for (size_t i = 0; i < count; i++) {
-		if (ip_prefix_parse_or_address(texts[i], &port->allowed[i])) {
+		if (ip_prefix_parse_or_address(texts[i], &list[i])) {
 			text_refuse(reading->draft, reading->reader, "allowed_addresses",
 				    "allowed_addresses \"%.64s\" is neither an address nor "
 				    "ADDRESS/LENGTH",
 				    texts[i]);
 			return;
 		}
-		port->allowed[i] = ip_prefix_canonicalise(&port->allowed[i]);
+		list[i] = ip_prefix_canonicalise(&list[i]);
 	}
-	port->allowed_count = count;
+	port_set_allowed(port, list, count);
 }
 
 void text_read_port(struct reading *reading)

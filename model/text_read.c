@@ -104,8 +104,7 @@ size_t text_read_texts(struct reading *reading, const char *key, enum json_prese
 				 count_max);
 		return 0;
 	}
-	json_array_foreach(value, index, element)
-	{
+	json_array_foreach(value, index, element) {
 		if (!json_is_string(element)) {
 			json_reader_fail(reading->reader, key, EINVAL,
 					 "element %zu must be a string, not %s", index + 1,
@@ -359,9 +358,23 @@ static bool read_via_port(struct reading *reading, struct json_reader *child, co
 	return true;
 }
 
+static void read_via_ports(struct reading *reading, struct json_reader *child, json_t **ports,
+			   size_t count, struct route_object *route)
+{
+	route_set_room(route, count);
+	for (size_t i = 0; i < count; i++) {
+		if (!json_is_string(ports[i])) {
+			json_reader_fail(child, "via", EINVAL, "must be a list of strings");
+			return;
+		}
+		if (!read_via_port(reading, child, json_string_value(ports[i]), route))
+			return;
+	}
+}
+
 static void read_via(struct reading *reading, struct json_reader *child, struct route_object *route)
 {
-	json_t *via, *element;
+	json_t *via, *element, **ports;
 	size_t index;
 
 	if (!json_reader_value(child, "via", JSON_REQUIRED, &via))
@@ -374,7 +387,7 @@ static void read_via(struct reading *reading, struct json_reader *child, struct 
 		else if (strcmp(text, "local") == 0)
 			route->via = VIA_LOCAL;
 		else
-			read_via_port(reading, child, text, route);
+			read_via_ports(reading, child, &via, 1, route);
 		return;
 	}
 	if (!json_is_array(via) || json_array_size(via) == 0 ||
@@ -384,15 +397,11 @@ static void read_via(struct reading *reading, struct json_reader *child, struct 
 			    ROUTE_PORTS_MAX);
 		return;
 	}
+	ports = xcalloc(json_array_size(via), sizeof(json_t *));
 	json_array_foreach(via, index, element)
-	{
-		if (!json_is_string(element)) {
-			json_reader_fail(child, "via", EINVAL, "must be a list of strings");
-			return;
-		}
-		if (!read_via_port(reading, child, json_string_value(element), route))
-			return;
-	}
+		ports[index] = element;
+	read_via_ports(reading, child, ports, index, route);
+	free(ports);
 }
 
 /* What only a record holds: the ids. */
@@ -465,14 +474,15 @@ static void read_table(struct reading *reading)
 	if (!json_reader_array(reading->reader, "routes", JSON_OPTIONAL, TABLE_ROUTES_MAX, &routes))
 		return;
 	table->routes = xcalloc(json_array_size(routes) + 1, sizeof(*table->routes));
-	json_array_foreach(routes, index, value)
-	{
+	json_array_foreach(routes, index, value) {
 		struct route_object *route = &table->routes[table->route_count];
 
 		memset(route, 0, sizeof(*route));
 		reading->reader->code = read_route(reading, index, value, route);
-		if (reading->reader->code)
+		if (reading->reader->code) {
+			route_fini(route);
 			return;
+		}
 		/* The local route is there anyway. */
 		if (route->via != VIA_LOCAL)
 			table->route_count++;
