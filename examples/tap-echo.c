@@ -4,10 +4,10 @@
  *
  *	tap-echo DEVICE [COUNT]
  *
- * It opens a tap that weftd has made, as QEMU does (multi-queue, with a virtio header before each
- * frame), and sends every ICMP echo request back as a reply. It needs no ARP: Weft answers requests
- * for its address, and replies go to the MAC the request came from. It ends after COUNT replies, or
- * never. Uses nothing of Weft, so that it can be read alone.
+ * It opens a tap that weftd has made, as QEMU does (with a virtio header before each frame), and sends
+ * every ICMP echo request back as a reply. It needs no ARP: Weft answers requests for its address, and
+ * replies go to the MAC the request came from. It ends after COUNT replies, or never. Uses nothing of
+ * Weft, so that it can be read alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,20 +28,26 @@
 #define VIRTIO_HEADER_SIZE 10
 #define FRAME_SIZE_MAX 65600
 
-/* The kernel's default for a tap's header is the 10-byte one of virtio 0.9. */
+/*
+ * The tap as it was made: with one queue, or (`queues` of the port) with several. The kernel's default
+ * for the header before each frame is the 10-byte one of virtio 0.9.
+ */
 static int tap_attach(const char *name)
 {
-	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE | IFF_VNET_HDR };
+	static const short queues[] = { 0, IFF_MULTI_QUEUE };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0)
-		return -1;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &request) < 0) {
-		close(fd);
-		return -1;
+	for (int i = 0; fd >= 0 && i < 2; i++) {
+		struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+		request.ifr_flags |= queues[i];
+		snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+		if (ioctl(fd, TUNSETIFF, &request) == 0)
+			return fd;
 	}
-	return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 static uint16_t internet_checksum(const uint8_t *data, size_t size)

@@ -158,13 +158,17 @@ def path_and_pid(weft, ports):
 def tap(weft, ports):
     vm = Tap("tapvm")
     mac = weft.port("blue/vm")["mac"]
-    wait_for(lambda: "LOWER_UP" in devices()["tapvm"]["flags"], "carrier of the tap")
-    vm.send(arp_request(mac, "10.0.1.13", "10.0.1.11"))
-    answer = vm.receive(lambda packet: packet.ethertype == ARP and packet.operation == 2)
-    check(answer, "no ARP answer at the tap")
-    vm.send(ethernet(answer.sender_mac, mac, IPV4, ipv4("10.0.1.13", "10.0.1.11", ICMP,
-                                                        icmp_echo(5, 1, b"from a tap"))))
-    reply = vm.receive(lambda packet: packet.protocol == ICMP)
+
+    def ask():  # the kernel takes a moment to open a device's queue after its carrier is there
+        vm.send(arp_request(mac, "10.0.1.13", "10.0.1.11"))
+        return vm.receive(lambda packet: packet.ethertype == ARP and packet.operation == 2, 0.2)
+    answer = wait_for(ask, "an ARP answer at the tap")
+
+    def echo():
+        vm.send(ethernet(answer.sender_mac, mac, IPV4, ipv4("10.0.1.13", "10.0.1.11", ICMP,
+                                                            icmp_echo(5, 1, b"from a tap"))))
+        return vm.receive(lambda packet: packet.protocol == ICMP, 0.2)
+    reply = wait_for(echo, "an echo reply at the tap")
     check(reply and reply.kind == 0 and reply.payload == b"from a tap", f"echo reply: {reply}")
     with weft.dropped("spoofed_mac"):
         vm.send(ethernet(answer.sender_mac, "02:00:00:00:00:66", IPV4,
@@ -188,10 +192,10 @@ def tap_queues(weft, _ports):
 @statement("a tun carries IP without Ethernet both ways")
 def tun(_weft, ports):
     l3 = Tap("tunl3", tun=True, multi_queue=False, vnet_header=False)
-    l3.send(ipv4("10.0.1.14", "10.0.1.11", ICMP, icmp_echo(6, 1, b"from a tun")))
 
-    def reply():
-        packet = l3.read(2)
+    def reply():  # the kernel takes a moment to open a device's queue after its carrier is there
+        l3.send(ipv4("10.0.1.14", "10.0.1.11", ICMP, icmp_echo(6, 1, b"from a tun")))
+        packet = l3.read(0.2)
         return packet if packet and packet[9] == ICMP and packet.endswith(b"from a tun") else None
     packet = wait_for(reply, "echo reply at the tun")
     equal(packet[20], 0, "ICMP type")

@@ -222,7 +222,7 @@ def bad_lab(_weft):
         equal(done.returncode, 1, f"status for {text!r} ({done.stderr})")
         check(done.stderr.startswith("weft: "), done.stderr)
         equal(left(), before, "what is left")
-    equal(run(WEFT, "lab", "down", "ghost").returncode, 1, "status of lab down ghost")
+    equal(run(WEFT, "lab", "exec", "ghost", "h1", "--", "true").returncode, 1, "exec in no lab")
 
 
 main(start=False)
