@@ -20,10 +20,8 @@
 #define EXPORT_BLOCK_LEVELS 4 /* vpcs, their names, kinds of objects, their names */
 
 static const struct option apply_options[] = {
-	{ "dry-run", 'n', OPTION_FLAG, NULL, "say what would be changed, change nothing", NULL,
-	  COMPLETE_NOTHING, false },
-	{ "prune", 0, OPTION_FLAG, NULL, "remove the VPCs that the file does not name", NULL,
-	  COMPLETE_NOTHING, false },
+	FLAG_OPTION("dry-run", 'n', "say what would be changed, change nothing", NULL),
+	FLAG_OPTION("prune", 0, "remove the VPCs that the file does not name", NULL),
 	{ 0 },
 };
 
@@ -32,8 +30,7 @@ static const char *display_name(const char *path)
 	return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-int apply_read_file(struct invocation *invocation, const char *path,
-		    struct yaml_document *document)
+int apply_read_file(struct invocation *invocation, const char *path, struct yaml_document *document)
 {
 	struct error error = { 0 };
 	struct buf text = { 0 };
@@ -48,7 +45,8 @@ int apply_read_file(struct invocation *invocation, const char *path,
 	}
 	code = yaml_load(buf_text(&text), text.size, document, &line, &error);
 	if (code < 0 && line)
-		fprintf(invocation->err, "weft: %s:%zu: %s\n", display_name(path), line, error.text);
+		fprintf(invocation->err, "weft: %s:%zu: %s\n", display_name(path), line,
+			error.text);
 	else if (code < 0)
 		fprintf(invocation->err, "weft: %s: %s\n", display_name(path), error.text);
 	buf_fini(&text);

@@ -45,7 +45,7 @@ enum completion {
 };
 
 enum option_type {
-	OPTION_FLAG,    /* no value */
+	OPTION_FLAG, /* no value */
 	OPTION_TEXT,
 	OPTION_INTEGER, /* a whole number, not negative */
 	OPTION_SWITCH,  /* on or off */
@@ -60,7 +60,6 @@ enum option_type {
  * @help: half a sentence
  * @key: where the value goes in the JSON of the object, dots between levels ("attach.tap"); NULL
  *	if the command itself reads it
- * @required: the command is wrong without it
  */
 struct option {
 	const char *name;
@@ -70,8 +69,37 @@ struct option {
 	const char *help;
 	const char *key;
 	enum completion complete;
-	bool required;
 };
+
+/* Rows of a table of options; @key as in struct option. */
+#define TEXT_OPTION(name, value, help, key)                                                        \
+	{                                                                                          \
+		name, 0, OPTION_TEXT, value, help, key, COMPLETE_NOTHING                           \
+	}
+#define LIST_OPTION(name, value, help, key)                                                        \
+	{                                                                                          \
+		name, 0, OPTION_LIST, value, help, key, COMPLETE_NOTHING                           \
+	}
+#define INTEGER_OPTION(name, value, help, key)                                                     \
+	{                                                                                          \
+		name, 0, OPTION_INTEGER, value, help, key, COMPLETE_NOTHING                        \
+	}
+#define SWITCH_OPTION(name, help, key)                                                             \
+	{                                                                                          \
+		name, 0, OPTION_SWITCH, "on|off", help, key, COMPLETE_WORDS                        \
+	}
+#define WORDS_OPTION(name, words, help, key)                                                       \
+	{                                                                                          \
+		name, 0, OPTION_TEXT, words, help, key, COMPLETE_WORDS                             \
+	}
+#define NAME_OPTION(name, value, help, complete)                                                   \
+	{                                                                                          \
+		name, 0, OPTION_TEXT, value, help, NULL, complete                                  \
+	}
+#define FLAG_OPTION(name, letter, help, key)                                                       \
+	{                                                                                          \
+		name, letter, OPTION_FLAG, NULL, help, key, COMPLETE_NOTHING                       \
+	}
 
 /**
  * struct command - one verb of a noun
@@ -84,6 +112,7 @@ struct option {
  * @summary: half a sentence
  * @text: paragraphs for the command's own help; NULL for none
  * @options: ends with a NULL name; NULL for none
+ * @required: the option without which the command is wrong; NULL for none
  * @tail: everything behind the arguments (a command to run) is passed on unread
  * @run: Return: an exit status; it has printed what went wrong
  */
@@ -96,6 +125,7 @@ struct command {
 	const char *summary;
 	const char *text;
 	const struct option *options;
+	const char *required;
 	bool tail;
 	int (*run)(struct invocation *invocation);
 };

@@ -16,10 +16,14 @@ struct counter_column {
 };
 
 static const struct counter_column port_columns[] = {
-	{ "RECEIVED", "received_packets" }, { "BYTES", "received_bytes" },
-	{ "DROPPED", "dropped_packets" },   { "SENT", "sent_packets" },
-	{ "BYTES", "sent_bytes" },          { "REFUSED", "refused_packets" },
-	{ "FLOWS", "flows" },               { "STATIONS", "stations" },
+	{ "RECEIVED", "received_packets" },
+	{ "BYTES", "received_bytes" },
+	{ "DROPPED", "dropped_packets" },
+	{ "SENT", "sent_packets" },
+	{ "BYTES", "sent_bytes" },
+	{ "REFUSED", "refused_packets" },
+	{ "FLOWS", "flows" },
+	{ "STATIONS", "stations" },
 	{ 0 },
 };
 
@@ -109,7 +113,8 @@ static const struct command counters_commands[] = {
 		.arguments = "[NAME]",
 		.argument_max = 1,
 		.complete = COMPLETE_PORT,
-		.summary = "of a port (blue/web1), a VPC (blue), a verdict (group_ingress), or of all",
+		.summary =
+			"of a port (blue/web1), a VPC (blue), a verdict (group_ingress), or of all",
 		.text = "Received is what came from the workload, dropped is a part of it; sent went to\n"
 			"the workload, refused was for it and dropped before.",
 		.run = run_counters,

@@ -16,16 +16,14 @@
 #include "client/client.h"
 
 static const struct option drops_options[] = {
-	{ "follow", 'f', OPTION_FLAG, NULL, "go on with every drop that happens", NULL,
-	  COMPLETE_NOTHING, false },
-	{ "port", 0, OPTION_TEXT, "VPC/PORT", "only of this port", NULL, COMPLETE_PORT, false },
+	FLAG_OPTION("follow", 'f', "go on with every drop that happens", NULL),
+	NAME_OPTION("port", "VPC/PORT", "only of this port", COMPLETE_PORT),
 	{ 0 },
 };
 
 static const struct option events_options[] = {
-	{ "kind", 0, OPTION_TEXT, "change|port|drop", "only of this kind", NULL, COMPLETE_WORDS,
-	  false },
-	{ "port", 0, OPTION_TEXT, "VPC/PORT", "only of this port", NULL, COMPLETE_PORT, false },
+	WORDS_OPTION("kind", "change|port|drop", "only of this kind", NULL),
+	NAME_OPTION("port", "VPC/PORT", "only of this port", COMPLETE_PORT),
 	{ 0 },
 };
 
@@ -63,8 +61,9 @@ static void fill_cells(const json_t *drop, struct buf cells[DROP_CELLS])
 
 static void print_table(struct invocation *invocation, const json_t *drops)
 {
-	static const char *const titles[] = { "TIME",   "PORT",   "REASON", "PACKET",
-					      "OBJECT", "REASON IN WORDS", NULL };
+	static const char *const titles[] = { "TIME",   "PORT",   "REASON",
+					      "PACKET", "OBJECT", "REASON IN WORDS",
+					      NULL };
 	struct buf cells[DROP_CELLS] = { 0 };
 	struct table table;
 	json_t *drop;

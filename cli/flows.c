@@ -14,9 +14,8 @@
 #include "client/client.h"
 
 static const struct option flows_options[] = {
-	{ "port", 0, OPTION_TEXT, "VPC/PORT", "only of this port", NULL, COMPLETE_PORT, false },
-	{ "limit", 0, OPTION_INTEGER, "COUNT", "at most so many; 10000 by default", NULL,
-	  COMPLETE_NOTHING, false },
+	NAME_OPTION("port", "VPC/PORT", "only of this port", COMPLETE_PORT),
+	INTEGER_OPTION("limit", "COUNT", "at most so many; 10000 by default", NULL),
 	{ 0 },
 };
 
@@ -27,8 +26,8 @@ static json_int_t number(const json_t *object, const char *key)
 
 static void print_flows(struct invocation *invocation, const json_t *flows)
 {
-	static const char *const titles[] = { "PORT",	 "PEER",  "CONNECTION", "STATE",
-					      "PACKETS", "BYTES", "IDLE",	"TIMEOUT", NULL };
+	static const char *const titles[] = { "PORT",  "PEER", "CONNECTION", "STATE", "PACKETS",
+					      "BYTES", "IDLE", "TIMEOUT",    NULL };
 	struct buf text = { 0 };
 	struct table table;
 	json_t *flow;

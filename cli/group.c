@@ -8,7 +8,7 @@
 #include "cli/object.h"
 
 static const struct option list_options[] = {
-	{ "vpc", 0, OPTION_TEXT, "VPC", "only of this VPC", NULL, COMPLETE_VPC, false },
+	NAME_OPTION("vpc", "VPC", "only of this VPC", COMPLETE_VPC),
 	{ 0 },
 };
 

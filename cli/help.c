@@ -20,7 +20,8 @@ const char *help_synopsis(const struct noun *noun, const struct command *command
 	return text;
 }
 
-static void print_options(FILE *out, const char *title, const struct option *options)
+static void print_options(FILE *out, const char *title, const struct option *options,
+			  const char *required)
 {
 	struct table table = { .column_count = 2 };
 
@@ -32,9 +33,10 @@ static void print_options(FILE *out, const char *title, const struct option *opt
 
 		if (options->letter)
 			snprintf(letter, sizeof(letter), "-%c, ", options->letter);
-		table_cellf(&table, "%s--%s%s%s", letter, options->name,
-			    options->value ? " " : "", options->value ? options->value : "");
-		table_cellf(&table, "%s%s", options->help, options->required ? " (required)" : "");
+		table_cellf(&table, "%s--%s%s%s", letter, options->name, options->value ? " " : "",
+			    options->value ? options->value : "");
+		table_cellf(&table, "%s%s", options->help,
+			    required && strcmp(required, options->name) == 0 ? " (required)" : "");
 	}
 	table_print(&table, out, 2);
 	table_fini(&table);
@@ -51,11 +53,10 @@ static void print_command(FILE *out, const struct noun *noun, const struct comma
 {
 	char synopsis[256];
 
-	fprintf(out, "usage: %s\n\n%s\n", help_synopsis(noun, command, synopsis),
-		command->summary);
+	fprintf(out, "usage: %s\n\n%s\n", help_synopsis(noun, command, synopsis), command->summary);
 	print_text(out, command->text);
-	print_options(out, "options", command->options);
-	print_options(out, "global options", global_options);
+	print_options(out, "options", command->options, command->required);
+	print_options(out, "global options", global_options, NULL);
 }
 
 static void print_noun(FILE *out, const struct noun *noun)
@@ -88,7 +89,7 @@ static void print_overview(FILE *out)
 	}
 	table_print(&table, out, 2);
 	table_fini(&table);
-	print_options(out, "global options", global_options);
+	print_options(out, "global options", global_options, NULL);
 	fprintf(out, "\nweft help NOUN shows the verbs of one. Manuals: weft(1), weft.yaml(5), "
 		     "weftd(8).\n"
 		     "Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon at the "

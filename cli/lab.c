@@ -97,18 +97,15 @@ static int act(struct lab *lab, const char *host, enum action action, struct err
 	int code;
 
 	switch (action) {
-	case ACTION_STOP:
-		return lab_host_stop(lab, host, false, error);
-	case ACTION_KILL:
-		return lab_host_stop(lab, host, true, error);
+	case ACTION_STOP: return lab_host_stop(lab, host, false, error);
+	case ACTION_KILL: return lab_host_stop(lab, host, true, error);
 	case ACTION_RESTART:
 		code = lab_host_stop(lab, host, false, error);
 		if (code < 0 && code != -ESRCH)
 			return code;
 		return lab_host_start(lab, host, error);
 	case ACTION_START:
-	default:
-		return lab_host_start(lab, host, error);
+	default: return lab_host_start(lab, host, error);
 	}
 }
 

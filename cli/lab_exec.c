@@ -47,8 +47,9 @@ static const json_t *find_node(const struct lab *lab, const char *text, struct e
 	}
 	if (count == 1)
 		return found;
-	error_set(error, ENOENT, NULL, count ? "lab %s: %s is the name of several nodes; say VPC/PORT%s" :
-					       "lab %s has no node %s%s",
+	error_set(error, ENOENT, NULL,
+		  count ? "lab %s: %s is the name of several nodes; say VPC/PORT%s"
+			: "lab %s has no node %s%s",
 		  lab->name, text, count ? "" : suggestion_format(&suggestion, near));
 	return NULL;
 }
@@ -68,7 +69,8 @@ static int mount_sys(struct error *error)
 
 static void set_host_environment(const char *lab, const char *host)
 {
-	char *socket_path = lab_path(lab, host, "weftd.sock"), *program = lab_program("weft"), *path;
+	char *socket_path = lab_path(lab, host, "weftd.sock"), *program = lab_program("weft"),
+	     *path;
 	const char *old = getenv("PATH");
 	char *slash = strrchr(program, '/');
 
@@ -102,9 +104,11 @@ static int enter_node(const char *name, const char *node, struct error *error)
 	if (!entry)
 		code = -ENOENT;
 	else if (!namespace)
-		code = error_set(error, EINVAL, NULL,
-				 "node %s is not a namespace of the lab: its port is a tap, a tun or "
-				 "elsewhere", node);
+		code = error_set(
+			error, EINVAL, NULL,
+			"node %s is not a namespace of the lab: its port is a tap, a tun or "
+			"elsewhere",
+			node);
 	if (code == 0) {
 		netns = netns_open_name(namespace, error);
 		code = netns < 0 ? netns : netns_enter(netns, error);

@@ -60,9 +60,11 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 				 json_object_size(hosts));
 	if (json_object_size(hosts) == 1)
 		host = json_object_iter_key(json_object_iter((json_t *)hosts));
-	if (strlen(host) > 32 || host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+	if (strlen(host) > 32 ||
+	    host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
 		return error_set(plan->error, EINVAL, "hosts",
-				 "\"%.64s\" is not a name for a host: up to 32 of a-z, 0-9 and -", host);
+				 "\"%.64s\" is not a name for a host: up to 32 of a-z, 0-9 and -",
+				 host);
 	json_object_set_new(plan->hosts, host,
 			    json_pack("{s:o, s:o}", "namespace",
 				      json_sprintf("weft-%s-%s", plan->lab, host), "instance",
@@ -122,8 +124,8 @@ static int check_host_of_port(struct plan *plan, const char *path, const json_t 
 	const json_t *host = json_object_get(port, "host");
 	char *whole;
 
-	if (host && (!json_is_string(host) ||
-		     strcmp(json_string_value(host), plan->only_host) != 0)) {
+	if (host &&
+	    (!json_is_string(host) || strcmp(json_string_value(host), plan->only_host) != 0)) {
 		whole = xasprintf("%s.host", path);
 		error_set(plan->error, EINVAL, whole, "no host \"%s\" in this lab; there is %s",
 			  json_is_string(host) ? json_string_value(host) : "?", plan->only_host);

@@ -64,9 +64,11 @@ static long long start_time(pid_t pid)
 	if (file_read(path, 4096, &text, NULL) == 0) {
 		/* The name stands in parentheses and may hold anything; field 22 counts from there. */
 		rest = strrchr(buf_text(&text), ')');
-		if (rest && (rest[2] == 'Z' ||
-			     sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
-					      "%*d %*d %*d %*d %*d %*d %lld", &ticks) != 1))
+		if (rest &&
+		    (rest[2] == 'Z' || sscanf(rest + 2,
+					      "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
+					      "%*d %*d %*d %*d %*d %*d %lld",
+					      &ticks) != 1))
 			ticks = -1;
 	}
 	buf_fini(&text);
@@ -215,7 +217,8 @@ int lab_host_start(struct lab *lab, const char *host, struct error *error)
 	if (code < 0)
 		return code;
 	if (!namespace || !instance)
-		return error_set(error, EINVAL, NULL, "lab %s: lab.json lacks host %s", lab->name, host);
+		return error_set(error, EINVAL, NULL, "lab %s: lab.json lacks host %s", lab->name,
+				 host);
 	if (lab_host_running(lab, host))
 		return error_set(error, EALREADY, NULL, "host %s: its daemon is running already",
 				 host);
@@ -248,8 +251,8 @@ int lab_host_stop(struct lab *lab, const char *host, bool kill_it, struct error 
 		while (ready < 0 && errno == EINTR);
 		if (ready == 0)
 			code = error_set(error, ETIMEDOUT, NULL,
-					 "host %s: its daemon (pid %d) did not end in %d seconds", host,
-					 (int)pid, STOP_DEADLINE_MS / 1000);
+					 "host %s: its daemon (pid %d) did not end in %d seconds",
+					 host, (int)pid, STOP_DEADLINE_MS / 1000);
 	}
 	close(waiting.fd);
 	/* If it is a child of this process it has to be collected; otherwise this does nothing. */

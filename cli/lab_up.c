@@ -77,7 +77,8 @@ static int claim_namespaces(struct lab *lab, const char *kind, struct error *err
 			close(netns);
 			return error_set(error, EEXIST, NULL,
 					 "there is a network namespace %s already, which is not "
-					 "this lab's", name);
+					 "this lab's",
+					 name);
 		}
 		json_object_set_new(entry, "claimed", json_true());
 	}
@@ -175,8 +176,8 @@ static int make_lab(struct invocation *invocation, struct lab *lab, const char *
 		code = start_hosts(lab, &error);
 	if (code < 0)
 		return report_refusal(invocation, NULL, &error);
-	if (client_apply(invocation_client(invocation), document->tree, false, false, NULL, &error) <
-	    0)
+	if (client_apply(invocation_client(invocation), document->tree, false, false, NULL,
+			 &error) < 0)
 		return apply_report(invocation, file, document, &error);
 	code = lab_wait_plugged(invocation->socket, document->tree, show_progress, invocation,
 				&error);
@@ -268,8 +269,8 @@ int lab_up(struct invocation *invocation)
 	if (lab_create(&lab, json_string_value(json_object_get(registry, "name")), &error) < 0) {
 		if (error.code == -EEXIST)
 			error_set(&error, EEXIST, NULL,
-				  "lab %s is there already: weft lab down %s takes it away", lab.name,
-				  lab.name);
+				  "lab %s is there already: weft lab down %s takes it away",
+				  lab.name, lab.name);
 		status = report_failure(invocation, &error);
 		json_decref(registry);
 		yaml_unload(&document);
@@ -277,10 +278,10 @@ int lab_up(struct invocation *invocation)
 	}
 	lab.registry = registry;
 	free(invocation->socket);
-	invocation->socket = lab_path(lab.name,
-				      json_object_iter_key(json_object_iter(
-					      json_object_get(registry, "hosts"))),
-				      "weftd.sock");
+	invocation->socket =
+		lab_path(lab.name,
+			 json_object_iter_key(json_object_iter(json_object_get(registry, "hosts"))),
+			 "weftd.sock");
 	status = supervise(invocation, &lab, file, &document);
 	if (status)
 		clean_up(invocation, &lab);

@@ -47,7 +47,8 @@ static void note_status(struct wait *wait, const char *port, const json_t *statu
 	if (is_plugged)
 		free(map_remove_text(&wait->missing, port));
 	else
-		free(map_put_text(&wait->missing, port, xstrdup(reason ? reason : "not plugged in")));
+		free(map_put_text(&wait->missing, port,
+				  xstrdup(reason ? reason : "not plugged in")));
 }
 
 /* Ask for all ports of the tree's VPCs. */
@@ -91,7 +92,7 @@ static int take_event(void *context, const char *event, const json_t *data)
 
 static int refuse(const struct wait *wait, struct error *error)
 {
-	MAP_FOR_EACH (&wait->missing, entry)
+	MAP_FOR_EACH(&wait->missing, entry)
 		return error_set(error, ETIMEDOUT, NULL,
 				 "%zu of %zu ports are not plugged in; port %s: %s",
 				 map_count(&wait->missing), wait->count, (const char *)entry.key,
@@ -115,7 +116,10 @@ int lab_wait_plugged(const char *socket_path, const json_t *tree,
 		     struct error *error)
 {
 	struct wait wait = {
-		.tree = tree, .progress = progress, .context = context, .error = error,
+		.tree = tree,
+		.progress = progress,
+		.context = context,
+		.error = error,
 	};
 	struct client *streaming = client_open(socket_path);
 	unsigned long deadline = DEADLINE_MS + DEADLINE_PER_PORT_MS * count_ports(tree);

@@ -28,7 +28,7 @@ static void print_text(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
-static void print_options(FILE *out, const struct option *options)
+static void print_options(FILE *out, const struct option *options, const char *required)
 {
 	if (!options || !options->name)
 		return;
@@ -42,7 +42,7 @@ static void print_options(FILE *out, const struct option *options)
 			fprintf(out, " Ar %s", options->value);
 		fputc('\n', out);
 		print_text(out, options->help);
-		if (options->required)
+		if (required && strcmp(required, options->name) == 0)
 			fprintf(out, "Required.\n");
 	}
 	fprintf(out, ".El\n");
@@ -62,7 +62,7 @@ static void print_command(FILE *out, const struct noun *noun, const struct comma
 		print_text(out, command->text);
 		fprintf(out, ".Ed\n");
 	}
-	print_options(out, command->options);
+	print_options(out, command->options, command->required);
 }
 
 void manual_print(FILE *out)
@@ -82,5 +82,5 @@ void manual_print(FILE *out)
 		fprintf(out, ".El\n");
 	}
 	fprintf(out, ".Ss Global options\n");
-	print_options(out, global_options);
+	print_options(out, global_options, NULL);
 }

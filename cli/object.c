@@ -24,8 +24,8 @@ int object_name_parse(struct invocation *invocation, const struct noun *noun, co
 	memset(name, 0, sizeof(*name));
 	name->text = xstrdup(text);
 	slash = strchr(name->text, '/');
-	if (is_vpc ? slash || !*text :
-		     !slash || slash == name->text || !slash[1] || strchr(slash + 1, '/')) {
+	if (is_vpc ? slash || !*text
+		   : !slash || slash == name->text || !slash[1] || strchr(slash + 1, '/')) {
 		object_name_fini(name);
 		if (is_vpc)
 			return report_usage(invocation, "\"%s\" is not the name of a vpc", text);
@@ -152,9 +152,8 @@ static void drop_nulls(json_t *object)
 	json_t *value;
 	void *next;
 
-	json_object_foreach_safe(object, next, key, value)
-		if (json_is_null(value))
-			json_object_del(object, key);
+	json_object_foreach_safe(object, next, key, value) if (json_is_null(value))
+		json_object_del(object, key);
 }
 
 int object_show(struct invocation *invocation)
@@ -269,8 +268,8 @@ static json_t *list_vpcs(struct invocation *invocation, int *status)
 }
 
 /* One object by its name, as an array; NULL after a failure. */
-static json_t *collect_one(struct invocation *invocation, const struct noun *noun,
-			   const char *text, int *status)
+static json_t *collect_one(struct invocation *invocation, const struct noun *noun, const char *text,
+			   int *status)
 {
 	struct object_name name;
 	struct error error = { 0 };

@@ -29,8 +29,8 @@ static void append_end(struct buf *text, const json_t *packet, const char *addre
 		buf_append_text(text, *address ? address : "?");
 		return;
 	}
-	buf_printf(text, is_ipv6 ? "[%s]:%" JSON_INTEGER_FORMAT : "%s:%" JSON_INTEGER_FORMAT, address,
-		   json_integer_value(port));
+	buf_printf(text, is_ipv6 ? "[%s]:%" JSON_INTEGER_FORMAT : "%s:%" JSON_INTEGER_FORMAT,
+		   address, json_integer_value(port));
 }
 
 void packet_append(struct buf *text, const json_t *packet)
@@ -42,8 +42,10 @@ void packet_append(struct buf *text, const json_t *packet)
 	bool is_icmp;
 
 	if (!*packet_text(packet, "source") && !*packet_text(packet, "destination")) {
-		buf_printf(text, "%s %s > %s", *protocol ? protocol : packet_text(packet, "ethertype"),
-			   packet_text(packet, "source_mac"), packet_text(packet, "destination_mac"));
+		buf_printf(text, "%s %s > %s",
+			   *protocol ? protocol : packet_text(packet, "ethertype"),
+			   packet_text(packet, "source_mac"),
+			   packet_text(packet, "destination_mac"));
 		return;
 	}
 	buf_printf(text, "%s ", *protocol ? protocol : "ip");

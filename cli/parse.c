@@ -51,8 +51,8 @@ static const struct option *find_in(const struct option *options, const char *na
 				    char letter)
 {
 	for (; options && options->name; options++) {
-		if (letter ? options->letter == letter :
-			     strlen(options->name) == length &&
+		if (letter ? options->letter == letter
+			   : strlen(options->name) == length &&
 				     strncmp(options->name, name, length) == 0)
 			return options;
 	}
@@ -90,8 +90,7 @@ static int refuse_option(struct invocation *invocation, const char *word)
 	return report_usage(invocation, "unknown option --%s (did you mean %s?)", name, nearest);
 }
 
-static int check_value(struct invocation *invocation, const struct option *option,
-		       const char *text)
+static int check_value(struct invocation *invocation, const struct option *option, const char *text)
 {
 	json_t *string = json_string(text);
 	long long number;
@@ -112,8 +111,7 @@ static int check_value(struct invocation *invocation, const struct option *optio
 		return 0;
 	case OPTION_FLAG:
 	case OPTION_TEXT:
-	case OPTION_LIST:
-		break;
+	case OPTION_LIST: break;
 	}
 	return 0;
 }
@@ -252,10 +250,12 @@ static int check_complete(struct invocation *invocation)
 		return report_usage(invocation, "%s is missing: %s",
 				    invocation->argument_count ? "something" : command->arguments,
 				    help_synopsis(invocation->noun, command, synopsis));
-	for (const struct option *option = command->options; option && option->name; option++)
-		if (option->required && !invocation_flag(invocation, option->name))
-			return report_usage(invocation, "--%s %s is missing", option->name,
-					    option->value);
+	if (command->required && !invocation_flag(invocation, command->required)) {
+		const char *name = command->required;
+
+		return report_usage(invocation, "--%s %s is missing", name,
+				    find_in(command->options, name, strlen(name), 0)->value);
+	}
 	return 0;
 }
 

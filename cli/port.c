@@ -12,45 +12,33 @@
 #include "cli/nouns.h"
 #include "cli/object.h"
 
-#define PORT_OPTIONS(is_required)                                                                  \
-	{ "subnet", 0, OPTION_TEXT, "NAME", "a subnet of the VPC", "subnet", COMPLETE_NOTHING,     \
-	  is_required },                                                                           \
-	{ "netns", 0, OPTION_TEXT, "NAME|PATH", "plug into this network namespace",                \
-	  "attach.netns", COMPLETE_NOTHING, false },                                               \
-	{ "pid", 0, OPTION_INTEGER, "PID", "plug into the namespace of this process",              \
-	  "attach.pid", COMPLETE_NOTHING, false },                                                 \
-	{ "tap", 0, OPTION_TEXT, "NAME", "a tap of this name on the host, for a virtual machine",  \
-	  "attach.tap", COMPLETE_NOTHING, false },                                                 \
-	{ "tun", 0, OPTION_TEXT, "NAME", "a tun of this name on the host: IP without Ethernet",    \
-	  "attach.tun", COMPLETE_NOTHING, false },                                                 \
-	{ "ifname", 0, OPTION_TEXT, "NAME", "of the device inside the namespace; eth0",            \
-	  "attach.ifname", COMPLETE_NOTHING, false },                                              \
-	{ "configure", 0, OPTION_SWITCH, "on|off", "set addresses and routes inside the namespace", \
-	  "attach.configure", COMPLETE_WORDS, false },                                             \
-	{ "queues", 0, OPTION_INTEGER, "COUNT", "of a tap", "attach.queues", COMPLETE_NOTHING,     \
-	  false },                                                                                 \
-	{ "address", 0, OPTION_LIST, "ADDRESS", "its own; given one if left out", "addresses",     \
-	  COMPLETE_NOTHING, false },                                                               \
-	{ "mac", 0, OPTION_TEXT, "MAC", "given one if left out", "mac", COMPLETE_NOTHING, false }, \
-	{ "group", 0, OPTION_LIST, "NAME", "security group of the VPC; default by default",        \
-	  "security_groups", COMPLETE_NOTHING, false },                                            \
-	{ "allow-address", 0, OPTION_LIST, "PREFIX", "may send from this too",                     \
-	  "allowed_addresses", COMPLETE_NOTHING, false },                                          \
-	{ "source-destination-check", 0, OPTION_SWITCH, "on|off",                                  \
-	  "off lets it forward for others", "source_destination_check", COMPLETE_WORDS, false },   \
-	{ "mtu", 0, OPTION_INTEGER, "BYTES", "the VPC's if left out", "mtu", COMPLETE_NOTHING,     \
-	  false },                                                                                 \
-	{ "flow-limit", 0, OPTION_INTEGER, "COUNT", "connections it may have begun",               \
-	  "flow_limit", COMPLETE_NOTHING, false },                                                 \
-	{ "host", 0, OPTION_TEXT, "HOST", "where the workload is; this one if left out", "host",   \
-	  COMPLETE_NOTHING, false },                                                               \
+static const struct option port_options[] = {
+	TEXT_OPTION("subnet", "NAME", "a subnet of the VPC", "subnet"),
+	TEXT_OPTION("netns", "NAME|PATH", "plug into this network namespace", "attach.netns"),
+	INTEGER_OPTION("pid", "PID", "plug into the namespace of this process", "attach.pid"),
+	TEXT_OPTION("tap", "NAME", "a tap of this name on the host, for a virtual machine",
+		    "attach.tap"),
+	TEXT_OPTION("tun", "NAME", "a tun of this name on the host: IP without Ethernet",
+		    "attach.tun"),
+	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
+	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
+		      "attach.configure"),
+	INTEGER_OPTION("queues", "COUNT", "of a tap", "attach.queues"),
+	LIST_OPTION("address", "ADDRESS", "its own; given one if left out", "addresses"),
+	TEXT_OPTION("mac", "MAC", "given one if left out", "mac"),
+	LIST_OPTION("group", "NAME", "security group of the VPC; default by default",
+		    "security_groups"),
+	LIST_OPTION("allow-address", "PREFIX", "may send from this too", "allowed_addresses"),
+	SWITCH_OPTION("source-destination-check", "off lets it forward for others",
+		      "source_destination_check"),
+	INTEGER_OPTION("mtu", "BYTES", "the VPC's if left out", "mtu"),
+	INTEGER_OPTION("flow-limit", "COUNT", "connections it may have begun", "flow_limit"),
+	TEXT_OPTION("host", "HOST", "where the workload is; this one if left out", "host"),
 	{ 0 },
-
-static const struct option port_add_options[] = { PORT_OPTIONS(true) };
-static const struct option port_set_options[] = { PORT_OPTIONS(false) };
+};
 
 static const struct option port_list_options[] = {
-	{ "vpc", 0, OPTION_TEXT, "VPC", "only of this VPC", NULL, COMPLETE_VPC, false },
+	NAME_OPTION("vpc", "VPC", "only of this VPC", COMPLETE_VPC),
 	{ 0 },
 };
 
@@ -142,7 +130,8 @@ static const struct command port_commands[] = {
 		.argument_max = 1,
 		.summary = "make a port and plug it in",
 		.text = "A port whose namespace does not exist yet waits for it.",
-		.options = port_add_options,
+		.options = port_options,
+		.required = "subnet",
 		.run = add,
 	},
 	{
@@ -169,7 +158,7 @@ static const struct command port_commands[] = {
 		.complete = COMPLETE_PORT,
 		.summary = "change a port",
 		.text = "Lists (--address, --group, --allow-address) replace those it has.",
-		.options = port_set_options,
+		.options = port_options,
 		.run = set,
 	},
 	{

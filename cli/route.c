@@ -15,14 +15,13 @@
 #include "cli/table.h"
 
 static const struct option list_options[] = {
-	{ "vpc", 0, OPTION_TEXT, "VPC", "only of this VPC", NULL, COMPLETE_VPC, false },
+	NAME_OPTION("vpc", "VPC", "only of this VPC", COMPLETE_VPC),
 	{ 0 },
 };
 
 static const struct option route_add_options[] = {
-	{ "via", 0, OPTION_LIST, "port:NAME|blackhole|local",
-	  "where to; several ports share the connections between them", NULL, COMPLETE_NOTHING,
-	  false },
+	LIST_OPTION("via", "port:NAME|blackhole|local",
+		    "where to; several ports share the connections between them", NULL),
 	{ 0 },
 };
 

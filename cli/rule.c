@@ -19,15 +19,13 @@
 #include "cli/table.h"
 
 const struct option rule_options[] = {
-	{ "from", 0, OPTION_TEXT, "PREFIX|group:NAME", "who may begin (ingress)", NULL,
-	  COMPLETE_NOTHING, false },
-	{ "to", 0, OPTION_TEXT, "PREFIX|group:NAME", "whom may be reached (egress)", NULL,
-	  COMPLETE_NOTHING, false },
+	TEXT_OPTION("from", "PREFIX|group:NAME", "who may begin (ingress)", NULL),
+	TEXT_OPTION("to", "PREFIX|group:NAME", "whom may be reached (egress)", NULL),
 	{ 0 },
 };
 
 static const struct option list_options[] = {
-	{ "vpc", 0, OPTION_TEXT, "VPC", "only of this VPC", NULL, COMPLETE_VPC, false },
+	NAME_OPTION("vpc", "VPC", "only of this VPC", COMPLETE_VPC),
 	{ 0 },
 };
 
@@ -65,8 +63,10 @@ int rule_read(struct invocation *invocation, const char *direction, size_t first
 		return report_usage(invocation, "an %s rule has --%s, not --%s", direction,
 				    peer_key, other);
 	if (!peer)
-		return report_usage(invocation, "--%s is missing: a prefix such as 0.0.0.0/0, or "
-						"group:NAME", peer_key);
+		return report_usage(invocation,
+				    "--%s is missing: a prefix such as 0.0.0.0/0, or "
+				    "group:NAME",
+				    peer_key);
 	if (invocation->argument_count <= first)
 		return report_usage(invocation, "the protocol is missing: tcp, udp, icmp, all or "
 						"a number");
@@ -125,7 +125,8 @@ static bool same_rule(const json_t *stored, const json_t *written)
 	}
 	/* "tcp" alone is not "tcp 80", though all that is written of it is in it. */
 	for (size_t i = 0; i < ARRAY_SIZE(narrowing); i++)
-		if (!json_object_get(written, narrowing[i]) && json_object_get(stored, narrowing[i]))
+		if (!json_object_get(written, narrowing[i]) &&
+		    json_object_get(stored, narrowing[i]))
 			same = false;
 	buf_fini(&a);
 	buf_fini(&b);
@@ -146,7 +147,8 @@ static int edit_remove(struct invocation *invocation, const json_t *group, json_
 	if (!edit->rule)
 		place = (size_t)edit->place;
 	if (place >= json_array_size(rules)) {
-		fprintf(invocation->err, "weft: security group %s: no such %s rule; weft rule list %s\n",
+		fprintf(invocation->err,
+			"weft: security group %s: no such %s rule; weft rule list %s\n",
 			invocation->arguments[0], edit->direction, invocation->arguments[0]);
 		json_decref(rules);
 		return EXIT_REFUSED;
@@ -224,11 +226,16 @@ static void add_rows(json_t *rows, const json_t *object, const char *holder, con
 static void print_rules(struct invocation *invocation, const json_t *rows, const char *holder)
 {
 	bool is_acl = strcmp(holder, "acl") == 0;
-	const char *titles[] = { is_acl ? "ACL" : "GROUP", "DIRECTION", "NUMBER",
-				 is_acl ? "ACTION" : "PROTOCOL", is_acl ? "PROTOCOL" : "PORTS",
-				 is_acl ? "PORTS" : "PEER", is_acl ? "PEER" : NULL, NULL };
-	const char *keys[] = { holder,	 "direction", "number", "action", "protocol",
-			       "ports",	 "type",      "code",	"from",	  "to" };
+	const char *titles[] = { is_acl ? "ACL" : "GROUP",
+				 "DIRECTION",
+				 "NUMBER",
+				 is_acl ? "ACTION" : "PROTOCOL",
+				 is_acl ? "PROTOCOL" : "PORTS",
+				 is_acl ? "PORTS" : "PEER",
+				 is_acl ? "PEER" : NULL,
+				 NULL };
+	const char *keys[] = { holder,  "direction", "number", "action", "protocol",
+			       "ports", "type",      "code",   "from",   "to" };
 	struct buf text = { 0 };
 	struct table table;
 	json_t *row;
@@ -240,7 +247,8 @@ static void print_rules(struct invocation *invocation, const json_t *rows, const
 			if (!is_acl && strcmp(keys[i], "action") == 0)
 				continue;
 			/* Ports and ICMP's TYPE/CODE share a column, and so do both kinds of peer. */
-			if (strcmp(keys[i], "code") == 0 && json_is_integer(json_object_get(row, "code")))
+			if (strcmp(keys[i], "code") == 0 &&
+			    json_is_integer(json_object_get(row, "code")))
 				buf_append_char(&text, '/');
 			object_append_value(&text, json_object_get(row, keys[i]));
 			if (strcmp(keys[i], "ports") == 0 || strcmp(keys[i], "type") == 0 ||

@@ -100,8 +100,7 @@ const struct noun version_noun = {
 };
 
 static const struct option help_options[] = {
-	{ "mdoc", 0, OPTION_FLAG, NULL, "print all commands as mdoc(7), for weft(1)", NULL,
-	  COMPLETE_NOTHING, false },
+	FLAG_OPTION("mdoc", 0, "print all commands as mdoc(7), for weft(1)", NULL),
 	{ 0 },
 };
 

@@ -81,7 +81,8 @@ static void print_features(struct invocation *invocation, const json_t *features
 		return;
 	fprintf(invocation->out, "\nkernel features:\n");
 	json_array_foreach(features, index, feature) {
-		table_cell(&table, json_is_true(json_object_get(feature, "present")) ? "yes" : "no");
+		table_cell(&table,
+			   json_is_true(json_object_get(feature, "present")) ? "yes" : "no");
 		table_cell(&table, text(feature, "name"));
 		table_cell(&table, text(feature, "meaning"));
 	}
@@ -124,7 +125,8 @@ static void print_status(struct invocation *invocation, const json_t *status)
 		    (double)number(status, "daemon.resident") / 1048576,
 		    (double)number(status, "datapath.memory") / 1048576);
 	table_cell(&table, "host");
-	table_cellf(&table, "%s, kernel %s", text(status, "host.name"), text(status, "host.kernel"));
+	table_cellf(&table, "%s, kernel %s", text(status, "host.name"),
+		    text(status, "host.kernel"));
 	table_cell(&table, "objects");
 	add_counts(&table, object_key(status, "objects"));
 	table_cell(&table, "ports");
@@ -159,7 +161,8 @@ static int run_status(struct invocation *invocation)
 static const struct command status_commands[] = {
 	{
 		.arguments = "",
-		.summary = "daemon, host, kernel features, objects, drops in the last minute, problems",
+		.summary =
+			"daemon, host, kernel features, objects, drops in the last minute, problems",
 		.run = run_status,
 	},
 	{ 0 },

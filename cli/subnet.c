@@ -7,34 +7,26 @@
 #include "cli/nouns.h"
 #include "cli/object.h"
 
-/* The options of add and set differ only in what must be there. */
-#define SUBNET_OPTIONS(cidr_required)                                                              \
-	{ "cidr", 0, OPTION_LIST, "PREFIX", "address range, one for each of IPv4 and IPv6",        \
-	  "cidr", COMPLETE_NOTHING, cidr_required },                                              \
-	{ "gateway", 0, OPTION_LIST, "ADDRESS", "of the subnet's router; the first of the range",  \
-	  "gateway", COMPLETE_NOTHING, false },                                                   \
-	{ "mode", 0, OPTION_TEXT, "l3|l2", "routed (the default), or an Ethernet switch", "mode",  \
-	  COMPLETE_WORDS, false },                                                                 \
-	{ "segment", 0, OPTION_TEXT, "overlay|local", "how it is carried", "segment.type",         \
-	  COMPLETE_WORDS, false },                                                                 \
-	{ "route-table", 0, OPTION_TEXT, "NAME", "a route table of the VPC; main by default",      \
-	  "route_table", COMPLETE_NOTHING, false },                                                \
-	{ "acl", 0, OPTION_TEXT, "NAME", "an ACL of the VPC; none by default", "acl",              \
-	  COMPLETE_NOTHING, false },                                                               \
-	{ "flood-rate", 0, OPTION_INTEGER, "COUNT", "l2: flooded frames per second and port",      \
-	  "flood_rate", COMPLETE_NOTHING, false },                                                 \
-	{ "station-limit", 0, OPTION_INTEGER, "COUNT", "l2: learned addresses per port",           \
-	  "station_limit", COMPLETE_NOTHING, false },                                              \
-	{ "station-ageing", 0, OPTION_INTEGER, "SECONDS", "l2: until an address is forgotten",     \
-	  "station_ageing", COMPLETE_NOTHING, false },                                             \
-	{ "dhcp", 0, OPTION_FLAG, NULL, "serve DHCP in it", "dhcp", COMPLETE_NOTHING, false },     \
+static const struct option subnet_options[] = {
+	LIST_OPTION("cidr", "PREFIX", "address range, one for each of IPv4 and IPv6", "cidr"),
+	LIST_OPTION("gateway", "ADDRESS", "of the subnet's router; the first of the range",
+		    "gateway"),
+	WORDS_OPTION("mode", "l3|l2", "routed (the default), or an Ethernet switch", "mode"),
+	WORDS_OPTION("segment", "overlay|local", "how it is carried", "segment.type"),
+	TEXT_OPTION("route-table", "NAME", "a route table of the VPC; main by default",
+		    "route_table"),
+	TEXT_OPTION("acl", "NAME", "an ACL of the VPC; none by default", "acl"),
+	INTEGER_OPTION("flood-rate", "COUNT", "l2: flooded frames per second and port",
+		       "flood_rate"),
+	INTEGER_OPTION("station-limit", "COUNT", "l2: learned addresses per port", "station_limit"),
+	INTEGER_OPTION("station-ageing", "SECONDS", "l2: until an address is forgotten",
+		       "station_ageing"),
+	FLAG_OPTION("dhcp", 0, "serve DHCP in it", "dhcp"),
 	{ 0 },
-
-static const struct option subnet_add_options[] = { SUBNET_OPTIONS(true) };
-static const struct option subnet_set_options[] = { SUBNET_OPTIONS(false) };
+};
 
 static const struct option subnet_list_options[] = {
-	{ "vpc", 0, OPTION_TEXT, "VPC", "only of this VPC", NULL, COMPLETE_VPC, false },
+	NAME_OPTION("vpc", "VPC", "only of this VPC", COMPLETE_VPC),
 	{ 0 },
 };
 
@@ -60,7 +52,8 @@ static const struct command subnet_commands[] = {
 		.argument_min = 1,
 		.argument_max = 1,
 		.summary = "make a subnet",
-		.options = subnet_add_options,
+		.options = subnet_options,
+		.required = "cidr",
 		.run = object_add,
 	},
 	{
@@ -86,7 +79,7 @@ static const struct command subnet_commands[] = {
 		.argument_max = 1,
 		.complete = COMPLETE_SUBNET,
 		.summary = "change a subnet",
-		.options = subnet_set_options,
+		.options = subnet_options,
 		.run = object_set,
 	},
 	{

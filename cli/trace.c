@@ -15,25 +15,17 @@
 #include "client/client.h"
 
 static const struct option trace_options[] = {
-	{ "to", 0, OPTION_TEXT, "ADDRESS", "destination", "to", COMPLETE_NOTHING, false },
-	{ "tcp", 0, OPTION_INTEGER, "PORT", "a TCP SYN to this port", NULL, COMPLETE_NOTHING, false },
-	{ "udp", 0, OPTION_INTEGER, "PORT", "a UDP datagram to this port", NULL, COMPLETE_NOTHING,
-	  false },
-	{ "icmp", 0, OPTION_TEXT, "echo|TYPE[/CODE]", "an ICMP or ICMPv6 message", NULL,
-	  COMPLETE_NOTHING, false },
-	{ "protocol", 0, OPTION_INTEGER, "NUMBER", "a packet of another IP protocol", NULL,
-	  COMPLETE_NOTHING, false },
-	{ "from-port", 0, OPTION_INTEGER, "PORT", "source port; 40000 by default", "source_port",
-	  COMPLETE_NOTHING, false },
-	{ "from", 0, OPTION_TEXT, "ADDRESS", "source; the port's own by default", "from",
-	  COMPLETE_NOTHING, false },
-	{ "size", 0, OPTION_INTEGER, "BYTES", "of the IP packet", "size", COMPLETE_NOTHING, false },
-	{ "arp", 0, OPTION_TEXT, "ADDRESS", "an ARP request for this address", "arp",
-	  COMPLETE_NOTHING, false },
-	{ "nd", 0, OPTION_TEXT, "ADDRESS", "a neighbour solicitation for this address", "nd",
-	  COMPLETE_NOTHING, false },
-	{ "hex", 0, OPTION_TEXT, "FRAME", "a whole Ethernet frame in hexadecimal", "hex",
-	  COMPLETE_NOTHING, false },
+	TEXT_OPTION("to", "ADDRESS", "destination", "to"),
+	INTEGER_OPTION("tcp", "PORT", "a TCP SYN to this port", NULL),
+	INTEGER_OPTION("udp", "PORT", "a UDP datagram to this port", NULL),
+	TEXT_OPTION("icmp", "echo|TYPE[/CODE]", "an ICMP or ICMPv6 message", NULL),
+	INTEGER_OPTION("protocol", "NUMBER", "a packet of another IP protocol", NULL),
+	INTEGER_OPTION("from-port", "PORT", "source port; 40000 by default", "source_port"),
+	TEXT_OPTION("from", "ADDRESS", "source; the port's own by default", "from"),
+	INTEGER_OPTION("size", "BYTES", "of the IP packet", "size"),
+	TEXT_OPTION("arp", "ADDRESS", "an ARP request for this address", "arp"),
+	TEXT_OPTION("nd", "ADDRESS", "a neighbour solicitation for this address", "nd"),
+	TEXT_OPTION("hex", "FRAME", "a whole Ethernet frame in hexadecimal", "hex"),
 	{ 0 },
 };
 
@@ -49,8 +41,8 @@ static int read_icmp(struct invocation *invocation, json_t *request, const char 
 	snprintf(type, sizeof(type), "%.*s", (int)strcspn(text, "/"), text);
 	if (!parse_number(type, 255, &type_number) ||
 	    (slash && !parse_number(slash + 1, 255, &code_number)))
-		return report_usage(invocation, "--icmp takes echo, a type or TYPE/CODE, not \"%s\"",
-				    text);
+		return report_usage(invocation,
+				    "--icmp takes echo, a type or TYPE/CODE, not \"%s\"", text);
 	json_object_set_new(request, "type", json_integer(type_number));
 	if (slash)
 		json_object_set_new(request, "code", json_integer(code_number));
@@ -130,13 +122,11 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 /* The contract's keys and no others, in its order. */
 static int print_json(struct invocation *invocation, const json_t *trace)
 {
-	json_t *document = json_pack("{s:O, s:O, s:O, s:O, s:O, s:O}", "verdict",
-				     json_object_get(trace, "verdict"), "reason",
-				     json_object_get(trace, "reason"), "sentence",
-				     json_object_get(trace, "sentence"), "object",
-				     json_object_get(trace, "object"), "stages",
-				     json_object_get(trace, "stages"), "to",
-				     json_object_get(trace, "to"));
+	json_t *document = json_pack(
+		"{s:O, s:O, s:O, s:O, s:O, s:O}", "verdict", json_object_get(trace, "verdict"),
+		"reason", json_object_get(trace, "reason"), "sentence",
+		json_object_get(trace, "sentence"), "object", json_object_get(trace, "object"),
+		"stages", json_object_get(trace, "stages"), "to", json_object_get(trace, "to"));
 	int status = document ? report_json(invocation, document) : EXIT_REFUSED;
 
 	if (!document)

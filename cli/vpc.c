@@ -7,29 +7,14 @@
 #include "cli/nouns.h"
 #include "cli/object.h"
 
-static const struct option vpc_add_options[] = {
-	{ "cidr", 0, OPTION_LIST, "PREFIX", "address range, IPv4 or IPv6; may be given again",
-	  "cidrs", COMPLETE_NOTHING, true },
-	{ "established", 0, OPTION_TEXT, "keep|cut",
-	  "what a change of rules does to live connections", "established", COMPLETE_WORDS, false },
-	{ "mtu", 0, OPTION_INTEGER, "BYTES", "largest IP packet of its ports", "mtu",
-	  COMPLETE_NOTHING, false },
-	{ "flow-limit", 0, OPTION_INTEGER, "COUNT", "connections of the whole VPC", "flow_limit",
-	  COMPLETE_NOTHING, false },
-	{ 0 },
-};
-
-static const struct option vpc_set_options[] = {
-	{ "cidr", 0, OPTION_LIST, "PREFIX", "address ranges, instead of those it has", "cidrs",
-	  COMPLETE_NOTHING, false },
-	{ "established", 0, OPTION_TEXT, "keep|cut",
-	  "what a change of rules does to live connections", "established", COMPLETE_WORDS, false },
-	{ "mtu", 0, OPTION_INTEGER, "BYTES", "largest IP packet of its ports", "mtu",
-	  COMPLETE_NOTHING, false },
-	{ "flow-limit", 0, OPTION_INTEGER, "COUNT", "connections of the whole VPC", "flow_limit",
-	  COMPLETE_NOTHING, false },
-	{ "main-route-table", 0, OPTION_TEXT, "NAME", "that of subnets which name none",
-	  "main_route_table", COMPLETE_NOTHING, false },
+static const struct option vpc_options[] = {
+	LIST_OPTION("cidr", "PREFIX", "address range, IPv4 or IPv6; may be given again", "cidrs"),
+	WORDS_OPTION("established", "keep|cut", "what a change of rules does to live connections",
+		     "established"),
+	INTEGER_OPTION("mtu", "BYTES", "largest IP packet of its ports", "mtu"),
+	INTEGER_OPTION("flow-limit", "COUNT", "connections of the whole VPC", "flow_limit"),
+	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
+		    "main_route_table"),
 	{ 0 },
 };
 
@@ -53,7 +38,8 @@ static const struct command vpc_commands[] = {
 		.argument_min = 1,
 		.argument_max = 1,
 		.summary = "make a VPC, with a route table main and a security group default",
-		.options = vpc_add_options,
+		.options = vpc_options,
+		.required = "cidr",
 		.run = object_add,
 	},
 	{
@@ -78,7 +64,8 @@ static const struct command vpc_commands[] = {
 		.argument_max = 1,
 		.complete = COMPLETE_VPC,
 		.summary = "change a VPC",
-		.options = vpc_set_options,
+		.text = "--cidr replaces the ranges it has.",
+		.options = vpc_options,
 		.run = object_set,
 	},
 	{

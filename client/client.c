@@ -45,13 +45,20 @@ static int code_to_errno(const char *code)
 		const char *name;
 		int code;
 	} codes[] = {
-		{ "bad_request", EINVAL },    { "too_large", EFBIG },
-		{ "unauthorized", EACCES },   { "forbidden", EPERM },
-		{ "not_found", ENOENT },      { "method_not_allowed", ENOTSUP },
-		{ "exists", EEXIST },         { "in_use", EBUSY },
-		{ "precondition_failed", ESTALE }, { "conflict", ESTALE },
-		{ "unavailable", EAGAIN },    { "read_only", EROFS },
-		{ "storage_full", ENOSPC },   { "internal", EIO },
+		{ "bad_request", EINVAL },
+		{ "too_large", EFBIG },
+		{ "unauthorized", EACCES },
+		{ "forbidden", EPERM },
+		{ "not_found", ENOENT },
+		{ "method_not_allowed", ENOTSUP },
+		{ "exists", EEXIST },
+		{ "in_use", EBUSY },
+		{ "precondition_failed", ESTALE },
+		{ "conflict", ESTALE },
+		{ "unavailable", EAGAIN },
+		{ "read_only", EROFS },
+		{ "storage_full", ENOSPC },
+		{ "internal", EIO },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
@@ -96,8 +103,8 @@ static int exchange(struct client *client, struct http_request *request, const j
 	if (code == 0) {
 		document = json_loadb(buf_text(&answer.body), answer.body.size, 0, &fault);
 		if (!document)
-			code = error_set(error, EPROTO, NULL,
-					 "the daemon's answer is not JSON: %s", fault.text);
+			code = error_set(error, EPROTO, NULL, "the daemon's answer is not JSON: %s",
+					 fault.text);
 	}
 	if (code == 0 && tag)
 		strcpy(tag, answer.tag);
@@ -146,8 +153,8 @@ static int get(struct client *client, const char *base, const char *key, const c
 	return code;
 }
 
-int client_get(struct client *client, const char *const *names, size_t name_count,
-	       json_t **object, char tag[CLIENT_TAG_SIZE], struct error *error)
+int client_get(struct client *client, const char *const *names, size_t name_count, json_t **object,
+	       char tag[CLIENT_TAG_SIZE], struct error *error)
 {
 	struct http_request request = { .method = "GET" };
 	struct buf target = { 0 };
@@ -261,8 +268,7 @@ int client_flows(struct client *client, const char *port, unsigned long limit, j
 	return code;
 }
 
-int client_counters(struct client *client, const char *name, json_t **counters,
-		    struct error *error)
+int client_counters(struct client *client, const char *name, json_t **counters, struct error *error)
 {
 	return get(client, "/v1/counters", "name", name, NULL, NULL, counters, error);
 }

@@ -57,8 +57,8 @@ const char *client_socket_path(const struct client *client);
  * @names: names from the top of the tree, @name_count of them
  * @tag: filled with the object's revision; may be NULL
  */
-int client_get(struct client *client, const char *const *names, size_t name_count,
-	       json_t **object, char tag[CLIENT_TAG_SIZE], struct error *error);
+int client_get(struct client *client, const char *const *names, size_t name_count, json_t **object,
+	       char tag[CLIENT_TAG_SIZE], struct error *error);
 
 /** client_put - make or replace an object; @stored is what it became, defaults included */
 int client_put(struct client *client, const char *const *names, size_t name_count,
@@ -84,8 +84,7 @@ int client_apply(struct client *client, const json_t *tree, bool dry_run, bool p
 int client_export(struct client *client, json_t **tree, struct error *error);
 
 /** client_trace - what would become of a packet; @request as TraceRequest of the interface */
-int client_trace(struct client *client, const json_t *request, json_t **trace,
-		 struct error *error);
+int client_trace(struct client *client, const json_t *request, json_t **trace, struct error *error);
 
 /** client_status - the daemon, the host, the objects */
 int client_status(struct client *client, json_t **status, struct error *error);

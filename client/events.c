@@ -111,7 +111,10 @@ int client_events(struct client *client, const char *kind, const char *port,
 		  unsigned long deadline_ms, struct error *error)
 {
 	struct stream stream = {
-		.callback = callback, .ready = ready, .context = context, .error = error,
+		.callback = callback,
+		.ready = ready,
+		.context = context,
+		.error = error,
 	};
 	struct http_request request = {
 		.method = "GET",

@@ -56,7 +56,8 @@ void http_close(struct http *http)
 
 void http_escape(struct buf *target, const char *text)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 	const char *c;
 
 	for (c = text; *c; c++) {
@@ -95,8 +96,7 @@ static int explain_socket(const char *path, struct error *error)
 	case EACCES:
 	case EPERM:
 		return error_set(error, EACCES, NULL, "%s: may not be opened by this user", path);
-	default:
-		return error_set(error, result, NULL, "%s: %s", path, strerror(result));
+	default: return error_set(error, result, NULL, "%s: %s", path, strerror(result));
 	}
 }
 
@@ -111,8 +111,8 @@ static int accept_answer(struct exchange *exchange)
 	if (status != 200)
 		return 0;
 	exchange->accepted = true;
-	return exchange->request->accepted ?
-		       exchange->request->accepted(exchange->request->context) : 0;
+	return exchange->request->accepted ? exchange->request->accepted(exchange->request->context)
+					   : 0;
 }
 
 static size_t receive_header(char *line, size_t size, size_t count, void *context)
@@ -193,23 +193,20 @@ static int explain(CURLcode code, const struct exchange *exchange, struct error 
 	case CURLE_OPERATION_TIMEDOUT:
 		return error_set(error, ETIMEDOUT, NULL, "%s: no answer within %lu ms", path,
 				 exchange->request->timeout_ms);
-	case CURLE_COULDNT_CONNECT:
-		return explain_socket(path, error);
-	case CURLE_OUT_OF_MEMORY:
-		return error_set(error, ENOMEM, NULL, "%s: out of memory", path);
+	case CURLE_COULDNT_CONNECT: return explain_socket(path, error);
+	case CURLE_OUT_OF_MEMORY: return error_set(error, ENOMEM, NULL, "%s: out of memory", path);
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
 		return error_set(error, ECONNRESET, NULL, "the daemon at %s closed the connection",
 				 path);
-	default:
-		return error_set(error, EPROTO, NULL, "%s: %s", path, curl_easy_strerror(code));
+	default: return error_set(error, EPROTO, NULL, "%s: %s", path, curl_easy_strerror(code));
 	}
 }
 
-int http_exchange(struct http *http, const struct http_request *request,
-		  struct http_answer *answer, struct error *error)
+int http_exchange(struct http *http, const struct http_request *request, struct http_answer *answer,
+		  struct error *error)
 {
 	struct exchange exchange = { .http = http, .request = request, .answer = answer };
 	struct curl_slist *headers;

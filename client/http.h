@@ -69,7 +69,7 @@ void http_escape(struct buf *target, const char *text);
  * Return: 0 once an answer came, whatever its status; -ECONNREFUSED if nobody listens,
  * -EACCES if the socket may not be opened, -ETIMEDOUT, -ECONNRESET or another negative errno.
  */
-int http_exchange(struct http *http, const struct http_request *request,
-		  struct http_answer *answer, struct error *error);
+int http_exchange(struct http *http, const struct http_request *request, struct http_answer *answer,
+		  struct error *error);
 
 #endif

@@ -147,8 +147,9 @@ static int resolve_plain(struct reader *reader, const yaml_event_t *event, const
 	}
 	if (is_real(text)) {
 		*value = json_real(strtod(text, NULL));
-		return *value ? 0 : refuse(reader, &event->start_mark, ERANGE,
-					   "the number %.40s is too large", text);
+		return *value ? 0
+			      : refuse(reader, &event->start_mark, ERANGE,
+				       "the number %.40s is too large", text);
 	}
 	*value = json_string(text);
 	return *value ? 0 : refuse(reader, &event->start_mark, EINVAL, "not valid UTF-8");
@@ -337,22 +338,17 @@ static int read_event(struct reader *reader, const yaml_event_t *event)
 					event->data.sequence_start.tag);
 		return code ? code : open_container(reader, event, json_array());
 	case YAML_MAPPING_END_EVENT:
-	case YAML_SEQUENCE_END_EVENT:
-		close_container(reader);
-		return 0;
+	case YAML_SEQUENCE_END_EVENT: close_container(reader); return 0;
 	case YAML_DOCUMENT_START_EVENT:
 		if (reader->complete)
 			return refuse(reader, &event->start_mark, EINVAL,
 				      "a second document: one file holds one");
 		return 0;
-	case YAML_DOCUMENT_END_EVENT:
-		reader->complete = true;
-		return 0;
+	case YAML_DOCUMENT_END_EVENT: reader->complete = true; return 0;
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
 	case YAML_STREAM_END_EVENT:
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -367,8 +363,9 @@ static int refuse_syntax(struct reader *reader)
 		return refuse(reader, &parser->mark, EINVAL, "%s (at byte %zu)", parser->problem,
 			      parser->problem_offset);
 	if (parser->context && parser->context_mark.line != parser->problem_mark.line)
-		return refuse(reader, &parser->problem_mark, EINVAL, "%s (%s that begins on line %zu)",
-			      parser->problem, parser->context, parser->context_mark.line + 1);
+		return refuse(reader, &parser->problem_mark, EINVAL,
+			      "%s (%s that begins on line %zu)", parser->problem, parser->context,
+			      parser->context_mark.line + 1);
 	return refuse(reader, &parser->problem_mark, EINVAL, "%s",
 		      parser->problem ? parser->problem : "not YAML");
 }

@@ -18,7 +18,7 @@
 static bool is_reserved(const char *text)
 {
 	static const char *const words[] = {
-		"~",  "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan",
+		"~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".inf", ".nan",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -44,7 +44,8 @@ static bool looks_like_number(const char *text)
 
 static bool is_plain(const char *text)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-+";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-+";
 	size_t length = strlen(text);
 
 	if (length == 0 || text[strspn(text, letters)] != '\0')
@@ -126,9 +127,7 @@ static void emit_flow(struct buf *out, const json_t *value)
 	char *number;
 
 	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-		emit_flow_map(out, value);
-		return;
+	case JSON_OBJECT: emit_flow_map(out, value); return;
 	case JSON_ARRAY:
 		buf_append_char(out, '[');
 		for (size_t i = 0; i < json_array_size(value); i++) {
@@ -137,9 +136,7 @@ static void emit_flow(struct buf *out, const json_t *value)
 		}
 		buf_append_char(out, ']');
 		return;
-	case JSON_STRING:
-		emit_text(out, json_string_value(value));
-		return;
+	case JSON_STRING: emit_text(out, json_string_value(value)); return;
 	case JSON_INTEGER:
 	case JSON_REAL:
 		number = json_dumps(value, JSON_ENCODE_ANY);
@@ -147,13 +144,9 @@ static void emit_flow(struct buf *out, const json_t *value)
 		free(number);
 		return;
 	case JSON_TRUE:
-	case JSON_FALSE:
-		buf_append_text(out, json_is_true(value) ? "true" : "false");
-		return;
+	case JSON_FALSE: buf_append_text(out, json_is_true(value) ? "true" : "false"); return;
 	case JSON_NULL:
-	default:
-		buf_append_text(out, "null");
-		return;
+	default: buf_append_text(out, "null"); return;
 	}
 }
 

@@ -98,8 +98,11 @@ static bool fake_matches(const char *request, const char *pattern)
 static void fake_reply(struct fake_daemon *daemon, int fd, const char *request)
 {
 	static const struct fake_answer unknown = {
-		"", 404, "{\"error\":{\"code\":\"not_found\",\"message\":\"no such thing\",\"path\":\"\"}}",
-		NULL, false,
+		"",
+		404,
+		"{\"error\":{\"code\":\"not_found\",\"message\":\"no such thing\",\"path\":\"\"}}",
+		NULL,
+		false,
 	};
 	const struct fake_answer *answer = daemon->answers;
 	struct buf text = { 0 };

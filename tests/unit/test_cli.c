@@ -188,23 +188,28 @@ static void test_objects(void **state)
 		  "{\"subnet\":\"web\",\"addresses\":[\"10.0.1.11\",\"fd00::b\"]}", NULL, false },
 		{ "PUT /v1/vpcs/blue/ports/web2", 400,
 		  "{\"error\":{\"code\":\"bad_request\",\"message\":\"no subnet \\\"webb\\\" in vpc blue "
-		  "(did you mean \\\"web\\\"?)\",\"path\":\"vpcs.blue.ports.web2.subnet\"}}", NULL, false },
+		  "(did you mean \\\"web\\\"?)\",\"path\":\"vpcs.blue.ports.web2.subnet\"}}",
+		  NULL, false },
 		{ "PATCH /v1/vpcs/blue/ports/web1", 400,
 		  "{\"error\":{\"code\":\"bad_request\",\"message\":\"must be from 68 to 65535\","
-		  "\"path\":\"vpcs.blue.ports.web1.mtu\"}}", NULL, false },
+		  "\"path\":\"vpcs.blue.ports.web1.mtu\"}}",
+		  NULL, false },
 		{ "DELETE /v1/vpcs/blue", 200,
 		  "{\"changes\":[{\"text\":\"- port blue/web1\"},{\"text\":\"- vpc blue\"}],"
-		  "\"revision\":3}", NULL, false },
+		  "\"revision\":3}",
+		  NULL, false },
 		{ "GET /v1/vpcs/blue/ports/web1 ", 200,
 		  "{\"id\":7,\"subnet\":\"web\",\"attach\":{\"netns\":\"web1\"},\"status\":{\"state\":"
-		  "\"waiting\",\"reason\":\"no namespace web1\"}}", NULL, false },
+		  "\"waiting\",\"reason\":\"no namespace web1\"}}",
+		  NULL, false },
 		{ "GET /v1/vpcs/blue/ports ", 200,
 		  "{\"vm1\":{\"subnet\":\"web\",\"attach\":{\"tap\":\"tap0\"}},\"web1\":{\"subnet\":\"web\","
 		  "\"addresses\":[\"10.0.1.11\"],\"mac\":\"02:00:00:00:00:01\",\"security_groups\":"
 		  "[\"web\",\"lb\"],\"attach\":{\"netns\":\"web1\",\"ifname\":\"eth0\"},\"status\":"
-		  "{\"state\":\"plugged\"}}}", NULL, false },
-		{ "GET /v1/vpcs ", 200, "{\"blue\":{\"cidrs\":[\"10.0.0.0/16\"],\"mtu\":9001}}", NULL,
-		  false },
+		  "{\"state\":\"plugged\"}}}",
+		  NULL, false },
+		{ "GET /v1/vpcs ", 200, "{\"blue\":{\"cidrs\":[\"10.0.0.0/16\"],\"mtu\":9001}}",
+		  NULL, false },
 		{ NULL, 0, NULL, NULL, false },
 	};
 	static const char expected[] =
@@ -239,7 +244,8 @@ static void test_objects(void **state)
 	expect(daemon.path, "vpc remove blue", 0, "- port blue/web1\n- vpc blue\n", "");
 	expect(daemon.path, "port show blue/web1", 0,
 	       "name: blue/web1\nid: 7\nsubnet: web\nattach: {netns: web1}\n"
-	       "status: {state: waiting, reason: \"no namespace web1\"}\n", "");
+	       "status: {state: waiting, reason: \"no namespace web1\"}\n",
+	       "");
 	expect(daemon.path, "port list", 0,
 	       "NAME       SUBNET  ADDRESSES  MAC                GROUPS  STATE    ATTACHED TO\n"
 	       "blue/vm1   web     -          -                  -       -        tap tap0\n"
@@ -248,7 +254,8 @@ static void test_objects(void **state)
 	expect(daemon.path, "port list --quiet --vpc blue", 0, "blue/vm1\nblue/web1\n", "");
 	expect(daemon.path, "vpc list --json", 0,
 	       "[\n  {\n    \"name\": \"blue\",\n    \"cidrs\": [\n      \"10.0.0.0/16\"\n    ],\n"
-	       "    \"mtu\": 9001\n  }\n]\n", "");
+	       "    \"mtu\": 9001\n  }\n]\n",
+	       "");
 	expect(daemon.path, "port list --vpc red", 1, "", "weft: no such thing\n");
 	requests = fake_daemon_stop(&daemon);
 	assert_string_equal(requests, expected);
@@ -260,13 +267,16 @@ static void test_parts(void **state)
 	static const struct fake_answer answers[] = {
 		{ "GET /v1/vpcs/blue/route_tables/main", 200,
 		  "{\"routes\":[{\"to\":\"10.9.0.0/16\",\"via\":\"blackhole\",\"status\":\"blackhole\"},"
-		  "{\"to\":\"10.0.0.0/16\",\"via\":\"local\",\"status\":\"active\"}]}", "\"5\"", false },
+		  "{\"to\":\"10.0.0.0/16\",\"via\":\"local\",\"status\":\"active\"}]}",
+		  "\"5\"", false },
 		{ "GET /v1/vpcs/blue/security_groups/web", 200,
 		  "{\"ingress\":[{\"protocol\":\"tcp\",\"ports\":\"80\",\"from\":\"0.0.0.0/0\"},"
-		  "{\"protocol\":\"icmp\",\"from\":\"group:web\"}],\"egress\":[]}", "\"6\"", false },
+		  "{\"protocol\":\"icmp\",\"from\":\"group:web\"}],\"egress\":[]}",
+		  "\"6\"", false },
 		{ "GET /v1/vpcs/blue/acls/edge", 200,
 		  "{\"ingress\":[{\"number\":100,\"action\":\"allow\",\"protocol\":\"all\",\"from\":"
-		  "\"0.0.0.0/0\"}],\"egress\":[]}", "\"7\"", false },
+		  "\"0.0.0.0/0\"}],\"egress\":[]}",
+		  "\"7\"", false },
 		{ "PATCH ", 200, "{}", NULL, false },
 		{ NULL, 0, NULL, NULL, false },
 	};
@@ -288,7 +298,8 @@ static void test_parts(void **state)
 	       "cannot be removed\n");
 	expect(daemon.path, "route list blue/main", 0,
 	       "ROUTE TABLE  TO           VIA        STATUS\nblue/main    10.9.0.0/16  blackhole  "
-	       "blackhole\nblue/main    10.0.0.0/16  local      active\n", "");
+	       "blackhole\nblue/main    10.0.0.0/16  local      active\n",
+	       "");
 	expect(daemon.path, "rule add blue/web ingress tcp 443 --from group:lb", 0,
 	       "rule 3 of security group blue/web ingress added\n", "");
 	expect(daemon.path, "rule add blue/web egress icmp 8 --to 10.0.0.0/8", 0, NULL, "");
@@ -301,14 +312,17 @@ static void test_parts(void **state)
 	expect(daemon.path, "rule list blue/web", 0,
 	       "GROUP     DIRECTION  NUMBER  PROTOCOL  PORTS  PEER\n"
 	       "blue/web  ingress    1       tcp       80     0.0.0.0/0\n"
-	       "blue/web  ingress    2       icmp      -      group:web\n", "");
-	expect(daemon.path, "acl rule blue/edge ingress 50 deny tcp 22 --from 0.0.0.0/0", 0, NULL, "");
+	       "blue/web  ingress    2       icmp      -      group:web\n",
+	       "");
+	expect(daemon.path, "acl rule blue/edge ingress 50 deny tcp 22 --from 0.0.0.0/0", 0, NULL,
+	       "");
 	expect(daemon.path, "acl remove-rule blue/edge ingress 100", 0, NULL, "");
 	expect(daemon.path, "acl remove-rule blue/edge egress 100", 1, "",
 	       "weft: acl blue/edge: no egress rule 100\n");
 	expect(daemon.path, "acl rules blue/edge", 0,
 	       "ACL        DIRECTION  NUMBER  ACTION  PROTOCOL  PORTS  PEER\n"
-	       "blue/edge  ingress    100     allow   all       -      0.0.0.0/0\n", "");
+	       "blue/edge  ingress    100     allow   all       -      0.0.0.0/0\n",
+	       "");
 	requests = fake_daemon_stop(&daemon);
 	expect_golden("requests.txt", requests);
 	free(requests);
@@ -331,14 +345,16 @@ static void test_apply(void **state)
 		{ "POST /v1/apply?dry_run=1", 200, "{\"changes\":[],\"revision\":1}", NULL, false },
 		{ "POST /v1/apply?prune=1", 400,
 		  "{\"error\":{\"code\":\"bad_request\",\"message\":\"no subnet \\\"webb\\\" in vpc blue "
-		  "(did you mean \\\"web\\\"?)\",\"path\":\"vpcs.blue.ports.web1.subnet\"}}", NULL, false },
+		  "(did you mean \\\"web\\\"?)\",\"path\":\"vpcs.blue.ports.web1.subnet\"}}",
+		  NULL, false },
 		{ "POST /v1/apply", 200,
 		  "{\"changes\":[{\"action\":\"add\",\"text\":\"+ vpc blue\"},{\"action\":\"modify\",\"text\":"
 		  "\"~ port blue/web1\"},{\"action\":\"remove\",\"text\":\"- vpc red\"}],\"revision\":2}",
 		  NULL, false },
 		{ "GET /v1/export", 200,
 		  "{\"vpcs\":{\"blue\":{\"cidrs\":[\"10.0.0.0/16\"],\"subnets\":{\"web\":{\"cidr\":"
-		  "\"10.0.1.0/24\"}}}}}", NULL, false },
+		  "\"10.0.1.0/24\"}}}}}",
+		  NULL, false },
 		{ NULL, 0, NULL, NULL, false },
 	};
 	char *path = write_file("vpcs:\n  blue:\n    ports:\n      web1:\n        subnet: webb\n");
@@ -355,8 +371,10 @@ static void test_apply(void **state)
 	expect(daemon.path, line, 0, "nothing to change\n", "");
 	free(line);
 	line = xasprintf("apply --prune %s", path);
-	err = xasprintf("weft: %s:5: vpcs.blue.ports.web1.subnet: no subnet \"webb\" in vpc blue (did "
-			"you mean \"web\"?)\n", path);
+	err = xasprintf(
+		"weft: %s:5: vpcs.blue.ports.web1.subnet: no subnet \"webb\" in vpc blue (did "
+		"you mean \"web\"?)\n",
+		path);
 	expect(daemon.path, line, 1, "", err);
 	free(line);
 	free(err);
@@ -376,9 +394,9 @@ static void test_apply(void **state)
 	free(twice);
 }
 
-#define STAGES                                                                                     \
-	"\"stages\":[{\"host\":\"h1\",\"stage\":\"parse\",\"result\":\"well formed\",\"object\":null},"  \
-	"{\"host\":\"h1\",\"stage\":\"guard\",\"result\":\"source is the port's own\",\"object\":"       \
+#define STAGES                                                                                          \
+	"\"stages\":[{\"host\":\"h1\",\"stage\":\"parse\",\"result\":\"well formed\",\"object\":null}," \
+	"{\"host\":\"h1\",\"stage\":\"guard\",\"result\":\"source is the port's own\",\"object\":"      \
 	"\"port blue/web1\"}]"
 
 static void test_trace(void **state)
@@ -387,11 +405,14 @@ static void test_trace(void **state)
 		{ "*\"udp\"", 200,
 		  "{\"verdict\":\"dropped\",\"reason\":\"no_route\",\"sentence\":\"no route to the "
 		  "destination in the subnet's route table\",\"object\":\"route table blue/main\"," STAGES
-		  ",\"to\":null,\"frame\":\"00\"}", NULL, false },
+		  ",\"to\":null,\"frame\":\"00\"}",
+		  NULL, false },
 		{ "POST /v1/trace", 200,
 		  "{\"verdict\":\"delivered\",\"reason\":\"delivered\",\"sentence\":\"delivered to a "
-		  "port\",\"object\":null," STAGES ",\"to\":{\"host\":\"h1\",\"port\":\"blue/db1\"},"
-		  "\"frame\":\"00\"}", NULL, false },
+		  "port\",\"object\":null," STAGES
+		  ",\"to\":{\"host\":\"h1\",\"port\":\"blue/db1\"},"
+		  "\"frame\":\"00\"}",
+		  NULL, false },
 		{ NULL, 0, NULL, NULL, false },
 	};
 	struct fake_daemon daemon;
@@ -403,29 +424,32 @@ static void test_trace(void **state)
 	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --tcp 5432", 0,
 	       "parse  well formed\n"
 	       "guard  source is the port's own  port blue/web1\n"
-	       "delivered: delivered to a port: port blue/db1\n", "");
+	       "delivered: delivered to a port: port blue/db1\n",
+	       "");
 	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --udp 5432 --from-port 7 --size 100", 4,
 	       "parse  well formed\n"
 	       "guard  source is the port's own  port blue/web1\n"
 	       "dropped (no_route): no route to the destination in the subnet's route table: route "
-	       "table blue/main\n", "");
+	       "table blue/main\n",
+	       "");
 	run = run_weft(daemon.path, "trace blue/web1 --arp 10.0.1.1 --json");
 	assert_int_equal(run.status, 0);
 	expect_golden("trace.json", run.out);
 	run_free(&run);
 	expect(daemon.path, "trace blue/web1 --to 10.0.1.1 --icmp 3/4 --quiet", 0, NULL, "");
 	requests = fake_daemon_stop(&daemon);
-	assert_non_null(strstr(requests, "{\"to\":\"10.0.2.20\",\"port\":\"blue/web1\",\"protocol\":"
-					 "\"tcp\",\"destination_port\":5432}"));
+	assert_non_null(strstr(requests,
+			       "{\"to\":\"10.0.2.20\",\"port\":\"blue/web1\",\"protocol\":"
+			       "\"tcp\",\"destination_port\":5432}"));
 	assert_non_null(strstr(requests, "{\"arp\":\"10.0.1.1\",\"port\":\"blue/web1\"}"));
 	assert_non_null(strstr(requests, "\"protocol\":\"icmp\",\"type\":3,\"code\":4}"));
 	free(requests);
 }
 
 #define DROP                                                                                       \
-	"{\"time\":\"2026-11-21T03:04:05.678Z\",\"host\":\"h1\",\"reason\":\"group_ingress\","           \
-	"\"sentence\":\"no rule allows it in\",\"object\":\"security group blue/db\",\"port\":"          \
-	"\"blue/web1\",\"protocol\":\"tcp\",\"source\":\"10.0.1.11\",\"source_port\":40000,"             \
+	"{\"time\":\"2026-11-21T03:04:05.678Z\",\"host\":\"h1\",\"reason\":\"group_ingress\","     \
+	"\"sentence\":\"no rule allows it in\",\"object\":\"security group blue/db\",\"port\":"    \
+	"\"blue/web1\",\"protocol\":\"tcp\",\"source\":\"10.0.1.11\",\"source_port\":40000,"       \
 	"\"destination\":\"10.0.2.20\",\"destination_port\":22,\"length\":60,\"suppressed\":3}"
 
 static void test_watching(void **state)
@@ -441,7 +465,8 @@ static void test_watching(void **state)
 		  NULL, false },
 		{ "GET /v1/counters", 200,
 		  "{\"verdicts\":{\"delivered\":{\"packets\":5,\"bytes\":300},\"no_route\":{\"packets\":0,"
-		  "\"bytes\":0}},\"vpcs\":{\"blue\":{\"flows\":1,\"refused_flows\":0}}}", NULL, false },
+		  "\"bytes\":0}},\"vpcs\":{\"blue\":{\"flows\":1,\"refused_flows\":0}}}",
+		  NULL, false },
 		{ NULL, 0, NULL, NULL, false },
 	};
 	struct fake_daemon daemon;
@@ -461,10 +486,12 @@ static void test_watching(void **state)
 	       "PORT       PEER      CONNECTION                          STATE        PACKETS  BYTES    "
 	       "IDLE  TIMEOUT\n"
 	       "blue/web1  blue/db1  tcp [fd00::1]:40000 > [fd00::2]:22  established  4/3      400/300  "
-	       "2s    60s\n", "weft: there are more; --limit shows them\n");
+	       "2s    60s\n",
+	       "weft: there are more; --limit shows them\n");
 	expect(daemon.path, "counters", 0,
 	       "VPC   FLOWS  REFUSED FLOWS\nblue  1      0\n\nVERDICT    PACKETS  BYTES\n"
-	       "delivered  5        300\n", "");
+	       "delivered  5        300\n",
+	       "");
 	free(fake_daemon_stop(&daemon));
 }
 
@@ -479,14 +506,17 @@ static void test_completion(void **state)
 	assert_int_equal(run.status, 0);
 	path = write_file(run.out);
 	run_free(&run);
-	line = xasprintf("bash -c 'source %s; t() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _weft; "
-			 "echo \"${COMPREPLY[*]}\"; }; t weft vp; t weft --lab x port li; "
-			 "t weft vpc add blue --est; t weft vpc add blue --established c; "
-			 "t weft completion z; t weft help sub'", path);
+	line = xasprintf(
+		"bash -c 'source %s; t() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _weft; "
+		"echo \"${COMPREPLY[*]}\"; }; t weft vp; t weft --lab x port li; "
+		"t weft vpc add blue --est; t weft vpc add blue --established c; "
+		"t weft completion z; t weft help sub'",
+		path);
 	shell = popen(line, "r");
 	assert_non_null(shell);
-	for (const char *const *expected = (const char *const[]){
-		     "vpc\n", "list\n", "--established\n", "cut\n", "zsh\n", "subnet\n", NULL };
+	for (const char *const *expected =
+		     (const char *const[]){ "vpc\n", "list\n", "--established\n", "cut\n", "zsh\n",
+					    "subnet\n", NULL };
 	     *expected; expected++) {
 		assert_non_null(fgets(reply, sizeof(reply), shell));
 		assert_string_equal(reply, *expected);
@@ -503,10 +533,10 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_help),	 cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_no_daemon), cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_parts),	 cmocka_unit_test(test_apply),
-		cmocka_unit_test(test_trace),	 cmocka_unit_test(test_watching),
+		cmocka_unit_test(test_help),       cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_no_daemon),  cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_parts),      cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_trace),      cmocka_unit_test(test_watching),
 		cmocka_unit_test(test_completion),
 	};
 

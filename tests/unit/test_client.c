@@ -66,7 +66,8 @@ static void test_requests(void **state)
 	assert_int_equal(client_get(client, web1, 4, &object, tag, &error), 0);
 	assert_string_equal(json_string_value(json_object_get(object, "subnet")), "web");
 	assert_string_equal(tag, "\"17\"");
-	assert_int_equal(client_put(client, web1, 4, CLIENT_PUT_CREATE, object, &stored, &error), 0);
+	assert_int_equal(client_put(client, web1, 4, CLIENT_PUT_CREATE, object, &stored, &error),
+			 0);
 	assert_int_equal(json_integer_value(json_object_get(stored, "id")), 7);
 	json_decref(stored);
 	assert_int_equal(client_put(client, web1, 4, CLIENT_PUT_REPLACE, object, NULL, &error), 0);
@@ -150,8 +151,8 @@ static void test_events(void **state)
 		  ": hello\n\nevent: drop\ndata: {\"n\":\ndata: 1}\n\nid: 7\nretry: 3\n\n"
 		  "event:drop\r\ndata:{\"n\":1}\r\n\r\nevent: drop\ndata: {\"n\": 1}\n",
 		  NULL, true },
-		{ "GET /v1/events?port=", 200,
-		  "event: port\ndata: {}\n\nevent: port\ndata: {}\n\n", NULL, true },
+		{ "GET /v1/events?port=", 200, "event: port\ndata: {}\n\nevent: port\ndata: {}\n\n",
+		  NULL, true },
 		{ "GET /v1/events?kind=bad", 400, REFUSAL("bad_request"), NULL, false },
 		{ "GET /v1/events", 200, "event: port\ndata: {nonsense\n\n", NULL, true },
 		{ NULL, 0, NULL, NULL, false },
@@ -166,11 +167,13 @@ static void test_events(void **state)
 	client = client_open(daemon.path);
 	/* The third event is not complete when the stream ends. */
 	assert_int_equal(client_events(client, "drop", NULL, count_ready, count_events, &count, 0,
-				       &error), -ECONNRESET);
+				       &error),
+			 -ECONNRESET);
 	assert_int_equal(count, 102);
 	count = 0;
 	assert_int_equal(client_events(client, NULL, "blue/web1", NULL, count_events, &count, 0,
-				       &error), 42);
+				       &error),
+			 42);
 	assert_int_equal(count, 1);
 	assert_int_equal(client_events(client, "bad", NULL, NULL, count_events, &count, 0, &error),
 			 -EINVAL);

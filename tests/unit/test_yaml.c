@@ -50,11 +50,10 @@ static void test_scalars(void **state)
 {
 	(void)state;
 	expect_json("a: text\nb: 'quoted'\nc: \"7\"\nd: 7", "{\"a\":\"text\",\"b\":\"quoted\","
-							   "\"c\":\"7\",\"d\":7}");
+							    "\"c\":\"7\",\"d\":7}");
 	expect_json("[true, True, FALSE, yes, no, on, off]",
 		    "[true, true, false, \"yes\", \"no\", \"on\", \"off\"]");
-	expect_json("[~, null, Null, NULL, nulL, '']",
-		    "[null, null, null, null, \"nulL\", \"\"]");
+	expect_json("[~, null, Null, NULL, nulL, '']", "[null, null, null, null, \"nulL\", \"\"]");
 	expect_json("a:", "{\"a\": null}");
 	expect_json("[0, -1, +12, 0x1f, 0o17, 017, 9223372036854775807]",
 		    "[0, -1, 12, 31, 15, 17, 9223372036854775807]");
@@ -187,10 +186,12 @@ static void test_emit_scalars(void **state)
 		       "[\"7\", \"1.5\", \"true\", \"Null\", \"yes\", \"\", \"-\", \"80,443\"]\n");
 	expect_emitted("[7, 1.5, true, false, null, [], {}]", 0,
 		       "[7, 1.5, true, false, null, [], {}]\n");
-	expect_emitted("[\"::/0\", \"fd00::\", \"02:00:00:00:00:01\", \"1e3\", \"0x1f\", \"12:30\"]", 0,
-		       "[\"::/0\", \"fd00::\", 02:00:00:00:00:01, \"1e3\", \"0x1f\", \"12:30\"]\n");
-	expect_emitted("[\"a b\", \"#x\", \"x: y\", \"\\\"\\\\\\n\\t\\u0001\\u00e9\", \"*a\", \"&a\"]", 0,
-		       NULL);
+	expect_emitted(
+		"[\"::/0\", \"fd00::\", \"02:00:00:00:00:01\", \"1e3\", \"0x1f\", \"12:30\"]", 0,
+		"[\"::/0\", \"fd00::\", 02:00:00:00:00:01, \"1e3\", \"0x1f\", \"12:30\"]\n");
+	expect_emitted(
+		"[\"a b\", \"#x\", \"x: y\", \"\\\"\\\\\\n\\t\\u0001\\u00e9\", \"*a\", \"&a\"]", 0,
+		NULL);
 	expect_emitted("{\"true\": 1, \"7\": 2, \"a b\": 3}", 0, NULL);
 	expect_emitted("\"text\"", 0, "text\n");
 	expect_emitted("{}", 3, "{}\n");
@@ -204,33 +205,36 @@ static void test_emit_tree(void **state)
 		"{\"routes\":[{\"to\":\"10.9.0.0/16\",\"via\":\"blackhole\"}]}},\"ports\":{\"web1\":"
 		"{\"subnet\":\"web\",\"attach\":{\"netns\":\"web1\",\"ifname\":\"eth0\"}}}},"
 		"\"red\":{}}}";
-	static const char expected[] = "vpcs:\n"
-				       "  blue:\n"
-				       "    cidrs: [10.0.0.0/16]\n"
-				       "    subnets:\n"
-				       "      web: {cidr: 10.0.1.0/24}\n"
-				       "    route_tables:\n"
-				       "      main: {routes: []}\n"
-				       "      private:\n"
-				       "        routes:\n"
-				       "          - {to: 10.9.0.0/16, via: blackhole}\n"
-				       "    ports:\n"
-				       "      web1: {subnet: web, attach: {netns: web1, ifname: eth0}}\n"
-				       "  red: {}\n";
+	static const char expected[] =
+		"vpcs:\n"
+		"  blue:\n"
+		"    cidrs: [10.0.0.0/16]\n"
+		"    subnets:\n"
+		"      web: {cidr: 10.0.1.0/24}\n"
+		"    route_tables:\n"
+		"      main: {routes: []}\n"
+		"      private:\n"
+		"        routes:\n"
+		"          - {to: 10.9.0.0/16, via: blackhole}\n"
+		"    ports:\n"
+		"      web1: {subnet: web, attach: {netns: web1, ifname: eth0}}\n"
+		"  red: {}\n";
 
 	(void)state;
 	expect_emitted(tree, 4, expected);
 	/* Too long for a line: a line for each key, at any depth, and in lists. */
-	expect_emitted("{\"a\":{\"b\":[{\"first-key-that-is-long\":\"a value that is rather long as "
-		       "well\",\"second-key-that-is-long\":\"another value that is long\"}, [1,[2]], "
-		       "{\"x\":{\"y\":{\"z\":{}}}}]}}", 1, NULL);
+	expect_emitted(
+		"{\"a\":{\"b\":[{\"first-key-that-is-long\":\"a value that is rather long as "
+		"well\",\"second-key-that-is-long\":\"another value that is long\"}, [1,[2]], "
+		"{\"x\":{\"y\":{\"z\":{}}}}]}}",
+		1, NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scalars),	     cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_limits),	     cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_scalars),      cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_limits),       cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_emit_scalars), cmocka_unit_test(test_emit_tree),
 	};
 
