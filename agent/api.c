@@ -25,9 +25,11 @@ struct api_route {
 
 /* size-ok: a table of routes. */
 #define OBJECT_ROUTES(kind, collection, item)                                                      \
-	{ "GET", collection, kind, api_collection_get },                                           \
-	{ "GET", item, kind, api_object_get }, { "PUT", item, kind, api_object_put },              \
-	{ "PATCH", item, kind, api_object_patch }, { "DELETE", item, kind, api_object_delete }
+	{ "GET", collection, kind, api_collection_get }, { "GET", item, kind, api_object_get },    \
+		{ "PUT", item, kind, api_object_put }, { "PATCH", item, kind, api_object_patch },  \
+	{                                                                                          \
+		"DELETE", item, kind, api_object_delete                                            \
+	}
 #define IN_VPC(kind, word)                                                                         \
 	OBJECT_ROUTES(kind, "/v1/vpcs/{vpc}/" word, "/v1/vpcs/{vpc}/" word "/{name}")
 
@@ -274,8 +276,7 @@ static void api_run(struct api_call *call, const struct api_route *route,
 	route->handler(call);
 }
 
-void api_handle(struct api *api, const struct api_request *request,
-		struct api_response *response)
+void api_handle(struct api *api, const struct api_request *request, struct api_response *response)
 {
 	struct api_call call = { .api = api, .request = request, .response = response };
 	const char *segments[API_SEGMENTS_MAX + 1];

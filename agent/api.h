@@ -78,8 +78,7 @@ struct api_response {
 };
 
 /** api_handle - answer one request */
-void api_handle(struct api *api, const struct api_request *request,
-		struct api_response *response);
+void api_handle(struct api *api, const struct api_request *request, struct api_response *response);
 
 /** api_response_fini - release what is in @response */
 void api_response_fini(struct api_response *response);

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-static json_t *applied_document(struct api_call *call, const struct draft *draft,
-				uint64_t revision, bool dry_run)
+static json_t *applied_document(struct api_call *call, const struct draft *draft, uint64_t revision,
+				bool dry_run)
 {
 	return json_pack("{s:o, s:I, s:b}", "changes", api_changes(call, draft), "revision",
 			 (json_int_t)revision, "dry_run", dry_run);

@@ -31,8 +31,9 @@ static void add_ports_status(struct api_call *call, const struct object *vpc, js
 	const char *name;
 	json_t *document;
 
-	json_object_foreach(documents, name, document)
+	json_object_foreach(documents, name, document) {
 		add_port_status(call, vpc, name, document);
+	}
 }
 
 static const struct object *call_vpc(struct api_call *call)
@@ -144,8 +145,8 @@ static bool call_precondition(struct api_call *call)
 			return true;
 	}
 	api_response_error(call->response, 412, "precondition_failed", NULL,
-			   object ? "the object was changed since it was read" :
-				    "there is no such object");
+			   object ? "the object was changed since it was read"
+				  : "there is no such object");
 	return false;
 }
 
@@ -158,8 +159,9 @@ static void drop_read_only(json_t *document)
 	json_object_del(document, "id");
 	json_object_del(document, "revision");
 	json_object_del(document, "status");
-	json_object_foreach(json_object_get(document, "ports"), name, port)
+	json_object_foreach(json_object_get(document, "ports"), name, port) {
 		json_object_del(port, "status");
+	}
 }
 
 /* Judge, store, do. Return: whether it was done; the call is answered if not. */
@@ -201,8 +203,8 @@ static void api_object_write(struct api_call *call, bool patch)
 		return;
 	drop_read_only(body);
 	draft = draft_new(api_intent(call));
-	code = patch ? draft_patch(draft, call->segments, call->segment_count, body, &error) :
-		       draft_put(draft, call->segments, call->segment_count, body, create_only,
+	code = patch ? draft_patch(draft, call->segments, call->segment_count, body, &error)
+		     : draft_put(draft, call->segments, call->segment_count, body, create_only,
 				 &error);
 	json_decref(body);
 	if (code) {

@@ -83,8 +83,8 @@ static json_t *datapath_json(struct api_call *call)
 	return json_pack("{s:o, s:I, s:I, s:I, s:I}", "rows", rows, "memory",
 			 (json_int_t)datapath_memory(call->api->datapath), "flows",
 			 (json_int_t)(state ? state->sweep_kept / 2 : 0), "flow_capacity",
-			 (json_int_t)reconcile_flow_capacity(call->api->reconcile),
-			 "audit_repairs", (json_int_t)counts->audit_repairs);
+			 (json_int_t)reconcile_flow_capacity(call->api->reconcile), "audit_repairs",
+			 (json_int_t)counts->audit_repairs);
 }
 
 static json_t *problems_json(struct api_call *call)
@@ -96,11 +96,11 @@ static json_t *problems_json(struct api_call *call)
 		const struct problem *problem = it.value;
 		char since[CLOCK_RFC3339_SIZE];
 
-		json_array_append_new(
-			list, json_pack("{s:o, s:s, s:s}", "object",
-					names_object(api_intent(call), problem->object_id),
-					"message", problem->text, "since",
-					clock_rfc3339_format(problem->since_ns, since)));
+		json_array_append_new(list,
+				      json_pack("{s:o, s:s, s:s}", "object",
+						names_object(api_intent(call), problem->object_id),
+						"message", problem->text, "since",
+						clock_rfc3339_format(problem->since_ns, since)));
 	}
 	return list;
 }
@@ -164,8 +164,8 @@ static bool add_objects(struct api_call *call, json_t *document, enum object_kin
 		if (name && strcmp(name, path) != 0)
 			continue;
 		found++;
-		entry = kind == OBJECT_PORT ? port_counters(call, list[i]->id) :
-					      vpc_counters(call, list[i]->id);
+		entry = kind == OBJECT_PORT ? port_counters(call, list[i]->id)
+					    : vpc_counters(call, list[i]->id);
 		if (entry)
 			json_object_set_new(group, path, entry);
 	}

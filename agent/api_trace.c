@@ -140,8 +140,8 @@ static int build_packet(struct api_call *call, const struct port_object *port,
 	if (read_address(request->to, "to", &probe.destination, error))
 		return error->code;
 	ipv4 = ip_address_is_ipv4(&probe.destination);
-	code = request->from ? read_address(request->from, "from", &probe.source, error) :
-			       own_address(port, ipv4, &probe.source, error);
+	code = request->from ? read_address(request->from, "from", &probe.source, error)
+			     : own_address(port, ipv4, &probe.source, error);
 	if (!code)
 		code = read_protocol(request, ipv4, &probe.protocol, error);
 	if (code)
@@ -168,9 +168,10 @@ static int build_neighbour(const struct port_object *port, const struct trace_re
 	if (read_address(text, ipv4 ? "arp" : "nd", &target, error))
 		return error->code;
 	if (ip_address_is_ipv4(&target) != ipv4)
-		return error_set(error, EINVAL, ipv4 ? "arp" : "nd",
-				 ipv4 ? "ARP asks for IPv4 addresses; use nd for IPv6" :
-					"neighbour discovery asks for IPv6 addresses; use arp for IPv4");
+		return error_set(
+			error, EINVAL, ipv4 ? "arp" : "nd",
+			ipv4 ? "ARP asks for IPv4 addresses; use nd for IPv6"
+			     : "neighbour discovery asks for IPv6 addresses; use arp for IPv4");
 	if (request->from) {
 		if (read_address(request->from, "from", &source, error))
 			return error->code;
@@ -179,8 +180,8 @@ static int build_neighbour(const struct port_object *port, const struct trace_re
 	} else if (own_address(port, ipv4, &source, error)) {
 		return error->code;
 	}
-	*size = ipv4 ? probe_build_arp(&port->mac, &source, &target, trace_frame) :
-		       probe_build_nd(&port->mac, &source, &target, trace_frame);
+	*size = ipv4 ? probe_build_arp(&port->mac, &source, &target, trace_frame)
+		     : probe_build_nd(&port->mac, &source, &target, trace_frame);
 	return 0;
 }
 
@@ -217,9 +218,10 @@ static json_t *trace_json(struct api_call *call, const struct trace_result *resu
 
 	for (size_t i = 0; i < result->step_count; i++)
 		json_array_append_new(
-			stages, stage_json(call, names_stage(names_note_stage(result->steps[i].note)),
-					   names_note_sentence(result->steps[i].note),
-					   result->steps[i].object_id));
+			stages,
+			stage_json(call, names_stage(names_note_stage(result->steps[i].note)),
+				   names_note_sentence(result->steps[i].note),
+				   result->steps[i].object_id));
 	if (dropped)
 		json_array_append_new(stages, stage_json(call, names_stage(result->stage),
 							 names_verdict_sentence(result->verdict),
@@ -249,8 +251,8 @@ static void trace_run(struct api_call *call, const struct port_object *port, siz
 	else if (code == -ENOTSUP)
 		error_set(&error, ENOTSUP, NULL, "this datapath cannot trace");
 	else if (code)
-		error_set(&error, code == -EMSGSIZE ? EMSGSIZE : EIO, NULL,
-			  "the trace failed: %s", strerror(-code));
+		error_set(&error, code == -EMSGSIZE ? EMSGSIZE : EIO, NULL, "the trace failed: %s",
+			  strerror(-code));
 	if (code)
 		api_fail(call, &error);
 	else
@@ -281,7 +283,8 @@ void api_trace(struct api_call *call)
 		return;
 	}
 	if (request.hex)
-		code = probe_parse_hex(request.hex, trace_frame, sizeof(trace_frame), &size, &error);
+		code = probe_parse_hex(request.hex, trace_frame, sizeof(trace_frame), &size,
+				       &error);
 	else if (request.to)
 		code = build_packet(call, port, &request, &size, &error);
 	else

@@ -17,9 +17,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-#define READ_MAX 256       /* per round of the loop, so that a flood does not starve the rest */
+#define READ_MAX 256 /* per round of the loop, so that a flood does not starve the rest */
 #define SAMPLE_SECONDS 5
-#define SAMPLES 13         /* of the last minute and one from before it */
+#define SAMPLES 13 /* of the last minute and one from before it */
 #define ETHERTYPE_ARP_BE 0x0806
 
 struct drops {
@@ -61,7 +61,9 @@ static json_t *mac_json(const uint8_t *bytes)
 
 static json_t *tcp_flags_json(uint8_t flags)
 {
-	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr" };
+	static const char *const names[] = {
+		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"
+	};
 	char text[40] = "";
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -93,8 +95,7 @@ static void add_transport(json_t *document, const struct drop_event *event)
 		json_object_set_new(document, "type", json_integer(destination >> 8));
 		json_object_set_new(document, "code", json_integer(destination & 0xff));
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 

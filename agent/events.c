@@ -64,8 +64,7 @@ int event_kind_parse(const char *text, enum event_kind *kind)
 	return -EINVAL;
 }
 
-static bool filter_takes(const struct event_filter *filter, enum event_kind kind,
-			 uint32_t port_id)
+static bool filter_takes(const struct event_filter *filter, enum event_kind kind, uint32_t port_id)
 {
 	return (filter->kinds & 1U << kind) && (!filter->port_id || filter->port_id == port_id);
 }
@@ -126,8 +125,7 @@ void events_keepalive(struct events *events)
 			subscriber_queue(subscriber, comment, sizeof(comment) - 1);
 }
 
-struct event_subscriber *events_subscribe(struct events *events,
-					  const struct event_filter *filter,
+struct event_subscriber *events_subscribe(struct events *events, const struct event_filter *filter,
 					  event_wake_callback *wake, void *context)
 {
 	struct event_subscriber *subscriber = xcalloc(1, sizeof(*subscriber));

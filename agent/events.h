@@ -66,8 +66,7 @@ void events_keepalive(struct events *events);
  * events_subscribe - join; end with event_subscriber_free()
  * @wake: called with @context when there is something to read
  */
-struct event_subscriber *events_subscribe(struct events *events,
-					  const struct event_filter *filter,
+struct event_subscriber *events_subscribe(struct events *events, const struct event_filter *filter,
 					  event_wake_callback *wake, void *context);
 
 /**

@@ -266,8 +266,8 @@ static enum MHD_Result http_access(void *context, struct MHD_Connection *connect
 	(void)version;
 	if (!state) {
 		state = xcalloc(1, sizeof(*state));
-		state->allowed = server->tls ? peer_has_token(server->http, connection) :
-					       peer_has_uid(connection);
+		state->allowed = server->tls ? peer_has_token(server->http, connection)
+					     : peer_has_uid(connection);
 		*request_context = state;
 		return MHD_YES;
 	}
@@ -287,8 +287,8 @@ static enum MHD_Result http_access(void *context, struct MHD_Connection *connect
 	return MHD_YES;
 }
 
-static void http_completed(void *context, struct MHD_Connection *connection,
-			   void **request_context, enum MHD_RequestTerminationCode why)
+static void http_completed(void *context, struct MHD_Connection *connection, void **request_context,
+			   enum MHD_RequestTerminationCode why)
 {
 	struct http_request *state = *request_context;
 
@@ -345,8 +345,8 @@ static int http_prepare(void *context)
 	return wait;
 }
 
-static void __attribute__((format(printf, 2, 0))) http_log(void *context, const char *format,
-							   va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+http_log(void *context, const char *format, va_list arguments)
 {
 	char text[300];
 
@@ -410,8 +410,8 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 							    CONNECTIONS_PER_IP, NULL };
 		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0,
 							    http->certificate.data };
-		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0,
-							    http->key.data };
+		options[count++] =
+			(struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, http->key.data };
 	}
 	options[count] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 	server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_access, server,
@@ -422,9 +422,10 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 					  options, MHD_OPTION_END);
 	if (!server->daemon) {
 		close(fd);
-		return error_set(error, EINVAL, NULL,
-				 tls ? "the TLS server does not start: is the certificate of the key?" :
-				       "the HTTP server does not start");
+		return error_set(
+			error, EINVAL, NULL,
+			tls ? "the TLS server does not start: is the certificate of the key?"
+			    : "the HTTP server does not start");
 	}
 	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	server->epoll_fd = info->epoll_fd;
@@ -451,8 +452,7 @@ static int http_read_token(struct http *http, const char *path, struct error *er
 	return 0;
 }
 
-static int http_open_tcp(struct http *http, const struct http_options *options,
-			 struct error *error)
+static int http_open_tcp(struct http *http, const struct http_options *options, struct error *error)
 {
 	int fd, code;
 

@@ -56,7 +56,7 @@ int http_listen_unix(const char *path, struct error *error)
 		return error_set(error, EINVAL, NULL,
 				 "the socket path \"%s\" is longer than %zu characters", path,
 				 sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (make_directory_of(path, error))
 		return error ? error->code : -EINVAL;
 	if (socket_answers(&address))
@@ -132,8 +132,8 @@ int http_parse_listen(const char *text, struct sockaddr_storage *address, unsign
 
 int http_listen_tcp(const char *listen_at, struct error *error)
 {
-	struct sockaddr_storage address;
-	unsigned int size;
+	struct sockaddr_storage address = { 0 };
+	unsigned int size = 0;
 	int fd, on = 1;
 
 	if (http_parse_listen(listen_at, &address, &size, error))

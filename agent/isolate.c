@@ -18,24 +18,24 @@
 #include "base/alloc.h"
 
 struct kept_capability {
-	cap_value_t capability;
 	const char *name;
-	bool needed; /* without it the daemon does not start */
 	const char *purpose;
+	cap_value_t capability;
+	bool needed; /* without it the daemon does not start */
 };
 
 static const struct kept_capability kept[] = {
-	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", true, "make devices and attach the pipeline to them" },
-	{ CAP_BPF, "CAP_BPF", true, "load the pipeline and write its tables" },
-	{ CAP_PERFMON, "CAP_PERFMON", true, "let the pipeline pass the kernel's verifier" },
+	{ "CAP_NET_ADMIN", "make devices and attach the pipeline to them", CAP_NET_ADMIN, true },
+	{ "CAP_BPF", "load the pipeline and write its tables", CAP_BPF, true },
+	{ "CAP_PERFMON", "let the pipeline pass the kernel's verifier", CAP_PERFMON, true },
 	/* setns(2) into the namespace of a workload asks for it, and so does mounting a bpffs. */
-	{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN", true, "enter the namespaces of workloads" },
+	{ "CAP_SYS_ADMIN", "enter the namespaces of workloads", CAP_SYS_ADMIN, true },
 	/* /proc/PID/ns/net of another user's process: ports with attach: {pid: …}. */
-	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false, "find the namespace of a process" },
+	{ "CAP_SYS_PTRACE", "find the namespace of a process", CAP_SYS_PTRACE, false },
 	/* Link events of devices that are in other namespaces. */
-	{ CAP_NET_BROADCAST, "CAP_NET_BROADCAST", false, "see devices change in namespaces" },
+	{ "CAP_NET_BROADCAST", "see devices change in namespaces", CAP_NET_BROADCAST, false },
 	/* /run/netns and /dev/net/tun belong to root, but a container runtime's paths may not. */
-	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false, "open namespaces by path" },
+	{ "CAP_DAC_READ_SEARCH", "open namespaces by path", CAP_DAC_READ_SEARCH, false },
 };
 
 int isolate_check(struct error *error)
@@ -58,7 +58,8 @@ int isolate_check(struct error *error)
 	cap_free(now);
 	if (missing[0])
 		return error_set(error, EPERM, NULL,
-				 "there is no %s; run weftd as root or by its systemd unit", missing);
+				 "there is no %s; run weftd as root or by its systemd unit",
+				 missing);
 	return 0;
 }
 

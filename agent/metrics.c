@@ -5,13 +5,14 @@
 #include "agent/metrics.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/api.h"
 #include "agent/names.h"
 #include "agent/ports.h"
 #include "base/alloc.h"
+#include "base/file.h"
 
 static void family(struct buf *text, const char *name, const char *type, const char *help)
 {
@@ -85,8 +86,8 @@ static void write_ports(const struct api *api, struct buf *text)
 		family(text, row->name, row->type, row->help);
 		for (size_t i = 0; i < count; i++) {
 			uint32_t slot = reconcile_port_slot(api->reconcile, ports[i]->id);
-			struct port_stats *stats =
-				slot ? datapath_port_stats(api->datapath, slot) : NULL;
+			struct port_stats *stats = slot ? datapath_port_stats(api->datapath, slot)
+							: NULL;
 
 			if (stats)
 				buf_printf(text, "weft_%s{port=\"%s\"} %" PRIu64 "\n", row->name,
@@ -216,15 +217,17 @@ static void write_daemon(const struct api *api, struct buf *text)
 
 unsigned long long metrics_resident(void)
 {
-	unsigned long long size, resident = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
+	struct buf text = { 0 };
+	const char *second;
+	unsigned long long pages = 0;
 
-	if (!file)
-		return 0;
-	if (fscanf(file, "%llu %llu", &size, &resident) != 2)
-		resident = 0;
-	fclose(file);
-	return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+	/* The first number is what is mapped, the second what is resident. */
+	if (file_read("/proc/self/statm", 256, &text, NULL) == 0) {
+		second = strchr(buf_text(&text), ' ');
+		pages = second ? strtoull(second, NULL, 10) : 0;
+	}
+	buf_fini(&text);
+	return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
 
 void metrics_write(const struct api *api, struct buf *text)

@@ -83,7 +83,9 @@ static json_t *names_change(const struct intent *intent, const struct map *vpcs,
 			    const struct change *change)
 {
 	static const char *const actions[] = {
-		[CHANGE_ADD] = "add", [CHANGE_MODIFY] = "modify", [CHANGE_REMOVE] = "remove",
+		[CHANGE_ADD] = "add",
+		[CHANGE_MODIFY] = "modify",
+		[CHANGE_REMOVE] = "remove",
 	};
 	const struct object *object = change_object(change);
 	const struct object *vpc = map_get_u32(vpcs, object->vpc_id);
@@ -135,9 +137,11 @@ size_t names_all(const struct intent *intent, enum object_kind kind, const struc
 	for (size_t i = 0; i < vpc_count; i++) {
 		size_t member_count = intent_list(intent, vpcs[i]->id, kind, &members);
 
-		*list = xreallocarray(*list, count + member_count + 1, sizeof(**list));
+		*list = xreallocarray(*list, count + member_count + 1,
+				      sizeof(const struct object *));
 		if (member_count)
-			memcpy(*list + count, members, member_count * sizeof(**list));
+			memcpy(*list + count, members,
+			       member_count * sizeof(const struct object *));
 		count += member_count;
 		free(members);
 	}
@@ -170,16 +174,11 @@ json_t *names_address(const struct address *address)
 json_t *names_protocol(uint8_t protocol)
 {
 	switch (protocol) {
-	case IPPROTO_TCP:
-		return json_string("tcp");
-	case IPPROTO_UDP:
-		return json_string("udp");
-	case IPPROTO_ICMP:
-		return json_string("icmp");
-	case IPPROTO_ICMPV6:
-		return json_string("icmpv6");
-	default:
-		return json_sprintf("%u", protocol);
+	case IPPROTO_TCP: return json_string("tcp");
+	case IPPROTO_UDP: return json_string("udp");
+	case IPPROTO_ICMP: return json_string("icmp");
+	case IPPROTO_ICMPV6: return json_string("icmpv6");
+	default: return json_sprintf("%u", protocol);
 	}
 }
 

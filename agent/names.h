@@ -40,8 +40,7 @@ json_t *names_changes(const struct intent *intent, const struct change *changes,
  *
  * Return: how many.
  */
-size_t names_all(const struct intent *intent, enum object_kind kind,
-		 const struct object ***list);
+size_t names_all(const struct intent *intent, enum object_kind kind, const struct object ***list);
 
 /** names_find_port - Return: the port called "blue/web1", NULL if there is none */
 const struct object *names_find_port(const struct intent *intent, const char *path);

@@ -6,14 +6,17 @@
 
 __asm__(".pushsection .rodata\n"
 	".global openapi_text\n"
-	".global openapi_end\n"
+	".global openapi_size\n"
 	"openapi_text:\n"
 	".incbin \"agent/openapi.json\"\n"
-	"openapi_end:\n"
+	"0:\n"
 	".byte 0\n"
+	".balign 8\n"
+	"openapi_size:\n"
+	".quad 0b - openapi_text\n"
 	".popsection\n");
 
 size_t openapi_len(void)
 {
-	return (size_t)(openapi_end - openapi_text);
+	return (size_t)openapi_size;
 }

@@ -7,9 +7,11 @@
 #define WEFT_AGENT_OPENAPI_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+/* Terminated, for the convenience of debuggers. */
 extern const char openapi_text[];
-extern const char openapi_end[];
+extern const uint64_t openapi_size;
 
 /** openapi_len - Return: bytes of openapi_text */
 size_t openapi_len(void);

@@ -85,46 +85,20 @@ static int read_flows(struct options *options, const char *text, struct error *e
 static int take(struct options *options, enum option_id id, const char *text, struct error *error)
 {
 	switch (id) {
-	case OPTION_NAME:
-		options->name = text;
-		break;
-	case OPTION_HOST:
-		options->host = text;
-		break;
-	case OPTION_STATE:
-		options->state = text;
-		break;
-	case OPTION_SOCKET:
-		options->socket = text;
-		break;
-	case OPTION_LISTEN:
-		options->listen = text;
-		break;
-	case OPTION_CERTIFICATE:
-		options->certificate = text;
-		break;
-	case OPTION_KEY:
-		options->key = text;
-		break;
-	case OPTION_TOKEN_FILE:
-		options->token_file = text;
-		break;
-	case OPTION_STORE:
-		options->store = text;
-		break;
-	case OPTION_FLOWS:
-		return read_flows(options, text, error);
-	case OPTION_LOG_LEVEL:
-		return read_log_level(options, text, error);
-	case OPTION_REMOVE_DATAPATH:
-		options->remove_datapath = true;
-		break;
-	case OPTION_VERSION:
-		options->version = true;
-		break;
-	case OPTION_HELP:
-		options->help = true;
-		break;
+	case OPTION_NAME: options->name = text; break;
+	case OPTION_HOST: options->host = text; break;
+	case OPTION_STATE: options->state = text; break;
+	case OPTION_SOCKET: options->socket = text; break;
+	case OPTION_LISTEN: options->listen = text; break;
+	case OPTION_CERTIFICATE: options->certificate = text; break;
+	case OPTION_KEY: options->key = text; break;
+	case OPTION_TOKEN_FILE: options->token_file = text; break;
+	case OPTION_STORE: options->store = text; break;
+	case OPTION_FLOWS: return read_flows(options, text, error);
+	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
+	case OPTION_REMOVE_DATAPATH: options->remove_datapath = true; break;
+	case OPTION_VERSION: options->version = true; break;
+	case OPTION_HELP: options->help = true; break;
 	}
 	return 0;
 }
@@ -144,9 +118,10 @@ static int check(const struct options *options, struct error *error)
 				 "--name is a-z, 0-9 and -, at most 63 characters, not \"%s\"",
 				 options->name);
 	if (strncmp(options->store, "etcd://", 7) == 0)
-		return error_set(error, ENOTSUP, NULL,
-				 "this version keeps its intent on one host: --store etcd:// is not "
-				 "there yet");
+		return error_set(
+			error, ENOTSUP, NULL,
+			"this version keeps its intent on one host: --store etcd:// is not "
+			"there yet");
 	if (strcmp(options->store, "sqlite") != 0)
 		return error_set(error, EINVAL, NULL, "--store is sqlite, not \"%s\"",
 				 options->store);
@@ -169,8 +144,8 @@ static void fill_in(struct options *options)
 		options->host = options->default_host;
 	}
 	if (!options->state) {
-		snprintf(options->default_state, sizeof(options->default_state),
-			 "/var/lib/weft/%s", options->name);
+		snprintf(options->default_state, sizeof(options->default_state), "/var/lib/weft/%s",
+			 options->name);
 		options->state = options->default_state;
 	}
 	if (!options->socket) {
@@ -225,8 +200,8 @@ void options_print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name,
-			 rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].argument ? " " : "",
+			 rows[i].argument ? rows[i].argument : "");
 		printf("  %-26s %s\n", left, rows[i].help);
 	}
 }

@@ -61,13 +61,10 @@ bool ports_is_local(const struct ports *ports, const struct port_object *port)
 static size_t *state_count(struct ports *ports, enum port_state state)
 {
 	switch (state) {
-	case PORT_STATE_PLUGGED:
-		return &ports->counts.plugged;
-	case PORT_STATE_FAILED:
-		return &ports->counts.failed;
+	case PORT_STATE_PLUGGED: return &ports->counts.plugged;
+	case PORT_STATE_FAILED: return &ports->counts.failed;
 	case PORT_STATE_WAITING:
-	case PORT_STATES:
-		break;
+	case PORT_STATES: break;
 	}
 	return &ports->counts.waiting;
 }
@@ -113,9 +110,8 @@ static void ports_publish(struct ports *ports, const struct port_entry *entry)
 
 	if (!events_wanted(ports->options.events, EVENT_PORT, entry->port_id))
 		return;
-	event = json_pack("{s:o, s:o}", "port",
-			  names_port(ports->options.intent, entry->port_id), "status",
-			  ports_status_json(ports, entry->port_id));
+	event = json_pack("{s:o, s:o}", "port", names_port(ports->options.intent, entry->port_id),
+			  "status", ports_status_json(ports, entry->port_id));
 	events_publish(ports->options.events, EVENT_PORT, entry->port_id, event);
 	json_decref(event);
 }
@@ -449,12 +445,10 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 	if (!entry)
 		return json_pack("{s:s, s:s, s:s, s:i, s:n, s:s}", "state", "waiting", "reason",
 				 "the port is of another host", "host", port ? port->host : "",
-				 "ifindex", 0, "device", "since",
-				 clock_rfc3339_format(0, since));
-	return json_pack("{s:s, s:s?, s:s, s:i, s:o, s:s}", "state",
-			 port_state_names[entry->state], "reason", entry->reason, "host",
-			 ports->options.host, "ifindex", (int)entry->ifindex, "device",
-			 device_name_json(ports, entry), "since",
+				 "ifindex", 0, "device", "since", clock_rfc3339_format(0, since));
+	return json_pack("{s:s, s:s?, s:s, s:i, s:o, s:s}", "state", port_state_names[entry->state],
+			 "reason", entry->reason, "host", ports->options.host, "ifindex",
+			 (int)entry->ifindex, "device", device_name_json(ports, entry), "since",
 			 clock_rfc3339_format(entry->since_ns, since));
 }
 

@@ -16,8 +16,7 @@
 #define IPV4_SIZE 20
 #define IPV6_SIZE 40
 #define TCP_SIZE 20
-#define UDP_SIZE 8
-#define ICMP_SIZE 8
+#define UDP_OR_ICMP_SIZE 8
 #define PACKET_SIZE_MAX 65535
 #define TCP_SYN 0x02
 #define ICMP_NS 135
@@ -96,15 +95,11 @@ static uint32_t transport_checksum(const struct ip_address *source,
 static size_t transport_size(uint8_t protocol)
 {
 	switch (protocol) {
-	case IPPROTO_TCP:
-		return TCP_SIZE;
+	case IPPROTO_TCP: return TCP_SIZE;
 	case IPPROTO_UDP:
-		return UDP_SIZE;
 	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return ICMP_SIZE;
-	default:
-		return 0;
+	case IPPROTO_ICMPV6: return UDP_OR_ICMP_SIZE;
+	default: return 0;
 	}
 }
 
@@ -146,8 +141,7 @@ static void put_transport(uint8_t *data, size_t size, const struct probe *probe)
 		put16(data + 2,
 		      transport_checksum(source, destination, IPPROTO_ICMPV6, data, size));
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -164,7 +158,8 @@ int probe_build(const struct probe *probe, uint8_t *frame, size_t room, size_t *
 		return error_set(error, EINVAL, NULL,
 				 "source and destination are of different address families");
 	if (packet < smallest)
-		return error_set(error, EMSGSIZE, NULL, "the headers alone are %zu bytes", smallest);
+		return error_set(error, EMSGSIZE, NULL, "the headers alone are %zu bytes",
+				 smallest);
 	if (packet > largest || packet + ETHERNET_SIZE > room)
 		return error_set(error, EMSGSIZE, NULL, "no IP packet is %zu bytes long", packet);
 	memset(frame, 0, ETHERNET_SIZE + packet);

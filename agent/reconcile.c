@@ -223,23 +223,18 @@ static void touch(struct reconcile *reconcile, struct touched *touched,
 	touched->gone_vpcs = xcalloc(count, sizeof(*touched->gone_vpcs));
 	for (size_t i = 0; i < count; i++) {
 		switch (changes[i].kind) {
-		case OBJECT_VPC:
-			touch_vpc(reconcile, touched, &changes[i]);
-			break;
+		case OBJECT_VPC: touch_vpc(reconcile, touched, &changes[i]); break;
 		case OBJECT_SUBNET:
 			if (subnet_devices_differ(&changes[i]))
 				touch_ports_of_subnet(reconcile, touched, changes[i].after->id);
 			break;
-		case OBJECT_PORT:
-			touch_port(reconcile, touched, &changes[i]);
-			break;
+		case OBJECT_PORT: touch_port(reconcile, touched, &changes[i]); break;
 		case OBJECT_ROUTE_TABLE:
 		case OBJECT_SECURITY_GROUP:
 		case OBJECT_ACL:
 		case OBJECT_KINDS:
 		case OBJECT_GROUP_RULE:
-		case OBJECT_ACL_RULE:
-			break;
+		case OBJECT_ACL_RULE: break;
 		}
 	}
 }
@@ -270,8 +265,7 @@ static void reconcile_update(struct reconcile *reconcile, const struct change *c
 	free(units);
 }
 
-static void reconcile_apply(struct reconcile *reconcile, const struct change *changes,
-			    size_t count)
+static void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
 	struct touched touched = { 0 };
 
@@ -328,8 +322,8 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 /* ---- commit ---- */
 
 /* Slots are given after the commit point, so whether they will be enough is asked before it. */
-static int check_room(const struct reconcile *reconcile, const struct change *changes,
-		      size_t count, struct error *error)
+static int check_room(const struct reconcile *reconcile, const struct change *changes, size_t count,
+		      struct error *error)
 {
 	uint32_t ports = slots_used(&reconcile->port_slots);
 	uint32_t vpcs = slots_used(&reconcile->vpc_slots);
@@ -341,7 +335,7 @@ static int check_room(const struct reconcile *reconcile, const struct change *ch
 		ports += after && ports_is_local(reconcile->ports, after);
 		ports -= before && ports_is_local(reconcile->ports, before);
 		if (changes[i].kind == OBJECT_VPC)
-			vpcs += (uint32_t)!!changes[i].after - (uint32_t)!!changes[i].before;
+			vpcs += (uint32_t) !!changes[i].after - (uint32_t) !!changes[i].before;
 	}
 	if (ports >= reconcile->port_slots.room)
 		return error_set(error, EDQUOT, NULL, "one host has room for %u ports, not for %u",
@@ -389,8 +383,7 @@ static void count_apply(struct reconcile *reconcile, uint64_t taken_ns)
 	reconcile->counts.commits++;
 }
 
-static void publish_changes(struct reconcile *reconcile, const struct change *changes,
-			    size_t count)
+static void publish_changes(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
 	json_t *list;
 
@@ -398,8 +391,8 @@ static void publish_changes(struct reconcile *reconcile, const struct change *ch
 		return;
 	list = names_changes(reconcile->intent, changes, count);
 	for (size_t i = 0; i < count; i++) {
-		const struct object *object =
-			changes[i].after ? changes[i].after : changes[i].before;
+		const struct object *object = changes[i].after ? changes[i].after
+							       : changes[i].before;
 		json_t *event = json_array_get(list, i);
 
 		json_object_set_new(event, "revision",

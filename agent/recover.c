@@ -35,8 +35,8 @@ static int load_item(void *context, const struct store_item *item)
 
 	if (loading->count == loading->room) {
 		loading->room = loading->room ? loading->room * 2 : 256;
-		loading->records = xreallocarray(loading->records, loading->room,
-						 sizeof(*loading->records));
+		loading->records =
+			xreallocarray(loading->records, loading->room, sizeof(*loading->records));
 		loading->revisions = xreallocarray(loading->revisions, loading->room,
 						   sizeof(*loading->revisions));
 	}
@@ -93,8 +93,7 @@ static void adopt_row(void *context, enum table_id table, const void *key, const
 }
 
 /* Slots of what the intent has no more rest like any other that is given back. */
-static void give_lost_slots(struct reconcile *reconcile, struct slots *slots,
-			    enum object_kind kind)
+static void give_lost_slots(struct reconcile *reconcile, struct slots *slots, enum object_kind kind)
 {
 	for (uint32_t slot = 1; slot < slots->next; slot++) {
 		uint32_t id = slots_owner(slots, slot);
@@ -102,8 +101,7 @@ static void give_lost_slots(struct reconcile *reconcile, struct slots *slots,
 		bool kept = object && object->kind == kind;
 
 		if (kept && kind == OBJECT_PORT)
-			kept = ports_is_local(reconcile->ports,
-					      (const struct port_object *)object);
+			kept = ports_is_local(reconcile->ports, (const struct port_object *)object);
 		if (id && !kept)
 			slots_give(slots, id);
 	}
@@ -161,7 +159,8 @@ static void converge(struct reconcile *reconcile)
 	rows = tables_update(reconcile->tables, units, unit_count);
 	ports_prune(reconcile->ports);
 	reconcile->counts.rows += rows;
-	log_info("host in line with the intent", "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
+	log_info("host in line with the intent",
+		 "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
 		 (unsigned long long)reconcile->revision, vpc_count, port_count, rows);
 	free(units);
 	free(ports);

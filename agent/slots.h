@@ -18,17 +18,17 @@
 #include "base/map.h"
 
 struct slots {
-	uint32_t room;          /* slots are 1 .. room - 1 */
-	uint32_t next;          /* the lowest that was never used */
-	uint32_t sweeps;        /* sweeps that have ended */
+	uint32_t room;   /* slots are 1 .. room - 1 */
+	uint32_t next;   /* the lowest that was never used */
+	uint32_t sweeps; /* sweeps that have ended */
 	uint32_t free_count;
 	struct slots_free {
 		uint32_t slot;
 		uint32_t sweeps; /* slots.sweeps when it was given back */
-	} *free;                /* a ring of `room` entries, oldest first */
+	} * free;                /* a ring of `room` entries, oldest first */
 	uint32_t free_head;
-	uint32_t *owner;        /* slot -> object id; 0: none */
-	struct map by_object;   /* object id -> slot, as a pointer-sized number */
+	uint32_t *owner;      /* slot -> object id; 0: none */
+	struct map by_object; /* object id -> slot, as a pointer-sized number */
 };
 
 /** slots_init - slots 1 to @room - 1, all free; release with slots_fini() */

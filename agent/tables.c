@@ -68,16 +68,14 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_classifier_groups:
 	case TABLE_classifier_services:
 	case TABLE_rule_words:
-	case TABLE_rules:
-		return true;
+	case TABLE_rules: return true;
 	case TABLE_flows:
 	case TABLE_fragments:
 	case TABLE_port_stats:
 	case TABLE_vpc_stats:
 	case TABLE_state:
 	case TABLE_verdicts:
-	case TABLES:
-		break;
+	case TABLES: break;
 	}
 	return false;
 }
@@ -131,7 +129,7 @@ static void rows_push(struct rows *rows, struct row *row)
 {
 	if (rows->count == rows->room) {
 		rows->room = rows->room ? rows->room * 2 : 8;
-		rows->list = xreallocarray(rows->list, rows->room, sizeof(*rows->list));
+		rows->list = xreallocarray(rows->list, rows->room, sizeof(struct row *));
 	}
 	rows->list[rows->count++] = row;
 }
@@ -173,8 +171,8 @@ static int tables_remove_row(struct tables *tables, const struct row *row)
 
 static void refuse(struct refusals *refusals, const struct step *step, int code)
 {
-	refusals->list = xreallocarray(refusals->list, refusals->count + 1,
-				       sizeof(*refusals->list));
+	refusals->list =
+		xreallocarray(refusals->list, refusals->count + 1, sizeof(*refusals->list));
 	refusals->list[refusals->count++] = (struct refusal){ step, code };
 }
 
@@ -356,8 +354,7 @@ static void tables_remember(struct tables *tables, struct unit_rows *entry, stru
 	unit_rows_free(entry);
 }
 
-static size_t tables_update_entries(struct tables *tables, struct unit_rows **entries,
-				    size_t count)
+static size_t tables_update_entries(struct tables *tables, struct unit_rows **entries, size_t count)
 {
 	struct rows *planned = xcalloc(count, sizeof(*planned));
 	struct rows before = { 0 }, after = { 0 };
@@ -371,8 +368,7 @@ static size_t tables_update_entries(struct tables *tables, struct unit_rows **en
 		rows_append(&before, &entries[i]->rows);
 		tables_count_rows(tables, &entries[i]->rows, false);
 		if (unit->kind != adopted_unit.kind)
-			plan_unit(tables->planner, tables->intent, tables->host, unit,
-				  &planned[i]);
+			plan_unit(tables->planner, tables->intent, tables->host, unit, &planned[i]);
 		rows_append(&after, &planned[i]);
 		if (map_remove(&tables->waiting, unit, sizeof(*unit)))
 			problems_clear(tables->problems, PROBLEM_TABLES,

@@ -45,7 +45,8 @@ static int world_commit(struct store *store, const struct store_transaction *tra
 			uint64_t *revision, struct error *error)
 {
 	if (world_store_code)
-		return error_set(error, world_store_code, NULL, "the disk is full; nothing was changed");
+		return error_set(error, world_store_code, NULL,
+				 "the disk is full; nothing was changed");
 	return world_store_ops->commit(store, transaction, revision, error);
 }
 
@@ -155,8 +156,8 @@ static inline void world_send(struct world *world, const struct api_request *req
 }
 
 /* Single quotes in @body stand for double ones. Return: the status. */
-static inline unsigned int world_request(struct world *world, const char *method,
-					 const char *path, const char *body)
+static inline unsigned int world_request(struct world *world, const char *method, const char *path,
+					 const char *body)
 {
 	char *text = body ? strdup(body) : NULL;
 	char *place = strdup(path), *question = strchr(place, '?');
@@ -192,8 +193,8 @@ static inline const char *world_text(const struct world *world, const char *path
 
 	snprintf(key, sizeof(key), "%s", path);
 	while (value && (part = strsep(&rest, ".")))
-		value = json_is_array(value) ? json_array_get(value, (size_t)atoi(part)) :
-					       json_object_get(value, part);
+		value = json_is_array(value) ? json_array_get(value, (size_t)atoi(part))
+					     : json_object_get(value, part);
 	return json_string_value(value);
 }
 
@@ -215,7 +216,7 @@ static inline void world_expect(struct world *world, unsigned int status, const 
 	" 'subnets': {'web': {'cidr': '10.0.1.0/24'}, 'db': {'cidr': '10.0.2.0/24'}},"             \
 	" 'security_groups': {'web': {'ingress': [{'protocol': 'tcp', 'ports': '80',"              \
 	" 'from': '0.0.0.0/0'}], 'egress': [{'protocol': 'all', 'to': '0.0.0.0/0'}]}},"            \
-	" 'ports': {'web1': {'subnet': 'web', 'address': '10.0.1.11', 'security_groups': ['web'],"  \
+	" 'ports': {'web1': {'subnet': 'web', 'address': '10.0.1.11', 'security_groups': ['web']," \
 	" 'attach': {'netns': 'web1'}}, 'db1': {'subnet': 'db', 'address': '10.0.2.20',"           \
 	" 'attach': {'netns': 'db1'}}}},"                                                          \
 	" 'red': {'cidrs': ['10.0.0.0/16'], 'subnets': {'web': {'cidr': '10.0.1.0/24'}},"          \

@@ -52,7 +52,8 @@ static void check_ipv4(size_t size, uint8_t protocol)
 		assert_int_equal(folded(add(0, ip + 20, payload)), 0xffff);
 	else if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
 		assert_int_equal(folded(add(add(protocol + (unsigned int)payload, ip + 12, 8),
-					    ip + 20, payload)), 0xffff);
+					    ip + 20, payload)),
+				 0xffff);
 }
 
 static void check_ipv6(size_t size, uint8_t protocol)
@@ -64,8 +65,9 @@ static void check_ipv6(size_t size, uint8_t protocol)
 	assert_int_equal(ip[0], 0x60);
 	assert_int_equal(get16(ip + 4), payload);
 	assert_int_equal(ip[6], protocol);
-	assert_int_equal(folded(add(add(protocol + (unsigned int)payload, ip + 8, 32), ip + 40,
-				    payload)), 0xffff);
+	assert_int_equal(
+		folded(add(add(protocol + (unsigned int)payload, ip + 8, 32), ip + 40, payload)),
+		0xffff);
 }
 
 static void packets_are_well_formed(void **state)
@@ -77,9 +79,13 @@ static void packets_are_well_formed(void **state)
 	for (size_t i = 0; i < sizeof(protocols); i++) {
 		for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
 			struct probe probe = {
-				.source = address("10.0.1.11"), .destination = address("10.0.2.20"),
-				.protocol = protocols[i], .source_port = 40000,
-				.destination_port = 5432, .icmp_type = 8, .size = sizes[j],
+				.source = address("10.0.1.11"),
+				.destination = address("10.0.2.20"),
+				.protocol = protocols[i],
+				.source_port = 40000,
+				.destination_port = 5432,
+				.icmp_type = 8,
+				.size = sizes[j],
 			};
 			size_t size;
 
@@ -102,9 +108,13 @@ static void packets_are_well_formed(void **state)
 static void a_tcp_probe_is_a_syn_to_the_port(void **state)
 {
 	struct probe probe = {
-		.source = address("10.0.1.11"), .destination = address("10.0.2.20"),
-		.protocol = IPPROTO_TCP, .source_port = 40000, .destination_port = 5432,
-		.source_mac = { { 2, 0, 0, 0, 0, 1 } }, .destination_mac = { { 2, 0, 0, 0, 0, 2 } },
+		.source = address("10.0.1.11"),
+		.destination = address("10.0.2.20"),
+		.protocol = IPPROTO_TCP,
+		.source_port = 40000,
+		.destination_port = 5432,
+		.source_mac = { { 2, 0, 0, 0, 0, 1 } },
+		.destination_mac = { { 2, 0, 0, 0, 0, 2 } },
 	};
 	size_t size;
 
@@ -120,7 +130,8 @@ static void a_tcp_probe_is_a_syn_to_the_port(void **state)
 
 static void what_cannot_be_is_refused(void **state)
 {
-	struct probe probe = { .source = address("10.0.1.11"), .destination = address("fd00::1"),
+	struct probe probe = { .source = address("10.0.1.11"),
+			       .destination = address("fd00::1"),
 			       .protocol = IPPROTO_TCP };
 	size_t size;
 
@@ -144,7 +155,8 @@ static void neighbour_questions(void **state)
 
 	(void)state;
 	assert_int_equal(probe_build_arp(&mac, &source, &target, frame), 42);
-	assert_memory_equal(frame, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1", 22);
+	assert_memory_equal(frame, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\x06\0\1\x08\0\6\4\0\1",
+			    22);
 	assert_memory_equal(frame + 28, "\x0a\0\1\x0b\0\0\0\0\0\0\x0a\0\1\1", 14);
 	source = address("fd00::11");
 	target = address("fd00::aabb:cc01");

@@ -179,8 +179,11 @@ static void an_object_is_made_read_changed_removed(void **state)
 static void every_kind_can_be_read_back_and_written(void **state)
 {
 	static const char *const paths[] = {
-		"/v1/vpcs/blue", "/v1/vpcs/blue/subnets/web", "/v1/vpcs/blue/ports/web1",
-		"/v1/vpcs/blue/route_tables/main", "/v1/vpcs/blue/security_groups/web",
+		"/v1/vpcs/blue",
+		"/v1/vpcs/blue/subnets/web",
+		"/v1/vpcs/blue/ports/web1",
+		"/v1/vpcs/blue/route_tables/main",
+		"/v1/vpcs/blue/security_groups/web",
 	};
 	static const char *const schemas[] = { "Vpc", "Subnet", "Port", "RouteTable",
 					       "SecurityGroup" };
@@ -220,7 +223,9 @@ static void if_match_guards_a_change(void **state)
 {
 	struct world *world = *state;
 	struct api_request request = {
-		.method = "PATCH", .path = "/v1/vpcs/blue", .body = "{\"mtu\": 1400}",
+		.method = "PATCH",
+		.path = "/v1/vpcs/blue",
+		.body = "{\"mtu\": 1400}",
 		.body_size = 13,
 	};
 	char old[32];
@@ -245,8 +250,11 @@ static void if_none_match_makes_only_what_is_new(void **state)
 {
 	struct world *world = *state;
 	struct api_request request = {
-		.method = "PUT", .path = "/v1/vpcs/blue", .if_none_match = "*",
-		.body = "{\"cidrs\": [\"10.0.0.0/16\"]}", .body_size = 26,
+		.method = "PUT",
+		.path = "/v1/vpcs/blue",
+		.if_none_match = "*",
+		.body = "{\"cidrs\": [\"10.0.0.0/16\"]}",
+		.body_size = 26,
 	};
 
 	world_send(world, &request);
@@ -322,10 +330,12 @@ static void bad_input_is_refused_with_a_path(void **state)
 	static const struct {
 		const char *body, *path;
 	} cases[] = {
-		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'colour': 1}}}", "vpcs.blue.colour" },
+		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'colour': 1}}}",
+		  "vpcs.blue.colour" },
 		{ "{'vpcs': {'blue': {'cidrs': 7}}}", "vpcs.blue.cidrs" },
 		{ "{'vpcs': []}", "vpcs" },
-		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'cidrs': ['10.1.0.0/16']}}}", NULL },
+		{ "{'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'cidrs': ['10.1.0.0/16']}}}",
+		  NULL },
 		{ "{'vpcs'", NULL },
 		{ "[]", NULL },
 		{ "{} x", NULL },
@@ -398,14 +408,15 @@ static void status_and_counters_are_as_described(void **state)
 	world_expect(world, 200, "GET", "/v1/status", NULL);
 	check_schema("Status", world->answer);
 	assert_int_equal(json_integer_value(json_object_get(
-				 json_object_get(world->answer, "objects"), "ports")), 3);
+				 json_object_get(world->answer, "objects"), "ports")),
+			 3);
 	world_expect(world, 200, "GET", "/v1/counters", NULL);
 	check_schema("Counters", world->answer);
 	assert_int_equal(json_object_size(json_object_get(world->answer, "ports")), 3);
 	world_expect(world, 200, "GET", "/v1/counters?name=blue/web1", NULL);
 	assert_int_equal(json_object_size(json_object_get(world->answer, "ports")), 1);
-	check_schema("PortCounters", json_object_get(json_object_get(world->answer, "ports"),
-						     "blue/web1"));
+	check_schema("PortCounters",
+		     json_object_get(json_object_get(world->answer, "ports"), "blue/web1"));
 	world_expect(world, 404, "GET", "/v1/counters?name=nobody", NULL);
 	world_expect(world, 200, "GET", "/v1/drops", NULL);
 	world_expect(world, 404, "GET", "/v1/drops?port=blue/none", NULL);
@@ -448,18 +459,19 @@ static void flows_show_both_directions(void **state)
 	struct world *world = *state;
 	struct flow_key key = { .protocol = 6, .source_port = 0x409c, .destination_port = 0x3815 };
 	struct flow_key back = { .protocol = 6, .source_port = 0x3815, .destination_port = 0x409c };
-	struct flow flow = { .packets = 3, .bytes = 300, .flags = FLOW_ORIGINAL,
-			     .state = FLOW_ESTABLISHED };
+	struct flow flow = {
+		.packets = 3, .bytes = 300, .flags = FLOW_ORIGINAL, .state = FLOW_ESTABLISHED
+	};
 	struct flow reply = { .packets = 2, .bytes = 200, .state = FLOW_ESTABLISHED };
 	struct ip_address web1, db1;
 
 	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
 	assert_int_equal(ip_address_parse("10.0.1.11", &web1), 0);
 	assert_int_equal(ip_address_parse("10.0.2.20", &db1), 0);
-	key.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
-				  "web1")->id;
-	back.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
-				   "db1")->id;
+	key.port_id =
+		intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "web1")->id;
+	back.port_id =
+		intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "db1")->id;
 	memcpy(&key.source, &web1, 16);
 	memcpy(&key.destination, &db1, 16);
 	memcpy(&back.source, &db1, 16);
@@ -475,8 +487,10 @@ static void flows_show_both_directions(void **state)
 	assert_string_equal(world_text(world, "flows.0.peer"), "blue/db1");
 	assert_string_equal(world_text(world, "flows.0.destination"), "10.0.2.20");
 	assert_string_equal(world_text(world, "flows.0.state"), "established");
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(
-				 world->answer, "flows"), 0), "reply_packets")), 2);
+	assert_int_equal(json_integer_value(json_object_get(
+				 json_array_get(json_object_get(world->answer, "flows"), 0),
+				 "reply_packets")),
+			 2);
 	world_expect(world, 200, "GET", "/v1/flows?port=red/web1", NULL);
 	assert_int_equal(json_array_size(json_object_get(world->answer, "flows")), 0);
 }
@@ -485,18 +499,24 @@ static void drops_are_kept_and_named(void **state)
 {
 	struct world *world = *state;
 	struct drop_event event = {
-		.verdict = VERDICT_GROUP_INGRESS, .length = 74, .protocol = 6, .tcp_flags = 2,
-		.source_port = 0x409c, .destination_port = 0x3815, .ethertype = 0x0008,
+		.verdict = VERDICT_GROUP_INGRESS,
+		.length = 74,
+		.protocol = 6,
+		.tcp_flags = 2,
+		.source_port = 0x409c,
+		.destination_port = 0x3815,
+		.ethertype = 0x0008,
 	};
 	struct ip_address address;
 
 	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
 	assert_int_equal(ip_address_parse("10.0.1.11", &address), 0);
 	memcpy(&event.source, &address, 16);
-	event.port_id = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT,
-				    "web1")->id;
+	event.port_id =
+		intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "web1")->id;
 	event.object_id = intent_find(reconcile_intent(world->reconcile), "blue",
-				      OBJECT_SECURITY_GROUP, "default")->id;
+				      OBJECT_SECURITY_GROUP, "default")
+				  ->id;
 	event.out_port_id = 999999;
 	for (int i = 0; i < DROPS_KEPT + 10; i++)
 		drops_take(world->drops, &event);

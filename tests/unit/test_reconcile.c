@@ -42,8 +42,8 @@ static void snapshot_take(struct world *world, struct snapshot *snapshot)
 		if (!tables_is_planned((enum table_id)table))
 			continue;
 		snapshot->table = (enum table_id)table;
-		assert_int_equal(datapath_walk(world->datapath, snapshot->table, take_row,
-					       snapshot), 0);
+		assert_int_equal(
+			datapath_walk(world->datapath, snapshot->table, take_row, snapshot), 0);
 	}
 }
 
@@ -70,8 +70,7 @@ static size_t count_all(struct world *world)
 	return count;
 }
 
-static uint32_t id_of(struct world *world, const char *vpc, enum object_kind kind,
-		      const char *name)
+static uint32_t id_of(struct world *world, const char *vpc, enum object_kind kind, const char *name)
 {
 	const struct object *object =
 		intent_find(reconcile_intent(world->reconcile), vpc, kind, name);
@@ -209,13 +208,15 @@ static void slots_survive_a_restart_and_are_cleared_when_new(void **state)
 	stats->received_packets = 12;
 	world_restart(world);
 	assert_int_equal(reconcile_port_slot(world->reconcile,
-					     id_of(world, "red", OBJECT_PORT, "web1")), slot);
+					     id_of(world, "red", OBJECT_PORT, "web1")),
+			 slot);
 	assert_int_equal(datapath_port_stats(world->datapath, slot)->received_packets, 12);
 	/* Slots are in no hurry to be used again. */
 	world_expect(world, 200, "DELETE", "/v1/vpcs/red/ports/web1", NULL);
 	world_expect(world, 201, "PUT", "/v1/vpcs/red/ports/new", "{'subnet': 'web'}");
 	assert_int_not_equal(reconcile_port_slot(world->reconcile,
-						 id_of(world, "red", OBJECT_PORT, "new")), slot);
+						 id_of(world, "red", OBJECT_PORT, "new")),
+			     slot);
 }
 
 static void a_full_table_is_named_and_tried_again(void **state)
@@ -328,7 +329,8 @@ static void ports_of_other_hosts_have_only_endpoints(void **state)
 
 	apply(world, WORLD_TENANTS);
 	endpoints = count_rows(world, TABLE_endpoints);
-	world_expect(world, 201, "PUT", "/v1/vpcs/blue/ports/far", "{'subnet': 'web', 'host': 'h2'}");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/ports/far",
+		     "{'subnet': 'web', 'host': 'h2'}");
 	id = id_of(world, "blue", OBJECT_PORT, "far");
 	assert_int_equal(port_row(world, id, &row), -ENOENT);
 	assert_int_equal(count_rows(world, TABLE_endpoints), endpoints + 1);
