@@ -139,8 +139,7 @@ static int declare_members(struct draft *draft, const struct object *vpc, enum o
 			draft_forget(draft, list[i]);
 	}
 	free(list);
-	json_object_foreach((json_t *)members, name, value)
-	{
+	json_object_foreach((json_t *)members, name, value) {
 		if (!name_is_valid(name)) {
 			char path[sizeof(reader->path)];
 
@@ -170,8 +169,7 @@ static int read_members(struct draft *draft, const struct object *vpc, enum obje
 	json_t *value;
 	int code = 0;
 
-	json_object_foreach(members, name, value)
-	{
+	json_object_foreach(members, name, value) {
 		const struct object *object = draft_find(draft, vpc->id, kind, name);
 		struct json_reader child;
 
@@ -252,8 +250,7 @@ int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct
 	nothing = json_object();
 	if (prune)
 		prune_vpcs(draft, vpcs ? vpcs : nothing);
-	json_object_foreach(vpcs, name, value)
-	{
+	json_object_foreach(vpcs, name, value) {
 		struct json_reader child;
 
 		if (!name_is_valid(name)) {
@@ -384,8 +381,7 @@ static void merge(json_t *target, const json_t *patch)
 	const char *key;
 	json_t *value, *old;
 
-	json_object_foreach((json_t *)patch, key, value)
-	{
+	json_object_foreach((json_t *)patch, key, value) {
 		if (json_is_null(value)) {
 			json_object_del(target, key);
 			continue;
@@ -403,17 +399,24 @@ static void merge(json_t *target, const json_t *patch)
 }
 
 /*
- * Two keys that say the same thing do not survive side by side, nor an address of another subnet.
+ * What of a port does not survive beside what the patch says: the other spelling of its
+ * addresses, addresses of the subnet it leaves, and an attachment of another kind.
  */
 static void make_room(json_t *base, const json_t *patch)
 {
+	static const char *const kinds[] = { "netns", "pid", "tap", "tun" };
 	const json_t *subnet = json_object_get(patch, "subnet");
+	const json_t *attach = json_object_get(patch, "attach");
 	bool moved = subnet && !json_equal(subnet, json_object_get(base, "subnet"));
 
 	if (moved || json_object_get(patch, "address") || json_object_get(patch, "addresses")) {
 		json_object_del(base, "address");
 		json_object_del(base, "addresses");
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (json_object_get(attach, kinds[i]) &&
+		    !json_object_get(json_object_get(base, "attach"), kinds[i]))
+			json_object_del(base, "attach");
 }
 
 static int patch_object(struct draft *draft, const struct place *place, const json_t *patch,
@@ -429,21 +432,15 @@ static int patch_object(struct draft *draft, const struct place *place, const js
 	}
 	if (place->kind == OBJECT_PORT)
 		make_room(base, patch);
-	/* An attachment is replaced as a whole when its kind changes. */
-	if (place->kind == OBJECT_PORT) {
-		const json_t *attach = json_object_get(patch, "attach");
-
-		if (json_object_get(attach, "netns") || json_object_get(attach, "pid") ||
-		    json_object_get(attach, "tap") || json_object_get(attach, "tun"))
-			json_object_del(base, "attach");
-	}
 	merge(base, patch);
 	code = put(draft, place, base, error);
 	json_decref(base);
 	return code;
 }
 
-/* One member of a collection in a VPC's patch, in two passes over all: removals, then the others. */
+/*
+ * One member of a collection in a VPC's patch, in two passes over all: removals, then the others.
+ */
 static int patch_member(struct draft *draft, const struct object *vpc, enum object_kind kind,
 			const char *name, const json_t *value, bool removals, struct error *error)
 {
@@ -480,8 +477,7 @@ static int patch_collections(struct draft *draft, const struct place *place, con
 		if (members && !json_is_null(members) && !json_is_object(members))
 			return error_set(error, EINVAL, place->path, "%s must be an object, not %s",
 					 plural, json_type_name(members));
-		json_object_foreach(members, name, value)
-		{
+		json_object_foreach(members, name, value) {
 			int code = patch_member(draft, vpc, reading_order[i], name, value, removals,
 						error);
 

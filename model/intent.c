@@ -94,7 +94,7 @@ static size_t set_list(const struct map *set, uint32_t **ids)
 	if (!set)
 		return 0;
 	MAP_FOR_EACH(set, it)
-	memcpy(&(*ids)[count++], it.key, sizeof(uint32_t));
+		memcpy(&(*ids)[count++], it.key, sizeof(uint32_t));
 	qsort(*ids, count, sizeof(**ids), compare_ids);
 	return count;
 }
@@ -124,7 +124,7 @@ static void change_part(void *context, uint32_t part_id)
 
 	if (change->add)
 		map_put_u32(&change->intent->parts, part_id, id_to_value(change->id));
-	else if (value_to_id(map_get_u32(&change->intent->parts, part_id)) == change->id)
+	else
 		map_remove_u32(&change->intent->parts, part_id);
 }
 
@@ -147,16 +147,12 @@ static void change_route_names(struct intent *intent, const struct route_table_o
 	}
 }
 
-/*
- * The new owner of a key may stand there already when the old one leaves: only its own is
- * removed.
- */
 static void change_owner(struct map *owners, const void *key, size_t key_size, uint32_t id,
 			 bool add)
 {
 	if (add)
 		map_put(owners, key, key_size, id_to_value(id));
-	else if (value_to_id(map_get(owners, key, key_size)) == id)
+	else
 		map_remove(owners, key, key_size);
 }
 
@@ -258,7 +254,7 @@ size_t intent_list(const struct intent *intent, uint32_t vpc_id, enum object_kin
 	if (!set)
 		return 0;
 	MAP_FOR_EACH(set, it)
-	(*list)[count++] = map_get(&intent->objects, it.key, it.key_size);
+		(*list)[count++] = map_get(&intent->objects, it.key, it.key_size);
 	qsort(*list, count, sizeof(**list), compare_names);
 	return count;
 }

@@ -292,8 +292,7 @@ static bool read_list(struct draft *draft, struct draft_entry *entry, struct jso
 
 	if (!json_reader_array(reader, key, JSON_OPTIONAL, limit, &rules))
 		return false;
-	json_array_foreach(rules, index, value)
-	{
+	json_array_foreach(rules, index, value) {
 		struct rule_object rule = { .protocol = PROTOCOL_ALL };
 		struct json_reader child;
 		struct rule_reading reading = { draft, entry->after, &child, &rule };

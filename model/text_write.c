@@ -381,8 +381,7 @@ static json_t *write_tree(const struct intent *intent, enum text_form form)
 	const char *name;
 	json_t *vpc;
 
-	json_object_foreach(vpcs, name, vpc)
-	{
+	json_object_foreach(vpcs, name, vpc) {
 		uint32_t id = intent_find(intent, name, OBJECT_VPC, name)->id;
 
 		for (size_t i = 0; i < ARRAY_SIZE(order); i++) {

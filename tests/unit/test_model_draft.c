@@ -144,11 +144,18 @@ static void test_addresses(void **state)
 	assert_string_equal(address_of(intent, "c", 0, text), "10.0.1.7");
 	/* A hole is filled before anything above it. */
 	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/a", NULL, NULL);
+	/* Restated without address, a port keeps what it has although a lower one is free. */
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/c", "{'subnet':'web'}", "");
 	request(intent, REQUEST_PUT, "vpcs/blue/ports/d", "{'subnet':'web'}", NULL);
 	assert_string_equal(address_of(intent, "d", 0, text), "10.0.1.4");
 	assert_string_equal(address_of(intent, "d", 1, text), "fd00:b:0:1::4");
-	/* Restated without address, a port keeps what it has. */
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/c", "{'subnet':'web'}", "");
+	/* So it does in a tree, where others name addresses and some are new. */
+	refuse(intent, REQUEST_APPLY, NULL,
+	       "{'vpcs':{'blue':{'cidrs':['10.0.0.0/16','fd00:b::/48'],"
+	       "'subnets':{'web':{'cidr':['10.0.1.0/28','fd00:b:0:1::/64'],'gateway':'10.0.1.6'}},"
+	       "'ports':{'a':{'subnet':'web','address':'10.0.1.7'},'c':{'subnet':'web'}}}}}",
+	       -EINVAL, "vpcs.blue.ports.a.address",
+	       "port blue/a: address 10.0.1.7 is taken by port blue/c");
 	refuse(intent, REQUEST_PUT, "vpcs/blue/ports/e", "{'subnet':'web','address':'10.0.1.7'}",
 	       -EINVAL, "vpcs.blue.ports.e.address",
 	       "port blue/e: address 10.0.1.7 is taken by port blue/c");
@@ -331,6 +338,9 @@ static void test_patch(void **state)
 	assert_member(intent, "vpcs/blue/ports/web1", "attach",
 		      "{'netns':'one','ifname':'net1','configure':true}");
 	assert_member(intent, "vpcs/blue/ports/web1", "mtu", "null");
+	request(intent, REQUEST_PATCH, "vpcs/blue/ports/web1", "{'attach':{'netns':'two'}}", NULL);
+	assert_member(intent, "vpcs/blue/ports/web1", "attach",
+		      "{'netns':'two','ifname':'net1','configure':true}");
 	request(intent, REQUEST_PATCH, "vpcs/blue/ports/web1", "{'attach':{'tap':'tap7'}}", NULL);
 	assert_member(intent, "vpcs/blue/ports/web1", "attach", "{'tap':'tap7','queues':1}");
 	request(intent, REQUEST_PATCH, "vpcs/blue/ports/web1", "{'attach':null}", NULL);

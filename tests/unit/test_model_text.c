@@ -187,13 +187,99 @@ static void test_describe(void **state)
 	intent_free(intent);
 }
 
+/* Every single thing that can be said makes a difference, once. */
+static void test_each_key(void **state)
+{
+	struct intent *intent = intent_with_tree();
+	static const struct {
+		const char *path, *patch;
+	} cases[] = {
+		{ "vpcs/blue", "{'cidrs':['10.0.0.0/16','fd00:b::/48','11.0.0.0/16']}" },
+		{ "vpcs/blue", "{'mtu':1400}" },
+		{ "vpcs/blue", "{'established':'cut'}" },
+		{ "vpcs/blue", "{'flow_limit':5}" },
+		{ "vpcs/blue", "{'timeouts':{'other':5}}" },
+		{ "vpcs/blue/subnets/web", "{'cidr':'10.0.1.0/25'}" },
+		{ "vpcs/blue/subnets/web", "{'gateway':'10.0.1.126'}" },
+		{ "vpcs/blue/subnets/web", "{'mode':'l2'}" },
+		{ "vpcs/blue/subnets/web", "{'segment':{'type':'local'}}" },
+		{ "vpcs/blue/subnets/web", "{'route_table':'main'}" },
+		{ "vpcs/blue/subnets/web", "{'route_table':'other'}" },
+		{ "vpcs/blue/subnets/web", "{'acl':'edge'}" },
+		{ "vpcs/blue/subnets/web", "{'flood_rate':0}" },
+		{ "vpcs/blue/subnets/web", "{'station_limit':1}" },
+		{ "vpcs/blue/subnets/web", "{'station_ageing':1}" },
+		{ "vpcs/blue/ports/a", "{'subnet':'six'}" },
+		{ "vpcs/blue/ports/a", "{'address':'10.0.2.77'}" },
+		{ "vpcs/blue/ports/a", "{'mac':'02:00:00:00:00:01'}" },
+		{ "vpcs/blue/ports/a", "{'security_groups':['web']}" },
+		{ "vpcs/blue/ports/a", "{'allowed_addresses':['192.0.2.1']}" },
+		{ "vpcs/blue/ports/a", "{'allowed_addresses':['192.0.2.2']}" },
+		{ "vpcs/blue/ports/a", "{'source_destination_check':false}" },
+		{ "vpcs/blue/ports/a", "{'mtu':1300}" },
+		{ "vpcs/blue/ports/a", "{'flow_limit':7}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'netns':'x'}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'ifname':'x'}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'configure':false}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'netns':'/x'}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'pid':7}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'pid':8}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'tap':'x'}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'queues':2}}" },
+		{ "vpcs/blue/ports/a", "{'attach':{'tun':'x'}}" },
+		{ "vpcs/blue/ports/a", "{'host':'h1'}" },
+		{ "vpcs/blue/acls/edge", "{'ingress':[{'number':6,'action':'deny','protocol':'udp',"
+					 "'ports':'1-9','from':'10.0.0.0/8'}]}" },
+		{ "vpcs/blue/acls/edge",
+		  "{'ingress':[{'number':6,'action':'allow','protocol':'udp',"
+		  "'ports':'1-9','from':'10.0.0.0/8'}]}" },
+		{ "vpcs/blue/acls/edge",
+		  "{'ingress':[{'number':6,'action':'allow','protocol':'tcp',"
+		  "'ports':'1-9','from':'10.0.0.0/8'}]}" },
+		{ "vpcs/blue/acls/edge",
+		  "{'ingress':[{'number':6,'action':'allow','protocol':'tcp',"
+		  "'ports':'1-8','from':'10.0.0.0/8'}]}" },
+		{ "vpcs/blue/acls/edge",
+		  "{'ingress':[{'number':6,'action':'allow','protocol':'tcp',"
+		  "'ports':'1-8','from':'10.0.0.0/9'}]}" },
+		{ "vpcs/blue/security_groups/web", "{'ingress':[{'protocol':1,'from':'::/0'}]}" },
+		{ "vpcs/blue/security_groups/web",
+		  "{'ingress':[{'protocol':'icmp','from':'::/0'}]}" },
+		{ "vpcs/blue/security_groups/web",
+		  "{'ingress':[{'protocol':'icmp','from':'group:web'}]}" },
+		{ "vpcs/blue/security_groups/web",
+		  "{'ingress':[{'protocol':'icmp','from':'group:default'}]}" },
+		{ "vpcs/blue/security_groups/web", "{'egress':[]}" },
+		{ "vpcs/blue/route_tables/main", "{'routes':[{'to':'::/0','via':'blackhole'}]}" },
+		{ "vpcs/blue/route_tables/main", "{'routes':[{'to':'::/1','via':'blackhole'}]}" },
+		{ "vpcs/blue/route_tables/main", "{'routes':[{'to':'::/1','via':'port:a'}]}" },
+		{ "vpcs/blue/route_tables/main", "{'routes':[{'to':'::/1','via':'port:b'}]}" },
+		{ "vpcs/blue/route_tables/main",
+		  "{'routes':[{'to':'::/1','via':['port:b','port:a']}]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error error = { 0 };
+		char *text;
+
+		if (try_request(intent, REQUEST_PATCH, cases[i].path, cases[i].patch, true, &text,
+				&error))
+			fail_msg("%s: %s", cases[i].patch, error.text);
+		if (text[0] != '~' || strchr(text, '\n') != text + strlen(text) - 1)
+			fail_msg("%s changes \"%s\"", cases[i].patch, text);
+		free(text);
+		request(intent, REQUEST_PATCH, cases[i].path, cases[i].patch, "");
+	}
+	intent_free(intent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_put_back),
-		cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_put_back),
+		cmocka_unit_test(test_paths),    cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_each_key),
 	};
 
 	return cmocka_run_group_tests_name("model_text", tests, NULL, NULL);
