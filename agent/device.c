@@ -277,25 +277,6 @@ static void record_free(struct devices *devices, struct device_record *record)
 	free(record);
 }
 
-/* Logs what is new; a port that is as it was says nothing. */
-static void say(const struct device_record *record, const struct device_job *job)
-{
-	const struct device_result *result = job->result;
-	bool moved = result->state != record->state;
-
-	if (result->state == DEVICE_PLUGGED && result->changed && !job->made)
-		log_notice("device repaired", "port=%s device=%s what=\"%s\"", record->port_name,
-			   job->link.name, result->sentence);
-	else if (result->state == DEVICE_PLUGGED && moved)
-		log_debug("port plugged", "port=%s device=%s", record->port_name, job->link.name);
-	else if (result->state == DEVICE_WAITING && moved)
-		log_notice("port waits", "port=%s reason=\"%s\"", record->port_name,
-			   result->sentence);
-	else if (result->state == DEVICE_FAILED)
-		log_limited(LOG_LEVEL_WARNING, "port not plugged", "port=%s error=\"%s\"",
-			    record->port_name, result->sentence);
-}
-
 /* ---- plug ---- */
 
 static void job_begin(struct devices *devices, struct device_job *job,
@@ -337,7 +318,9 @@ static void job_end(struct devices *devices, struct device_job *job)
 		result->attachment_flags = 0;
 		record->ifindex = record->far_ifindex = 0;
 	}
-	say(record, job);
+	if (result->changed || result->state != record->state)
+		log_debug("device", "port=%s state=%s text=\"%s\"", record->port_name,
+			  device_state_name(result->state), result->sentence);
 	record->state = result->state;
 	record->round = devices->round;
 	device_watch_add(devices, record);

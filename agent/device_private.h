@@ -74,9 +74,10 @@ struct devices {
 	struct loop_deferred deliver;
 	struct device_notice *notices;
 	size_t notice_count, notice_room;
-	bool deaf;      /* for far ends */
-	bool draining;  /* what the monitor says now may be our own doing */
-	uint32_t round; /* counts calls of devices_plug(), chunk by chunk */
+	bool deaf;         /* for far ends */
+	bool no_broadcast; /* cannot listen to other namespaces */
+	bool draining;     /* what the monitor says now may be our own doing */
+	uint32_t round;    /* counts calls of devices_plug(), chunk by chunk */
 };
 
 /**

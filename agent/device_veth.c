@@ -75,22 +75,30 @@ static void look_for_namespace(struct device_job *job)
 		job->record->unnamed = job->there && fd < 0;
 }
 
-/* Whether the far end is in the namespace where it should be. */
+/*
+ * Whether the far end is in the namespace where it should be. Without an id a namespace is new, dying, or
+ * this one itself, which has none for itself.
+ */
 static bool is_in_place(struct devices *devices, struct device_job *job)
 {
+	struct netns_identity here, there;
 	struct error error = { 0 };
 	int32_t netnsid = -1;
 
-	if (netlink_netnsid(devices->netlink, job->netns_fd, &netnsid, &error)) {
+	if (netlink_netnsid(devices->netlink, job->netns_fd, &netnsid, &error) ||
+	    netns_identify(-1, &here, &error) || netns_identify(job->netns_fd, &there, &error)) {
 		device_fail(job, &error);
 		return true;
 	}
+	if (netnsid < 0)
+		return job->link.peer_netnsid < 0 && netns_identity_equal(&here, &there);
 	return netnsid == job->link.peer_netnsid;
 }
 
 static void look(struct devices *devices, struct device_job *job, bool repair)
 {
 	struct error error = { 0 };
+	int result;
 
 	look_for_device(devices, job);
 	if (!job->done)
@@ -100,10 +108,10 @@ static void look(struct devices *devices, struct device_job *job, bool repair)
 	device_changed(job, "its namespace is another one now");
 	if (!repair)
 		return;
-	if (netlink_link_delete(devices->netlink, job->link.ifindex, &error)) {
+	result = netlink_link_delete(devices->netlink, job->link.ifindex, &error);
+	/* It may go by itself, with the namespace it was in. */
+	if (result && result != -ENODEV)
 		device_fail(job, &error);
-		return;
-	}
 	job->there = false;
 }
 

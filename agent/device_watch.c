@@ -76,8 +76,8 @@ static void deliver(void *context)
 
 		if (!record)
 			continue;
-		log_notice("port is looked at", "port=%s what=\"%s\"", record->port_name,
-			   notices[i].sentence);
+		log_debug("port is looked at", "port=%s what=\"%s\"", record->port_name,
+			  notices[i].sentence);
 		devices->event(devices->context, notices[i].port_id, notices[i].kind,
 			       notices[i].sentence);
 	}
@@ -199,7 +199,7 @@ void device_watch_far_ends(struct devices *devices, bool listen)
 {
 	int result;
 
-	if (devices->deaf == !listen)
+	if (devices->no_broadcast || devices->deaf == !listen)
 		return;
 	result = netlink_monitor_set_all_namespaces(devices->monitor, listen);
 	if (result)
@@ -348,6 +348,14 @@ int device_watch_open(struct devices *devices, struct error *error)
 	loop_timer_init(&devices->poll, poll_waiting, devices);
 	loop_deferred_init(&devices->deliver, deliver, devices);
 	result = netlink_monitor_open(&devices->monitor, -1, true, link_event, devices, error);
+	if (result == -EPERM) {
+		devices->no_broadcast = true;
+		log_warning("namespaces not watched",
+			    "lacks=CAP_NET_BROADCAST effect=\"what is changed inside namespaces is "
+			    "found by the audit only\"");
+		result = netlink_monitor_open(&devices->monitor, -1, false, link_event, devices,
+					      error);
+	}
 	if (!result)
 		result = netns_watch_open(&devices->names, name_event, devices, error);
 	if (!result && (loop_add_fd(devices->loop, netlink_monitor_fd(devices->monitor), EPOLLIN,
