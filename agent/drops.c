@@ -141,16 +141,17 @@ static json_t *drop_json(const struct drops *drops, const struct drop_event *eve
 
 void drops_take(struct drops *drops, const struct drop_event *event)
 {
+	const struct event_ports about = { event->port_id, event->out_port_id };
 	json_t *document;
 
 	drops->ring[drops->next] = *event;
 	drops->next = (drops->next + 1) % DROPS_KEPT;
 	if (drops->count < DROPS_KEPT)
 		drops->count++;
-	if (!events_wanted(drops->events, EVENT_DROP, event->port_id))
+	if (!events_wanted(drops->events, EVENT_DROP, about))
 		return;
 	document = drop_json(drops, event);
-	events_publish(drops->events, EVENT_DROP, event->port_id, document);
+	events_publish(drops->events, EVENT_DROP, about, document);
 	json_decref(document);
 }
 

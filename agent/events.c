@@ -64,17 +64,20 @@ int event_kind_parse(const char *text, enum event_kind *kind)
 	return -EINVAL;
 }
 
-static bool filter_takes(const struct event_filter *filter, enum event_kind kind, uint32_t port_id)
+static bool filter_takes(const struct event_filter *filter, enum event_kind kind,
+			 struct event_ports about)
 {
-	return (filter->kinds & 1U << kind) && (!filter->port_id || filter->port_id == port_id);
+	return (filter->kinds & 1U << kind) &&
+	       (!filter->port_id || filter->port_id == about.port_id ||
+		filter->port_id == about.other);
 }
 
-bool events_wanted(const struct events *events, enum event_kind kind, uint32_t port_id)
+bool events_wanted(const struct events *events, enum event_kind kind, struct event_ports about)
 {
 	const struct event_subscriber *subscriber;
 
 	LIST_FOR_EACH(subscriber, &events->subscribers, node)
-		if (filter_takes(&subscriber->filter, kind, port_id))
+		if (filter_takes(&subscriber->filter, kind, about))
 			return true;
 	return false;
 }
@@ -97,20 +100,20 @@ static void subscriber_queue(struct event_subscriber *subscriber, const char *te
 		subscriber->wake(subscriber->context);
 }
 
-void events_publish(struct events *events, enum event_kind kind, uint32_t port_id,
+void events_publish(struct events *events, enum event_kind kind, struct event_ports about,
 		    const json_t *data)
 {
 	struct event_subscriber *subscriber;
 	struct buf text = { 0 };
 	char *line;
 
-	if (!events_wanted(events, kind, port_id))
+	if (!events_wanted(events, kind, about))
 		return;
 	line = json_dumps(data, JSON_COMPACT);
 	buf_printf(&text, "event: %s\ndata: %s\n\n", event_kind_name(kind), line);
 	free(line);
 	LIST_FOR_EACH(subscriber, &events->subscribers, node)
-		if (filter_takes(&subscriber->filter, kind, port_id))
+		if (filter_takes(&subscriber->filter, kind, about))
 			subscriber_queue(subscriber, text.data, text.size);
 	buf_fini(&text);
 }

@@ -48,15 +48,23 @@ const char *event_kind_name(enum event_kind kind);
 /** event_kind_parse - Return: 0, or -EINVAL for an unknown word */
 int event_kind_parse(const char *text, enum event_kind *kind);
 
+/**
+ * struct event_ports - the ports an event is about; 0 for none
+ * @other: a second one, such as the port a dropped packet was for
+ */
+struct event_ports {
+	uint32_t port_id;
+	uint32_t other;
+};
+
 /** events_wanted - whether anybody would get such an event; spares making it */
-bool events_wanted(const struct events *events, enum event_kind kind, uint32_t port_id);
+bool events_wanted(const struct events *events, enum event_kind kind, struct event_ports about);
 
 /**
  * events_publish - tell all subscribers whose filter takes it
- * @port_id: that it is about; 0 for none
  * @data: borrowed
  */
-void events_publish(struct events *events, enum event_kind kind, uint32_t port_id,
+void events_publish(struct events *events, enum event_kind kind, struct event_ports about,
 		    const json_t *data);
 
 /** events_keepalive - a comment line to all whose queue is empty, so that dead ones are noticed */

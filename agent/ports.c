@@ -106,13 +106,14 @@ static void ports_forget(struct ports *ports, uint32_t port_id)
 
 static void ports_publish(struct ports *ports, const struct port_entry *entry)
 {
+	const struct event_ports about = { .port_id = entry->port_id };
 	json_t *event;
 
-	if (!events_wanted(ports->options.events, EVENT_PORT, entry->port_id))
+	if (!events_wanted(ports->options.events, EVENT_PORT, about))
 		return;
 	event = json_pack("{s:o, s:o}", "port", names_port(ports->options.intent, entry->port_id),
 			  "status", ports_status_json(ports, entry->port_id));
-	events_publish(ports->options.events, EVENT_PORT, entry->port_id, event);
+	events_publish(ports->options.events, EVENT_PORT, about, event);
 	json_decref(event);
 }
 

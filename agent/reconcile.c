@@ -393,12 +393,14 @@ static void publish_changes(struct reconcile *reconcile, const struct change *ch
 	for (size_t i = 0; i < count; i++) {
 		const struct object *object = changes[i].after ? changes[i].after
 							       : changes[i].before;
+		const struct event_ports about = {
+			.port_id = object->kind == OBJECT_PORT ? object->id : 0,
+		};
 		json_t *event = json_array_get(list, i);
 
 		json_object_set_new(event, "revision",
 				    json_integer((json_int_t)reconcile->revision));
-		events_publish(reconcile->options.events, EVENT_CHANGE,
-			       object->kind == OBJECT_PORT ? object->id : 0, event);
+		events_publish(reconcile->options.events, EVENT_CHANGE, about, event);
 	}
 	json_decref(list);
 }

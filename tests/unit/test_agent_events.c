@@ -29,9 +29,10 @@ static const char *read_all(struct event_subscriber *subscriber)
 
 static void publish(struct events *events, enum event_kind kind, uint32_t port_id, int number)
 {
+	const struct event_ports about = { .port_id = port_id };
 	json_t *data = json_pack("{s:i}", "n", number);
 
-	events_publish(events, kind, port_id, data);
+	events_publish(events, kind, about, data);
 	json_decref(data);
 }
 
@@ -43,7 +44,7 @@ static void filters_choose(void **state)
 	struct event_subscriber *a, *b;
 
 	(void)state;
-	assert_false(events_wanted(events, EVENT_DROP, 7));
+	assert_false(events_wanted(events, EVENT_DROP, (struct event_ports){ .port_id = 7 }));
 	a = events_subscribe(events, &all, wake, NULL);
 	b = events_subscribe(events, &drops_of_7, wake, NULL);
 	publish(events, EVENT_DROP, 7, 1);
@@ -53,9 +54,11 @@ static void filters_choose(void **state)
 	assert_string_equal(read_all(a), "event: drop\ndata: {\"n\":1}\n\n"
 					 "event: drop\ndata: {\"n\":2}\n\n"
 					 "event: change\ndata: {\"n\":3}\n\n");
-	assert_true(events_wanted(events, EVENT_DROP, 7));
+	assert_true(events_wanted(events, EVENT_DROP, (struct event_ports){ .port_id = 7 }));
+	/* A drop is also about the port that the packet was for. */
+	assert_true(events_wanted(events, EVENT_DROP, (struct event_ports){ 9, 7 }));
 	event_subscriber_free(a);
-	assert_false(events_wanted(events, EVENT_DROP, 8));
+	assert_false(events_wanted(events, EVENT_DROP, (struct event_ports){ .port_id = 8 }));
 	event_subscriber_free(b);
 	assert_int_equal(events_subscribers(events), 0);
 	events_free(events);
