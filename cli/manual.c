@@ -30,6 +30,8 @@ static void print_text(FILE *out, const char *text)
 
 static void print_options(FILE *out, const struct option *options, const char *required)
 {
+	bool is_required;
+
 	if (!options || !options->name)
 		return;
 	fprintf(out, ".Bl -tag -width Ds -compact\n");
@@ -41,9 +43,8 @@ static void print_options(FILE *out, const struct option *options, const char *r
 		if (options->value)
 			fprintf(out, " Ar %s", options->value);
 		fputc('\n', out);
-		print_text(out, options->help);
-		if (required && strcmp(required, options->name) == 0)
-			fprintf(out, "Required.\n");
+		is_required = required && strcmp(required, options->name) == 0;
+		fprintf(out, "%s%s\n", options->help, is_required ? "; required" : "");
 	}
 	fprintf(out, ".El\n");
 }
