@@ -14,6 +14,9 @@
 
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
+#define MLD_REPORT 131
+#define MLD_DONE 132
+#define MLD2_REPORT 143
 #define ND_ROUTER_SOLICITATION 133
 #define ND_ROUTER_ADVERTISEMENT 134
 #define ND_SOLICITATION 135
@@ -268,6 +271,15 @@ static __always_inline int neighbour_discovery(struct frame *f, struct packet *p
 	return may_claim(p, &target) ? VERDICT_CONSUMED : VERDICT_SPOOFED_ND;
 }
 
+/* Which groups a workload listens to (RFC 2710, 3810): every IPv6 stack says so, nobody here asks. */
+static __always_inline int is_listener_report(const struct packet *p)
+{
+	return p->key.protocol == PROTOCOL_ICMPV6 &&
+	       !(p->flags & (PACKET_IPV4 | PACKET_FRAGMENT_LATER)) &&
+	       (p->icmp_type == MLD_REPORT || p->icmp_type == MLD_DONE ||
+		p->icmp_type == MLD2_REPORT);
+}
+
 /* p: guarded. Returns VERDICT_NEXT for what is not ARP or neighbour discovery, and in l2 subnets for what
  * the bridge shall carry. */
 int neighbour(struct frame *f, struct packet *p)
@@ -277,6 +289,8 @@ int neighbour(struct frame *f, struct packet *p)
 
 	if (!p)
 		return VERDICT_INTERNAL;
+	if (!(p->subnet_flags & SUBNET_L2) && is_listener_report(p))
+		return VERDICT_CONSUMED;
 	if (p->ethertype != be16(ETHERTYPE_ARP) &&
 	    (p->key.protocol != PROTOCOL_ICMPV6 || p->icmp_type < ND_ROUTER_SOLICITATION ||
 	     p->icmp_type > ND_REDIRECT || (p->flags & (PACKET_IPV4 | PACKET_FRAGMENT_LATER))))
