@@ -150,12 +150,11 @@ def related(weft, shop):
                 return True
             return False
         wait_for(refused_by_peer, "port unreachable reaches the sender")
-    wire = shop.db1.wire()
-    inner = ipv4("10.0.1.13", "10.0.2.11", UDP, udp("10.0.1.13", "10.0.2.11", 1, 2, b"never sent"))
-    gateway = shop.db1.run("ip", "neigh", "show", "10.0.2.1").stdout.split()
+    wire = shop.web1.wire()
+    inner = ipv4("10.0.1.12", "10.0.1.11", UDP, udp("10.0.1.12", "10.0.1.11", 1, 2, b"never sent"))
     with weft.dropped("icmp_unrelated"):
-        wire.send(ethernet(gateway[gateway.index("lladdr") + 1], wire.mac, IPV4, ipv4(
-            "10.0.2.11", "10.0.1.13", ICMP, icmp(3, 3, bytes(4), inner[:28]))))
+        wire.send(ethernet(shop.web2.mac(), wire.mac, IPV4, ipv4(
+            "10.0.1.11", "10.0.1.12", ICMP, icmp(3, 3, bytes(4), inner[:28]))))
 
 
 @statement("V38 TCP that is neither a SYN nor of a known connection is dropped")
