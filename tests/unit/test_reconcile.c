@@ -249,6 +249,55 @@ static void a_full_table_is_named_and_tried_again(void **state)
 	assert_int_equal(json_array_size(json_object_get(world->answer, "problems")), 0);
 }
 
+/* What is in the table although its change was refused is still known, and goes with its port. */
+static void a_refused_change_is_not_forgotten(void **state)
+{
+	struct world *world = *state;
+	struct port row;
+	uint32_t id;
+
+	apply(world, WORLD_TENANTS);
+	id = id_of(world, "blue", OBJECT_PORT, "web1");
+	world_put_table = TABLE_ports;
+	world_put_code = -E2BIG;
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/ports/web1", "{'mtu': 1400}");
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/ports/web1", NULL);
+	assert_int_equal(port_row(world, id, &row), -ENOENT);
+	world_expect(world, 200, "GET", "/v1/status", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "problems")), 0);
+}
+
+struct highest {
+	uint32_t classifier_id;
+};
+
+static bool take_highest(void *context, const void *key, const void *value)
+{
+	struct highest *highest = context;
+	const struct policy *policy = value;
+
+	(void)key;
+	if (policy->ingress > highest->classifier_id)
+		highest->classifier_id = policy->ingress;
+	if (policy->egress > highest->classifier_id)
+		highest->classifier_id = policy->egress;
+	return true;
+}
+
+/* Rules are compiled anew at the start, beside those that are live: under ids these do not have. */
+static void ids_in_the_tables_are_not_used_again(void **state)
+{
+	struct world *world = *state;
+	struct highest before = { 0 }, after = { 0 };
+
+	apply(world, WORLD_TENANTS);
+	datapath_walk(world->datapath, TABLE_policies, take_highest, &before);
+	assert_true(before.classifier_id > 0);
+	world_restart(world);
+	datapath_walk(world->datapath, TABLE_policies, take_highest, &after);
+	assert_true(after.classifier_id > before.classifier_id);
+}
+
 static void the_audit_repairs_what_somebody_changed(void **state)
 {
 	struct world *world = *state;
@@ -382,6 +431,8 @@ int main(void)
 		WITH_WORLD(rows_of_nobody_are_removed_at_the_start),
 		WITH_WORLD(slots_survive_a_restart_and_are_cleared_when_new),
 		WITH_WORLD(a_full_table_is_named_and_tried_again),
+		WITH_WORLD(a_refused_change_is_not_forgotten),
+		WITH_WORLD(ids_in_the_tables_are_not_used_again),
 		WITH_WORLD(the_audit_repairs_what_somebody_changed),
 		WITH_WORLD(rules_move_the_generation_of_their_vpc_only),
 		WITH_WORLD(one_more_port_writes_only_its_rows),
