@@ -61,8 +61,7 @@ static int check_referrers(const struct draft *draft, const struct object *objec
 
 	if (!set)
 		return 0;
-	MAP_FOR_EACH(set, it)
-	{
+	MAP_FOR_EACH(set, it) {
 		uint32_t id = *(const uint32_t *)it.key;
 		const struct object *referrer;
 
@@ -185,8 +184,7 @@ static void wake_tables(struct draft *draft, const struct object *port)
 
 	if (!tables)
 		return;
-	MAP_FOR_EACH(tables, it)
-	{
+	MAP_FOR_EACH(tables, it) {
 		const struct object *table = draft_object(draft, *(const uint32_t *)it.key);
 
 		if (table)

@@ -88,8 +88,7 @@ int check_group(struct draft *draft, const struct draft_entry *entry, struct err
 	ports = intent_referrers(draft->intent, REFERENCE_PORT_GROUP, group->object.id);
 	if (!ports)
 		return 0;
-	MAP_FOR_EACH(ports, it)
-	{
+	MAP_FOR_EACH(ports, it) {
 		const struct object *port = draft_object(draft, *(const uint32_t *)it.key);
 
 		code = port ? check_port_rules(draft, (const struct port_object *)port, error) : 0;

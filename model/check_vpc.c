@@ -307,8 +307,7 @@ static int check_ports_in(struct draft *draft, const struct subnet_object *subne
 
 	if (!set)
 		return 0;
-	MAP_FOR_EACH(set, it)
-	{
+	MAP_FOR_EACH(set, it) {
 		uint32_t id = *(const uint32_t *)it.key;
 
 		if (draft_entry(draft, id))

@@ -128,10 +128,9 @@ size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kin
 	size_t count = 0;
 
 	*list = xcalloc((set ? map_count(set) : 0) + (touched ? touched->count : 0) + 1,
-			sizeof(**list));
+			sizeof(void *));
 	if (set) {
-		MAP_FOR_EACH(set, it)
-		{
+		MAP_FOR_EACH(set, it) {
 			if (map_get(&draft->by_id, it.key, it.key_size))
 				continue;
 			(*list)[count++] = map_get(&draft->intent->objects, it.key, it.key_size);
@@ -140,7 +139,7 @@ size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kin
 	for (size_t i = 0; touched && i < touched->count; i++)
 		if (touched->list[i]->after)
 			(*list)[count++] = touched->list[i]->after;
-	qsort(*list, count, sizeof(**list), compare_names);
+	qsort(*list, count, sizeof(void *), compare_names);
 	return count;
 }
 
@@ -201,7 +200,7 @@ static void entry_list_add(struct entry_list *list, struct draft_entry *entry)
 {
 	if (list->count == list->room) {
 		list->room = list->room ? list->room * 2 : 8;
-		list->list = xreallocarray(list->list, list->room, sizeof(struct draft_entry *));
+		list->list = xreallocarray(list->list, list->room, sizeof(void *));
 	}
 	list->list[list->count++] = entry;
 }
@@ -294,18 +293,17 @@ void draft_commit(struct draft *draft, uint64_t revision)
 		if (draft->changes[i].before)
 			intent_withdraw(intent, draft->changes[i].before);
 	for (size_t i = 0; i < draft->change_count; i++) {
-		const struct change *change = &draft->changes[i];
-		struct object *after = (struct object *)change->after;
+		const struct object *before = draft->changes[i].before;
+		struct object *after = (struct object *)draft->changes[i].after;
 
-		if (change->kind == OBJECT_SUBNET && !after)
-			free(map_remove_u32(&intent->spaces, change->before->id));
+		if (before && !after && before->kind == OBJECT_SUBNET)
+			free(map_remove_u32(&intent->spaces, before->id));
 		if (!after)
 			continue;
 		after->revision = revision;
 		intent_insert(intent, after);
 	}
-	MAP_FOR_EACH(&draft->spaces, it)
-	{
+	MAP_FOR_EACH(&draft->spaces, it) {
 		if (intent_object(intent, *(const uint32_t *)it.key))
 			free(map_put(&intent->spaces, it.key, it.key_size,
 				     xmemdup(it.value, sizeof(struct address_space))));

@@ -26,11 +26,13 @@ static void add_change(struct draft *draft, const struct draft_entry *entry)
 
 	change->before = entry->before;
 	change->after = entry->after;
-	change->kind = entry->after ? entry->after->kind : entry->before->kind;
-	if (!entry->before)
+	if (!entry->before) {
+		change->kind = entry->after->kind;
 		change->action = CHANGE_ADD;
-	else
+	} else {
+		change->kind = entry->before->kind;
 		change->action = entry->after ? CHANGE_MODIFY : CHANGE_REMOVE;
+	}
 }
 
 void draft_compare(struct draft *draft)
@@ -100,8 +102,7 @@ static void append_value(const json_t *value, struct buf *text)
 	} else if (json_is_array(value)) {
 		if (json_array_size(value) == 0)
 			buf_append_text(text, "none");
-		json_array_foreach(value, index, element)
-		{
+		json_array_foreach(value, index, element) {
 			if (index)
 				buf_append_char(text, ',');
 			append_value(element, text);
@@ -120,15 +121,13 @@ static size_t count_missing(const json_t *list, const json_t *other)
 	size_t index, missing = 0;
 	json_t *element;
 
-	json_array_foreach(other, index, element)
-	{
+	json_array_foreach(other, index, element) {
 		char *dump = json_dumps(element, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
 
 		map_put_text(&known, dump, &known);
 		free(dump);
 	}
-	json_array_foreach(list, index, element)
-	{
+	json_array_foreach(list, index, element) {
 		char *dump = json_dumps(element, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
 
 		if (!map_get_text(&known, dump))
@@ -176,8 +175,9 @@ static json_t *comparable(const struct intent *intent, const struct object *obje
 		json_t *route;
 
 		/* Whether a target lives is not a change of the table. */
-		json_array_foreach(json_object_get(json, "routes"), index, route)
+		json_array_foreach(json_object_get(json, "routes"), index, route) {
 			json_object_del(route, "status");
+		}
 	}
 	return json;
 }
@@ -203,8 +203,7 @@ static void append_differences(const struct intent *intent, const struct change 
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(after, key, value)
-	{
+	json_object_foreach(after, key, value) {
 		const json_t *old = json_object_get(before, key);
 
 		if (json_equal(old, value))

@@ -12,7 +12,6 @@
  * transaction).
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,12 +26,16 @@
 /* Takes @key and @value over. */
 static void add_record(struct draft *draft, char *key, char *value)
 {
-	if (draft->record_count == draft->record_room) {
+	struct record *record;
+
+	if (!draft->records || draft->record_count == draft->record_room) {
 		draft->record_room = draft->record_room ? draft->record_room * 2 : 16;
 		draft->records =
 			xreallocarray(draft->records, draft->record_room, sizeof(*draft->records));
 	}
-	draft->records[draft->record_count++] = (struct record){ key, value };
+	record = &draft->records[draft->record_count++];
+	record->key = key;
+	record->value = value;
 }
 
 static char *dump(json_t *json)
@@ -102,7 +105,8 @@ static void add_addresses(struct draft *draft)
 		}
 	}
 	MAP_FOR_EACH(&taken, it)
-	add_record(draft, xstrdup(it.key), xasprintf("{\"port\":%u}", value_to_id(it.value)));
+		add_record(draft, xstrdup(it.key),
+			   xasprintf("{\"port\":%u}", value_to_id(it.value)));
 	map_fini(&taken, NULL);
 }
 
@@ -131,21 +135,41 @@ struct loaded {
 	json_t *value;
 };
 
+/* An id at *@text, which moves behind it. Return: the id, 0 if there is none. */
+static uint32_t parse_id(const char **text)
+{
+	uint64_t id = 0;
+
+	for (; **text >= '0' && **text <= '9' && id <= UINT32_MAX; (*text)++)
+		id = id * 10 + (uint64_t)(**text - '0');
+	return id <= UINT32_MAX ? (uint32_t)id : 0;
+}
+
 /* "/weft/1/vpc/3/ports/17". Return: whether @key is an object's. */
 static bool parse_key(const char *key, struct loaded *loaded)
 {
-	char plural[32];
-	int end = 0;
+	static const char prefix[] = PREFIX "vpc/";
+	const char *plural, *slash;
+	char word[32];
 
-	if (sscanf(key, PREFIX "vpc/%" SCNu32 "/%31[a-z_]/%" SCNu32 "%n", &loaded->vpc_id, plural,
-		   &loaded->id, &end) != 3 ||
-	    key[end] != '\0')
+	if (strncmp(key, prefix, strlen(prefix)) != 0)
 		return false;
-	if (strcmp(plural, "vpcs") == 0)
+	key += strlen(prefix);
+	loaded->vpc_id = parse_id(&key);
+	if (*key != '/')
+		return false;
+	plural = key + 1;
+	slash = strchr(plural, '/');
+	if (!slash || (size_t)(slash - plural) >= sizeof(word))
+		return false;
+	snprintf(word, sizeof(word), "%.*s", (int)(slash - plural), plural);
+	key = slash + 1;
+	loaded->id = parse_id(&key);
+	if (strcmp(word, "vpcs") == 0)
 		loaded->kind = OBJECT_VPC;
-	else if (!object_kind_from_plural(plural, &loaded->kind))
+	else if (!object_kind_from_plural(word, &loaded->kind))
 		return false;
-	return loaded->id != 0 && loaded->vpc_id != 0;
+	return *key == '\0' && loaded->id != 0 && loaded->vpc_id != 0;
 }
 
 static int load_next_id(struct intent *intent, const struct record *record, struct error *error)

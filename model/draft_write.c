@@ -337,9 +337,9 @@ static int refuse_missing(const struct draft *draft, const struct place *place, 
 {
 	char hint[128];
 
-	if (place->kind == OBJECT_VPC)
-		return error_set(error, ENOENT, place->path, "no vpc \"%.64s\"%s", place->name,
-				 draft_suggest(draft, 0, OBJECT_VPC, place->name, hint));
+	if (place->kind == OBJECT_VPC || !place->vpc)
+		return error_set(error, ENOENT, place->path, "no vpc \"%.64s\"%s", place->vpc_name,
+				 draft_suggest(draft, 0, OBJECT_VPC, place->vpc_name, hint));
 	return error_set(error, ENOENT, place->path, "no %s \"%.64s\" in vpc %s%s",
 			 object_kind_word(place->kind), place->name, place->vpc->name,
 			 draft_suggest(draft, place->vpc->id, place->kind, place->name, hint));

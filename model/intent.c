@@ -250,12 +250,12 @@ size_t intent_list(const struct intent *intent, uint32_t vpc_id, enum object_kin
 	const struct map *set = intent_members(intent, vpc_id, kind);
 	size_t count = 0;
 
-	*list = xcalloc(set ? map_count(set) + 1 : 1, sizeof(**list));
+	*list = xcalloc(set ? map_count(set) + 1 : 1, sizeof(void *));
 	if (!set)
 		return 0;
 	MAP_FOR_EACH(set, it)
 		(*list)[count++] = map_get(&intent->objects, it.key, it.key_size);
-	qsort(*list, count, sizeof(**list), compare_names);
+	qsort(*list, count, sizeof(void *), compare_names);
 	return count;
 }
 

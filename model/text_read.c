@@ -152,7 +152,7 @@ static void read_timeouts(struct reading *reading, struct vpc_object *vpc)
 static void read_vpc(struct reading *reading)
 {
 	struct vpc_object *vpc = (struct vpc_object *)reading->entry->after;
-	const char *texts[VPC_CIDRS_MAX], *table;
+	const char *texts[VPC_CIDRS_MAX] = { NULL }, *table;
 	bool present, cut = vpc->established == ESTABLISHED_CUT;
 	uint32_t id;
 
