@@ -108,8 +108,9 @@ static void show_progress(struct invocation *invocation, const json_t *tree, boo
 		fprintf(invocation->err, "\r\033[K");
 		return;
 	}
-	json_object_foreach(json_object_get(tree, "vpcs"), name, vpc)
+	json_object_foreach(json_object_get(tree, "vpcs"), name, vpc) {
 		ports += json_object_size(json_object_get(vpc, "ports"));
+	}
 	fprintf(invocation->err, "applying %zu VPCs with %zu ports ...",
 		json_object_size(json_object_get(tree, "vpcs")), ports);
 	fflush(invocation->err);

@@ -44,9 +44,10 @@ static bool all_zero(const json_t *counters)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)counters, key, value)
+	json_object_foreach((json_t *)counters, key, value) {
 		if (json_integer_value(value) != 0)
 			return false;
+	}
 	return true;
 }
 

@@ -155,8 +155,9 @@ static int run_drops(struct invocation *invocation)
 		json_decref(document);
 		return status;
 	}
-	json_array_foreach(json_object_get(document, "drops"), index, drop)
+	json_array_foreach(json_object_get(document, "drops"), index, drop) {
 		follow_drop(invocation, "drop", drop);
+	}
 	json_decref(document);
 	code = client_events(client, "drop", port, NULL, follow_drop, invocation, 0, &error);
 	return finish_stream(invocation, code, &error);

@@ -35,8 +35,9 @@ static const json_t *find_node(const struct lab *lab, const char *text, struct e
 	if (found)
 		return found;
 	suggestion_init(&suggestion, text);
-	json_object_foreach(json_object_get(lab->registry, "hosts"), node, entry)
+	json_object_foreach(json_object_get(lab->registry, "hosts"), node, entry) {
 		suggestion_offer(&suggestion, node);
+	}
 	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
 		suggestion_offer(&suggestion, node);
 		slash = strchr(node, '/');

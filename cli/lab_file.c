@@ -42,7 +42,7 @@ int lab_plan_name(const json_t *tree, const char *file, char name[LAB_NAME_SIZE]
 				 "\"%.64s\" is not a name for a lab: up to %d of a-z, 0-9 and -%s",
 				 text, LAB_NAME_SIZE - 1, given ? "" : "; write lab: {name: …}");
 	else
-		strcpy(name, text);
+		snprintf(name, LAB_NAME_SIZE, "%s", text);
 	free(text);
 	return code;
 }
@@ -69,7 +69,7 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 			    json_pack("{s:o, s:o}", "namespace",
 				      json_sprintf("weft-%s-%s", plan->lab, host), "instance",
 				      json_sprintf("lab-%s-%s", plan->lab, host)));
-	plan->only_host = json_object_iter_key(json_object_iter(plan->hosts));
+	plan->only_host = host; /* lives in the tree until the plan is made */
 	return 0;
 }
 
@@ -122,13 +122,13 @@ static char *unique_namespace(struct plan *plan, const char *owner, const char *
 static int check_host_of_port(struct plan *plan, const char *path, const json_t *port)
 {
 	const json_t *host = json_object_get(port, "host");
+	const char *name = json_string_value(host);
 	char *whole;
 
-	if (host &&
-	    (!json_is_string(host) || strcmp(json_string_value(host), plan->only_host) != 0)) {
+	if (host && (!name || strcmp(name, plan->only_host) != 0)) {
 		whole = xasprintf("%s.host", path);
 		error_set(plan->error, EINVAL, whole, "no host \"%s\" in this lab; there is %s",
-			  json_is_string(host) ? json_string_value(host) : "?", plan->only_host);
+			  name ? name : "?", plan->only_host);
 		free(whole);
 		return -EINVAL;
 	}

@@ -56,19 +56,22 @@ char *lab_program(const char *name)
 /* When a process was started, in ticks since boot; -1 if there is no such process. */
 static long long start_time(pid_t pid)
 {
-	char path[64], *rest;
 	struct buf text = { 0 };
 	long long ticks = -1;
+	char path[64], *field, *rest;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (file_read(path, 4096, &text, NULL) == 0) {
-		/* The name stands in parentheses and may hold anything; field 22 counts from there. */
-		rest = strrchr(buf_text(&text), ')');
-		if (rest &&
-		    (rest[2] == 'Z' || sscanf(rest + 2,
-					      "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u "
-					      "%*d %*d %*d %*d %*d %*d %lld",
-					      &ticks) != 1))
+	if (file_read(path, 4096, &text, NULL) == 0 && text.size > 0) {
+		/* The name stands in parentheses and may hold anything; field 3 is behind it. */
+		rest = strrchr(text.data, ')');
+		field = rest ? strsep(&rest, " ") : NULL;
+		for (int number = 3; field && number <= 22; number++) {
+			field = strsep(&rest, " ");
+			/* One that has ended and waits to be collected runs no more. */
+			if (number == 3 && field && *field == 'Z')
+				field = NULL;
+		}
+		if (field && !parse_number(field, LLONG_MAX, &ticks))
 			ticks = -1;
 	}
 	buf_fini(&text);

@@ -89,7 +89,7 @@ int lab_create(struct lab *lab, const char *name, struct error *error)
 	code = check_name(name, error);
 	if (code < 0)
 		return code;
-	strcpy(lab->name, name);
+	snprintf(lab->name, sizeof(lab->name), "%s", name);
 	code = file_make_directories(LAB_DIRECTORY, 0755, error);
 	if (code < 0)
 		return code;
@@ -116,7 +116,7 @@ int lab_open(struct lab *lab, const char *name, bool change, struct error *error
 	code = check_name(name, error);
 	if (code < 0)
 		return code;
-	strcpy(lab->name, name);
+	snprintf(lab->name, sizeof(lab->name), "%s", name);
 	path = lab_path(name, NULL, NULL);
 	if (access(path, F_OK) < 0)
 		code = error_set(error, ENOENT, NULL, "there is no lab %s", name);

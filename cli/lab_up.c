@@ -242,7 +242,7 @@ static void clean_up(struct invocation *invocation, struct lab *lab)
 	char name[LAB_NAME_SIZE];
 	struct error error = { 0 };
 
-	strcpy(name, lab->name);
+	snprintf(name, sizeof(name), "%s", lab->name);
 	lab_close(lab);
 	if (lab_open(lab, name, true, &error) < 0 || lab_take_down(lab, &error) < 0)
 		fprintf(invocation->err, "weft: lab %s: cleaning up: %s\n", name, error.text);

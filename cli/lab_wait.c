@@ -106,8 +106,9 @@ static size_t count_ports(const json_t *tree)
 	const char *vpc;
 	json_t *value;
 
-	json_object_foreach(json_object_get(tree, "vpcs"), vpc, value)
+	json_object_foreach(json_object_get(tree, "vpcs"), vpc, value) {
 		count += json_object_size(json_object_get(value, "ports"));
+	}
 	return count;
 }
 

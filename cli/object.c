@@ -152,8 +152,11 @@ static void drop_nulls(json_t *object)
 	json_t *value;
 	void *next;
 
-	json_object_foreach_safe(object, next, key, value) if (json_is_null(value))
-		json_object_del(object, key);
+	json_object_foreach_safe(object, next, key, value)
+	{
+		if (json_is_null(value))
+			json_object_del(object, key);
+	}
 }
 
 int object_show(struct invocation *invocation)
@@ -187,12 +190,21 @@ int object_show(struct invocation *invocation)
 	return status;
 }
 
+static void print_changes(struct invocation *invocation, const json_t *changes)
+{
+	json_t *change;
+	size_t index;
+
+	json_array_foreach(changes, index, change) {
+		report_line(invocation, "%s", json_string_value(json_object_get(change, "text")));
+	}
+}
+
 int object_remove(struct invocation *invocation)
 {
 	struct object_name name;
 	struct error error = { 0 };
-	json_t *applied = NULL, *change;
-	size_t index;
+	json_t *applied = NULL;
 	int status;
 
 	status = object_name_parse(invocation, invocation->noun, invocation->arguments[0], &name);
@@ -204,9 +216,7 @@ int object_remove(struct invocation *invocation)
 	else if (invocation->json)
 		status = report_json(invocation, applied);
 	else
-		json_array_foreach(json_object_get(applied, "changes"), index, change)
-			report_line(invocation, "%s",
-				    json_string_value(json_object_get(change, "text")));
+		print_changes(invocation, json_object_get(applied, "changes"));
 	json_decref(applied);
 	object_name_fini(&name);
 	return status;
@@ -261,8 +271,9 @@ static json_t *list_vpcs(struct invocation *invocation, int *status)
 		return NULL;
 	}
 	names = json_array();
-	json_object_foreach(vpcs, name, vpc)
+	json_object_foreach(vpcs, name, vpc) {
 		json_array_append_new(names, json_string(name));
+	}
 	json_decref(vpcs);
 	return names;
 }
@@ -355,11 +366,21 @@ static void print_list(struct invocation *invocation, const json_t *all,
 	buf_fini(&text);
 }
 
+static void print_names(struct invocation *invocation, const json_t *all)
+{
+	json_t *object;
+	size_t index;
+
+	json_array_foreach(all, index, object) {
+		fprintf(invocation->out, "%s\n",
+			json_string_value(json_object_get(object, "name")));
+	}
+}
+
 int object_list_columns(struct invocation *invocation, const struct column *columns)
 {
 	int status = EXIT_DONE;
-	json_t *all, *object;
-	size_t index;
+	json_t *all;
 
 	all = object_collect(invocation, invocation->noun, NULL, &status);
 	if (!all)
@@ -367,9 +388,7 @@ int object_list_columns(struct invocation *invocation, const struct column *colu
 	if (invocation->json)
 		status = report_json(invocation, all);
 	else if (invocation->quiet)
-		json_array_foreach(all, index, object)
-			fprintf(invocation->out, "%s\n",
-				json_string_value(json_object_get(object, "name")));
+		print_names(invocation, all);
 	else
 		print_list(invocation, all, columns);
 	json_decref(all);

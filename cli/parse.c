@@ -167,7 +167,8 @@ static int take_option(struct invocation *invocation, char **words, int *next)
 /* The global options have meanings of their own; find them among those given. */
 static void take_globals(struct invocation *invocation)
 {
-	const char *socket = NULL, *lab = invocation_text(invocation, "lab");
+	const char *socket = NULL, *environment = getenv("WEFT_SOCKET"),
+		   *lab = invocation_text(invocation, "lab");
 
 	invocation->json = invocation_flag(invocation, "json");
 	invocation->quiet = invocation_flag(invocation, "quiet");
@@ -178,8 +179,8 @@ static void take_globals(struct invocation *invocation)
 		invocation->socket = xstrdup(socket);
 	else if (lab)
 		invocation->socket = lab_socket(lab);
-	else if (getenv("WEFT_SOCKET") && *getenv("WEFT_SOCKET"))
-		invocation->socket = xstrdup(getenv("WEFT_SOCKET"));
+	else if (environment && *environment)
+		invocation->socket = xstrdup(environment);
 	else
 		invocation->socket = xstrdup("/run/weft/default.sock");
 }

@@ -140,10 +140,10 @@ static int edit_remove(struct invocation *invocation, const json_t *group, json_
 	json_t *rules = json_deep_copy(json_object_get(group, edit->direction)), *rule;
 	size_t index, place = json_array_size(rules);
 
-	if (edit->rule)
-		json_array_foreach(rules, index, rule)
-			if (place == json_array_size(rules) && same_rule(rule, edit->rule))
-				place = index;
+	json_array_foreach(rules, index, rule) {
+		if (edit->rule && place == json_array_size(rules) && same_rule(rule, edit->rule))
+			place = index;
+	}
 	if (!edit->rule)
 		place = (size_t)edit->place;
 	if (place >= json_array_size(rules)) {

@@ -10,6 +10,7 @@
 #include "client/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -107,7 +108,7 @@ static int exchange(struct client *client, struct http_request *request, const j
 					 fault.text);
 	}
 	if (code == 0 && tag)
-		strcpy(tag, answer.tag);
+		snprintf(tag, CLIENT_TAG_SIZE, "%s", answer.tag);
 	if (code == 0 && result)
 		*result = json_incref(document);
 	json_decref(document);

@@ -83,8 +83,8 @@ int client_apply(struct client *client, const json_t *tree, bool dry_run, bool p
 /** client_export - the whole intent as a tree */
 int client_export(struct client *client, json_t **tree, struct error *error);
 
-/** client_trace - what would become of a packet; @request as TraceRequest of the interface */
-int client_trace(struct client *client, const json_t *request, json_t **trace, struct error *error);
+/** client_trace - what would become of a packet; @packet as TraceRequest of the interface */
+int client_trace(struct client *client, const json_t *packet, json_t **trace, struct error *error);
 
 /** client_status - the daemon, the host, the objects */
 int client_status(struct client *client, json_t **status, struct error *error);

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -78,7 +79,7 @@ static int explain_socket(const char *path, struct error *error)
 		return error_set(error, ENAMETOOLONG, NULL,
 				 "socket path %s: longer than %zu characters", path,
 				 sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(error, errno, NULL, "socket: %s", strerror(errno));

@@ -92,6 +92,8 @@ static const struct refusal port_refusals[] = {
 	  "of its own" },
 	{ PORT, "{'subnet':'web','mac':'00:00:00:00:00:00'}", PORT_PATH ".mac",
 	  "port blue/new: mac 00:00:00:00:00:00 is all zero" },
+	{ PORT, "{'subnet':'web','mac':'06:57:00:00:00:01'}", PORT_PATH ".mac",
+	  "port blue/new: mac 06:57:00:00:00:01 is reserved: 06:57 begins the MACs of gateways" },
 	{ PORT, "{'subnet':'web','mac':'2:0:0:0:0:1'}", PORT_PATH ".mac",
 	  "port blue/new: mac \"2:0:0:0:0:1\" is not six pairs of hexadecimal digits with "
 	  "colons" },

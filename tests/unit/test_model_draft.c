@@ -491,6 +491,43 @@ static void test_default_rules(void **state)
 	intent_free(intent);
 }
 
+/* One more port beside 3,000 others touches that port alone, and its address is found at once. */
+static void test_work(void **state)
+{
+	struct intent *intent = intent_with("{'vpcs':{'blue':{'cidrs':['10.0.0.0/16'],"
+					    "'subnets':{'web':{'cidr':'10.0.0.0/20'}}}}}");
+	const char *path[] = { "vpcs", "blue", "ports", "new" };
+	const struct address_space *space;
+	struct error error = { 0 };
+	struct buf body = { 0 };
+	struct draft *draft;
+	json_t *port = json_of("{'subnet':'web','attach':{'netns':'new'}}");
+	size_t count;
+
+	(void)state;
+	buf_append_text(&body, "{'ports':{");
+	for (int i = 0; i < 3000; i++)
+		buf_printf(&body, "%s'p%d':{'subnet':'web'}", i ? "," : "", i);
+	buf_append_text(&body, "}}");
+	request(intent, REQUEST_PATCH, "vpcs/blue", buf_text(&body), NULL);
+	space = map_get_u32(&intent->spaces, find(intent, OBJECT_SUBNET, "web")->id);
+	assert_int_equal(space->lowest[0], 3004);
+	draft = draft_new(intent);
+	assert_int_equal(draft_put(draft, path, 4, port, true, &error), 0);
+	assert_int_equal(draft_check(draft, &error), 0);
+	assert_int_equal(draft->entries.count, 1);
+	assert_int_equal(map_count(&draft->addresses), 1);
+	draft_records(draft, &count);
+	assert_int_equal(count, 3); /* the port, its address, the counter */
+	draft_commit(draft, 2);
+	draft_free(draft);
+	space = map_get_u32(&intent->spaces, find(intent, OBJECT_SUBNET, "web")->id);
+	assert_int_equal(space->lowest[0], 3005);
+	json_decref(port);
+	buf_fini(&body);
+	intent_free(intent);
+}
+
 /* A draft that was overtaken is refused, and several requests in one draft count as one. */
 static void test_generation(void **state)
 {
@@ -548,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_local_route),
 		cmocka_unit_test(test_default_rules),
 		cmocka_unit_test(test_generation),
+		cmocka_unit_test(test_work),
 	};
 
 	return cmocka_run_group_tests_name("model_draft", tests, NULL, NULL);
