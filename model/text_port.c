@@ -59,6 +59,9 @@ static void read_mac(struct reading *reading, struct port_object *port)
 	else if (mac_address_is_multicast(&port->mac))
 		text_refuse(reading->draft, reading->reader, "mac",
 			    "mac %s is a multicast address; a port needs one of its own", text);
+	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x57)
+		text_refuse(reading->draft, reading->reader, "mac",
+			    "mac %s is reserved: 06:57 begins the MACs of gateways", text);
 }
 
 static bool device_name_is_valid(const char *name)
