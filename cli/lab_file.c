@@ -50,7 +50,7 @@ int lab_plan_name(const json_t *tree, const char *file, char name[LAB_NAME_SIZE]
 static int plan_hosts(struct plan *plan, const json_t *tree)
 {
 	const json_t *hosts = json_object_get(tree, "hosts");
-	const char *host = "h1";
+	const char *only = NULL, *host;
 
 	if (hosts && !json_is_object(hosts))
 		return error_set(plan->error, EINVAL, "hosts", "must be a map of hosts by name");
@@ -59,7 +59,8 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 				 "a lab has one host in this version, not %zu",
 				 json_object_size(hosts));
 	if (json_object_size(hosts) == 1)
-		host = json_object_iter_key(json_object_iter((json_t *)hosts));
+		only = json_object_iter_key(json_object_iter((json_t *)hosts));
+	host = only ? only : plan->only_host;
 	if (strlen(host) > 32 ||
 	    host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
 		return error_set(plan->error, EINVAL, "hosts",
@@ -197,7 +198,7 @@ static int plan_ports(struct plan *plan, json_t *tree)
 int lab_plan(struct yaml_document *document, const char *file, json_t **registry,
 	     struct error *error)
 {
-	struct plan plan = { .error = error };
+	struct plan plan = { .error = error, .only_host = "h1" };
 	char name[LAB_NAME_SIZE];
 	int code;
 
