@@ -2,9 +2,9 @@
 """Traffic that runs beside a fault and counts what it lost.
 
 A `Load` sends numbered datagrams one way without pause, keeps TCP connections talking, and makes
-new connections, all in threads; stop(), or the end of a `with` block, requires that nothing was lost.
-The receiver's buffer is large and every datagram is waited for at the end, so that what is missing was
-lost on the way.
+new connections, all in threads; stop(), or the end of a `with` block, requires that nothing was
+lost. The receiver's buffer is large and every datagram is waited for at the end, so that what is
+missing was lost on the way.
 """
 import contextlib
 import socket
