@@ -88,7 +88,8 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff
 TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
 TESTS_DATAPATH := datapath_dummy kernel trace
-TESTS_AGENT    := agent_events agent_http agent_probe agent_slots reconcile device api
+TESTS_AGENT    := agent_events agent_http agent_options agent_probe agent_slots reconcile device \
+		  api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 

@@ -289,6 +289,9 @@ void api_trace(struct api_call *call)
 		code = build_packet(call, port, &request, &size, &error);
 	else
 		code = build_neighbour(port, &request, &size, &error);
+	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
+	if (!code && !request.hex && port->attach.kind == ATTACH_TUN)
+		memset(trace_frame, 0, 12);
 	if (code)
 		api_fail(call, &error);
 	else
