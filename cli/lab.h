@@ -36,7 +36,7 @@
  * struct lab - a lab's registry in memory
  * @name: its name
  * @registry: lab.json: {"name", "file", "state": "starting"|"up", "hosts": {HOST: {"namespace",
- *	"instance", "pid", "started"}}, "nodes": {NODE: {"namespace", "host", "claimed"}}}
+ *	"instance", "pid", "started"}}, "nodes": {NODE: {"namespace", "host", "place", "claimed"}}}
  * @lock: descriptor that keeps others from changing the lab; -1 if it was only read
  */
 struct lab {

@@ -136,6 +136,22 @@ static int check_host_of_port(struct plan *plan, const char *path, const json_t 
 	return 0;
 }
 
+/* Where a node is, for people: its namespace, or a device of its host. */
+static json_t *place_of(const struct plan *plan, const char *namespace, const json_t *attach)
+{
+	static const char *const kinds[] = { "tap", "tun" };
+	const char *name;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !namespace; i++) {
+		name = json_string_value(json_object_get(attach, kinds[i]));
+		if (name)
+			return json_sprintf("%s %s in weft-%s-%s", kinds[i], name, plan->lab,
+					    plan->only_host);
+	}
+	name = json_string_value(json_object_get(attach, "netns"));
+	return json_string(namespace ? namespace : name ? name : "");
+}
+
 static int plan_port(struct plan *plan, const char *vpc, const char *name, json_t *port)
 {
 	char *path = xasprintf("vpcs.%s.ports.%s", vpc, name);
@@ -163,8 +179,8 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 		namespace = unique_namespace(plan, owner, wish);
 	}
 	json_object_set_new(plan->nodes, node,
-			    json_pack("{s:s?, s:s}", "namespace", namespace, "host",
-				      plan->only_host));
+			    json_pack("{s:s?, s:s, s:o}", "namespace", namespace, "host",
+				      plan->only_host, "place", place_of(plan, namespace, attach)));
 	if (namespace)
 		json_object_set_new(attach, "netns", json_string(namespace));
 out:

@@ -121,7 +121,7 @@ static int start_hosts(struct lab *lab, struct error *error)
 
 static void print_nodes(struct invocation *invocation, const struct lab *lab)
 {
-	static const char *const titles[] = { "NODE", "ADDRESSES", "NAMESPACE", NULL };
+	static const char *const titles[] = { "NODE", "ADDRESSES", "PLACE", NULL };
 	const char *steps[] = { "vpcs", NULL, "ports", NULL }, *node, *slash;
 	struct buf text = { 0 };
 	struct table table;
@@ -149,7 +149,7 @@ static void print_nodes(struct invocation *invocation, const struct lab *lab)
 		free(vpc);
 		table_cell(&table, node);
 		table_cell(&table, buf_text(&text));
-		table_cell(&table, json_string_value(json_object_get(entry, "namespace")));
+		table_cell(&table, json_string_value(json_object_get(entry, "place")));
 	}
 	table_print(&table, invocation->out, 0);
 	table_fini(&table);
