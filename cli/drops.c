@@ -163,6 +163,16 @@ static int run_drops(struct invocation *invocation)
 	return finish_stream(invocation, code, &error);
 }
 
+/* "port    blue/web1 waiting: there is no network namespace web1" */
+static void print_port(struct invocation *invocation, const json_t *data)
+{
+	const json_t *status = json_object_get(data, "status");
+	const char *reason = packet_text(status, "reason");
+
+	fprintf(invocation->out, "port    %s %s%s%s\n", packet_text(data, "port"),
+		packet_text(status, "state"), *reason ? ": " : "", reason);
+}
+
 static int follow_event(void *context, const char *event, const json_t *data)
 {
 	struct invocation *invocation = context;
@@ -179,6 +189,8 @@ static int follow_event(void *context, const char *event, const json_t *data)
 	} else if (strcmp(event, "drop") == 0) {
 		fprintf(invocation->out, "drop    ");
 		print_line(invocation, data);
+	} else if (strcmp(event, "port") == 0) {
+		print_port(invocation, data);
 	} else if (*text) {
 		fprintf(invocation->out, "%-7s %s\n", event, text);
 	} else {

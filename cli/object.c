@@ -156,6 +156,8 @@ static void drop_nulls(json_t *object)
 	{
 		if (json_is_null(value))
 			json_object_del(object, key);
+		else if (json_is_object(value))
+			drop_nulls(value);
 	}
 }
 
