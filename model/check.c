@@ -18,6 +18,9 @@
 #include "base/alloc.h"
 #include "model/intent_private.h"
 
+/* Below STORE_VALUE_LENGTH_MAX (store/store.h), which this layer does not know. */
+#define RECORD_TEXT_MAX 1000000
+
 static void free_ranges(void *value)
 {
 	struct subnet_ranges *ranges = value;
@@ -220,16 +223,34 @@ static void complete(struct draft *draft)
 
 /* ---- the whole ---- */
 
+/* A record of the store is one value, and its size has a limit. */
+static int check_size(struct draft *draft, const struct object *object, struct error *error)
+{
+	size_t size = object_text_bound(object);
+
+	if (size <= RECORD_TEXT_MAX)
+		return 0;
+	return draft_refuse(draft, object, NULL, EFBIG, error,
+			    "its lists are too long to be stored: %zu bytes, at most %d", size,
+			    RECORD_TEXT_MAX);
+}
+
 static int check_entry(struct draft *draft, struct draft_entry *entry, struct error *error)
 {
+	int code;
+
 	if (!entry->after)
 		return entry->before ? check_removed(draft, entry, error) : 0;
+	code = check_size(draft, entry->after, error);
+	if (code)
+		return code;
 	switch (entry->after->kind) {
 	case OBJECT_VPC: return check_vpc(draft, entry, error);
 	case OBJECT_SUBNET: return check_subnet(draft, entry, error);
 	case OBJECT_PORT: {
 		const struct port_object *port = (const struct port_object *)entry->after;
-		int code = check_present(draft, entry->after, "subnet", port->subnet_id, error);
+
+		code = check_present(draft, entry->after, "subnet", port->subnet_id, error);
 
 		for (size_t i = 0; i < port->group_count && !code; i++)
 			code = check_present(draft, entry->after, "security_groups",

@@ -75,6 +75,9 @@ void object_references(const struct object *object,
 		       void (*visit)(void *context, enum reference reference, uint32_t target_id),
 		       void *context);
 
+/* More bytes than the rules or routes of @object take in a record. */
+size_t object_text_bound(const struct object *object);
+
 /* Calls @visit with the id of each rule and route in @object. */
 void object_parts(const struct object *object, void (*visit)(void *context, uint32_t part_id),
 		  void *context);

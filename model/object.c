@@ -522,6 +522,37 @@ void object_references(const struct object *object,
 	}
 }
 
+size_t object_text_bound(const struct object *object)
+{
+	size_t size = 0;
+
+	if (object->kind == OBJECT_ROUTE_TABLE) {
+		const struct route_table_object *table = (const struct route_table_object *)object;
+
+		/*
+		 * {"id":4294967295,"to":"<43>","via":[],"port_ids":[]}, and per port its name and
+		 * id
+		 */
+		for (size_t i = 0; i < table->route_count; i++) {
+			size += 110;
+			for (size_t j = 0; j < table->routes[i].port_count; j++)
+				size += strlen(table->routes[i].port_names[j]) + 20;
+		}
+		return size;
+	}
+	/*
+	 * {"id":…,"number":32766,"action":"allow","protocol":"icmpv6","ports":"","from":"…"}, and
+	 * its ranges
+	 */
+	for (int ingress = 0; ingress < 2; ingress++) {
+		const struct rule_list *list = rules_of(object, ingress);
+
+		for (size_t i = 0; list && i < list->count; i++)
+			size += 190 + 12 * list->rules[i].range_count;
+	}
+	return size;
+}
+
 /* ---- keys ---- */
 
 size_t name_key(unsigned char key[NAME_KEY_SIZE], uint32_t vpc_id, enum object_kind kind,

@@ -8,7 +8,7 @@
  * (model/draft.h) collects new versions, check.c judges them, and committing the draft swaps them
  * in at once.
  *
- * text.c turns objects into JSON and back (the tree of weft.yaml and of the REST interface),
+ * text_*.c turn objects into JSON and back (the tree of weft.yaml and of the REST interface),
  * plan.c turns them into table rows. No I/O and no clock in this folder.
  */
 #ifndef WEFT_MODEL_OBJECT_H

@@ -509,6 +509,31 @@ static void test_limits(void **state)
 	intent_free(intent);
 }
 
+/* What is allowed one by one may be too much for one record. */
+static void test_record_size(void **state)
+{
+	struct intent *intent = intent_new();
+	struct buf body = { 0 };
+
+	(void)state;
+	request(intent, REQUEST_APPLY, NULL, base_tree, NULL);
+	buf_append_text(&body, "{'ingress':[");
+	for (int i = 0; i < 1050; i++) {
+		buf_printf(&body, "%s{'protocol':'tcp','from':'10.%d.%d.0/24','ports':'",
+			   i ? "," : "", i / 256, i % 256);
+		for (int j = 0; j < 64; j++)
+			buf_printf(&body, "%s%d-%d", j ? "," : "", 10000 + 100 * j,
+				   10050 + 100 * j);
+		buf_append_text(&body, "'}");
+	}
+	buf_append_text(&body, "]}");
+	refuse(intent, REQUEST_PUT, GROUP, buf_text(&body), -EFBIG, GROUP_PATH,
+	       "security group blue/new: its lists are too long to be stored: 1006280 bytes, at "
+	       "most 1000000");
+	buf_fini(&body);
+	intent_free(intent);
+}
+
 /* Three groups with 2,048 rules each are one too many for a port, when it joins and when one grows. */
 static void test_rules_of_port(void **state)
 {
@@ -542,11 +567,11 @@ static void test_rules_of_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_port),          cmocka_unit_test(test_subnet),
-		cmocka_unit_test(test_table),         cmocka_unit_test(test_group),
-		cmocka_unit_test(test_acl),           cmocka_unit_test(test_vpc),
-		cmocka_unit_test(test_tree),          cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_rules_of_port),
+		cmocka_unit_test(test_port),        cmocka_unit_test(test_subnet),
+		cmocka_unit_test(test_table),       cmocka_unit_test(test_group),
+		cmocka_unit_test(test_acl),         cmocka_unit_test(test_vpc),
+		cmocka_unit_test(test_tree),        cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_record_size), cmocka_unit_test(test_rules_of_port),
 	};
 
 	return cmocka_run_group_tests_name("model_check", tests, NULL, NULL);

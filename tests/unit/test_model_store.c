@@ -263,13 +263,32 @@ struct fake_store {
 	uint64_t revision;
 };
 
-static void store_write(struct fake_store *store, const struct record *records, size_t count)
+/* The bound that the check judges by is one; 600 bytes are for what is no list. */
+static void check_bound(struct intent *intent, const char *value)
+{
+	struct error error = { 0 };
+	const struct draft_entry *entry;
+	json_t *json = NULL;
+	uint32_t id;
+
+	assert_int_equal(json_load_text(value, strlen(value), 1 << 22, &json, &error), 0);
+	id = (uint32_t)json_integer_value(json_object_get(json, "id"));
+	json_decref(json);
+	entry = id ? draft_entry(intent->draft, id) : NULL;
+	if (entry && entry->after)
+		assert_true(strlen(value) <= object_text_bound(entry->after) + 600);
+}
+
+static void store_write(struct fake_store *store, struct intent *intent,
+			const struct record *records, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		char *old;
 
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(records[i].key, records[j].key);
+		if (records[i].value)
+			check_bound(intent, records[i].value);
 		if (records[i].value)
 			old = map_put_text(&store->values, records[i].key,
 					   xstrdup(records[i].value));
@@ -347,7 +366,7 @@ static size_t apply(struct intent *intent, const json_t *tree, struct fake_store
 	draft_changes(draft, &changes);
 	records = draft_records(draft, &count);
 	if (store)
-		store_write(store, records, count);
+		store_write(store, intent, records, count);
 	if (changes == 0)
 		assert_int_equal(count, 0);
 	draft_commit(draft, 1);
@@ -472,7 +491,7 @@ static void test_dead_route(void **state)
 	assert_int_equal(draft_remove(draft, path, 4, &error), 0);
 	assert_int_equal(draft_check(draft, &error), 0);
 	records = draft_records(draft, &count);
-	store_write(&store, records, count);
+	store_write(&store, intent, records, count);
 	draft_commit(draft, 2);
 	draft_free(draft);
 	loaded = store_load(&store);
