@@ -27,10 +27,22 @@ static __always_inline void station_key_set(struct station_key *key, __u32 subne
 	key->pad = 0;
 }
 
+/* Each port's learned addresses are counted, against its limit. */
+static __always_inline void count_station(__u32 port_slot, __s64 change)
+{
+	struct slot_key slot = { .slot = port_slot };
+	struct port_stats *stats = table_lookup(port_stats, &slot);
+
+	if (stats)
+		atomic_add(&stats->stations, change);
+}
+
 /* A known MAC shows up at another port. */
 static __always_inline int station_move(struct packet *p, struct station *station)
 {
 	struct slot_key slot = { .slot = p->vpc_slot };
+	struct port_key from_key = { .port_id = station->port_id };
+	struct port *from = table_lookup(ports, &from_key);
 	struct vpc *vpc;
 
 	if (ticks_passed(p->now, station->moved_at, MOVE_WINDOW_TICKS))
@@ -43,6 +55,9 @@ static __always_inline int station_move(struct packet *p, struct station *statio
 	station->moved_at = p->now;
 	station->seen = p->now;
 	station->port_id = p->port_id;
+	if (from)
+		count_station(from->port_slot, -1);
+	count_station(p->port_slot, 1);
 	vpc = table_lookup(vpcs, &slot);
 	if (vpc)
 		vpc->generation += 1;
