@@ -13,6 +13,15 @@
 #include "cli/nouns.h"
 #include "cli/table.h"
 
+int lab_report(struct invocation *invocation, const struct error *error)
+{
+	struct error told = *error;
+
+	if (error->code == -EACCES || error->code == -EPERM)
+		error_set(&told, error->code, NULL, "%s (labs are made by root)", error->text);
+	return report_question(invocation, &told);
+}
+
 static int down(struct invocation *invocation)
 {
 	const char *name = invocation->arguments[0];
@@ -21,15 +30,15 @@ static int down(struct invocation *invocation)
 	int code = lab_open(&lab, name, true, &error);
 
 	if (code == -ENOENT) {
-		report_line(invocation, "there is no lab %s", name);
+		report_line(invocation, "%s", error.text);
 		return EXIT_DONE;
 	}
 	if (code < 0)
-		return report_failure(invocation, &error);
+		return lab_report(invocation, &error);
 	code = lab_take_down(&lab, &error);
 	lab_close(&lab);
 	if (code < 0)
-		return report_failure(invocation, &error);
+		return lab_report(invocation, &error);
 	report_line(invocation, "lab %s is down", name);
 	return EXIT_DONE;
 }
@@ -117,14 +126,14 @@ static int host_command(struct invocation *invocation, enum action action, const
 	int code = lab_open(&lab, name, true, &error);
 
 	if (code < 0)
-		return report_failure(invocation, &error);
+		return lab_report(invocation, &error);
 	if (!lab_host(&lab, host))
 		code = error_set(&error, ENOENT, NULL, "lab %s has no host %s", name, host);
 	else
 		code = act(&lab, host, action, &error);
 	lab_close(&lab);
 	if (code < 0)
-		return report_failure(invocation, &error);
+		return lab_report(invocation, &error);
 	report_line(invocation, "host %s of lab %s %s", host, name, done);
 	return EXIT_DONE;
 }

@@ -45,6 +45,9 @@ struct lab {
 	int lock;
 };
 
+/** lab_report - print why a command on a lab failed; Return: the exit status */
+int lab_report(struct invocation *invocation, const struct error *error);
+
 /* lab_registry.c ---------------------------------------------------------------------------- */
 
 /** lab_create - make the directory of a new lab and lock it; -EEXIST if there is one */

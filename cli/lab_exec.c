@@ -129,7 +129,7 @@ int lab_exec(struct invocation *invocation)
 	struct error error = { 0 };
 
 	if (enter_node(invocation->arguments[0], invocation->arguments[1], &error) < 0)
-		return report_failure(invocation, &error);
+		return lab_report(invocation, &error);
 	if (!command[0])
 		command = shell;
 	fflush(invocation->out);

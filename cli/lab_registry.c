@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/suggest.h"
 #include "cli/lab.h"
 
 #define LAB_JSON_SIZE_MAX ((size_t)64 << 20)
@@ -105,6 +106,23 @@ int lab_create(struct lab *lab, const char *name, struct error *error)
 	return code;
 }
 
+static int refuse_name(const char *name, struct error *error)
+{
+	json_t *names = lab_names(), *known;
+	struct suggestion suggestion;
+	char text[128];
+	size_t index;
+
+	suggestion_init(&suggestion, name);
+	json_array_foreach(names, index, known) {
+		suggestion_offer(&suggestion, json_string_value(known));
+	}
+	error_set(error, ENOENT, NULL, "there is no lab %s%s", name,
+		  suggestion_format(&suggestion, text));
+	json_decref(names);
+	return -ENOENT;
+}
+
 int lab_open(struct lab *lab, const char *name, bool change, struct error *error)
 {
 	struct buf text = { 0 };
@@ -119,7 +137,7 @@ int lab_open(struct lab *lab, const char *name, bool change, struct error *error
 	snprintf(lab->name, sizeof(lab->name), "%s", name);
 	path = lab_path(name, NULL, NULL);
 	if (access(path, F_OK) < 0)
-		code = error_set(error, ENOENT, NULL, "there is no lab %s", name);
+		code = refuse_name(name, error);
 	if (code == 0 && change)
 		code = lock_directory(lab, path, error);
 	free(path);

@@ -30,16 +30,21 @@
 
 /* Making ------------------------------------------------------------------------------------ */
 
-static void show_progress(void *context, size_t done, size_t count)
+/* What is being done now, on a terminal; NULL: nothing any more. */
+static void show_step(struct invocation *invocation, const char *step)
 {
-	struct invocation *invocation = context;
-
 	if (invocation->quiet || !isatty(fileno(invocation->err)))
 		return;
-	fprintf(invocation->err, "\r\033[K");
-	if (done < count)
-		fprintf(invocation->err, "%zu of %zu ports plugged in ...", done, count);
+	fprintf(invocation->err, "\r\033[K%s%s", step ? step : "", step ? " ..." : "");
 	fflush(invocation->err);
+}
+
+static void show_plugged(void *context, size_t done, size_t count)
+{
+	char step[64];
+
+	snprintf(step, sizeof(step), "%zu of %zu ports plugged in", done, count);
+	show_step(context, done < count ? step : NULL);
 }
 
 static int make_namespace(const char *name, struct error *error)
@@ -156,37 +161,50 @@ static void print_nodes(struct invocation *invocation, const struct lab *lab)
 	buf_fini(&text);
 }
 
+/* Everything but the intent. */
+static int make_machines(struct invocation *invocation, struct lab *lab, struct error *error)
+{
+	int code = claim_namespaces(lab, "hosts", error);
+
+	if (code == 0)
+		code = claim_namespaces(lab, "nodes", error);
+	if (code == 0)
+		code = lab_save(lab, error);
+	show_step(invocation, "making namespaces");
+	if (code == 0)
+		code = make_namespaces(lab, "hosts", error);
+	if (code == 0)
+		code = make_namespaces(lab, "nodes", error);
+	show_step(invocation, "starting weftd");
+	return code == 0 ? start_hosts(lab, error) : code;
+}
+
 /* All steps, in the child. Return: an exit status; what went wrong is printed. */
 static int make_lab(struct invocation *invocation, struct lab *lab, const char *file,
 		    const struct yaml_document *document)
 {
 	struct error error = { 0 };
-	int code;
+	int code = make_machines(invocation, lab, &error);
 
-	code = claim_namespaces(lab, "hosts", &error);
-	if (code == 0)
-		code = claim_namespaces(lab, "nodes", &error);
-	if (code == 0)
-		code = lab_save(lab, &error);
-	if (code == 0)
-		code = make_namespaces(lab, "hosts", &error);
-	if (code == 0)
-		code = make_namespaces(lab, "nodes", &error);
-	if (code == 0)
-		code = start_hosts(lab, &error);
+	if (code < 0) {
+		show_step(invocation, NULL);
+		return lab_report(invocation, &error);
+	}
+	show_step(invocation, "applying");
+	code = client_apply(invocation_client(invocation), document->tree, false, false, NULL,
+			    &error);
+	show_step(invocation, NULL);
 	if (code < 0)
-		return report_refusal(invocation, NULL, &error);
-	if (client_apply(invocation_client(invocation), document->tree, false, false, NULL,
-			 &error) < 0)
 		return apply_report(invocation, file, document, &error);
-	code = lab_wait_plugged(invocation->socket, document->tree, show_progress, invocation,
+	code = lab_wait_plugged(invocation->socket, document->tree, show_plugged, invocation,
 				&error);
+	show_step(invocation, NULL);
 	if (code == 0) {
 		json_object_set_new(lab->registry, "state", json_string("up"));
 		code = lab_save(lab, &error);
 	}
 	if (code < 0)
-		return report_refusal(invocation, NULL, &error);
+		return lab_report(invocation, &error);
 	print_nodes(invocation, lab);
 	return invocation->json ? report_json(invocation, lab->registry) : EXIT_DONE;
 }
@@ -271,7 +289,7 @@ int lab_up(struct invocation *invocation)
 			error_set(&error, EEXIST, NULL,
 				  "lab %s is there already: weft lab down %s takes it away",
 				  lab.name, lab.name);
-		status = report_failure(invocation, &error);
+		status = lab_report(invocation, &error);
 		json_decref(registry);
 		yaml_unload(&document);
 		return status;
