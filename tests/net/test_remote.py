@@ -48,7 +48,7 @@ def with_token(_weft):
     equal(status, 201, f"status of a change ({body})")
 
 
-@statement("without the token, with a wrong one, with a part of it: 401 and nothing said or changed")
+@statement("without the token, with a wrong one, with a part of it: 401 and nothing said")
 def without_token(weft):
     for token in (None, "wrong", TOKEN[:-1], TOKEN + "x", "", "\u00e4"):
         for path in ("/v1/status", "/v1/vpcs", "/metrics", "/v1/export"):

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every command in docs/guide and the five of the README run as they are printed.
+
+No picture: each page draws its own. A page is one shell session; a line `$ command` must end with
+status 0, or with N where the page says `# exit N`. By hand needs a daemon, the labs bring theirs.
+"""
+import os
+import re
+import subprocess
+
+from harness import BUILD, ROOT, Netns, check, equal, main, statement
+
+COMMAND = re.compile(r"^\$ (.*?)(?:\s+# exit (\d+))?$")
+
+
+def commands(page):
+    """The commands of a page with the status each should end with."""
+    text = (ROOT / "docs" / "guide" / page).read_text(encoding="utf-8")
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
+        for line in block.splitlines():
+            match = COMMAND.match(line)
+            if match:
+                yield match.group(1), int(match.group(2) or 0)
+
+
+def session(listed, folder=ROOT):
+    """Run the commands in one shell, as a reader does; say which one ended otherwise."""
+    lines = ["set -u"]
+    for command, status in listed:
+        background = command.endswith("&")
+        lines.append(command)
+        if not background:
+            lines.append(f'got=$?; [ $got = {status} ] || '
+                         f'{{ echo "ENDED WITH $got, not {status}: " {quote(command)}; exit 1; }}')
+    done = subprocess.run(["bash"], input="\n".join(lines), capture_output=True, text=True,
+                          cwd=folder, timeout=120, check=False,
+                          env=dict(os.environ, PATH=f"{BUILD}:{os.environ['PATH']}"))
+    equal((done.returncode, "ENDED WITH" in done.stdout), (0, False),
+          f"the session\n{done.stdout[-1500:]}{done.stderr[-500:]}")
+    return done.stdout
+
+
+def quote(text):
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def page_runs(page):
+    listed = list(commands(page))
+    check(len(listed) >= 4, f"only {len(listed)} commands in {page}")
+    return session(listed)
+
+
+@statement("README: the five commands join two namespaces")
+def readme(weft):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"## Two namespaces by hand.*?```\n(.*?)```", text, re.S).group(1)
+    listed = [(line, 0) for line in block.strip().splitlines()]
+    equal(len(listed), 5, "commands in the README")
+    two = Netns("a"), Netns("b")
+    check("1 received" in session(listed), "the ping at the end")
+    weft.weft("vpc", "remove", "blue")
+    for netns in two:
+        netns.delete()
+
+
+@statement("guide: by hand")
+def by_hand(weft):
+    session(list(commands("by-hand.md")), "/run/weft")
+    weft.weft("vpc", "remove", "blue")
+
+
+@statement("guide: two tenants")
+def two_tenants(_weft):
+    page_runs("two-tenants.md")
+
+
+@statement("guide: two route tables and a firewall")
+def firewall(_weft):
+    page_runs("two-tables-firewall.md")
+
+
+@statement("guide: an Ethernet switch")
+def switch(_weft):
+    page_runs("l2-broadcast.md")
+
+
+@statement("guide: IPv4 and IPv6")
+def dual_stack(_weft):
+    page_runs("dual-stack.md")
+
+
+@statement("guide: a tap")
+def tap(_weft):
+    page_runs("tap-port.md")
+
+
+@statement("every page of the guide is run here, and the index names it")
+def complete(_weft):
+    index = (ROOT / "docs" / "guide" / "README.md").read_text(encoding="utf-8")
+    source = open(__file__, encoding="utf-8").read()
+    for page in sorted(os.listdir(ROOT / "docs" / "guide")):
+        if page != "README.md":
+            check(f"({page})" in index, f"{page} is not in the index")
+            check(f'"{page}"' in source, f"{page} is not run")
+    equal(sorted(os.listdir("/run/netns")), ["a", "b"], "namespaces after all labs are down")
+
+
+main()
