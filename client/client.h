@@ -3,12 +3,12 @@
  * Calls to weftd: HTTP and JSON over its unix socket.
  *
  * This is the only way in for the command line and for plug-ins. One struct client is one
- * daemon; it connects with the first call, keeps the connection and is used by one thread. What
+ * daemon; each call is a connection of its own, and one thread makes them. What
  * the daemon refuses comes back as the struct error it sent: the sentence, the path in the
  * input, and an errno that its code stands for. Paths are names from the tree ("vpcs", "blue",
  * "ports", "web1"); they are escaped here, so that any text a user typed may be passed.
  *
- * Neighbours: http.c (one exchange, over libcurl), agent/openapi.json (the other side).
+ * Neighbours: http.c (one exchange), agent/openapi.json (the other side).
  */
 #ifndef WEFT_CLIENT_CLIENT_H
 #define WEFT_CLIENT_CLIENT_H

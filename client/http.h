@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One HTTP exchange over a unix socket, by libcurl.
+ * One HTTP exchange over a unix socket.
  *
  * Private to client/: requests and answers as bytes, without an idea of what they mean. The
  * answer is collected, or handed on piece by piece where a stream is read.
@@ -53,7 +53,7 @@ struct http_answer {
 	int ended;
 };
 
-/** http_open - a connection to be, to the socket at @socket_path (copied) */
+/** http_open - get ready for exchanges with who listens at @socket_path (copied) */
 struct http *http_open(const char *socket_path);
 
 /** http_close - release @http (may be NULL) */

@@ -21,7 +21,7 @@
 /**
  * struct fake_answer - what to say to a request
  * @request: beginning of "METHOD target"; or, behind a star, anything inside; NULL ends the list
- * @status: 200 …
+ * @status: 200 …; 0: @body is sent as it is, and the connection closed
  * @body: of the answer
  * @tag: ETag header, or NULL
  * @stream: text/event-stream, and the connection is closed behind it
@@ -111,6 +111,12 @@ static void fake_reply(struct fake_daemon *daemon, int fd, const char *request)
 		answer++;
 	if (!answer->request)
 		answer = &unknown;
+	if (!answer->status) {
+		/* The client may have seen enough and gone. */
+		if (send(fd, answer->body, strlen(answer->body), MSG_NOSIGNAL) >= 0)
+			shutdown(fd, SHUT_RDWR);
+		return;
+	}
 	buf_printf(&text, "HTTP/1.1 %d X\r\nContent-Type: %s\r\n", answer->status,
 		   answer->stream ? "text/event-stream" : "application/json");
 	if (answer->tag)
@@ -143,12 +149,11 @@ static void *fake_serve(void *context)
 	return NULL;
 }
 
-static inline void fake_daemon_start(struct fake_daemon *daemon, const struct fake_answer *answers)
+static inline void fake_daemon_listen(struct fake_daemon *daemon)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	memset(daemon, 0, sizeof(*daemon));
-	daemon->answers = answers;
 	strcpy(daemon->directory, "/tmp/weft-test-XXXXXX");
 	assert_non_null(mkdtemp(daemon->directory));
 	snprintf(daemon->path, sizeof(daemon->path), "%s/weftd.sock", daemon->directory);
@@ -157,6 +162,19 @@ static inline void fake_daemon_start(struct fake_daemon *daemon, const struct fa
 	assert_true(daemon->listener >= 0);
 	assert_int_equal(bind(daemon->listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(daemon->listener, 8), 0);
+}
+
+static inline void fake_daemon_close(struct fake_daemon *daemon)
+{
+	close(daemon->listener);
+	unlink(daemon->path);
+	rmdir(daemon->directory);
+}
+
+static inline void fake_daemon_start(struct fake_daemon *daemon, const struct fake_answer *answers)
+{
+	fake_daemon_listen(daemon);
+	daemon->answers = answers;
 	assert_int_equal(pthread_create(&daemon->thread, NULL, fake_serve, daemon), 0);
 }
 
@@ -166,9 +184,7 @@ static inline char *fake_daemon_stop(struct fake_daemon *daemon)
 	/* Ends accept(2) in the thread. */
 	shutdown(daemon->listener, SHUT_RDWR);
 	pthread_join(daemon->thread, NULL);
-	close(daemon->listener);
-	unlink(daemon->path);
-	rmdir(daemon->directory);
+	fake_daemon_close(daemon);
 	return buf_steal(&daemon->requests, NULL);
 }
 

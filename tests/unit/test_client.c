@@ -126,6 +126,86 @@ static void test_refusals(void **state)
 	free(fake_daemon_stop(&daemon));
 }
 
+static void test_broken_answers(void **state)
+{
+	static const struct {
+		const char *answer;
+		int code;
+		const char *sentence;
+	} cases[] = {
+		{ "HTTP/1.0 200 OK\r\n\r\n{}", 0, "" },
+		{ "HTTP/1.1 200 OK\r\ncontent-length:  2\r\n\r\n{}more", 0, "" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", -ECONNRESET, "closed" },
+		{ "HTTP/1.1 200 OK\r\nContent-Len", -ECONNRESET, "closed" },
+		{ "", -ECONNRESET, "closed" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n{}", -EPROTO, "length" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", -EPROTO,
+		  "length" },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 1x\r\n\r\n", -EPROTO, "length" },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", -EPROTO,
+		  "encoded" },
+		{ "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n{}", -EPROTO, "colon" },
+		{ "HTTP/2 200\r\n\r\n{}", -EPROTO, "not HTTP" },
+		{ "SSH-2.0-OpenSSH\r\n\r\n", -EPROTO, "not HTTP" },
+		{ "HTTP/1.1 x\r\n\r\n{}", -EPROTO, "not HTTP" },
+	};
+	struct fake_answer answers[2] = { { .request = "GET " } };
+	struct fake_daemon daemon;
+	struct client *client;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error error = { 0 };
+
+		answers[0].body = cases[i].answer;
+		fake_daemon_start(&daemon, answers);
+		client = client_open(daemon.path);
+		if (client_status(client, NULL, &error) != cases[i].code ||
+		    !strstr(error.text, cases[i].sentence))
+			fail_msg("%s\ngave %d: %s", cases[i].answer, error.code, error.text);
+		client_close(client);
+		free(fake_daemon_stop(&daemon));
+	}
+}
+
+/* Headers without an end are not collected for ever. */
+static void test_large_head(void **state)
+{
+	struct buf text = { 0 };
+	struct fake_answer answers[2] = { { .request = "GET " } };
+	struct fake_daemon daemon;
+	struct client *client;
+
+	(void)state;
+	buf_append_text(&text, "HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < 10000; i++)
+		buf_append_text(&text, "X-Filler: 0123456789\r\n");
+	answers[0].body = buf_text(&text);
+	fake_daemon_start(&daemon, answers);
+	client = client_open(daemon.path);
+	assert_int_equal(client_status(client, NULL, NULL), -EPROTO);
+	client_close(client);
+	free(fake_daemon_stop(&daemon));
+	buf_fini(&text);
+}
+
+/* Nobody answers: the backlog takes the connection, and the deadline ends the wait. */
+static void test_deadline(void **state)
+{
+	struct fake_daemon daemon;
+	struct error error = { 0 };
+	struct client *client;
+
+	(void)state;
+	fake_daemon_listen(&daemon);
+	client = client_open(daemon.path);
+	assert_int_equal(client_events(client, NULL, NULL, NULL, NULL, NULL, 50, &error),
+			 -ETIMEDOUT);
+	assert_non_null(strstr(error.text, "50 ms"));
+	client_close(client);
+	fake_daemon_close(&daemon);
+}
+
 static int count_ready(void *context)
 {
 	(*(int *)context) += 100;
@@ -187,9 +267,9 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_daemon),
-		cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_daemon),  cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_broken_answers),
+		cmocka_unit_test(test_large_head), cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_events),
 	};
 
