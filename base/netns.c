@@ -66,7 +66,7 @@ int netns_open_name(const char *name, struct error *error)
 	if (result)
 		return result;
 	name_path(name, path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return error_set(error, ENOENT, NULL, "there is no network namespace \"%s\"", name);
 	if (fd < 0)
