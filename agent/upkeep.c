@@ -13,6 +13,7 @@
 #include "base/log.h"
 
 #define SWEEP_TICKS 5
+#define SWEEP_SOON_FLOWS 4096 /* with so many connections the table is swept each second */
 #define AUDIT_TICKS 2
 #define DEVICE_TICKS 10
 
@@ -31,6 +32,20 @@ int reconcile_sweep(struct reconcile *reconcile)
 	slots_swept(&reconcile->port_slots);
 	slots_swept(&reconcile->vpc_slots);
 	return 0;
+}
+
+/* Connections that are charged to some VPC now, as the pipeline counts them. */
+static uint64_t flows_now(const struct reconcile *reconcile)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t slot = 0; slot < reconcile->vpc_slots.next; slot++) {
+		struct vpc_stats *stats = datapath_vpc_stats(reconcile->options.datapath, slot);
+
+		if (stats)
+			sum += __atomic_load_n(&stats->flows, __ATOMIC_RELAXED);
+	}
+	return sum;
 }
 
 size_t reconcile_audit(struct reconcile *reconcile)
@@ -53,7 +68,8 @@ static void reconcile_tick(void *context)
 		malloc_trim(0);
 	}
 	tables_retry(reconcile->tables);
-	if (reconcile->ticks % SWEEP_TICKS == 0)
+	/* Many short connections: a port would come to its limit by those that are over. */
+	if (reconcile->ticks % SWEEP_TICKS == 0 || flows_now(reconcile) >= SWEEP_SOON_FLOWS)
 		reconcile_sweep(reconcile);
 	if (reconcile->ticks % AUDIT_TICKS == 0)
 		reconcile_audit(reconcile);

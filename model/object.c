@@ -33,7 +33,7 @@ static const struct {
 };
 
 /* Seconds, in the order of enum flow_timeout. */
-static const uint32_t timeout_defaults[FLOW_TIMEOUTS] = { 30, 432000, 120, 10, 30, 180, 30, 600 };
+static const uint32_t timeout_defaults[FLOW_TIMEOUTS] = { 30, 432000, 120, 3, 30, 180, 30, 600 };
 
 const char *object_kind_plural(enum object_kind kind)
 {

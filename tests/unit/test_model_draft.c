@@ -35,9 +35,9 @@ static void test_apply(void **state)
 		"'route_tables':{'private':{'routes':[{'to':'11.0.0.0/8','via':'blackhole'}]}},"
 		"'ports':{'web1':{'subnet':'web','security_groups':[]}}}}}",
 		"~ vpc blue: mtu 1500 → 9000, timeouts {\"tcp_opening\":30,\"tcp_established\":432000,"
-		"\"tcp_closing\":120,\"tcp_closed\":10,\"udp_unreplied\":30,\"udp_replied\":180,"
+		"\"tcp_closing\":120,\"tcp_closed\":3,\"udp_unreplied\":30,\"udp_replied\":180,"
 		"\"icmp\":30,\"other\":600} → {\"tcp_opening\":30,\"tcp_established\":432000,"
-		"\"tcp_closing\":120,\"tcp_closed\":10,\"udp_unreplied\":30,\"udp_replied\":180,"
+		"\"tcp_closing\":120,\"tcp_closed\":3,\"udp_unreplied\":30,\"udp_replied\":180,"
 		"\"icmp\":5,\"other\":600}\n"
 		"+ route table blue/private\n~ subnet blue/web: route_table main → private\n"
 		"~ port blue/web1: security_groups default → none\n"
