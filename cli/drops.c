@@ -2,8 +2,8 @@
 /*
  * weft drops: packets that were dropped, and why. weft events: the stream behind --follow.
  *
- * The daemon keeps the last sampled drops; --follow shows them first, then what happens from
- * there on. Of a flood only a sample makes an event; how many did not is said with the next one.
+ * The daemon keeps the last sampled drops; --follow shows those that happen from now on. Of a flood
+ * only a sample makes an event; how many did not is said with the next one.
  *
  * Neighbours: trace.c (the same verdicts of a packet that is imagined), packet.c.
  */
@@ -16,7 +16,7 @@
 #include "client/client.h"
 
 static const struct option drops_options[] = {
-	FLAG_OPTION("follow", 'f', "go on with every drop that happens", NULL),
+	FLAG_OPTION("follow", 'f', "instead of the last ones, those that happen from now on", NULL),
 	NAME_OPTION("port", "VPC/PORT", "only of this port", COMPLETE_PORT),
 	{ 0 },
 };
@@ -136,31 +136,33 @@ static int finish_stream(struct invocation *invocation, int code, const struct e
 	return code == -EPIPE ? EXIT_DONE : report_question(invocation, error);
 }
 
+static int follow(struct invocation *invocation)
+{
+	struct error error = { 0 };
+	int code = client_events(invocation_client(invocation), "drop",
+				 invocation_text(invocation, "port"), NULL, follow_drop, invocation,
+				 0, &error);
+
+	return finish_stream(invocation, code, &error);
+}
+
 static int run_drops(struct invocation *invocation)
 {
-	const char *port = invocation_text(invocation, "port");
-	struct client *client = invocation_client(invocation);
 	struct error error = { 0 };
-	int status = EXIT_DONE, code;
-	json_t *document, *drop;
-	size_t index;
+	int status = EXIT_DONE;
+	json_t *document;
 
-	if (client_drops(client, port, &document, &error) < 0)
+	if (invocation_flag(invocation, "follow"))
+		return follow(invocation);
+	if (client_drops(invocation_client(invocation), invocation_text(invocation, "port"),
+			 &document, &error) < 0)
 		return report_question(invocation, &error);
-	if (!invocation_flag(invocation, "follow")) {
-		if (invocation->json)
-			status = report_json(invocation, json_object_get(document, "drops"));
-		else
-			print_table(invocation, json_object_get(document, "drops"));
-		json_decref(document);
-		return status;
-	}
-	json_array_foreach(json_object_get(document, "drops"), index, drop) {
-		follow_drop(invocation, "drop", drop);
-	}
+	if (invocation->json)
+		status = report_json(invocation, json_object_get(document, "drops"));
+	else
+		print_table(invocation, json_object_get(document, "drops"));
 	json_decref(document);
-	code = client_events(client, "drop", port, NULL, follow_drop, invocation, 0, &error);
-	return finish_stream(invocation, code, &error);
+	return status;
 }
 
 /* "port    blue/web1 waiting: there is no network namespace web1" */
@@ -216,7 +218,7 @@ static const struct command drops_commands[] = {
 	{
 		.arguments = "",
 		.summary = "packets that were dropped: when, where, which, why, and what decided",
-		.text = "The last drops that were sampled. With --follow --json each drop is a line.",
+		.text = "Of a flood of drops only a sample is shown. With --follow --json each is a line.",
 		.options = drops_options,
 		.run = run_drops,
 	},
