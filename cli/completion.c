@@ -2,8 +2,8 @@
 /*
  * weft completion: what bash and zsh need to complete a command line.
  *
- * The table of commands is written out as two shell functions: one tells what kind of word may stand
- * behind an option, one what an argument of a command is. Names of objects are asked from the
+ * The table of commands is written out as two shell functions: one tells what kind of word may
+ * stand behind an option, one what an argument of a command is. Names of objects are asked from the
  * daemon when they are needed, by `weft --quiet NOUN list`. What follows is the same for both
  * shells but for how a reply is given.
  *

@@ -51,7 +51,7 @@ static bool all_zero(const json_t *counters)
 	return true;
 }
 
-/* One part of the answer; @separate: an empty line is wanted in front. Return: whether it was printed. */
+/* One part of the answer; @separate: with an empty line in front. Return: whether it was printed. */
 static bool print_part(struct invocation *invocation, const json_t *part, const char *title,
 		       const struct counter_column *columns, bool skip_zero, bool separate)
 {

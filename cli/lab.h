@@ -2,8 +2,8 @@
 /*
  * A lab: a cloud on one machine, for trying things.
  *
- * Each host of a lab is a network namespace with a weftd of its own; each workload is a namespace too.
- * Everything about a lab is below LAB_DIRECTORY/NAME:
+ * Each host of a lab is a network namespace with a weftd of its own; each workload is a namespace
+ * too. Everything about a lab is below LAB_DIRECTORY/NAME:
  *
  *	lab.json          the registry: hosts, nodes, namespaces; written before they are made,
  *	                  so that `lab down` finds them whatever happened
@@ -11,12 +11,12 @@
  *	HOST/weftd.log    what it said
  *	HOST/state/       its store
  *
- * Names: the namespace of host h1 of lab shop is "weft-shop-h1", its daemon's instance is "lab-shop-h1";
- * the namespace of workload blue/web1 is "shop-blue-web1", and where `attach` names a namespace (two
- * ports of one workload) "web" becomes "shop-web".
+ * Names: the namespace of host h1 of lab shop is "weft-shop-h1", its daemon's instance is
+ * "lab-shop-h1"; the namespace of workload blue/web1 is "shop-blue-web1", and where `attach` names
+ * a namespace (two ports of one workload) "web" becomes "shop-web".
  *
- * Neighbours: lab.c (commands) → lab_up.c (making and taking down) → lab_file.c (what the file says),
- * lab_host.c (daemons), lab_registry.c (lab.json), lab_exec.c.
+ * Neighbours: lab.c (commands) → lab_up.c (making and taking down) → lab_file.c (what the file
+ * says), lab_host.c (daemons), lab_registry.c (lab.json), lab_exec.c.
  */
 #ifndef WEFT_CLI_LAB_H
 #define WEFT_CLI_LAB_H
@@ -125,7 +125,7 @@ int lab_host_remove_datapath(const struct lab *lab, const char *host, struct err
 /** lab_program - path of weft or weftd that belongs to this one; owned by the caller */
 char *lab_program(const char *name);
 
-/* lab_up.c, lab_wait.c, lab_processes.c --------------------------------------------------------- */
+/* lab_up.c, lab_wait.c, lab_processes.c ------------------------------------------------------ */
 
 /** lab_up - the command: bring a lab up, or leave nothing; Return: an exit status */
 int lab_up(struct invocation *invocation);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The daemons of a lab: started inside the namespace of their host, found again by pid and start time.
+ * The daemons of a lab: started inside the namespace of their host, found again by pid and start
+ * time.
  *
  * A pid alone may by now be another process's; with the time the process was started it is not.
  * Waiting is done on a descriptor of the process (pidfd), so that a daemon that dies is noticed

@@ -2,9 +2,9 @@
 /*
  * The processes that live in a lab's namespaces.
  *
- * A namespace lives as long as somebody is in it: a server that was left running by `lab exec` would
- * keep the lab's devices. Whoever is inside a namespace that the lab made is a part of the lab
- * and ends with it: asked first (SIGTERM), then made to (SIGKILL).
+ * A namespace lives as long as somebody is in it: a server that was left running by `lab exec`
+ * would keep the lab's devices. Whoever is inside a namespace that the lab made is a part of the
+ * lab and ends with it: asked first (SIGTERM), then made to (SIGKILL).
  *
  * Neighbours: lab_up.c.
  */

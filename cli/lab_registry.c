@@ -2,8 +2,9 @@
 /*
  * The registry of labs: a directory each, with lab.json in it.
  *
- * The directory itself is the lock: making it claims the name, flock(2) on it keeps two commands from
- * changing one lab, and when it is gone so is the lock. Nothing has to be cleaned up after a crash.
+ * The directory itself is the lock: making it claims the name, flock(2) on it keeps two commands
+ * from changing one lab, and when it is gone so is the lock. Nothing has to be cleaned up after a
+ * crash.
  *
  * Neighbours: lab.h.
  */

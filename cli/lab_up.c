@@ -2,8 +2,8 @@
 /*
  * Bringing a lab up, and taking it down.
  *
- * Up: the plan is written to the registry first, then namespaces, daemons and the intent are made in
- * that order, and the ports are waited for. The work is done by a child; if that fails or is
+ * Up: the plan is written to the registry first, then namespaces, daemons and the intent are made
+ * in that order, and the ports are waited for. The work is done by a child; if that fails or is
  * interrupted, the parent takes down what the registry lists. Down is the reverse, goes on after a
  * failure, and may be repeated: what is not there is no failure.
  *
@@ -64,8 +64,8 @@ static int make_namespace(const char *name, struct error *error)
 }
 
 /*
- * Mark every namespace as this lab's before the first one is made: names that are somebody else's are
- * refused here, and after an interruption what is marked may be taken down.
+ * Mark every namespace as this lab's before the first one is made: names that are somebody else's
+ * are refused here, and after an interruption what is marked may be taken down.
  */
 static int claim_namespaces(struct lab *lab, const char *kind, struct error *error)
 {

@@ -2,8 +2,8 @@
 /*
  * Waiting until all ports of a lab are plugged in.
  *
- * The stream of port events is opened first and the ports are asked for only once it is accepted, so
- * that no change falls between the two. What is still missing at the deadline is named.
+ * The stream of port events is opened first and the ports are asked for only once it is accepted,
+ * so that no change falls between the two. What is still missing at the deadline is named.
  *
  * Neighbours: lab_up.c; client/events.c.
  */

@@ -2,7 +2,8 @@
 /*
  * weft, the command: main() alone, so that tests can link everything else.
  *
- * Neighbours: run.c (one run from a command line to an exit status), nouns.c (the table of all of it).
+ * Neighbours: run.c (one run from a command line to an exit status), nouns.c (the table of all of
+ * it).
  */
 #include <locale.h>
 #include <signal.h>

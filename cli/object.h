@@ -2,8 +2,9 @@
 /*
  * What all kinds of objects have in common: add, set, show, list, remove.
  *
- * A noun that is an object has a table of columns for its list and little else of its own. Names are
- * as users write them, "blue" and "blue/web1"; struct object_name holds them in the form of calls.
+ * A noun that is an object has a table of columns for its list and little else of its own. Names
+ * are as users write them, "blue" and "blue/web1"; struct object_name holds them in the form of
+ * calls.
  *
  * Neighbours: vpc.c subnet.c port.c table.c group.c acl.c; client/client.h.
  */

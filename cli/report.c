@@ -54,8 +54,8 @@ int report_failure(struct invocation *invocation, const struct error *error)
 }
 
 /*
- * What of the path lies inside the object: behind "vpcs.blue.ports.web1" or, where the third step is
- * no collection, behind "vpcs.blue".
+ * What of the path lies inside the object: behind "vpcs.blue.ports.web1" or, where the third step
+ * is no collection, behind "vpcs.blue".
  */
 static const char *key_of(const char *path)
 {

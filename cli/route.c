@@ -50,7 +50,7 @@ static bool same_prefix(const char *a, const char *b)
 	return ip_prefix_equal(&first, &second);
 }
 
-/* The routes of @table but the one to @to, which *found is set to (borrowed; NULL if there is none). */
+/* The routes of @table but the one to @to; *found is that one, borrowed, NULL if there is none. */
 static json_t *without_route(const json_t *table, const char *to, const json_t **found)
 {
 	json_t *routes = json_array(), *route;

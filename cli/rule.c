@@ -2,8 +2,8 @@
 /*
  * weft rule: what security groups let in and out.
  *
- * A rule is an element of its group's list. It is named by its place in that list, counted from 1, as
- * traces and drops name it, or by repeating it.
+ * A rule is an element of its group's list. It is named by its place in that list, counted from 1,
+ * as traces and drops name it, or by repeating it.
  *
  * Neighbours: group.c, acl.c (whose rules are written the same way).
  */

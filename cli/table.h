@@ -3,8 +3,8 @@
  * Aligned columns.
  *
  * Rows are collected, then printed with every column as wide as its widest cell; the last one is
- * not padded. Width counts characters of UTF-8, not bytes. An empty cell is shown as "-", a blank one as
- * nothing.
+ * not padded. Width counts characters of UTF-8, not bytes. An empty cell is shown as "-", a blank
+ * one as nothing.
  */
 #ifndef WEFT_CLI_TABLE_H
 #define WEFT_CLI_TABLE_H

@@ -2,8 +2,8 @@
 /*
  * weft trace: what would become of a packet.
  *
- * The packet is described by options and built by the daemon, which runs it through the pipeline on the
- * live tables. One line a stage, the verdict at the end; status 4 says it was dropped.
+ * The packet is described by options and built by the daemon, which runs it through the pipeline on
+ * the live tables. One line a stage, the verdict at the end; status 4 says it was dropped.
  *
  * Neighbours: drops.c, which shows the same verdicts of packets that were.
  */

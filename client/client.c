@@ -2,8 +2,8 @@
 /*
  * Calls to weftd: the typed calls, and the daemon's refusals as errors.
  *
- * Each call is a method, a target and perhaps a JSON body; exchange() does the rest alike for all of
- * them. Code names of the interface are turned into errnos by one table.
+ * Each call is a method, a target and perhaps a JSON body; exchange() does the rest alike for all
+ * of them. Code names of the interface are turned into errnos by one table.
  *
  * Neighbours: http.c (bytes), events.c (the stream of events).
  */

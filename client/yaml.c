@@ -19,7 +19,7 @@
 
 #include "base/alloc.h"
 
-/* However it is escaped, a key of this size stays below the 1024 that YAML allows to stand in a line. */
+/* However it is escaped, a key of this size stays below the 1024 that YAML allows in a line. */
 #define YAML_KEY_SIZE_MAX 320
 #define YAML_PATH_SIZE_MAX 4096
 

@@ -28,8 +28,9 @@ static bool is_reserved(const char *text)
 }
 
 /*
- * Whether a reader might take the text for a number. Two dots or a slash make an address or a prefix;
- * with colons it is one only to YAML 1.1 (190:20:30), and not with a leading zero, as most MACs have.
+ * Whether a reader might take the text for a number. Two dots or a slash make an address or a
+ * prefix; with colons it is one only to YAML 1.1 (190:20:30), and not with a leading zero, as most
+ * MACs have.
  */
 static bool looks_like_number(const char *text)
 {
@@ -209,7 +210,7 @@ static void emit_indent(struct buf *out, int indent)
 	buf_printf(out, "%*s", indent, "");
 }
 
-/* The entries of a map or list as lines; the first one's indent is already there with @continued. */
+/* The entries of a map or list as lines; with @continued the first one's indent is there. */
 static void emit_block(struct buf *out, const json_t *value, int block_levels, int indent,
 		       bool continued)
 {
