@@ -387,6 +387,29 @@ class Weft:
         return answer
 
 
+class Lines:
+    """What a running process prints, line by line, without ever waiting for longer than asked."""
+
+    def __init__(self, stream):
+        self.descriptor, self.rest = stream.fileno(), b""
+
+    def find(self, text, seconds=SECONDS):
+        """The next line that holds the text; None when it does not come."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while b"\n" in self.rest:
+                line, self.rest = self.rest.split(b"\n", 1)
+                if text in line.decode("utf-8", "replace"):
+                    return line.decode("utf-8", "replace")
+            left = max(deadline - time.monotonic(), 0)
+            if not select.select([self.descriptor], [], [], left)[0]:
+                return None
+            more = os.read(self.descriptor, 65536)
+            if not more:
+                return None
+            self.rest += more
+
+
 # ---- connections ---------------------------------------------------------------------------------
 
 

@@ -8,10 +8,9 @@ the guide would type them.
 import contextlib
 import json
 import os
-import select
 import subprocess
 
-from harness import BUILD, ROOT, WEFT, check, equal, main, run, statement, wait_for
+from harness import BUILD, ROOT, WEFT, Lines, check, equal, main, run, statement, wait_for
 
 SERVER = """
 import socket
@@ -148,31 +147,19 @@ def l2_broadcast(_weft):
         for name in names:
             watch[name] = cloud.start(
                 name, "tcpdump", "-lnU", "-i", "eth0", "--immediate-mode", "arp", "or", "ether",
-                "proto", "0x88b5", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                "proto", "0x88b5", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for name in names:
-            wait_for(lambda one=name: "listening" in watch[one].stderr.readline(),
-                     f"tcpdump {name}")
+            check(Lines(watch[name].stderr).find("listening"), f"tcpdump at {name}")
         done = cloud.run("office/n1", "arping", "-c1", "-w3", "-I", "eth0", "10.0.1.14")
         check("1 response" in done.stdout or "reply from" in done.stdout, f"arping: {done.stdout}")
         for name in names:
-            line = read_line(watch[name], "who-has 10.0.1.14")
-            check(line, f"{name} did not see the broadcast")
+            check(Lines(watch[name].stdout).find("who-has 10.0.1.14"),
+                  f"{name} did not see the broadcast")
         for name in ("10.0.1.12", "10.0.1.13", "10.0.1.14"):
             check(cloud.ping("office/n1", name), f"ping {name}")
         cloud.run("office/n1", "ip", "neigh", "flush", "dev", "eth0")
         check(cloud.run("office/n1", "ping", "-n", "-b", "-c1", "-W1", "10.0.1.255").returncode
               in (0, 1), "a broadcast ping can be sent")
-
-
-def read_line(process, text, seconds=5):
-    """The line with this text; None when it does not come."""
-    while select.select([process.stdout], [], [], seconds)[0]:
-        line = process.stdout.readline()
-        if not line:
-            return None
-        if text in line:
-            return line
-    return None
 
 
 @statement("dual-stack: both families pass the same rules")
@@ -193,11 +180,11 @@ def dual_stack(_weft):
 @statement("tap-port: a program behind a tap answers ping")
 def tap_port(_weft):
     with lab("tap-port") as cloud:
-        program = cloud.start("h1", BUILD / "tap-echo", "tapvm", stdout=subprocess.PIPE,
-                              text=True)
-        check(read_line(program, "holds tapvm"), "the program holds the tap")
+        program = cloud.start("h1", BUILD / "tap-echo", "tapvm", stdout=subprocess.PIPE)
+        lines = Lines(program.stdout)
+        check(lines.find("holds tapvm"), "the program holds the tap")
         wait_for(lambda: cloud.ping("lan/client", "10.0.1.20"), "the tap answers")
-        check(read_line(program, "reply 1"), "the program saw the request")
+        check(lines.find("reply 1"), "the program saw the request")
 
 
 @statement("a lab's daemon may be killed, stopped, started and restarted by its commands")

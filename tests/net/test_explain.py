@@ -9,10 +9,10 @@ For each way a packet can end, the packet is sent for real and asked of `weft tr
 that the kernel counts, the drop event and the trace must be one and the same.
 """
 import json
-import select
 import subprocess
 
-from harness import SOCKET, WEFT, Netns, UnixConnection, check, equal, main, statement, wait_for
+from harness import (SOCKET, WEFT, Lines, Netns, UnixConnection, check, equal, main, statement,
+                     wait_for)
 from packets import (ARP, BROADCAST, ICMP, IPV4, IPV6, SYN, TCP, UDP, arp, arp_request, ethernet,
                      icmp_echo, ipv4, ipv6, tcp, udp)
 
@@ -158,16 +158,15 @@ def event_fields(weft, explain):
 @statement("drops --follow shows a live drop")
 def follow(weft, explain):
     with subprocess.Popen([WEFT, "drops", "--follow", "--port", "blue/web1"],
-                          stdout=subprocess.PIPE, text=True) as process:
-        def line():
+                          stdout=subprocess.PIPE) as process:
+        lines = Lines(process.stdout)
+
+        def line():  # until it follows, drops go by unseen
             explain.wire.send(explain.frames()["blackhole"])
-            return select.select([process.stdout], [], [], 0.1)[0]
-        wait_for(line, "a line of output")
-        seen = ""
-        while "172.16.0.1" not in seen and select.select([process.stdout], [], [], 5)[0]:
-            seen += process.stdout.readline()
+            return lines.find("172.16.0.1", 0.1)
+        seen = wait_for(line, "a line with the drop")
         process.kill()
-    check("172.16.0.1" in seen, f"printed: {seen}")
+    check("blackhole" in seen, f"printed: {seen}")
 
 
 @statement("trace writes nothing: no flow, no counter, no packet")
