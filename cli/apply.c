@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cli/lab.h"
 #include "cli/nouns.h"
 #include "client/client.h"
 
@@ -128,6 +129,8 @@ static int run_apply(struct invocation *invocation)
 	status = apply_read_file(invocation, path, &document);
 	if (status)
 		return status;
+	/* A lab's file may be applied to the lab again, though it does not say what the lab made. */
+	lab_attach_by_socket(document.tree, invocation->socket);
 	show_progress(invocation, document.tree, true);
 	code = client_apply(invocation_client(invocation), document.tree, dry_run,
 			    invocation_flag(invocation, "prune"), &applied, &error);

@@ -103,6 +103,16 @@ int lab_plan(struct yaml_document *document, const char *file, json_t **registry
 int lab_plan_name(const json_t *tree, const char *file, char name[LAB_NAME_SIZE],
 		  struct error *error);
 
+/**
+ * lab_attach - say of each port where its workload is in a lab that is up
+ * @tree: what is to be applied: of ports without attach, and where attach names a namespace as
+ *	the lab's file does, the names are filled in; all else is left as it is
+ */
+void lab_attach(json_t *tree, const json_t *registry);
+
+/** lab_attach_by_socket - the same if @socket_path is that of a lab's host */
+void lab_attach_by_socket(json_t *tree, const char *socket_path);
+
 /* lab_host.c ---------------------------------------------------------------------------------- */
 
 /** lab_host_start - start the daemon of a host and wait until it answers; -EALREADY if it runs */

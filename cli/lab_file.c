@@ -243,3 +243,74 @@ int lab_plan(struct yaml_document *document, const char *file, json_t **registry
 	map_fini(&plan.namespaces, free);
 	return code;
 }
+
+/* Whether some node of the lab is in the namespace. */
+static bool is_namespace_of(const json_t *registry, const char *namespace)
+{
+	const char *node, *name;
+	json_t *entry;
+
+	json_object_foreach(json_object_get(registry, "nodes"), node, entry) {
+		name = json_string_value(json_object_get(entry, "namespace"));
+		if (name && strcmp(name, namespace) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void attach_port(const json_t *registry, const char *node, json_t *port)
+{
+	json_t *attach = json_object_get(port, "attach");
+	const char *given = json_string_value(json_object_get(attach, "netns")), *namespace;
+	char *inside;
+
+	namespace = json_string_value(json_object_get(
+		json_object_get(json_object_get(registry, "nodes"), node), "namespace"));
+	if (given) {
+		inside = xasprintf("%s-%s", json_string_value(json_object_get(registry, "name")),
+				   given);
+		if (is_namespace_of(registry, inside))
+			json_object_set_new(attach, "netns", json_string(inside));
+		free(inside);
+	} else if (namespace && !json_object_get(attach, "pid") &&
+		   !json_object_get(attach, "tap") && !json_object_get(attach, "tun") &&
+		   (!attach || json_is_object(attach))) {
+		if (!attach)
+			json_object_set_new(port, "attach", json_object());
+		json_object_set_new(json_object_get(port, "attach"), "netns",
+				    json_string(namespace));
+	}
+}
+
+void lab_attach(json_t *tree, const json_t *registry)
+{
+	const char *vpc_name, *port_name;
+	json_t *vpc, *port;
+	char *node;
+
+	json_object_foreach(json_object_get(tree, "vpcs"), vpc_name, vpc) {
+		json_object_foreach(json_object_get(vpc, "ports"), port_name, port) {
+			node = xasprintf("%s/%s", vpc_name, port_name);
+			if (json_is_object(port))
+				attach_port(registry, node, port);
+			free(node);
+		}
+	}
+}
+
+void lab_attach_by_socket(json_t *tree, const char *socket_path)
+{
+	static const char above[] = LAB_DIRECTORY "/";
+	const char *name = socket_path + sizeof(above) - 1;
+	struct lab lab;
+	char *text;
+
+	if (strncmp(socket_path, above, sizeof(above) - 1) != 0 || !json_is_object(tree))
+		return;
+	text = xstrndup(name, strcspn(name, "/"));
+	if (lab_open(&lab, text, false, NULL) == 0) {
+		lab_attach(tree, lab.registry);
+		lab_close(&lab);
+	}
+	free(text);
+}

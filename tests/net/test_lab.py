@@ -108,6 +108,19 @@ def on_host(_weft):
     equal(status["host"]["name"], "h1", "host")
 
 
+@statement("the lab's file applied again changes what changed in it, and unplugs nothing")
+def applied_again(_weft):
+    def apply(text):
+        return run(WEFT, "--lab", "shop", "apply", "-", data=text, accept=[0]).stdout.splitlines()
+    equal(apply(SHOP), ["nothing to change"], "the file as it is")
+    changed = apply(SHOP.replace("address: 10.0.1.11", "address: 10.0.1.11, mtu: 1400"))
+    equal(len(changed), 2, f"lines of {changed}")
+    check(changed[0].startswith("~ port blue/web1: mtu"), changed[0])
+    check(ping("blue/web1", "10.0.2.20"), "web1 to db1")
+    exported = run(WEFT, "--lab", "shop", "export", accept=[0]).stdout
+    equal(apply(exported), ["nothing to change"], "what was exported")
+
+
 @statement("stop, start, kill and restart act on the daemon alone; packets go on")
 def faults(_weft):
     for words, running in ((("kill",), False), (("start",), True), (("restart",), True),

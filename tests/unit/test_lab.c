@@ -150,6 +150,45 @@ static void test_refusals(void **state)
 	}
 }
 
+static void expect_attach(const char *port, const char *expected)
+{
+	json_t *registry = json_loads("{\"name\":\"shop\",\"nodes\":{\"b/p\":{\"namespace\":"
+				      "\"shop-b-p\"},\"b/q\":{\"namespace\":\"shop-fw\"},"
+				      "\"b/t\":{\"namespace\":null}}}",
+				      0, NULL);
+	char *text = xasprintf("{\"vpcs\":{\"b\":{\"ports\":%s}}}", port), *got;
+	json_t *tree = json_loads(text, 0, NULL);
+
+	assert_non_null(tree);
+	lab_attach(tree, registry);
+	got = json_dumps(json_object_get(json_object_get(json_object_get(tree, "vpcs"), "b"),
+					 "ports"),
+			 JSON_COMPACT);
+	assert_string_equal(got, expected);
+	free(got);
+	free(text);
+	json_decref(tree);
+	json_decref(registry);
+}
+
+/* The file of a lab applied again, and what the lab exports: both end in the lab's names. */
+static void test_attach(void **state)
+{
+	(void)state;
+	expect_attach("{\"p\":{}}", "{\"p\":{\"attach\":{\"netns\":\"shop-b-p\"}}}");
+	expect_attach("{\"p\":{\"attach\":{\"configure\":false}}}",
+		      "{\"p\":{\"attach\":{\"configure\":false,\"netns\":\"shop-b-p\"}}}");
+	expect_attach("{\"q\":{\"attach\":{\"netns\":\"fw\"}}}",
+		      "{\"q\":{\"attach\":{\"netns\":\"shop-fw\"}}}");
+	expect_attach("{\"q\":{\"attach\":{\"netns\":\"shop-fw\"}}}",
+		      "{\"q\":{\"attach\":{\"netns\":\"shop-fw\"}}}");
+	expect_attach("{\"p\":{\"attach\":{\"netns\":\"mine\"}}}",
+		      "{\"p\":{\"attach\":{\"netns\":\"mine\"}}}");
+	expect_attach("{\"p\":{\"attach\":{\"tap\":\"t\"}}}",
+		      "{\"p\":{\"attach\":{\"tap\":\"t\"}}}");
+	expect_attach("{\"t\":{},\"new\":{},\"odd\":7}", "{\"t\":{},\"new\":{},\"odd\":7}");
+}
+
 static void test_names(void **state)
 {
 	static const char *const bad[] = {
@@ -176,9 +215,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),  cmocka_unit_test(test_collision),
-		cmocka_unit_test(test_hosts), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_plan),   cmocka_unit_test(test_collision),
+		cmocka_unit_test(test_hosts),  cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_attach), cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
