@@ -71,6 +71,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_rules: return true;
 	case TABLE_flows:
 	case TABLE_fragments:
+	case TABLE_ended_flows:
+	case TABLE_ended_cursor:
 	case TABLE_port_stats:
 	case TABLE_vpc_stats:
 	case TABLE_state:

@@ -53,6 +53,40 @@ static __always_inline __u8 tcp_next_state(struct flow *flow, const struct flow 
 	return flow->state;
 }
 
+/* Removes one row of a connection that ended, unless its ports have begun another since. */
+static __always_inline void remove_ended(const struct flow_key *key)
+{
+	struct flow *flow = table_lookup(flows, key);
+
+	if (flow && flow->state == FLOW_CLOSED)
+		flow_remove(key, flow);
+}
+
+/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. */
+static __noinline void flow_ended(const struct flow_key *key, __u32 peer_port_id)
+{
+	struct slot_key slot = { .slot = 0 };
+	struct ended_cursor *cursor = table_lookup(ended_cursor, &slot);
+	struct ended_flow *place, oldest;
+	struct flow_key reverse;
+
+	if (!cursor)
+		return;
+	slot.slot = (__u32)(cursor->next % ENDED_FLOWS);
+	cursor->next += 1;
+	place = table_lookup(ended_flows, &slot);
+	if (!place)
+		return;
+	oldest = *place;
+	place->key = *key;
+	place->peer_port_id = peer_port_id;
+	if (!oldest.key.port_id)
+		return;
+	remove_ended(&oldest.key);
+	flow_key_reverse(&oldest.key, oldest.peer_port_id, &reverse);
+	remove_ended(&reverse);
+}
+
 /*
  * A TCP segment of a known connection that may change its state. VERDICT_DELIVERED: followed, forward
  * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
@@ -91,6 +125,8 @@ int flow_follow(struct frame *f, struct packet *p)
 			peer->state = state;
 			peer->timeout = flow->timeout;
 		}
+		if (state == FLOW_CLOSED)
+			flow_ended(&p->key, flow->peer_port_id);
 	}
 	return VERDICT_DELIVERED;
 }

@@ -21,8 +21,9 @@
  *   CLOSING      TCP: a FIN of the other side: CLOSED.
  *   CLOSED       TCP: a SYN begins a new connection, judged by the rules. RST leads here from anywhere.
  * A row is alive while one of the pair was seen within the timeout of the state. Rows that are not are
- * removed by the sweep (target/bpf/sweep.bpf.c), never by somebody else's packets: a full table refuses
- * new connections and keeps the old.
+ * removed by the sweep (target/bpf/sweep.bpf.c), and rows of CLOSED connections when many others have
+ * closed since (flow_ended). A live row is never removed for another's sake: a full table refuses new
+ * connections and keeps the old.
  *
  * The port that began a connection pays for the pair (flow_write): up to its guarantee it always finds
  * room, beyond that it shares what is left, and never more than its limit or its VPC's.
@@ -69,6 +70,23 @@ static inline void flow_release(const struct flow *flow)
 	shared = table_lookup(state, &zero);
 	if (shared)
 		atomic_add(&shared->shared_flows, -1);
+}
+
+/*
+ * Removes a row and gives back what it was charged for. The row's memory may be another connection's as
+ * soon as it is removed, so what is needed of it is copied before. 1: it was removed, and by this call.
+ */
+static inline int flow_remove(const struct flow_key *key, const struct flow *flow)
+{
+	struct flow charged = {};
+
+	charged.flags = flow->flags;
+	charged.charged_slot = flow->charged_slot;
+	charged.vpc_slot = flow->vpc_slot;
+	if (table_remove(flows, key))
+		return 0;
+	flow_release(&charged);
+	return 1;
 }
 
 static inline int ethernet_equal(const __u8 *a, const __u8 *b)

@@ -27,10 +27,7 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct flow *f
 		context->kept += 1;
 		return 0;
 	}
-	if (!table_remove(flows, &copy)) {
-		flow_release(flow);
-		context->removed += 1;
-	}
+	context->removed += (__u64)flow_remove(&copy, flow);
 	return 0;
 }
 
