@@ -33,8 +33,8 @@ static inline __be16 checksum_replace(__be16 checksum, __be16 from, __be16 to)
 }
 
 /* The pseudo header of ICMPv6 (RFC 8200, 8.1): addresses, length, protocol. */
-static inline __u32 checksum_pseudo6(const struct address *source, const struct address *destination,
-				     __u32 length, __u8 protocol)
+static inline __u32 checksum_pseudo6(const struct address *source,
+				     const struct address *destination, __u32 length, __u8 protocol)
 {
 	__u32 sum = checksum_add(0, source, sizeof(*source));
 

@@ -19,7 +19,7 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 		p->flags |= PACKET_DESTINATION_OWN;
 		return 1;
 	}
-	return (port->flags & PORT_EXTRA_ADDRESSES) && 
+	return (port->flags & PORT_EXTRA_ADDRESSES) &&
 	       port_allows(p->out_port_id, &p->key.destination);
 }
 

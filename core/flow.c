@@ -25,8 +25,8 @@ static __always_inline __u32 timeout_of(__u8 protocol, __u8 state, const struct 
 
 	if (protocol == PROTOCOL_TCP)
 		which = state == FLOW_ESTABLISHED ? TIMEOUT_TCP_ESTABLISHED
-			: state == FLOW_CLOSING	  ? TIMEOUT_TCP_CLOSING
-			: state == FLOW_CLOSED	  ? TIMEOUT_TCP_CLOSED
+			: state == FLOW_CLOSING   ? TIMEOUT_TCP_CLOSING
+			: state == FLOW_CLOSED    ? TIMEOUT_TCP_CLOSED
 						  : TIMEOUT_TCP_OPENING;
 	else if (protocol == PROTOCOL_UDP)
 		which = state == FLOW_NEW ? TIMEOUT_UDP_UNREPLIED : TIMEOUT_UDP_REPLIED;
@@ -180,8 +180,7 @@ int flow_find(struct frame *f, struct packet *p)
 	flow = table_lookup(flows, &p->key);
 	if (flow)
 		p->flags |= PACKET_ROW_THERE;
-	if (flow && flow_alive(&p->key, flow, p->now) &&
-	    !(opens && flow->state == FLOW_CLOSED)) {
+	if (flow && flow_alive(&p->key, flow, p->now) && !(opens && flow->state == FLOW_CLOSED)) {
 		p->flags |= PACKET_FLOW_KNOWN;
 		if (flow->flags & FLOW_ORIGINAL)
 			p->flags |= PACKET_ORIGINAL;
@@ -206,24 +205,21 @@ int flow_find(struct frame *f, struct packet *p)
 
 /* Takes a place for a new connection of the packet's port. VERDICT_NEXT with the flags of the charged
  * row in *flags, or the drop that says whose limit it was. */
-static __always_inline int flow_charge(struct packet *p, __u8 *flags)
+static __always_inline int flow_charge(struct packet *p, const struct vpc *vpc, __u8 *flags)
 {
 	struct slot_key port_slot = { .slot = p->port_slot };
 	struct slot_key vpc_slot = { .slot = p->vpc_slot };
 	struct slot_key zero = { .slot = 0 };
-	struct port_key port_key = { .port_id = p->port_id };
 	struct port_stats *of_port = table_lookup(port_stats, &port_slot);
 	struct vpc_stats *of_vpc = table_lookup(vpc_stats, &vpc_slot);
 	struct datapath_state *shared = table_lookup(state, &zero);
-	struct port *port = table_lookup(ports, &port_key);
-	struct vpc *vpc = table_lookup(vpcs, &vpc_slot);
 	__u64 used;
 
-	if (!of_port || !of_vpc || !shared || !port || !vpc)
+	if (!of_port || !of_vpc || !shared)
 		return VERDICT_INTERNAL;
 	p->object_id = p->port_id;
 	used = atomic_fetch_add64(&of_port->flows, 1);
-	if (used >= port->flow_limit) {
+	if (used >= p->flow_limit) {
 		atomic_add(&of_port->flows, -1);
 		return VERDICT_FLOW_LIMIT_PORT;
 	}
@@ -235,7 +231,7 @@ static __always_inline int flow_charge(struct packet *p, __u8 *flags)
 		return VERDICT_FLOW_LIMIT_VPC;
 	}
 	*flags = FLOW_CHARGED;
-	if (used < port->flow_guarantee && used < shared->flow_guarantee)
+	if (used < p->flow_guarantee && used < shared->flow_guarantee)
 		return VERDICT_NEXT;
 	if (atomic_fetch_add64(&shared->shared_flows, 1) >= shared->shared_limit) {
 		atomic_add(&shared->shared_flows, -1);
@@ -251,7 +247,8 @@ static __always_inline int flow_charge(struct packet *p, __u8 *flags)
  * A row, also in the place of one that is over: what that one was charged for is given back. there: the
  * table had such a row a moment ago.
  */
-static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row, int there)
+static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row,
+					int there)
 {
 	struct flow *old;
 
@@ -361,7 +358,7 @@ int flow_write(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	if (p->flags & PACKET_FLOW_KNOWN)
 		return flow_renew(f, p, vpc);
-	verdict = flow_charge(p, &row.flags);
+	verdict = flow_charge(p, vpc, &row.flags);
 	if (verdict)
 		return verdict;
 	row.flags |= FLOW_ORIGINAL;

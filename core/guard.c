@@ -11,7 +11,7 @@
 #include "core/packet.h"
 
 /* One of the port's own addresses? The link-local one of its MAC is. */
-static __always_inline int source_is_own(struct packet *p, const struct port *port)
+static __always_inline int source_is_own(struct packet *p)
 {
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.source };
 	struct endpoint *endpoint = table_lookup(endpoints, &key);
@@ -21,18 +21,18 @@ static __always_inline int source_is_own(struct packet *p, const struct port *po
 		return 1;
 	if (!address_is_link_local(&p->key.source))
 		return 0;
-	address_link_local(&link_local, port->mac);
+	address_link_local(&link_local, p->port_mac);
 	return address_equal(&link_local, &p->key.source);
 }
 
-static __always_inline int guard_source(struct frame *f, struct packet *p, const struct port *port)
+static __always_inline int guard_source(struct frame *f, struct packet *p)
 {
 	const struct address *source = &p->key.source;
 
 	if (address_is_multicast(source) || address_is_loopback(source) ||
 	    (address_is_ipv4(source) && source->word[3] == 0xffffffff))
 		return VERDICT_BAD_SOURCE;
-	if (source_is_own(p, port)) {
+	if (source_is_own(p)) {
 		p->flags |= PACKET_SOURCE_OWN;
 		note(f, NOTE_GUARD_OWN, 0);
 		return VERDICT_NEXT;
@@ -56,18 +56,11 @@ static __always_inline int guard_source(struct frame *f, struct packet *p, const
 	return VERDICT_SPOOFED_ADDRESS;
 }
 
-/* p: parsed, vpc_id, subnet_flags and port_flags set. The object of a refusal is the port. */
+/* p: parsed, what it is to know of the sender's port is set. The object of a refusal is the port. */
 int guard(struct frame *f, struct packet *p)
 {
-	struct port_key key;
-	struct port *port;
-
 	if (!p)
 		return VERDICT_INTERNAL;
-	key.port_id = p->port_id;
-	port = table_lookup(ports, &key);
-	if (!port)
-		return VERDICT_UNKNOWN_PORT;
 	p->object_id = p->port_id;
 	/* VID 0 is a priority mark, not a VLAN (IEEE 802.1Q). */
 	if (p->vlan_count > 1 || (p->vlan & 0xfff))
@@ -76,11 +69,11 @@ int guard(struct frame *f, struct packet *p)
 		if (p->ethernet[6] & 1)
 			return VERDICT_SPOOFED_MAC;
 		if (!(p->subnet_flags & SUBNET_L2) && (p->port_flags & PORT_CHECK_MAC) &&
-		    !mac_equal(p->ethernet + 6, port->mac))
+		    !mac_equal(p->ethernet + 6, p->port_mac))
 			return VERDICT_SPOOFED_MAC;
 	}
 	if (p->flags & PACKET_IP)
-		return guard_source(f, p, port);
+		return guard_source(f, p);
 	if (p->ethertype != be16(ETHERTYPE_ARP) && !(p->subnet_flags & SUBNET_L2))
 		return VERDICT_NOT_IP;
 	return VERDICT_NEXT;

@@ -107,8 +107,7 @@ static __always_inline int too_big4(struct frame *f, struct packet *p, const str
 	ethernet_answer(p, message.ethernet);
 	__builtin_memcpy(message.source, &subnet->gateway[0].word[3], 4);
 	__builtin_memcpy(message.destination, &p->key.source.word[3], 4);
-	message.ip_checksum =
-		(__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
+	message.ip_checksum = (__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
 	if (frame_load(f, 14, quote, sizeof(quote)))
 		return -1;
 	sum = checksum_add(checksum_add(0, &message.type, 8), quote, sizeof(quote));

@@ -52,10 +52,10 @@ enum packet_flags {
 	PACKET_ICMP_ERROR = 1 << 5,     /* inner is set */
 	PACKET_ICMP_REQUEST = 1 << 6,   /* a query that is answered with the same identifier */
 	PACKET_FLOW_KNOWN = 1 << 7,     /* a live row of this direction exists */
-	PACKET_PEER_KNOWN = 1 << 8,     /* the port it goes to has a live row of the other direction */
-	PACKET_ROUTED = 1 << 9,         /* the route table decided, not the destination MAC */
-	PACKET_ORIGINAL = 1 << 10,      /* direction of the first packet of its connection */
-	PACKET_RULES_MOVED = 1 << 11,   /* known connection, but the rules are newer than it */
+	PACKET_PEER_KNOWN = 1 << 8, /* the port it goes to has a live row of the other direction */
+	PACKET_ROUTED = 1 << 9,     /* the route table decided, not the destination MAC */
+	PACKET_ORIGINAL = 1 << 10,  /* direction of the first packet of its connection */
+	PACKET_RULES_MOVED = 1 << 11,     /* known connection, but the rules are newer than it */
 	PACKET_SOURCE_OWN = 1 << 12,      /* the source is an address of the port it came from */
 	PACKET_DESTINATION_OWN = 1 << 13, /* the destination is one of the port it goes to */
 	PACKET_ROW_THERE = 1 << 15,       /* the table has a row of this direction, alive or not */
@@ -72,18 +72,18 @@ struct packet {
 
 	/* what it is; set by parse */
 	struct flow_key key;
-	__u8 ethernet[12];  /* destination and source MAC */
-	__be16 ethertype;   /* behind VLAN tags */
-	__u16 vlan;         /* outermost tag control information, 0: none */
+	__u8 ethernet[12]; /* destination and source MAC */
+	__be16 ethertype;  /* behind VLAN tags */
+	__u16 vlan;        /* outermost tag control information, 0: none */
 	__u16 vlan_count;
 	__u16 l3_offset;
 	__u16 l4_offset;
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 l4_protocol;   /* of this packet; key.protocol is the same */
+	__u8 l4_protocol; /* of this packet; key.protocol is the same */
 	__u16 pad0;
-	__u32 ip_length;    /* IP header and payload, bytes */
+	__u32 ip_length;     /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
 	__u32 fragment_id;
@@ -96,6 +96,10 @@ struct packet {
 	__u32 subnet_flags;
 	__u32 port_flags;
 	__u32 group_set_id;
+	__u32 flow_limit;
+	__u32 flow_guarantee;
+	__u8 port_mac[6];
+	__u16 pad1;
 	__u32 now; /* tick */
 
 	/* what was decided */
@@ -164,7 +168,8 @@ static inline void address_link_local(struct address *a, const __u8 *mac)
 {
 	a->word[0] = be32(0xfe800000);
 	a->word[1] = 0;
-	a->word[2] = be32((__u32)(mac[0] ^ 2) << 24 | (__u32)mac[1] << 16 | (__u32)mac[2] << 8 | 0xff);
+	a->word[2] =
+		be32((__u32)(mac[0] ^ 2) << 24 | (__u32)mac[1] << 16 | (__u32)mac[2] << 8 | 0xff);
 	a->word[3] = be32(0xfe000000 | (__u32)mac[3] << 16 | (__u32)mac[4] << 8 | mac[5]);
 }
 

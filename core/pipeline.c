@@ -28,6 +28,9 @@ static __always_inline int look_up_sender(struct packet *p)
 	p->subnet_id = port->subnet_id;
 	p->port_flags = port->flags;
 	p->group_set_id = port->group_set_id;
+	p->flow_limit = port->flow_limit;
+	p->flow_guarantee = port->flow_guarantee;
+	mac_copy(p->port_mac, port->mac);
 	p->generation = vpc->generation;
 	p->now = clock_tick();
 	subnet_key.subnet_id = port->subnet_id;

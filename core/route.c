@@ -25,7 +25,7 @@ static __always_inline int is_own_gateway(struct packet *p, const struct subnet 
 
 static __always_inline int answer_gateway(struct frame *f, struct packet *p)
 {
-	__u8 echo = p->key.protocol == PROTOCOL_ICMP	 ? 8
+	__u8 echo = p->key.protocol == PROTOCOL_ICMP     ? 8
 		    : p->key.protocol == PROTOCOL_ICMPV6 ? 128
 							 : 0;
 
@@ -128,16 +128,14 @@ int route(struct frame *f, struct packet *p)
 	key.address = p->key.destination;
 	p->object_id = subnet->route_table_id;
 	if (address_is_link_local(&p->key.destination) ||
-	    address_is_unspecified(&p->key.destination) ||
-	    address_is_loopback(&p->key.destination))
+	    address_is_unspecified(&p->key.destination) || address_is_loopback(&p->key.destination))
 		return VERDICT_NO_ROUTE;
 	found = table_lookup(routes, &key);
 	if (!found || found->kind == ROUTE_NONE)
 		return VERDICT_NO_ROUTE;
 	p->object_id = found->route_id;
 	switch (found->kind) {
-	case ROUTE_LOCAL:
-		return route_local(f, p, found);
+	case ROUTE_LOCAL: return route_local(f, p, found);
 	case ROUTE_PORT:
 		p->out_port_id = found->target;
 		note(f, NOTE_ROUTE_PORT, found->route_id);
@@ -146,10 +144,8 @@ int route(struct frame *f, struct packet *p)
 		p->out_port_id = choose_nexthop(p, found->target);
 		note(f, NOTE_ROUTE_GROUP, found->route_id);
 		break;
-	case ROUTE_RESERVED:
-		return VERDICT_RESERVED_DESTINATION;
-	default:
-		return VERDICT_BLACKHOLE;
+	case ROUTE_RESERVED: return VERDICT_RESERVED_DESTINATION;
+	default: return VERDICT_BLACKHOLE;
 	}
 	if (!p->out_port_id)
 		return VERDICT_BLACKHOLE;

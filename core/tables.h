@@ -92,9 +92,9 @@ struct subnet {
 	__u32 vpc_id;
 	__u32 flags; /* enum subnet_flags */
 	__u32 route_table_id;
-	__u32 acl_ingress; /* classifier of what enters the subnet; 0: all passes */
-	__u32 acl_egress;  /* classifier of what leaves the subnet; 0: all passes */
-	__u32 acl_id;      /* the ACL object, named when its final deny decides */
+	__u32 acl_ingress;         /* classifier of what enters the subnet; 0: all passes */
+	__u32 acl_egress;          /* classifier of what leaves the subnet; 0: all passes */
+	__u32 acl_id;              /* the ACL object, named when its final deny decides */
 	struct address network[2]; /* first address of the v4 and of the v6 CIDR */
 	struct address gateway[2]; /* v4, v6; all zero: none */
 	__u8 prefix_length[2];     /* of network[], in the 128-bit space; 0: the family is absent */
@@ -110,10 +110,10 @@ enum vpc_flags {
 };
 
 enum flow_timeout {
-	TIMEOUT_TCP_OPENING = 0,     /* SYN seen, not yet acknowledged from both sides */
+	TIMEOUT_TCP_OPENING = 0, /* SYN seen, not yet acknowledged from both sides */
 	TIMEOUT_TCP_ESTABLISHED = 1,
-	TIMEOUT_TCP_CLOSING = 2,     /* one FIN seen */
-	TIMEOUT_TCP_CLOSED = 3,      /* both FIN or a RST seen */
+	TIMEOUT_TCP_CLOSING = 2, /* one FIN seen */
+	TIMEOUT_TCP_CLOSED = 3,  /* both FIN or a RST seen */
 	TIMEOUT_UDP_UNREPLIED = 4,
 	TIMEOUT_UDP_REPLIED = 5,
 	TIMEOUT_ICMP = 6,
@@ -125,8 +125,8 @@ enum flow_timeout {
 struct vpc {
 	__u32 vpc_id;
 	__u32 generation;
-	__u32 flags;           /* enum vpc_flags */
-	__u32 flow_limit;      /* connections of the whole VPC */
+	__u32 flags;             /* enum vpc_flags */
+	__u32 flow_limit;        /* connections of the whole VPC */
 	__u32 timeout[TIMEOUTS]; /* ticks, by enum flow_timeout */
 };
 
@@ -201,7 +201,7 @@ enum route_kind {
 };
 
 struct route {
-	__u32 kind;     /* enum route_kind */
+	__u32 kind; /* enum route_kind */
 	__u32 target;
 	__u32 route_id; /* the object that the trace and a drop name; a VPC's own local route: the table */
 };
@@ -232,7 +232,7 @@ struct nexthops {
 
 struct rule_set {
 	__u64 summary;
-	__u64 first; /* the word of the lowest bit in summary, kept here to spare a lookup */
+	__u64 first;  /* the word of the lowest bit in summary, kept here to spare a lookup */
 	__u32 row_id; /* of the other words in rule_words */
 	__u32 pad;
 };
@@ -281,7 +281,7 @@ struct policy_key {
 
 /* The security groups of a port, compiled. One write here switches all ports that share the set. */
 struct policy {
-	__u32 egress;    /* classifier ids */
+	__u32 egress; /* classifier ids */
 	__u32 ingress;
 	__u32 object_id; /* named when no rule matches: the group, or with several the first of them */
 	__u32 pad;
@@ -315,11 +315,13 @@ enum flow_state {
 };
 
 enum flow_flags {
-	FLOW_ORIGINAL = 1 << 0,   /* this row is the direction of the first packet */
-	FLOW_UNRESOLVED = 1 << 1, /* the way out is not known yet: the first packet of the reply finds it */
-	FLOW_FIN_SEEN = 1 << 2,   /* TCP: FIN seen in this direction */
-	FLOW_CHARGED = 1 << 3,        /* counted against charged_slot and the VPC; one row of a pair */
-	FLOW_CHARGED_SHARED = 1 << 4, /* and drawn from the part of the table that all ports share */
+	FLOW_ORIGINAL = 1 << 0, /* this row is the direction of the first packet */
+	FLOW_UNRESOLVED =
+		1 << 1, /* the way out is not known yet: the first packet of the reply finds it */
+	FLOW_FIN_SEEN = 1 << 2, /* TCP: FIN seen in this direction */
+	FLOW_CHARGED = 1 << 3,  /* counted against charged_slot and the VPC; one row of a pair */
+	FLOW_CHARGED_SHARED =
+		1 << 4, /* and drawn from the part of the table that all ports share */
 };
 
 struct flow {
@@ -334,13 +336,13 @@ struct flow {
 	__u32 peer_port_id; /* port at the other end of the pair */
 	__u32 charged_slot; /* port slot that pays for the pair: the one that began it */
 	__u32 out_ifindex;
-	__u32 out_slot;     /* port slot delivered to */
-	__u32 mtu;          /* of the port delivered to, bytes of IP */
+	__u32 out_slot;        /* port slot delivered to */
+	__u32 mtu;             /* of the port delivered to, bytes of IP */
 	__u32 egress_rule_id;  /* rule that admitted it out of the sender; 0: a reply */
 	__u32 ingress_rule_id; /* rule that admitted it into the receiver; 0: a reply */
-	__u8 out_kind; /* enum port_kind */
-	__u8 state;    /* enum flow_state, the same in both rows of the pair */
-	__u8 flags;    /* enum flow_flags */
+	__u8 out_kind;         /* enum port_kind */
+	__u8 state;            /* enum flow_state, the same in both rows of the pair */
+	__u8 flags;            /* enum flow_flags */
 	__u8 pad;
 	__u8 ethernet_in[12];  /* destination and source MAC the packet must come with */
 	__u8 ethernet_out[12]; /* what they become */
@@ -391,15 +393,15 @@ struct slot_key {
 struct port_stats {
 	__u64 received_packets; /* from the workload */
 	__u64 received_bytes;
-	__u64 dropped_packets;  /* of those received */
-	__u64 flows;            /* connections begun by this port that are in the table */
-	__u64 flood_tokens;     /* token bucket of flooding: tick of the last fill << 32 | tokens */
-	__u64 event_tokens;     /* the same for drop events */
-	__u64 stations;         /* addresses learned here */
-	__u64 icmp_tokens;      /* the same for ICMP errors sent to the workload */
-	__u64 sent_packets;     /* to the workload */
+	__u64 dropped_packets; /* of those received */
+	__u64 flows;           /* connections begun by this port that are in the table */
+	__u64 flood_tokens;    /* token bucket of flooding: tick of the last fill << 32 | tokens */
+	__u64 event_tokens;    /* the same for drop events */
+	__u64 stations;        /* addresses learned here */
+	__u64 icmp_tokens;     /* the same for ICMP errors sent to the workload */
+	__u64 sent_packets;    /* to the workload */
 	__u64 sent_bytes;
-	__u64 refused_packets;  /* for the workload, dropped before it */
+	__u64 refused_packets; /* for the workload, dropped before it */
 	__u64 pad1[5];
 };
 
@@ -411,14 +413,14 @@ struct vpc_stats {
 
 /* Array of one row: what the whole datapath shares. */
 struct datapath_state {
-	__u64 shared_flows;     /* drawn from the shared part of the flow table */
-	__u64 shared_limit;     /* room of that part, in connections; written by the daemon */
-	__u64 event_rate;       /* drop events a port may cause per second; written by the daemon */
+	__u64 shared_flows; /* drawn from the shared part of the flow table */
+	__u64 shared_limit; /* room of that part, in connections; written by the daemon */
+	__u64 event_rate;   /* drop events a port may cause per second; written by the daemon */
 	__u64 suppressed_events;
-	__u64 sweep_removed;    /* rows removed by the last sweep */
+	__u64 sweep_removed; /* rows removed by the last sweep */
 	__u64 sweep_kept;
-	__u64 icmp_rate;         /* ICMP errors a port may get per second; written by the daemon */
-	__u64 flow_guarantee;    /* a port's share that no other may take; written by the daemon, which
+	__u64 icmp_rate;      /* ICMP errors a port may get per second; written by the daemon */
+	__u64 flow_guarantee; /* a port's share that no other may take; written by the daemon, which
 				  * lowers it when there are more ports than the table has room for */
 };
 
@@ -439,7 +441,7 @@ struct drop_event {
 	__u32 port_id;     /* where it came in */
 	__u32 out_port_id; /* where it would have gone, 0 when not known */
 	__u32 vpc_id;
-	__u32 length;      /* of the frame */
+	__u32 length; /* of the frame */
 	struct address source;
 	struct address destination;
 	__be16 source_port;
@@ -447,7 +449,7 @@ struct drop_event {
 	__be16 ethertype;
 	__u8 protocol;
 	__u8 tcp_flags;
-	__u32 suppressed; /* drops of this port that caused no event since the last one */
+	__u32 suppressed;  /* drops of this port that caused no event since the last one */
 	__u8 ethernet[12]; /* destination and source MAC */
 	__u32 pad;
 };
@@ -458,29 +460,29 @@ struct drop_event {
  * maps are made (flows, ports). The drop ring is apart: it has no key.
  */
 #define WEFT_TABLES(X)                                                                             \
-	X(attachments, HASH, struct attachment_key, struct attachment, 16384)                          \
-	X(ports, HASH, struct port_key, struct port, 65536)                                            \
-	X(subnets, HASH, struct subnet_key, struct subnet, 16384)                                      \
-	X(vpcs, ARRAY, struct slot_key, struct vpc, 4096)                                              \
-	X(endpoints, HASH, struct endpoint_key, struct endpoint, 262144)                               \
-	X(stations, HASH, struct station_key, struct station, 262144)                                  \
-	X(allowed_sources, LPM_TRIE, struct allowed_key, struct allowed, 65536)                        \
-	X(floods, HASH, struct flood_key, struct flood, 65536)                                         \
-	X(routes, LPM_TRIE, struct route_key, struct route, 1048576)                                   \
-	X(nexthop_groups, HASH, struct nexthop_key, struct nexthops, 16384)                            \
-	X(policies, HASH, struct policy_key, struct policy, 65536)                                     \
-	X(classifier_addresses, LPM_TRIE, struct classifier_address_key, struct rule_set, 1048576)     \
-	X(classifier_groups, HASH, struct classifier_group_key, struct rule_set, 1048576)              \
-	X(classifier_services, LPM_TRIE, struct classifier_service_key, struct rule_set, 1048576)      \
-	X(rule_words, HASH, struct rule_word_key, struct rule_word, 262144)                            \
-	X(rules, HASH, struct rule_key, struct rule, 262144)                                           \
-	X(flows, HASH_PREALLOCATED, struct flow_key, struct flow, 262144)                                    \
-	X(ended_flows, PERCPU_ARRAY, struct slot_key, struct ended_flow, ENDED_FLOWS)                  \
-	X(ended_cursor, PERCPU_ARRAY, struct slot_key, struct ended_cursor, 1)                         \
-	X(fragments, LRU_HASH, struct fragment_key, struct fragment, 16384)                            \
-	X(port_stats, ARRAY, struct slot_key, struct port_stats, 16384)                                \
-	X(vpc_stats, ARRAY, struct slot_key, struct vpc_stats, 4096)                                   \
-	X(state, ARRAY, struct slot_key, struct datapath_state, 1)                                     \
+	X(attachments, HASH, struct attachment_key, struct attachment, 16384)                      \
+	X(ports, HASH, struct port_key, struct port, 65536)                                        \
+	X(subnets, HASH, struct subnet_key, struct subnet, 16384)                                  \
+	X(vpcs, ARRAY, struct slot_key, struct vpc, 4096)                                          \
+	X(endpoints, HASH, struct endpoint_key, struct endpoint, 262144)                           \
+	X(stations, HASH, struct station_key, struct station, 262144)                              \
+	X(allowed_sources, LPM_TRIE, struct allowed_key, struct allowed, 65536)                    \
+	X(floods, HASH, struct flood_key, struct flood, 65536)                                     \
+	X(routes, LPM_TRIE, struct route_key, struct route, 1048576)                               \
+	X(nexthop_groups, HASH, struct nexthop_key, struct nexthops, 16384)                        \
+	X(policies, HASH, struct policy_key, struct policy, 65536)                                 \
+	X(classifier_addresses, LPM_TRIE, struct classifier_address_key, struct rule_set, 1048576) \
+	X(classifier_groups, HASH, struct classifier_group_key, struct rule_set, 1048576)          \
+	X(classifier_services, LPM_TRIE, struct classifier_service_key, struct rule_set, 1048576)  \
+	X(rule_words, HASH, struct rule_word_key, struct rule_word, 262144)                        \
+	X(rules, HASH, struct rule_key, struct rule, 262144)                                       \
+	X(flows, HASH_PREALLOCATED, struct flow_key, struct flow, 262144)                          \
+	X(ended_flows, PERCPU_ARRAY, struct slot_key, struct ended_flow, ENDED_FLOWS)              \
+	X(ended_cursor, PERCPU_ARRAY, struct slot_key, struct ended_cursor, 1)                     \
+	X(fragments, LRU_HASH, struct fragment_key, struct fragment, 16384)                        \
+	X(port_stats, ARRAY, struct slot_key, struct port_stats, 16384)                            \
+	X(vpc_stats, ARRAY, struct slot_key, struct vpc_stats, 4096)                               \
+	X(state, ARRAY, struct slot_key, struct datapath_state, 1)                                 \
 	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,

@@ -52,7 +52,8 @@
 	X(NO_ENDPOINT, DROP, "inside the VPC, but no port has the address")                        \
 	X(GATEWAY_ONLY_PING, DROP, "the gateway's own address answers ping and nothing else")      \
 	X(NOT_OWN_GATEWAY, DROP, "the gateway of another subnet does not answer")                  \
-	X(DESTINATION_CHECK, DROP, "not an address of the port, whose source/destination check is on") \
+	X(DESTINATION_CHECK, DROP,                                                                 \
+	  "not an address of the port, whose source/destination check is on")                      \
 	X(ROUTE_LOOP, DROP, "the route leads back to the port the packet came from")               \
 	X(PORT_DOWN, DROP, "the destination port is not plugged in")                               \
 	X(TOO_BIG, DROP, "larger than the destination port's MTU; the sender was told")            \

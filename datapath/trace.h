@@ -21,12 +21,12 @@ struct trace_step {
 
 struct trace_result {
 	enum verdict verdict;
-	enum stage stage;      /* that decided */
-	uint32_t object_id;    /* that decided; 0: none */
-	uint32_t out_port_id;  /* delivered to, or would have been; 0: none */
+	enum stage stage;     /* that decided */
+	uint32_t object_id;   /* that decided; 0: none */
+	uint32_t out_port_id; /* delivered to, or would have been; 0: none */
 	size_t step_count;
 	struct trace_step steps[TRACE_STEPS_MAX];
-	size_t frame_size;     /* of the packet as it leaves */
+	size_t frame_size; /* of the packet as it leaves */
 	uint8_t frame[TRACE_FRAME_MAX];
 };
 

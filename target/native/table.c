@@ -148,7 +148,8 @@ static struct table_row *insert(struct table *table, const void *key)
 }
 
 /* Bits after the prefix are no part of an LPM key. */
-static void mask_key(const struct table *table, const void *key, __u32 length, unsigned char *masked)
+static void mask_key(const struct table *table, const void *key, __u32 length,
+		     unsigned char *masked)
 {
 	size_t size = table->key_size - 4;
 	unsigned char *bytes = masked + 4;

@@ -74,8 +74,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void write_rows(const struct world *world)
 {
 	struct slot_key zero = { 0 };
-	struct datapath_state state = { .shared_limit = 64, .event_rate = 10, .icmp_rate = 10,
-					.flow_guarantee = 8 };
+	struct datapath_state state = {
+		.shared_limit = 64, .event_rate = 10, .icmp_rate = 10, .flow_guarantee = 8
+	};
 
 	native_reset();
 	native_clock(1ULL << 40);

@@ -418,8 +418,8 @@ static void finish(struct builder *b)
 
 	if (!b->l3)
 		return;
-	if (b->l4 && (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 ||
-		      b->protocol == 58))
+	if (b->l4 &&
+	    (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 || b->protocol == 58))
 		finish_transport(b);
 	if (b->ipv4) {
 		put16(ip + 2, (unsigned)(b->frame->size - b->l3));

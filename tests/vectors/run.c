@@ -277,8 +277,7 @@ static bool check_verdict(char **words, size_t count, const struct outcome *o)
 		if (tolower(verdict_names[o->verdict][i]) != words[0][i])
 			break;
 	if (verdict_names[o->verdict][i] || words[0][i])
-		return no("expected %s, got %s at %s", words[0], verdict_names[o->verdict],
-			  object);
+		return no("expected %s, got %s at %s", words[0], verdict_names[o->verdict], object);
 	if (count < 3)
 		return true;
 	for (i = 2; i < count; i++) {
@@ -300,8 +299,9 @@ static bool check_answer(char **words, size_t count, const struct port_object *f
 		if (frame.data[i] != o->data[i])
 			return no("byte %zu of the frame is %02x, expected %02x", i, o->data[i],
 				  frame.data[i]);
-	return o->size >= frame.size ? true : no("the frame has %zu bytes, expected %zu", o->size,
-						 frame.size);
+	return o->size >= frame.size
+		       ? true
+		       : no("the frame has %zu bytes, expected %zu", o->size, frame.size);
 }
 
 /* bytes OFFSET HEX */

@@ -50,7 +50,7 @@ struct outcome {
 /* One build of the core. All calls abort the program with a sentence on an error of their own. */
 struct side {
 	const char *name;
-	void (*load)(void);                /* empty tables */
+	void (*load)(void); /* empty tables */
 	void (*put)(enum table_id table, const void *key, const void *value);
 	void (*remove)(enum table_id table, const void *key);
 	bool (*get)(enum table_id table, const void *key, void *value);

@@ -89,8 +89,8 @@ void world_read(struct world *world, const char *path)
 	draft_records(draft, &change_count);
 	draft_commit(draft, ++world->revision);
 	changes = draft_changes(draft, &change_count);
-	plan_dirty(world->planner, world->intent, changes, change_count, &units, &unit_count,
-		   &vpcs, &vpc_count);
+	plan_dirty(world->planner, world->intent, changes, change_count, &units, &unit_count, &vpcs,
+		   &vpc_count);
 	if (vpc_count)
 		world->generation++;
 	free(units);
