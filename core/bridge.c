@@ -65,13 +65,15 @@ static __always_inline int station_move(struct packet *p, struct station *statio
 }
 
 static __always_inline int station_add(struct frame *f, struct packet *p,
-				       const struct station_key *key, const struct subnet *subnet)
+				       const struct station_key *key)
 {
+	struct subnet_key subnet_key = { .subnet_id = p->subnet_id };
+	struct subnet *subnet = table_lookup(subnets, &subnet_key);
 	struct slot_key slot = { .slot = p->port_slot };
 	struct port_stats *stats = table_lookup(port_stats, &slot);
 	struct station row = { .port_id = p->port_id, .seen = p->now };
 
-	if (!stats)
+	if (!stats || !subnet)
 		return VERDICT_INTERNAL;
 	if (stats->stations >= subnet->station_limit) {
 		p->object_id = p->port_id;
@@ -84,7 +86,7 @@ static __always_inline int station_add(struct frame *f, struct packet *p,
 }
 
 /* Learns or refreshes the source MAC. Static rows (the control plane's) stay where they are. */
-static __always_inline int learn(struct frame *f, struct packet *p, const struct subnet *subnet)
+static __always_inline int learn(struct frame *f, struct packet *p)
 {
 	struct station_key key;
 	struct station *station;
@@ -92,7 +94,7 @@ static __always_inline int learn(struct frame *f, struct packet *p, const struct
 	station_key_set(&key, p->subnet_id, p->ethernet + 6);
 	station = table_lookup(stations, &key);
 	if (!station)
-		return station_add(f, p, &key, subnet);
+		return station_add(f, p, &key);
 	if (station->port_id != p->port_id) {
 		p->object_id = station->port_id;
 		return station->flags & STATION_STATIC ? VERDICT_SPOOFED_MAC
@@ -102,6 +104,18 @@ static __always_inline int learn(struct frame *f, struct packet *p, const struct
 	    ticks_passed(p->now, station->seen, REFRESH_TICKS))
 		station->seen = p->now;
 	return VERDICT_NEXT;
+}
+
+/* A learned MAC that was not heard of for too long: as good as unknown. */
+static __always_inline int station_aged(struct packet *p, const struct station *station)
+{
+	struct subnet_key key = { .subnet_id = p->subnet_id };
+	struct subnet *subnet;
+
+	if (station->flags & STATION_STATIC)
+		return 0;
+	subnet = table_lookup(subnets, &key);
+	return !subnet || ticks_passed(p->now, station->seen, subnet->station_ageing);
 }
 
 struct flood_context {
@@ -189,28 +203,22 @@ int bridge_flood(struct frame *f, struct packet *p)
  */
 int bridge(struct frame *f, struct packet *p)
 {
-	struct subnet_key subnet_key;
 	struct station_key key;
 	struct station *station;
-	struct subnet *subnet;
 	int verdict;
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	subnet_key.subnet_id = p->subnet_id;
-	subnet = table_lookup(subnets, &subnet_key);
-	if (!subnet)
-		return VERDICT_UNKNOWN_SUBNET;
 	if (p->flags & PACKET_NO_ETHERNET) {
 		p->flags |= PACKET_ROUTED;
 		return VERDICT_NEXT;
 	}
 	if (p->subnet_flags & SUBNET_L2) {
-		verdict = learn(f, p, subnet);
+		verdict = learn(f, p);
 		if (verdict)
 			return verdict;
 	}
-	if (mac_equal(p->ethernet, subnet->gateway_mac)) {
+	if (mac_equal(p->ethernet, p->gateway_mac)) {
 		p->flags |= PACKET_ROUTED;
 		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
 	}
@@ -222,8 +230,7 @@ int bridge(struct frame *f, struct packet *p)
 	}
 	station_key_set(&key, p->subnet_id, p->ethernet);
 	station = table_lookup(stations, &key);
-	if (station && !(station->flags & STATION_STATIC) &&
-	    ticks_passed(p->now, station->seen, subnet->station_ageing))
+	if (station && station_aged(p, station))
 		station = NULL;
 	if (!station) {
 		p->object_id = p->subnet_id;

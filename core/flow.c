@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * flow: the slow half of the flow table. What is known of a packet's connection (flow_find), following
- * TCP's state (flow_follow), entering and renewing the pair of rows (flow_write).
+ * flow: the slow half of the flow table. What is known of a packet's connection (flow_find), entering and
+ * renewing the pair of rows (flow_write).
  *
  * The theory of operation is in flow.h. Before: route.c or bridge.c and deliver.c, which know where the
  * packet goes; between flow_find and flow_write: policy.c.
@@ -10,126 +10,6 @@
 
 #define RENEW_L2_TICKS (30 * TICKS_PER_SECOND)
 #define RENEW_NEVER_TICKS 0x3fffffff
-
-/* Sets of flags that no valid segment has. */
-static __always_inline int tcp_flags_bad(__u8 flags)
-{
-	return !(flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) ||
-	       ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST))) ||
-	       ((flags & TCP_FIN) && !(flags & (TCP_ACK | TCP_RST)));
-}
-
-static __always_inline __u32 timeout_of(__u8 protocol, __u8 state, const struct vpc *vpc)
-{
-	enum flow_timeout which = TIMEOUT_OTHER;
-
-	if (protocol == PROTOCOL_TCP)
-		which = state == FLOW_ESTABLISHED ? TIMEOUT_TCP_ESTABLISHED
-			: state == FLOW_CLOSING   ? TIMEOUT_TCP_CLOSING
-			: state == FLOW_CLOSED    ? TIMEOUT_TCP_CLOSED
-						  : TIMEOUT_TCP_OPENING;
-	else if (protocol == PROTOCOL_UDP)
-		which = state == FLOW_NEW ? TIMEOUT_UDP_UNREPLIED : TIMEOUT_UDP_REPLIED;
-	else if (protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6)
-		which = TIMEOUT_ICMP;
-	return vpc->timeout[which & (TIMEOUTS - 1)];
-}
-
-/* The state after a segment in the direction of `flow`; peer is the other row, or NULL. */
-static __always_inline __u8 tcp_next_state(struct flow *flow, const struct flow *peer, __u8 flags)
-{
-	int original = flow->flags & FLOW_ORIGINAL;
-
-	if (flags & TCP_RST)
-		return FLOW_CLOSED;
-	if (flags & TCP_FIN) {
-		flow->flags |= FLOW_FIN_SEEN;
-		return peer && (peer->flags & FLOW_FIN_SEEN) ? FLOW_CLOSED : FLOW_CLOSING;
-	}
-	if (flow->state == FLOW_NEW && !original && (flags & TCP_SYN))
-		return FLOW_REPLIED;
-	if (flow->state == FLOW_REPLIED && original && !(flags & TCP_SYN))
-		return FLOW_ESTABLISHED;
-	return flow->state;
-}
-
-/* Removes one row of a connection that ended, unless its ports have begun another since. */
-static __always_inline void remove_ended(const struct flow_key *key)
-{
-	struct flow *flow = table_lookup(flows, key);
-
-	if (flow && flow->state == FLOW_CLOSED)
-		flow_remove(key, flow);
-}
-
-/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. */
-static __noinline void flow_ended(const struct flow_key *key, __u32 peer_port_id)
-{
-	struct slot_key slot = { .slot = 0 };
-	struct ended_cursor *cursor = table_lookup(ended_cursor, &slot);
-	struct ended_flow *place, oldest;
-	struct flow_key reverse;
-
-	if (!cursor)
-		return;
-	slot.slot = (__u32)(cursor->next % ENDED_FLOWS);
-	cursor->next += 1;
-	place = table_lookup(ended_flows, &slot);
-	if (!place)
-		return;
-	oldest = *place;
-	place->key = *key;
-	place->peer_port_id = peer_port_id;
-	if (!oldest.key.port_id)
-		return;
-	remove_ended(&oldest.key);
-	flow_key_reverse(&oldest.key, oldest.peer_port_id, &reverse);
-	remove_ended(&reverse);
-}
-
-/*
- * A TCP segment of a known connection that may change its state. VERDICT_DELIVERED: followed, forward
- * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
- */
-int flow_follow(struct frame *f, struct packet *p)
-{
-	struct slot_key slot;
-	struct flow_key reverse;
-	struct flow *flow, *peer;
-	struct vpc *vpc;
-	__u8 state;
-
-	(void)f;
-	if (!p)
-		return VERDICT_INTERNAL;
-	slot.slot = p->vpc_slot;
-	flow = table_lookup(flows, &p->key);
-	vpc = table_lookup(vpcs, &slot);
-	if (!flow || !vpc)
-		return VERDICT_NEXT;
-	if (p->flags & PACKET_FRAGMENT_LATER)
-		return VERDICT_DELIVERED;
-	if (tcp_flags_bad(p->tcp_flags)) {
-		p->object_id = p->port_id;
-		return VERDICT_BAD_TCP_FLAGS;
-	}
-	if (flow->state == FLOW_CLOSED && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		return VERDICT_NEXT;
-	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
-	peer = table_lookup(flows, &reverse);
-	state = tcp_next_state(flow, peer, p->tcp_flags);
-	if (state != flow->state) {
-		flow->state = state;
-		flow->timeout = timeout_of(PROTOCOL_TCP, state, vpc);
-		if (peer) {
-			peer->state = state;
-			peer->timeout = flow->timeout;
-		}
-		if (state == FLOW_CLOSED)
-			flow_ended(&p->key, flow->peer_port_id);
-	}
-	return VERDICT_DELIVERED;
-}
 
 /* Is there a live row for this key? */
 static __always_inline int flow_known(const struct flow_key *key, __u32 now)
@@ -177,7 +57,7 @@ int flow_find(struct frame *f, struct packet *p)
 	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER) &&
 	    tcp_flags_bad(p->tcp_flags))
 		return VERDICT_BAD_TCP_FLAGS;
-	flow = table_lookup(flows, &p->key);
+	flow = p->flags & PACKET_ROW_MISSING ? NULL : table_lookup(flows, &p->key);
 	if (flow)
 		p->flags |= PACKET_ROW_THERE;
 	if (flow && flow_alive(&p->key, flow, p->now) && !(opens && flow->state == FLOW_CLOSED)) {

@@ -32,6 +32,7 @@
 #define WEFT_CORE_FLOW_H
 
 #include "core/packet.h"
+#include "core/tcp.h"
 
 /* Alive by itself or by the other row of its pair. flow: looked up by key. */
 static inline int flow_alive(const struct flow_key *key, const struct flow *flow, __u32 now)
@@ -89,6 +90,78 @@ static inline int flow_remove(const struct flow_key *key, const struct flow *flo
 	return 1;
 }
 
+/* Removes one row of a connection that ended, unless its ports have begun another since. */
+static inline void remove_ended(const struct flow_key *key)
+{
+	struct flow *flow = table_lookup(flows, key);
+
+	if (flow && flow->state == FLOW_CLOSED)
+		flow_remove(key, flow);
+}
+
+/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. */
+OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id)
+{
+	struct slot_key slot = { .slot = 0 };
+	struct ended_cursor *cursor = table_lookup(ended_cursor, &slot);
+	struct ended_flow *place, oldest;
+	struct flow_key reverse;
+
+	if (!cursor)
+		return;
+	slot.slot = (__u32)(cursor->next % ENDED_FLOWS);
+	cursor->next += 1;
+	place = table_lookup(ended_flows, &slot);
+	if (!place)
+		return;
+	oldest = *place;
+	place->key = *key;
+	place->peer_port_id = peer_port_id;
+	if (!oldest.key.port_id)
+		return;
+	remove_ended(&oldest.key);
+	flow_key_reverse(&oldest.key, oldest.peer_port_id, &reverse);
+	remove_ended(&reverse);
+}
+
+/*
+ * A TCP segment of a settled connection that may change its state. VERDICT_DELIVERED: followed, forward
+ * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
+ */
+OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vpc *vpc)
+{
+	struct flow_key reverse;
+	struct flow *peer;
+	__u8 state;
+
+	if (p->flags & PACKET_FRAGMENT_LATER)
+		return VERDICT_DELIVERED;
+	if (tcp_flags_bad(p->tcp_flags)) {
+		p->object_id = p->port_id;
+		return VERDICT_BAD_TCP_FLAGS;
+	}
+	if (flow->state == FLOW_CLOSED && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return VERDICT_NEXT;
+	/* Only these move the state: flags, and the acknowledgement that ends the handshake. */
+	if (!(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) &&
+	    !(flow->state == FLOW_REPLIED && (flow->flags & FLOW_ORIGINAL)))
+		return VERDICT_DELIVERED;
+	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	state = tcp_next_state(flow, peer, p->tcp_flags);
+	if (state == flow->state)
+		return VERDICT_DELIVERED;
+	flow->state = state;
+	flow->timeout = timeout_of(PROTOCOL_TCP, state, vpc);
+	if (peer) {
+		peer->state = state;
+		peer->timeout = flow->timeout;
+	}
+	if (state == FLOW_CLOSED)
+		flow_ended(&p->key, flow->peer_port_id);
+	return VERDICT_DELIVERED;
+}
+
 static inline int ethernet_equal(const __u8 *a, const __u8 *b)
 {
 	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
@@ -136,7 +209,11 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR)) != PACKET_IP || p->vlan_count)
 		return VERDICT_NEXT;
 	flow = table_lookup(flows, &p->key);
-	if (!flow || (flow->flags & FLOW_UNRESOLVED))
+	if (!flow) {
+		p->flags |= PACKET_ROW_MISSING;
+		return VERDICT_NEXT;
+	}
+	if (flow->flags & FLOW_UNRESOLVED)
 		return VERDICT_NEXT;
 	vpc = table_lookup(vpcs, &slot);
 	now = clock_tick();
@@ -146,7 +223,7 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 		return VERDICT_NEXT;
 	if (p->key.protocol == PROTOCOL_TCP &&
 	    (flow->state != FLOW_ESTABLISHED || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))) {
-		verdict = flow_follow(f, p);
+		verdict = flow_follow(p, flow, vpc);
 		if (verdict != VERDICT_DELIVERED)
 			return verdict;
 	}

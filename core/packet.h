@@ -58,6 +58,7 @@ enum packet_flags {
 	PACKET_RULES_MOVED = 1 << 11,     /* known connection, but the rules are newer than it */
 	PACKET_SOURCE_OWN = 1 << 12,      /* the source is an address of the port it came from */
 	PACKET_DESTINATION_OWN = 1 << 13, /* the destination is one of the port it goes to */
+	PACKET_ROW_MISSING = 1 << 17,     /* the hot path has found no row of this direction */
 	PACKET_ROW_THERE = 1 << 15,       /* the table has a row of this direction, alive or not */
 	PACKET_PEER_ROW_THERE = 1 << 16,  /* and one of the other */
 	PACKET_REPLY = 1 << 14,           /* the frame is now an answer to where it came from */
@@ -99,7 +100,7 @@ struct packet {
 	__u32 flow_limit;
 	__u32 flow_guarantee;
 	__u8 port_mac[6];
-	__u16 pad1;
+	__u8 gateway_mac[6];
 	__u32 now; /* tick */
 
 	/* what was decided */
@@ -243,7 +244,6 @@ int policy(struct frame *f, struct packet *p);
 int policy_flood(struct frame *f, struct packet *p);
 int flow_find(struct frame *f, struct packet *p);
 int flow_write(struct frame *f, struct packet *p);
-int flow_follow(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);
 int icmp_too_big(struct frame *f, struct packet *p);
 int pipeline_miss(struct frame *f, struct packet *p);

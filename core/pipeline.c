@@ -38,6 +38,7 @@ static __always_inline int look_up_sender(struct packet *p)
 	if (!subnet)
 		return VERDICT_UNKNOWN_SUBNET;
 	p->subnet_flags = subnet->flags;
+	mac_copy(p->gateway_mac, subnet->gateway_mac);
 	return VERDICT_NEXT;
 }
 

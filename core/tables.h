@@ -29,6 +29,13 @@ struct address {
 
 /* ---- where packets come in ---- */
 
+/*
+ * Devices with an ifindex below ATTACHMENTS_NEAR are rows of an array (attachments), for the look-up is
+ * on every packet's way; later ones, of a host that has made very many devices, are in a hash
+ * (attachments_far). In the array port_id 0 says that there is none.
+ */
+#define ATTACHMENTS_NEAR 16384
+
 struct attachment_key {
 	__u32 ifindex;
 };
@@ -460,7 +467,8 @@ struct drop_event {
  * maps are made (flows, ports). The drop ring is apart: it has no key.
  */
 #define WEFT_TABLES(X)                                                                             \
-	X(attachments, HASH, struct attachment_key, struct attachment, 16384)                      \
+	X(attachments, ARRAY, struct attachment_key, struct attachment, ATTACHMENTS_NEAR)          \
+	X(attachments_far, HASH, struct attachment_key, struct attachment, 16384)                  \
 	X(ports, HASH, struct port_key, struct port, 65536)                                        \
 	X(subnets, HASH, struct subnet_key, struct subnet, 16384)                                  \
 	X(vpcs, ARRAY, struct slot_key, struct vpc, 4096)                                          \

@@ -55,10 +55,12 @@ static const unsigned char put_place[TABLES] = {
 	[TABLE_routes] = 23,
 	[TABLE_endpoints] = 24,
 	[TABLE_attachments] = 25,
+	[TABLE_attachments_far] = 25,
 };
 
 static const unsigned char remove_place[TABLES] = {
 	[TABLE_attachments] = 1,
+	[TABLE_attachments_far] = 1,
 	[TABLE_endpoints] = 2,
 	[TABLE_stations] = 3,
 	[TABLE_allowed_sources] = 4,

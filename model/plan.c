@@ -448,7 +448,9 @@ static void plan_device(const struct plan *plan, const struct port_object *port,
 	struct station station = { .port_id = port->object.id, .flags = STATION_STATIC };
 
 	if (device->ifindex)
-		rows_add(plan->rows, TABLE_attachments, &key, &row);
+		rows_add(plan->rows,
+			 key.ifindex < ATTACHMENTS_NEAR ? TABLE_attachments : TABLE_attachments_far,
+			 &key, &row);
 	memcpy(station_key.mac, port->mac.byte, sizeof(station_key.mac));
 	rows_add(plan->rows, TABLE_stations, &station_key, &station);
 }

@@ -42,15 +42,23 @@ static __always_inline int send(struct __sk_buff *skb, struct packet *p, int ver
 	return bpf_redirect(p->out_ifindex, 0);
 }
 
+static __always_inline struct attachment *attachment_of(__u32 ifindex)
+{
+	struct attachment_key key = { .ifindex = ifindex };
+
+	if (ifindex < ATTACHMENTS_NEAR)
+		return table_lookup(attachments, &key);
+	return table_lookup(attachments_far, &key);
+}
+
 static __always_inline int run(struct __sk_buff *skb)
 {
-	struct attachment_key key = { .ifindex = skb->ifindex };
-	struct attachment *attachment = table_lookup(attachments, &key);
+	struct attachment *attachment = attachment_of(skb->ifindex);
 	struct packet *p;
 	__u32 zero = 0;
 	int verdict;
 
-	if (!attachment)
+	if (!attachment || !attachment->port_id)
 		return TC_ACT_SHOT;
 	p = bpf_map_lookup_elem(&scratch, &zero);
 	if (!p)

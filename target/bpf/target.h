@@ -25,6 +25,9 @@
 #define host16(x) ((__u16)bpf_ntohs(x))
 #define host32(x) ((__u32)bpf_ntohl(x))
 
+/* A function of a header that is not to be copied into its callers; also when there is none. */
+#define OUT_OF_LINE static __attribute__((noinline, unused))
+
 /* No header that the pipeline reads begins beyond this. */
 #define FRAME_HEADERS_MAX 1024
 

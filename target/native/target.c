@@ -127,7 +127,7 @@ void native_run(struct frame *f, __u32 ifindex, struct native_result *result)
 
 	memset(result, 0, sizeof(*result));
 	result->verdict = VERDICT_UNKNOWN_PORT;
-	if (attachment)
+	if (attachment && attachment->port_id)
 		native_run_attached(f, attachment, result);
 }
 

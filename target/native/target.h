@@ -33,6 +33,9 @@
 #define host16(x) ((__u16)ntohs((__u16)(x)))
 #define host32(x) ((__u32)ntohl((__u32)(x)))
 
+/* A function of a header that is not to be copied into its callers; also when there is none. */
+#define OUT_OF_LINE static __attribute__((noinline, unused))
+
 #define FRAME_HEADERS_MAX 1024
 #define FRAME_ROOM 66560 /* bytes of a frame and of what the pipeline may add to it */
 #define FRAME_COPIES_MAX 4096
