@@ -97,6 +97,7 @@ static int open_datapath(struct daemon *daemon, struct error *error)
 	const struct datapath_options options = {
 		.instance = daemon->options.name,
 		.flow_capacity = daemon->options.flow_capacity,
+		.hook = daemon->options.hook,
 	};
 
 	return datapath_open_kernel(&options, &daemon->datapath, error);

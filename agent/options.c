@@ -29,6 +29,7 @@ enum option_id {
 	OPTION_TOKEN_FILE,
 	OPTION_STORE,
 	OPTION_FLOWS,
+	OPTION_HOOK,
 	OPTION_LOG_LEVEL,
 	OPTION_REMOVE_DATAPATH,
 	OPTION_VERSION,
@@ -50,6 +51,8 @@ static const struct option_row {
 	{ OPTION_KEY, "tls-key", "FILE", "PEM key, for --listen" },
 	{ OPTION_TOKEN_FILE, "token-file", "FILE", "bearer token clients must send, for --listen" },
 	{ OPTION_STORE, "store", "STORE", "sqlite, in the state directory" },
+	{ OPTION_HOOK, "hook", "clsact|tcx",
+	  "how programs hang on devices (default: clsact; tcx from Linux 6.6)" },
 	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
@@ -82,6 +85,14 @@ static int read_flows(struct options *options, const char *text, struct error *e
 	return 0;
 }
 
+static int read_hook(struct options *options, const char *text, struct error *error)
+{
+	if (strcmp(text, "clsact") && strcmp(text, "tcx"))
+		return error_set(error, EINVAL, NULL, "--hook is clsact or tcx, not \"%s\"", text);
+	options->hook = strcmp(text, "tcx") ? DATAPATH_HOOK_CLSACT : DATAPATH_HOOK_TCX;
+	return 0;
+}
+
 static int take(struct options *options, enum option_id id, const char *text, struct error *error)
 {
 	switch (id) {
@@ -94,6 +105,7 @@ static int take(struct options *options, enum option_id id, const char *text, st
 	case OPTION_KEY: options->key = text; break;
 	case OPTION_TOKEN_FILE: options->token_file = text; break;
 	case OPTION_STORE: options->store = text; break;
+	case OPTION_HOOK: return read_hook(options, text, error);
 	case OPTION_FLOWS: return read_flows(options, text, error);
 	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
 	case OPTION_REMOVE_DATAPATH: options->remove_datapath = true; break;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "datapath/datapath.h"
 
 /**
  * struct options - what was asked for; texts point into argv or into the struct
@@ -27,6 +28,7 @@ struct options {
 	const char *store;
 	enum log_level log_level;
 	unsigned int flow_capacity;
+	enum datapath_hook hook;
 	bool remove_datapath;
 	bool help;
 	bool version;
