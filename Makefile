@@ -27,58 +27,54 @@ VERSION := 0.1.0
 
 # ---- sources -------------------------------------------------------------------------------------
 
-# Only what exists, in the order it is written: lists may run ahead of the tree.
-existing = $(strip $(foreach name,$(1),$(wildcard $(name))))
-
-BASE := $(call existing,$(addprefix base/, \
+BASE := $(addprefix base/, \
 	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c \
 	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c \
-	netns.c netns_watch.c suggest.c tap.c))
+	netns.c netns_watch.c suggest.c tap.c)
 
-STORE := $(call existing,$(addprefix store/, \
-	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c))
+STORE := $(addprefix store/, \
+	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c)
 
-MODEL := $(call existing,$(addprefix model/, \
-	object.c intent.c check.c draft.c plan.c planner.c dirty.c classifier.c services.c \
-	rows.c diff.c check_port.c check_routes.c draft_change.c draft_store.c draft_write.c \
-	text_read.c text_port.c text_rules.c text_write.c check_vpc.c check_rules.c))
+MODEL := $(addprefix model/, \
+	check.c check_port.c check_routes.c check_rules.c check_vpc.c classifier.c diff.c \
+	dirty.c draft.c draft_change.c draft_store.c draft_write.c intent.c object.c plan.c \
+	planner.c rows.c services.c text_port.c text_read.c text_rules.c text_write.c)
 
-CORE := $(call existing,$(addprefix core/, \
+CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
-	icmp.c deliver.c))
+	icmp.c deliver.c)
 
-TARGET_BPF := $(call existing,$(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c sweep.bpf.c))
+TARGET_BPF := $(addprefix target/bpf/, \
+	tables.bpf.c port.bpf.c sweep.bpf.c)
 
-TARGET_NATIVE := $(call existing,$(addprefix target/native/, \
-	table.c target.c live.c))
+TARGET_NATIVE := $(addprefix target/native/, \
+	table.c target.c)
 
-DATAPATH := $(call existing,$(addprefix datapath/, \
+DATAPATH := $(addprefix datapath/, \
 	datapath.c dummy.c kernel.c kernel_attach.c kernel_load.c kernel_probe.c \
-	kernel_table.c trace.c))
+	kernel_table.c trace.c)
 
 # agent/main.c is apart: tests link everything but it.
-AGENT := $(call existing,$(addprefix agent/, \
-	reconcile.c device.c device_netns.c device_tap.c device_veth.c \
-	device_watch.c api.c http.c metrics.c isolate.c probe.c slots.c events.c names.c \
-	problems.c tables.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c drops.c http_listen.c notify.c openapi.c options.c ports.c recover.c \
-	upkeep.c))
+AGENT := $(addprefix agent/, \
+	api.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c api_trace.c \
+	device.c device_netns.c device_tap.c device_veth.c device_watch.c drops.c events.c \
+	http.c http_listen.c isolate.c metrics.c names.c notify.c openapi.c options.c ports.c \
+	probe.c problems.c reconcile.c recover.c slots.c tables.c upkeep.c)
 
-CLIENT := $(call existing,$(addprefix client/, \
-	client.c events.c http.c yaml.c yaml_emit.c))
+CLIENT := $(addprefix client/, \
+	client.c events.c http.c yaml.c yaml_emit.c)
 
 # cli/main.c is apart, like agent/main.c.
-CLI := $(call existing,$(addprefix cli/, \
-	apply.c status.c noun.c trace.c drops.c flows.c counters.c lab.c acl.c completion.c \
-	group.c help.c manual.c nouns.c object.c packet.c parse.c port.c report.c route.c \
-	rule.c run.c subnet.c table.c vpc.c lab_exec.c lab_file.c lab_host.c lab_processes.c \
-	lab_registry.c lab_up.c lab_wait.c))
+CLI := $(addprefix cli/, \
+	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c lab.c lab_exec.c \
+	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_up.c lab_wait.c manual.c \
+	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
+	subnet.c table.c trace.c vpc.c)
 
-BENCH := $(call existing,$(addprefix bench/, \
-	load.c load_client.c load_server.c))
-BENCH_PIPELINE := $(call existing,$(addprefix bench/, \
-	pipeline.c))
+BENCH := $(addprefix bench/, \
+	load.c load_client.c load_server.c)
+BENCH_PIPELINE := $(addprefix bench/, \
+	pipeline.c)
 
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
 TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
@@ -86,10 +82,10 @@ TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map 
 TESTS_STORE    := store store_sqlite
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
 		  classifier diff
-TESTS_CORE     := parse flow guard neighbour bridge route icmp pipeline table
-TESTS_DATAPATH := datapath_dummy kernel trace
-TESTS_AGENT    := agent_events agent_http agent_options agent_probe agent_slots reconcile device \
-		  api
+TESTS_CORE     := # the vectors
+TESTS_DATAPATH := datapath_dummy kernel
+TESTS_AGENT    := agent_events agent_http agent_options agent_probe agent_slots reconcile \
+		  device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 
@@ -97,7 +93,7 @@ TESTS_CLI      := cli lab
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c frame.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
-FUZZ                 := pipeline yaml json model
+FUZZ                 := pipeline yaml model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
@@ -105,7 +101,7 @@ FUZZ_SEEDS_yaml     := examples
 FUZZ_SEEDS_model    := tests/golden/model
 FUZZ_SECONDS        ?= 5
 
-MAN := $(call existing,docs/man/weft.1 docs/man/weftd.8 docs/man/weft.yaml.5)
+MAN := docs/man/weft.1 docs/man/weftd.8 docs/man/weft.yaml.5
 
 # ---- tools and flags -----------------------------------------------------------------------------
 
@@ -145,8 +141,7 @@ endif
 
 # ---- what is built -------------------------------------------------------------------------------
 
-PROGRAMS := $(if $(wildcard agent/main.c),build/weftd) $(if $(wildcard cli/main.c),build/weft) \
-	    $(if $(BENCH),build/weft-load) build/tap-echo $(if $(BENCH_PIPELINE),build/weft-bench-pipeline)
+PROGRAMS := build/weftd build/weft build/weft-load build/weft-bench-pipeline build/tap-echo
 
 .PHONY: all
 all: $(PROGRAMS) $(MAN:docs/man/%=build/man/%)
@@ -178,7 +173,7 @@ $(1)/%.o: %.c | build/.deps
 	$$(Q)$(2) $$(ALL_CFLAGS) $(3) -c $$< -o $$@
 
 # The skeleton is generated; after the first build the dependency files know who includes it.
-$(patsubst %.c,$(1)/%.o,$(DATAPATH)): | $(if $(TARGET_BPF),build/weft.skel.h)
+$(patsubst %.c,$(1)/%.o,$(DATAPATH)): | build/weft.skel.h
 
 $(1)/base.a: $(patsubst %.c,$(1)/%.o,$(BASE))
 $(1)/store.a: $(patsubst %.c,$(1)/%.o,$(STORE))
@@ -236,10 +231,6 @@ build/man/weft.1: docs/man/weft.1 build/weft
 
 # ---- tests ---------------------------------------------------------------------------------------
 
-# $(1) layer, $(2) folder under tests/, $(3) prefix of the file, $(4) names: the programs that exist
-test_programs = $(foreach name,$(4),$(patsubst tests/%.c,build/test/tests/%, \
-		$(wildcard tests/$(2)/$(3)$(name).c)))
-
 # $(1) layer, $(2) programs
 define test_rule
 $(2): %: %.o $(call layers_$(1),build/test)
@@ -248,10 +239,10 @@ $(2): %: %.o $(call layers_$(1),build/test)
 endef
 
 UNIT_LAYERS := BASE STORE MODEL CORE DATAPATH AGENT CLIENT CLI
-$(foreach layer,$(UNIT_LAYERS),$(eval UNIT_$(layer) := \
-	$(call test_programs,$(layer),unit,test_,$(TESTS_$(layer)))))
+$(foreach layer,$(UNIT_LAYERS),$(eval \
+	UNIT_$(layer) := $(TESTS_$(layer):%=build/test/tests/unit/test_%)))
 UNIT_TESTS    := $(foreach layer,$(UNIT_LAYERS),$(UNIT_$(layer)))
-GOLDEN_TESTS  := $(call test_programs,MODEL,golden,,$(TESTS_GOLDEN))
+GOLDEN_TESTS  := $(TESTS_GOLDEN:%=build/test/tests/golden/%)
 VECTORS_RUNNER := build/test/tests/vectors/run
 empty :=
 VECTORS_ARGUMENTS := $(subst $(empty) $(empty),:,$(VECTORS))
@@ -260,7 +251,7 @@ VECTORS_KERNEL := $(VECTORS_RUNNER):--kernel:$(VECTORS_ARGUMENTS)
 
 $(foreach layer,$(UNIT_LAYERS),$(if $(UNIT_$(layer)), \
 	$(eval $(call test_rule,$(layer),$(UNIT_$(layer))))))
-$(if $(GOLDEN_TESTS),$(eval $(call test_rule,MODEL,$(GOLDEN_TESTS))))
+$(eval $(call test_rule,MODEL,$(GOLDEN_TESTS)))
 
 $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)): | build/weft.skel.h
 $(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/model.a build/test/core.a \
@@ -269,8 +260,7 @@ $(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/
 	$(Q)$(CC) -g $(SANITIZE) $^ $(LIBS) -o $@
 
 # A fuzz target may use every layer; archives are searched, so that it takes only what it calls.
-FUZZ_TESTS := $(foreach name,$(FUZZ),$(patsubst tests/%.c,build/fuzz/tests/%, \
-	      $(wildcard tests/fuzz/$(name).c)))
+FUZZ_TESTS := $(FUZZ:%=build/fuzz/tests/fuzz/%)
 FUZZ_ARCHIVES := $(call layers_AGENT,build/fuzz) build/fuzz/client.a
 $(filter %/pipeline,$(FUZZ_TESTS)): build/fuzz/tests/vectors/world.o | build/fuzz/seeds/pipeline
 build/fuzz/seeds/pipeline: $(VECTORS_RUNNER) $(VECTORS)
@@ -291,7 +281,7 @@ deps:
 
 check:
 	@tools/deps install build test
-	@$(MAKE) --no-print-directory check-all
+	@$(MAKE) --no-print-directory -j$$(nproc) check-all
 
 test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(FUZZ_TESTS)
 
@@ -329,7 +319,7 @@ format:
 
 demo:
 	@tools/deps install build demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tools/demo
 
 # make bench BENCH_OPTIONS=--quick; bench/run --help lists the options.
