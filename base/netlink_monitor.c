@@ -61,9 +61,9 @@ int netlink_monitor_set_all_namespaces(struct netlink_monitor *monitor, bool all
 	int value = all_namespaces;
 
 	return mnl_socket_setsockopt(monitor->socket, NETLINK_LISTEN_ALL_NSID, &value,
-				     sizeof(value)) ?
-		       -errno :
-		       0;
+				     sizeof(value))
+		       ? -errno
+		       : 0;
 }
 
 int netlink_monitor_fd(const struct netlink_monitor *monitor)
