@@ -230,6 +230,8 @@ static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
 	if (!message)
 		return VERDICT_TRUNCATED;
 	target = message->target;
+	if (address_is_ipv4(&target))
+		return VERDICT_BAD_HEADER;
 	owner = find_owner(p, subnet, &target, mac, &owner_id);
 	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_GATEWAY)
 		return VERDICT_NEXT;

@@ -165,7 +165,8 @@ static __always_inline void parse_inner(struct frame *f, struct packet *p, __u32
 		struct ipv6_header *ip = frame_header(f, offset, sizeof(*ip));
 		__u8 next;
 
-		if (!ip || (ip->version_class_label & be32(0xf0000000)) != be32(0x60000000))
+		if (!ip || (ip->version_class_label & be32(0xf0000000)) != be32(0x60000000) ||
+		    address_is_ipv4(&ip->source) || address_is_ipv4(&ip->destination))
 			return;
 		p->inner.source = ip->source;
 		p->inner.destination = ip->destination;
@@ -271,6 +272,9 @@ static __always_inline int parse_ipv6(struct frame *f, struct packet *p, __u32 o
 	if (!ip)
 		return VERDICT_TRUNCATED;
 	if ((ip->version_class_label & be32(0xf0000000)) != be32(0x60000000))
+		return VERDICT_BAD_HEADER;
+	/* Mapped addresses stand for IPv4 ones in the tables and have no place on the wire (RFC 4038, 4.2). */
+	if (address_is_ipv4(&ip->source) || address_is_ipv4(&ip->destination))
 		return VERDICT_BAD_HEADER;
 	p->ip_length = sizeof(*ip) + host16(ip->payload_length);
 	if (offset + p->ip_length > p->frame_length)

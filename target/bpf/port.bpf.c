@@ -51,25 +51,34 @@ static __always_inline struct attachment *attachment_of(__u32 ifindex)
 	return table_lookup(attachments_far, &key);
 }
 
-static __always_inline int run(struct __sk_buff *skb)
+/* This CPU's packet, empty; NULL never in fact, but the verifier wants to see it asked. */
+static __always_inline struct packet *packet_new(void)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (p)
+		__builtin_memset(p, 0, sizeof(*p));
+	return p;
+}
+
+static __always_inline int run(struct __sk_buff *skb, struct packet *p)
 {
 	struct attachment *attachment = attachment_of(skb->ifindex);
-	struct packet *p;
-	__u32 zero = 0;
 	int verdict;
 
-	if (!attachment || !attachment->port_id)
-		return TC_ACT_SHOT;
-	p = bpf_map_lookup_elem(&scratch, &zero);
-	if (!p)
-		return TC_ACT_SHOT;
-	__builtin_memset(p, 0, sizeof(*p));
-	p->port_id = attachment->port_id;
-	p->port_slot = attachment->port_slot;
-	p->vpc_slot = attachment->vpc_slot;
-	if (attachment->flags & ATTACHMENT_NO_ETHERNET)
-		p->flags |= PACKET_NO_ETHERNET;
-	verdict = pipeline_run(skb, p);
+	if (attachment && attachment->port_id) {
+		p->port_id = attachment->port_id;
+		p->port_slot = attachment->port_slot;
+		p->vpc_slot = attachment->vpc_slot;
+		if (attachment->flags & ATTACHMENT_NO_ETHERNET)
+			p->flags |= PACKET_NO_ETHERNET;
+		verdict = pipeline_run(skb, p);
+	} else {
+		/* Slot 0 is no port's: what comes in where nobody is plugged in is counted there. */
+		p->frame_length = skb->len;
+		verdict = pipeline_end(skb, p, VERDICT_UNKNOWN_PORT);
+	}
 	tell_tester(skb, p, verdict);
 	return send(skb, p, verdict);
 }
@@ -77,7 +86,9 @@ static __always_inline int run(struct __sk_buff *skb)
 SEC("tc")
 int from_port(struct __sk_buff *skb)
 {
-	return run(skb);
+	struct packet *p = packet_new();
+
+	return p ? run(skb, p) : TC_ACT_SHOT;
 }
 
 /* A tun hands in IP packets: they get an Ethernet header of zero MACs, so that the stages have one shape
@@ -86,11 +97,17 @@ SEC("tc")
 int from_tun(struct __sk_buff *skb)
 {
 	__be16 ethertype = (__be16)skb->protocol;
+	struct packet *p = packet_new();
 
-	if (bpf_skb_change_head(skb, ETHERNET_SIZE, 0) ||
-	    bpf_skb_store_bytes(skb, 12, &ethertype, 2, 0))
+	if (!p)
 		return TC_ACT_SHOT;
-	return run(skb);
+	if (bpf_skb_change_head(skb, ETHERNET_SIZE, 0) ||
+	    bpf_skb_store_bytes(skb, 12, &ethertype, 2, 0)) {
+		p->frame_length = skb->len;
+		pipeline_end(skb, p, VERDICT_INTERNAL);
+		return TC_ACT_SHOT;
+	}
+	return run(skb, p);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";
