@@ -7,7 +7,7 @@
  * switch: source MACs are learned and aged, unknown destinations, broadcast and multicast are flooded to
  * the members within a rate per port, and a MAC that keeps moving between ports is held (a loop).
  *
- * A MAC that moves makes the VPC's generation move, so that connections to it are decided anew.
+ * A MAC that moves is counted in the VPC's generation, so that connections to it are decided anew.
  *
  * Before: neighbour.c. Next: route.c for routed packets, deliver.c for the rest.
  */
@@ -41,26 +41,28 @@ static __always_inline void count_station(__u32 port_slot, __s64 change)
 static __always_inline int station_move(struct packet *p, struct station *station)
 {
 	struct slot_key slot = { .slot = p->vpc_slot };
-	struct port_key from_key = { .port_id = station->port_id };
+	__u32 from_id = station->port_id;
+	struct port_key from_key = { .port_id = from_id };
 	struct port *from = table_lookup(ports, &from_key);
-	struct vpc *vpc;
+	struct vpc_stats *stats;
 
 	if (ticks_passed(p->now, station->moved_at, MOVE_WINDOW_TICKS))
 		station->moves = 0;
 	if (station->moves >= MOVES_MAX) {
-		p->object_id = station->port_id;
+		p->object_id = from_id;
 		return VERDICT_STATION_FLAPPING;
 	}
 	station->moves += 1;
 	station->moved_at = p->now;
 	station->seen = p->now;
-	station->port_id = p->port_id;
+	if (!atomic_swap_if(&station->port_id, from_id, p->port_id))
+		return VERDICT_NEXT; /* another CPU moves it just now */
 	if (from)
 		count_station(from->port_slot, -1);
 	count_station(p->port_slot, 1);
-	vpc = table_lookup(vpcs, &slot);
-	if (vpc)
-		vpc->generation += 1;
+	stats = table_lookup(vpc_stats, &slot);
+	if (stats)
+		atomic_add(&stats->moves, 1);
 	return VERDICT_NEXT;
 }
 
@@ -121,7 +123,6 @@ static __always_inline int station_aged(struct packet *p, const struct station *
 struct flood_context {
 	struct frame *f;
 	struct packet *p;
-	__u32 copies;
 };
 
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
@@ -151,9 +152,10 @@ static long flood_member(__u64 index, void *argument)
 			atomic_add(&stats->refused_packets, 1);
 		return 0;
 	}
+	/* In the packet, whose bytes the verifier does not follow through the loop. */
+	p->flood_takers += 1;
 	if (frame_copy_to(context->f, port->ifindex))
 		return 0;
-	context->copies += 1;
 	if (stats) {
 		atomic_add(&stats->sent_packets, 1);
 		atomic_add(&stats->sent_bytes, p->frame_length);
@@ -161,19 +163,15 @@ static long flood_member(__u64 index, void *argument)
 	return 0;
 }
 
-/*
- * Sends a copy to every other member of the subnet. p: the sender's rules have agreed
- * (policy_flood with out_port_id 0). VERDICT_FLOODED, or the drop.
- */
-int bridge_flood(struct frame *f, struct packet *p)
+/* May the port flood another frame now? A stage of its own, for the verifier's sake. */
+int bridge_flood_limit(struct frame *f, struct packet *p)
 {
-	struct flood_context context = { .f = f, .p = p };
 	struct slot_key slot;
 	struct subnet_key key;
 	struct subnet *subnet;
 	struct port_stats *stats;
-	__u32 count;
 
+	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
 	key.subnet_id = p->subnet_id;
@@ -185,16 +183,34 @@ int bridge_flood(struct frame *f, struct packet *p)
 	p->object_id = p->port_id;
 	if (subnet->flood_rate && !bucket_take(&stats->flood_tokens, subnet->flood_rate, p->now))
 		return VERDICT_FLOOD_LIMIT;
+	return VERDICT_NEXT;
+}
+
+/*
+ * Sends a copy to every other member of the subnet. p: the sender's rules have agreed
+ * (policy_flood with out_port_id 0), and so has its limit. VERDICT_FLOODED, or the drop.
+ */
+int bridge_flood(struct frame *f, struct packet *p)
+{
+	struct flood_context context = { .f = f, .p = p };
+	struct subnet_key key;
+	struct subnet *subnet;
+	__u32 count;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.subnet_id = p->subnet_id;
+	subnet = table_lookup(subnets, &key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
 	count = subnet->flood_count;
 	if (count > FLOOD_MEMBERS_MAX)
 		count = FLOOD_MEMBERS_MAX;
 	p->object_id = p->subnet_id;
 	note(f, NOTE_BRIDGE_FLOOD, p->subnet_id);
-	if (count < 2)
-		return VERDICT_EMPTY_SEGMENT;
 	loop_over(count, flood_member, &context);
 	p->out_port_id = 0;
-	return VERDICT_FLOODED;
+	return p->flood_takers ? VERDICT_FLOODED : VERDICT_EMPTY_SEGMENT;
 }
 
 /*

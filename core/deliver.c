@@ -2,8 +2,8 @@
 /*
  * deliver: the port that the packet goes to, and whether it may go there.
  *
- * Plugged in? An address of its own (V26)? Small enough (V12)? Fills p->out_*: the device, the MACs that
- * the frame gets. Nothing is rewritten yet; policy.c has the next word.
+ * Plugged in? An address of its own (V26)? Fills p->out_*: the device, the MACs that the frame gets. Nothing
+ * is rewritten yet; policy.c has the next word, and only who may send there is told what fits (V12).
  *
  * Before: bridge.c, route.c. Next: flow.c (flow_find), policy.c.
  */
@@ -32,6 +32,7 @@ int deliver(struct frame *f, struct packet *p)
 	struct port *port;
 	int own;
 
+	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
 	key.port_id = p->out_port_id;
@@ -55,11 +56,6 @@ int deliver(struct frame *f, struct packet *p)
 	if (!own && (port->flags & PORT_CHECK_SOURCE) &&
 	    ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2)))
 		return VERDICT_DESTINATION_CHECK;
-	if (p->packet_length > port->mtu) {
-		if (p->flags & PACKET_ROUTED || !(p->subnet_flags & SUBNET_L2))
-			icmp_too_big(f, p);
-		return VERDICT_TOO_BIG;
-	}
 	if (p->flags & PACKET_ROUTED) {
 		subnet_key.subnet_id = port->subnet_id;
 		subnet = table_lookup(subnets, &subnet_key);
@@ -69,4 +65,18 @@ int deliver(struct frame *f, struct packet *p)
 		mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
 	}
 	return VERDICT_NEXT;
+}
+
+/* p: policy.c has agreed. Too big for the receiver's device: the sender is told, but for a switch, which
+ * tells nobody anything. */
+int deliver_fits(struct frame *f, struct packet *p)
+{
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (!(p->flags & PACKET_IP) || p->packet_length <= p->out_mtu)
+		return VERDICT_NEXT;
+	p->object_id = p->out_port_id;
+	if ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2))
+		icmp_too_big(f, p);
+	return VERDICT_TOO_BIG;
 }

@@ -11,24 +11,34 @@
 #define RENEW_L2_TICKS (30 * TICKS_PER_SECOND)
 #define RENEW_NEVER_TICKS 0x3fffffff
 
-/* Is there a live row for this key? */
-static __always_inline int flow_known(const struct flow_key *key, __u32 now)
+/* The live row for this key, whose other end is peer_port_id or, if any_peer, whoever; or NULL. */
+static __always_inline int flow_known(const struct flow_key *key, __u32 now, __u32 peer_port_id,
+				      int any_peer)
 {
 	struct flow *flow = table_lookup(flows, key);
 
-	return flow && flow_alive(key, flow, now);
+	return flow && flow_alive(key, flow, now) &&
+	       (any_peer || flow->peer_port_id == peer_port_id);
 }
 
-/* An ICMP error: do sender and receiver know the connection it speaks of? */
+/*
+ * An ICMP error: do sender and receiver know the connection it speaks of? It must be about a packet of
+ * the receiver's, and come from the port at the other end (a middlebox on the way is that), or from the
+ * very address that packet went to.
+ */
 static __always_inline void find_related(struct frame *f, struct packet *p)
 {
+	int from_end = (p->flags & PACKET_SOURCE_OWN) &&
+		       address_equal(&p->key.source, &p->inner.destination);
 	struct flow_key key = p->inner;
 
+	if (!address_equal(&p->inner.source, &p->key.destination))
+		return;
 	key.port_id = p->out_port_id;
-	if (flow_known(&key, p->now))
+	if (flow_known(&key, p->now, p->port_id, from_end))
 		p->flags |= PACKET_PEER_KNOWN;
 	flow_key_reverse(&p->inner, p->port_id, &key);
-	if (flow_known(&key, p->now))
+	if (flow_known(&key, p->now, p->out_port_id, from_end))
 		p->flags |= PACKET_FLOW_KNOWN;
 	if (p->flags & PACKET_PEER_KNOWN)
 		note(f, NOTE_FLOW_RELATED, 0);
@@ -72,8 +82,14 @@ int flow_find(struct frame *f, struct packet *p)
 	flow = table_lookup(flows, &reverse);
 	if (flow)
 		p->flags |= PACKET_PEER_ROW_THERE;
-	if (flow && flow_alive(&reverse, flow, p->now) && !(opens && flow->state == FLOW_CLOSED))
-		p->flags |= PACKET_PEER_KNOWN;
+	if (flow && flow_alive(&reverse, flow, p->now) && !(opens && flow->state == FLOW_CLOSED)) {
+		/* A row of another pair speaks for this packet only when the sender knows the connection
+		 * as well: a reply that goes past the middlebox. Nobody else may ride on it. */
+		if (flow->peer_port_id == p->port_id || (p->flags & PACKET_FLOW_KNOWN))
+			p->flags |= PACKET_PEER_KNOWN;
+		else
+			p->flags |= PACKET_PEER_TAKEN;
+	}
 	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))
 		return VERDICT_NEXT;
 	p->flags |= PACKET_ORIGINAL;
@@ -99,11 +115,11 @@ static __always_inline int flow_charge(struct packet *p, const struct vpc *vpc, 
 		return VERDICT_INTERNAL;
 	p->object_id = p->port_id;
 	used = atomic_fetch_add64(&of_port->flows, 1);
-	if (used >= p->flow_limit) {
+	if ((__s64)used >= (__s64)p->flow_limit) {
 		atomic_add(&of_port->flows, -1);
 		return VERDICT_FLOW_LIMIT_PORT;
 	}
-	if (atomic_fetch_add64(&of_vpc->flows, 1) >= vpc->flow_limit) {
+	if ((__s64)atomic_fetch_add64(&of_vpc->flows, 1) >= (__s64)vpc->flow_limit) {
 		atomic_add(&of_vpc->flows, -1);
 		atomic_add(&of_vpc->refused_flows, 1);
 		atomic_add(&of_port->flows, -1);
@@ -111,9 +127,9 @@ static __always_inline int flow_charge(struct packet *p, const struct vpc *vpc, 
 		return VERDICT_FLOW_LIMIT_VPC;
 	}
 	*flags = FLOW_CHARGED;
-	if (used < p->flow_guarantee && used < shared->flow_guarantee)
+	if ((__s64)used < (__s64)p->flow_guarantee && (__s64)used < (__s64)shared->flow_guarantee)
 		return VERDICT_NEXT;
-	if (atomic_fetch_add64(&shared->shared_flows, 1) >= shared->shared_limit) {
+	if ((__s64)atomic_fetch_add64(&shared->shared_flows, 1) >= (__s64)shared->shared_limit) {
 		atomic_add(&shared->shared_flows, -1);
 		atomic_add(&of_vpc->flows, -1);
 		atomic_add(&of_port->flows, -1);
@@ -124,8 +140,8 @@ static __always_inline int flow_charge(struct packet *p, const struct vpc *vpc, 
 }
 
 /*
- * A row, also in the place of one that is over: what that one was charged for is given back. there: the
- * table had such a row a moment ago.
+ * A row where there is none, or in the place of one that is over. there: the table had such a row a moment
+ * ago. 0, TABLE_ROW_EXISTS when another CPU was faster, or another negative number.
  */
 static __always_inline int flow_replace(const struct flow_key *key, const struct flow *row,
 					int there)
@@ -135,9 +151,9 @@ static __always_inline int flow_replace(const struct flow_key *key, const struct
 	if (there) {
 		old = table_lookup(flows, key);
 		if (old)
-			flow_release(old);
+			flow_remove(key, old);
 	}
-	return table_put(flows, key, row);
+	return (int)table_add(flows, key, row);
 }
 
 /* The row of the other direction, where the port at the far end has none. */
@@ -155,9 +171,13 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 		.state = own->state,
 		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
 	};
+	int error;
 
+	if (p->flags & PACKET_PEER_TAKEN)
+		return 0;
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
-	return flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
+	error = flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
+	return error == TABLE_ROW_EXISTS ? 0 : error;
 }
 
 /* The part of a row that the slow stages decide anew each time, all but the generation. */
@@ -199,6 +219,8 @@ static __always_inline int flow_renew(struct frame *f, struct packet *p, const s
 		return VERDICT_INTERNAL;
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
 	peer = table_lookup(flows, &reverse);
+	if (peer && peer->peer_port_id != p->port_id)
+		peer = NULL; /* the row of another pair */
 	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER))
 		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
 	flow_fill(p, vpc, flow);
@@ -208,7 +230,7 @@ static __always_inline int flow_renew(struct frame *f, struct packet *p, const s
 	if (!(p->flags & PACKET_PEER_KNOWN)) {
 		if (flow_write_peer(p, flow))
 			return VERDICT_FLOW_TABLE_FULL;
-	} else if (peer && peer->peer_port_id == p->port_id) {
+	} else if (peer) {
 		peer->state = flow->state;
 		peer->timeout = flow->timeout;
 	}
@@ -226,7 +248,7 @@ int flow_write(struct frame *f, struct packet *p)
 	struct slot_key slot;
 	struct flow row = {};
 	struct vpc *vpc;
-	int verdict;
+	int verdict, error;
 
 	if (!p)
 		return VERDICT_INTERNAL;
@@ -246,12 +268,16 @@ int flow_write(struct frame *f, struct packet *p)
 	row.charged_slot = p->port_slot;
 	flow_fill(p, vpc, &row);
 	row.generation = p->generation;
-	if (flow_replace(&p->key, &row, p->flags & PACKET_ROW_THERE) ||
-	    (!(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row))) {
+	error = flow_replace(&p->key, &row, p->flags & PACKET_ROW_THERE);
+	if (!error && !(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row)) {
 		table_remove(flows, &p->key);
-		flow_release(&row);
-		return VERDICT_FLOW_TABLE_FULL;
+		error = -1;
 	}
+	if (error)
+		flow_release(&row);
+	/* Another CPU has just entered the connection: the next packet finds it. */
+	if (error && error != TABLE_ROW_EXISTS)
+		return VERDICT_FLOW_TABLE_FULL;
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
 }

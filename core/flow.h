@@ -91,16 +91,18 @@ static inline int flow_remove(const struct flow_key *key, const struct flow *flo
 }
 
 /* Removes one row of a connection that ended, unless its ports have begun another since. */
-static inline void remove_ended(const struct flow_key *key)
+static inline void remove_ended(const struct flow_key *key, __u32 peer_port_id, __u32 born)
 {
 	struct flow *flow = table_lookup(flows, key);
 
-	if (flow && flow->state == FLOW_CLOSED)
+	if (flow && flow->state == FLOW_CLOSED && flow->peer_port_id == peer_port_id &&
+	    flow->born == born)
 		flow_remove(key, flow);
 }
 
-/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. */
-OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id)
+/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. Nothing
+ * may be read of its rows after this. */
+OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id, __u32 born)
 {
 	struct slot_key slot = { .slot = 0 };
 	struct ended_cursor *cursor = table_lookup(ended_cursor, &slot);
@@ -117,11 +119,12 @@ OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id)
 	oldest = *place;
 	place->key = *key;
 	place->peer_port_id = peer_port_id;
+	place->born = born;
 	if (!oldest.key.port_id)
 		return;
-	remove_ended(&oldest.key);
+	remove_ended(&oldest.key, oldest.peer_port_id, oldest.born);
 	flow_key_reverse(&oldest.key, oldest.peer_port_id, &reverse);
-	remove_ended(&reverse);
+	remove_ended(&reverse, oldest.key.port_id, oldest.born);
 }
 
 /*
@@ -148,6 +151,8 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 		return VERDICT_DELIVERED;
 	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
 	peer = table_lookup(flows, &reverse);
+	if (peer && peer->peer_port_id != p->port_id)
+		peer = NULL; /* the row of another pair */
 	state = tcp_next_state(flow, peer, p->tcp_flags);
 	if (state == flow->state)
 		return VERDICT_DELIVERED;
@@ -158,7 +163,7 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 		peer->timeout = flow->timeout;
 	}
 	if (state == FLOW_CLOSED)
-		flow_ended(&p->key, flow->peer_port_id);
+		p->flags |= PACKET_ENDED;
 	return VERDICT_DELIVERED;
 }
 
@@ -193,9 +198,33 @@ static inline void count_delivered(struct packet *p)
 	}
 }
 
+/* Takes the way out of a row into the packet. */
+static inline void flow_take(struct packet *p, const struct flow *flow)
+{
+	p->out_port_id = flow->peer_port_id;
+	p->out_slot = flow->out_slot;
+	p->out_ifindex = flow->out_ifindex;
+	p->out_kind = flow->out_kind;
+	__builtin_memcpy(p->ethernet_out, flow->ethernet_out, 12);
+}
+
+/* The row says how to treat this packet, now and without asking further. */
+static inline int flow_settled(struct packet *p, const struct flow *flow, const struct vpc *vpc,
+			       __u32 now)
+{
+	return !(flow->flags & FLOW_UNRESOLVED) && flow->vpc_slot == p->vpc_slot &&
+	       flow->generation == generation_now(p->vpc_slot, vpc) &&
+	       !ticks_passed(now, flow->seen, flow->timeout) && (__s32)(now - flow->renew) < 0 &&
+	       ethernet_equal(p->ethernet, flow->ethernet_in) && p->packet_length <= flow->mtu;
+}
+
 /*
  * The hot path. VERDICT_DELIVERED with p->out_* set and the frame rewritten, VERDICT_NEXT when the slow
  * stages must see the packet, or a drop.
+ *
+ * The memory of a row that is removed meanwhile on another CPU may become another connection's. So the
+ * way out is copied first and the row judged after: what was copied is of a row that still was this
+ * connection's, or one between the same two stations.
  */
 static inline int flow_hit(struct frame *f, struct packet *p)
 {
@@ -213,31 +242,32 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 		p->flags |= PACKET_ROW_MISSING;
 		return VERDICT_NEXT;
 	}
-	if (flow->flags & FLOW_UNRESOLVED)
-		return VERDICT_NEXT;
 	vpc = table_lookup(vpcs, &slot);
 	now = clock_tick();
-	if (!vpc || flow->generation != vpc->generation ||
-	    ticks_passed(now, flow->seen, flow->timeout) || (__s32)(now - flow->renew) >= 0 ||
-	    !ethernet_equal(p->ethernet, flow->ethernet_in) || p->packet_length > flow->mtu)
+	flow_take(p, flow);
+	compiler_barrier();
+	if (!vpc || !flow_settled(p, flow, vpc, now)) {
+		p->out_port_id = 0;
 		return VERDICT_NEXT;
+	}
 	if (p->key.protocol == PROTOCOL_TCP &&
 	    (flow->state != FLOW_ESTABLISHED || (p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)))) {
 		verdict = flow_follow(p, flow, vpc);
-		if (verdict != VERDICT_DELIVERED)
+		if (verdict != VERDICT_DELIVERED) {
+			p->out_port_id = 0;
 			return verdict;
+		}
 	}
 	flow->seen = now;
 	atomic_add(&flow->packets, 1);
 	atomic_add(&flow->bytes, p->frame_length);
-	p->object_id = p->out_port_id = flow->peer_port_id;
-	p->out_slot = flow->out_slot;
-	p->out_ifindex = flow->out_ifindex;
-	p->out_kind = flow->out_kind;
+	if (p->flags & PACKET_ENDED)
+		flow_ended(&p->key, p->out_port_id, flow->born);
+	p->object_id = p->out_port_id;
 	header = frame_header(f, 0, ETHERNET_SIZE);
 	if (!header)
 		return VERDICT_INTERNAL;
-	__builtin_memcpy(header, flow->ethernet_out, 12);
+	__builtin_memcpy(header, p->ethernet_out, 12);
 	note(f, NOTE_FLOW_HIT, 0);
 	note(f, NOTE_DELIVER_PORT, p->out_port_id);
 	count_delivered(p);

@@ -42,7 +42,8 @@ static __always_inline int guard_source(struct frame *f, struct packet *p)
 	/* Duplicate address detection and DHCP begin without an address; who serves them looks further. */
 	if (address_is_unspecified(source))
 		return address_is_multicast(&p->key.destination) ||
-				       p->key.destination.word[3] == 0xffffffff
+				       (address_is_ipv4(&p->key.destination) &&
+					p->key.destination.word[3] == 0xffffffff)
 			       ? VERDICT_NEXT
 			       : VERDICT_BAD_SOURCE;
 	if (!(p->port_flags & PORT_CHECK_SOURCE)) {
@@ -54,6 +55,42 @@ static __always_inline int guard_source(struct frame *f, struct packet *p)
 		return VERDICT_NEXT;
 	}
 	return VERDICT_SPOOFED_ADDRESS;
+}
+
+/*
+ * A packet that leaves an l2 subnet by its gateway: inside, addresses are nobody's business, but what is
+ * routed must come from an address of the subnet that is no other port's. With the port's check off it is
+ * a router itself, and may route from anywhere.
+ */
+int guard_routed(struct frame *f, struct packet *p)
+{
+	struct subnet_key key;
+	struct endpoint_key endpoint_key = {};
+	struct endpoint *endpoint;
+	struct subnet *subnet;
+	__u32 family;
+
+	(void)f;
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (!(p->subnet_flags & SUBNET_L2) || !(p->port_flags & PORT_CHECK_SOURCE) ||
+	    (p->flags & PACKET_SOURCE_OWN))
+		return VERDICT_NEXT;
+	p->object_id = p->port_id;
+	if ((p->port_flags & PORT_EXTRA_ADDRESSES) && port_allows(p->port_id, &p->key.source))
+		return VERDICT_NEXT;
+	key.subnet_id = p->subnet_id;
+	subnet = table_lookup(subnets, &key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	family = p->flags & PACKET_IPV4 ? 0 : 1;
+	endpoint_key.vpc_id = p->vpc_id;
+	endpoint_key.address = p->key.source;
+	endpoint = table_lookup(endpoints, &endpoint_key);
+	if (endpoint || !subnet->prefix_length[family] ||
+	    !address_in(&p->key.source, &subnet->network[family], subnet->prefix_length[family]))
+		return VERDICT_SPOOFED_ADDRESS;
+	return VERDICT_NEXT;
 }
 
 /* p: parsed, what it is to know of the sender's port is set. The object of a refusal is the port. */

@@ -131,7 +131,9 @@ static __always_inline int arp_answer(struct frame *f, struct packet *p, const _
 	__builtin_memcpy(reply.sender, &p->key.destination.word[3], 4);
 	mac_copy(reply.target_mac, p->ethernet + 6);
 	__builtin_memcpy(reply.target, &p->key.source.word[3], 4);
-	if (p->vlan_count || frame_store(f, 0, &reply, sizeof(reply)))
+	if (p->vlan_count)
+		return VERDICT_TAGGED; /* the answer would not be tagged as the question was */
+	if (frame_store(f, 0, &reply, sizeof(reply)))
 		return VERDICT_INTERNAL;
 	p->flags |= PACKET_REPLY;
 	return VERDICT_ANSWERED;
@@ -209,8 +211,9 @@ static __always_inline int nd_answer(struct frame *f, struct packet *p,
 	mac_copy(reply.target_mac, mac);
 	sum = checksum_pseudo6(target, &p->key.source, 32, PROTOCOL_ICMPV6);
 	reply.checksum = (__be16)~checksum_fold(checksum_add(sum, &reply.type, 32));
-	if (p->vlan_count || frame_resize(f, sizeof(reply)) ||
-	    frame_store(f, 0, &reply, sizeof(reply)))
+	if (p->vlan_count)
+		return VERDICT_TAGGED;
+	if (frame_resize(f, sizeof(reply)) || frame_store(f, 0, &reply, sizeof(reply)))
 		return VERDICT_INTERNAL;
 	p->flags |= PACKET_REPLY;
 	return VERDICT_ANSWERED;

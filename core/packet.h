@@ -61,7 +61,9 @@ enum packet_flags {
 	PACKET_ROW_MISSING = 1 << 17,     /* the hot path has found no row of this direction */
 	PACKET_ROW_THERE = 1 << 15,       /* the table has a row of this direction, alive or not */
 	PACKET_PEER_ROW_THERE = 1 << 16,  /* and one of the other */
-	PACKET_REPLY = 1 << 14,           /* the frame is now an answer to where it came from */
+	PACKET_PEER_TAKEN = 1 << 18, /* the other direction's row is a live one of another pair */
+	PACKET_ENDED = 1 << 19,      /* this segment has closed its connection */
+	PACKET_REPLY = 1 << 14,      /* the frame is now an answer to where it came from */
 };
 
 struct packet {
@@ -82,8 +84,9 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 l4_protocol; /* of this packet; key.protocol is the same */
-	__u16 pad0;
+	__u8 l4_protocol;       /* of this packet; key.protocol is the same */
+	__u8 fragment_protocol; /* next header behind the fragment header: the same in all fragments */
+	__u8 pad0;
 	__u32 ip_length;     /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
@@ -115,7 +118,7 @@ struct packet {
 	__u32 egress_rule_id;
 	__u32 ingress_rule_id;
 	__u8 ethernet_out[12];
-	__u32 hash; /* of the flow, for ECMP */
+	__u32 flood_takers; /* members that a flooded frame is for */
 };
 
 #define IPV4_MAPPED be32(0x0000ffff)
@@ -202,6 +205,29 @@ static inline void flow_key_reverse(const struct flow_key *key, __u32 port_id, s
 	to->pad[0] = to->pad[1] = to->pad[2] = 0;
 }
 
+/* The number that a connection's row must carry to be settled. */
+static inline __u32 generation_now(__u32 vpc_slot, const struct vpc *vpc)
+{
+	struct slot_key slot = { .slot = vpc_slot };
+	struct vpc_stats *stats = table_lookup(vpc_stats, &slot);
+
+	return vpc->generation + (stats ? (__u32)stats->moves : 0);
+}
+
+/* Is an address in a prefix of the 128-bit space? */
+static inline int address_in(const struct address *address, const struct address *network,
+			     __u32 length)
+{
+	for (__u32 i = 0; i < 4; i++) {
+		__u32 bits = length > i * 32 ? length - i * 32 : 0;
+		__u32 mask = bits >= 32 ? 0xffffffff : ~(0xffffffffu >> bits);
+
+		if ((address->word[i] ^ network->word[i]) & be32(mask))
+			return 0;
+	}
+	return 1;
+}
+
 /* Is it one of the extra addresses a port may use? A row of another port id (0) shadows a shorter prefix:
  * an allowed ::/0 is no IPv4 address. */
 static inline int port_allows(__u32 port_id, const struct address *address)
@@ -234,12 +260,16 @@ static inline int verdict_is_drop(int verdict)
  */
 int parse(struct frame *f, struct packet *p);
 int fragment(struct frame *f, struct packet *p);
+int fragment_learn(struct frame *f, struct packet *p);
 int guard(struct frame *f, struct packet *p);
+int guard_routed(struct frame *f, struct packet *p);
 int neighbour(struct frame *f, struct packet *p);
 int bridge(struct frame *f, struct packet *p);
+int bridge_flood_limit(struct frame *f, struct packet *p);
 int bridge_flood(struct frame *f, struct packet *p);
 int route(struct frame *f, struct packet *p);
 int deliver(struct frame *f, struct packet *p);
+int deliver_fits(struct frame *f, struct packet *p);
 int policy(struct frame *f, struct packet *p);
 int policy_flood(struct frame *f, struct packet *p);
 int flow_find(struct frame *f, struct packet *p);

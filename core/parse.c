@@ -125,6 +125,7 @@ static __always_inline int parse_extensions(struct frame *f, struct packet *p, _
 		if (type == PROTOCOL_FRAGMENT) {
 			position = *(__be16 *)(header + 2);
 			if (p) {
+				p->fragment_protocol = header[0];
 				p->fragment_id = *(__be32 *)(header + 4);
 				if (position & be16(0xfff8))
 					p->flags |= PACKET_FRAGMENT_LATER;
@@ -212,6 +213,8 @@ static __always_inline int parse_transport(struct frame *f, struct packet *p, __
 		return VERDICT_NEXT;
 	if (p->key.protocol == PROTOCOL_TCP)
 		return parse_tcp(f, p, offset);
+	if (p->key.protocol != PROTOCOL_UDP && frame_segment_size(f))
+		p->packet_length = 0; /* tunnels and SCTP: whoever cut the segments knew the MTU */
 	if (!protocol_has_ports(p->key.protocol))
 		return VERDICT_NEXT;
 	header = frame_header(f, offset, 8);
@@ -257,6 +260,7 @@ static __always_inline int parse_ipv4(struct frame *f, struct packet *p, __u32 o
 	p->key.destination.word[3] = ip->destination;
 	if (ip->fragment & (FRAGMENT_MORE | FRAGMENT_OFFSET)) {
 		p->fragment_id = ip->id;
+		p->fragment_protocol = ip->protocol;
 		p->flags |= ip->fragment & FRAGMENT_OFFSET ? PACKET_FRAGMENT_LATER
 							   : PACKET_FRAGMENT_FIRST;
 	}

@@ -31,7 +31,7 @@ static __always_inline int look_up_sender(struct packet *p)
 	p->flow_limit = port->flow_limit;
 	p->flow_guarantee = port->flow_guarantee;
 	mac_copy(p->port_mac, port->mac);
-	p->generation = vpc->generation;
+	p->generation = generation_now(p->vpc_slot, vpc);
 	p->now = clock_tick();
 	subnet_key.subnet_id = port->subnet_id;
 	subnet = table_lookup(subnets, &subnet_key);
@@ -47,6 +47,8 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 {
 	int verdict = policy_flood(f, p);
 
+	if (!verdict)
+		verdict = bridge_flood_limit(f, p);
 	return verdict ? verdict : bridge_flood(f, p);
 }
 
@@ -70,6 +72,9 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	if (verdict)
 		return verdict;
 	if (p->flags & PACKET_ROUTED) {
+		verdict = guard_routed(f, p);
+		if (verdict)
+			return verdict;
 		verdict = route(f, p);
 		if (verdict)
 			return verdict;
@@ -85,6 +90,9 @@ int pipeline_miss(struct frame *f, struct packet *p)
 			return verdict;
 	}
 	verdict = policy(f, p);
+	if (verdict)
+		return verdict;
+	verdict = deliver_fits(f, p);
 	if (verdict)
 		return verdict;
 	verdict = flow_write(f, p);
@@ -109,6 +117,7 @@ static __always_inline void drop_tell(struct packet *p, int verdict, struct port
 		return;
 	if (!bucket_take(&stats->event_tokens, (__u32)shared->event_rate, clock_tick())) {
 		atomic_add(&shared->suppressed_events, 1);
+		atomic_add(&stats->suppressed, 1);
 		return;
 	}
 	event.tick_ns = clock_ns();
@@ -125,10 +134,14 @@ static __always_inline void drop_tell(struct packet *p, int verdict, struct port
 	event.ethertype = p->ethertype;
 	event.protocol = p->key.protocol;
 	event.tcp_flags = p->tcp_flags;
-	event.suppressed = (__u32)shared->suppressed_events;
+	event.suppressed = (__u32)stats->suppressed;
 	__builtin_memcpy(event.ethernet, p->ethernet, 12);
-	if (event_send(&event))
+	if (event_send(&event)) {
 		atomic_add(&shared->suppressed_events, 1);
+		atomic_add(&stats->suppressed, 1);
+	} else {
+		atomic_add(&stats->suppressed, -(__u64)event.suppressed);
+	}
 }
 
 /*

@@ -26,20 +26,19 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 
 	p->object_id = p->port_id;
 	verdict = parse(f, p);
-	if (!verdict && (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
+	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
 		verdict = fragment(f, p);
 	if (!verdict) {
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);
-		if (verdict == VERDICT_DELIVERED)
-			return verdict;
 	}
-	if (!verdict) {
+	if (!verdict)
 		verdict = pipeline_miss(f, p);
-		if (verdict == VERDICT_DELIVERED)
-			return verdict;
-	}
-	return pipeline_end(f, p, verdict);
+	if (verdict != VERDICT_DELIVERED)
+		return pipeline_end(f, p, verdict);
+	if (p->flags & PACKET_FRAGMENT_FIRST)
+		fragment_learn(f, p);
+	return verdict;
 }
 
 #endif

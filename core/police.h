@@ -19,6 +19,9 @@ static inline int bucket_take(__u64 *bucket, __u32 rate, __u32 now)
 	__u64 tokens = (__u32)value;
 	__u64 fresh;
 
+	/* Another CPU's clock may be a tick ahead of this one's. */
+	if ((__s32)passed < 0)
+		passed = 0;
 	if (passed > TICKS_PER_SECOND || !value) {
 		tokens = rate;
 		passed = 0;

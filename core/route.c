@@ -17,6 +17,8 @@ static __always_inline int is_own_gateway(struct packet *p, const struct subnet 
 {
 	struct address link_local;
 
+	if (address_is_unspecified(&p->key.destination))
+		return 0;
 	address_link_local(&link_local, subnet->gateway_mac);
 	return address_equal(&p->key.destination, &subnet->gateway[0]) ||
 	       address_equal(&p->key.destination, &subnet->gateway[1]) ||
@@ -25,12 +27,11 @@ static __always_inline int is_own_gateway(struct packet *p, const struct subnet 
 
 static __always_inline int answer_gateway(struct frame *f, struct packet *p)
 {
-	__u8 echo = p->key.protocol == PROTOCOL_ICMP     ? 8
-		    : p->key.protocol == PROTOCOL_ICMPV6 ? 128
-							 : 0;
+	int ipv4 = p->flags & PACKET_IPV4;
+	__u8 echo = ipv4 ? 8 : 128;
 
 	p->object_id = p->subnet_id;
-	if (!echo || p->icmp_type != echo ||
+	if (p->key.protocol != (ipv4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6) || p->icmp_type != echo ||
 	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
 		return VERDICT_GATEWAY_ONLY_PING;
 	note(f, NOTE_ROUTE_GATEWAY, p->subnet_id);
@@ -119,6 +120,9 @@ int route(struct frame *f, struct packet *p)
 		return VERDICT_UNKNOWN_SUBNET;
 	if (is_own_gateway(p, subnet))
 		return answer_gateway(f, p);
+	p->object_id = p->port_id;
+	if (address_is_link_local(&p->key.source))
+		return VERDICT_BAD_SOURCE; /* never forwarded (RFC 4291, 2.5.6) */
 	p->object_id = p->subnet_id;
 	if (address_is_multicast(&p->key.destination))
 		return VERDICT_MULTICAST;

@@ -128,7 +128,11 @@ enum flow_timeout {
 	TIMEOUTS = 8,
 };
 
-/* Array by vpc slot. generation moves with every change that may alter what a live connection gets. */
+/*
+ * Array by vpc slot. generation moves with every change that may alter what a live connection gets. It is
+ * the daemon's alone; what the pipeline sees by itself (a MAC that moved) it counts in vpc_stats, and
+ * the sum of both is what connections are compared with.
+ */
 struct vpc {
 	__u32 vpc_id;
 	__u32 generation;
@@ -365,6 +369,7 @@ struct flow {
 struct ended_flow {
 	struct flow_key key; /* port_id 0: none */
 	__u32 peer_port_id;
+	__u32 born; /* of the connection: its ports may have begun another since */
 };
 
 struct ended_cursor {
@@ -380,14 +385,15 @@ struct fragment_key {
 	__u8 pad[3];
 };
 
-/* The ports that the first fragment carried, or its ICMP type and code. */
+/* What the first fragment carried: its protocol behind all extension headers, ports, ICMP type and code. */
 struct fragment {
 	__be16 source_port;
 	__be16 destination_port;
 	__u32 seen;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u16 pad;
+	__u8 protocol;
+	__u8 pad;
 };
 
 /* ---- counters and events ---- */
@@ -409,13 +415,16 @@ struct port_stats {
 	__u64 sent_packets;    /* to the workload */
 	__u64 sent_bytes;
 	__u64 refused_packets; /* for the workload, dropped before it */
-	__u64 pad1[5];
+	__u64 fragment_tokens; /* the same for datagrams in fragments that are remembered */
+	__u64 suppressed;      /* drops without an event since the last event */
+	__u64 pad1[3];
 };
 
 struct vpc_stats {
 	__u64 flows;
 	__u64 refused_flows;
-	__u64 pad[6];
+	__u64 moves; /* learned MACs that have moved: the pipeline's part of the generation */
+	__u64 pad[5];
 };
 
 /* Array of one row: what the whole datapath shares. */

@@ -40,7 +40,7 @@ static inline __u8 tcp_next_state(struct flow *flow, const struct flow *peer, __
 {
 	int original = flow->flags & FLOW_ORIGINAL;
 
-	if (flags & TCP_RST)
+	if ((flags & TCP_RST) || flow->state == FLOW_CLOSED)
 		return FLOW_CLOSED;
 	if (flags & TCP_FIN) {
 		flow->flags |= FLOW_FIN_SEEN;

@@ -44,7 +44,7 @@
 	X(STATION_LIMIT, DROP, "more addresses behind the port than its subnet allows")            \
 	X(STATION_FLAPPING, DROP, "the source MAC keeps moving between ports: a loop or a copy")   \
 	X(SAME_PORT, DROP, "the destination is behind the port the frame came from")               \
-	X(EMPTY_SEGMENT, DROP, "the segment has no other member")                                  \
+	X(EMPTY_SEGMENT, DROP, "no other member of the segment takes it")                          \
 	/* route */                                                                                \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \

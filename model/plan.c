@@ -485,9 +485,10 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	row.kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	if (!row.mtu)
 		row.mtu = vpc->mtu;
-	/* An l2 subnet is a switch: whatever is behind a port may send. */
-	if (port->source_destination_check && subnet->mode != SUBNET_MODE_L2)
-		row.flags |= PORT_CHECK_SOURCE | PORT_CHECK_MAC;
+	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */
+	if (port->source_destination_check)
+		row.flags |= PORT_CHECK_SOURCE |
+			     (subnet->mode == SUBNET_MODE_L2 ? 0 : PORT_CHECK_MAC);
 	if (port->allowed_count)
 		row.flags |= PORT_EXTRA_ADDRESSES;
 	memcpy(row.mac, port->mac.byte, sizeof(row.mac));

@@ -4,7 +4,8 @@
  *
  * core/ includes "target.h" and gets this one or target/native/target.h, by the include path. A frame
  * is the skb of a tc program. Pointers from frame_header live until the next frame_ verb; pointers from
- * table_lookup live until the program ends (RCU), also when the row is removed meanwhile.
+ * table_lookup may be used until the program ends; but when the row is removed meanwhile on another CPU,
+ * its memory may become another row's (flow.h says what follows).
  */
 #ifndef WEFT_TARGET_H
 #define WEFT_TARGET_H
@@ -80,7 +81,14 @@ WEFT_TABLES(TABLE_EXTERN)
 #define table_remove(table, key) bpf_map_delete_elem(&table, key)
 
 #define atomic_add(counter, n) ((void)__sync_fetch_and_add(counter, n))
+#define atomic_swap_if(word, old, new) (__sync_val_compare_and_swap(word, old, new) == (old))
 #define atomic_fetch_add64(counter, n) __sync_fetch_and_add(counter, n)
+
+/* Keeps reads and writes before it before those after it, as far as the compiler goes. */
+#define compiler_barrier() asm volatile("" ::: "memory")
+
+/* What table_add says where there is a row already. */
+#define TABLE_ROW_EXISTS (-17)
 
 /* Writes a word after everything written before it is to be seen. */
 #define atomic_write(word, value) ((void)__sync_lock_test_and_set(word, value))

@@ -94,7 +94,14 @@ int native_remove(struct table *table, const void *key);
 #define table_remove(name, key) native_remove(&table_##name, key)
 
 #define atomic_add(counter, n) ((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+#define atomic_swap_if(word, old, new) __sync_bool_compare_and_swap(word, old, new)
 #define atomic_fetch_add64(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
+
+/* Keeps reads and writes before it before those after it, as far as the compiler goes. */
+#define compiler_barrier() asm volatile("" ::: "memory")
+
+/* What table_add says where there is a row already. */
+#define TABLE_ROW_EXISTS (-17)
 
 #define atomic_write(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
 
