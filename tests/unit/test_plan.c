@@ -205,7 +205,7 @@ static void test_waiting_port_and_port_elsewhere(void **state)
 	assert_int_equal(count_rows(world, TABLE_floods), 2);
 }
 
-static void test_l2_checks_no_source(void **state)
+static void test_l2_checks_what_is_routed(void **state)
 {
 	struct world *world = *state;
 
@@ -216,7 +216,8 @@ static void test_l2_checks_no_source(void **state)
 	assert_int_equal(find_port(world, "a")->flags, 0);
 	assert_int_equal(find_port(world, "b")->flags,
 			 PORT_CHECK_SOURCE | PORT_CHECK_MAC | PORT_EXTRA_ADDRESSES);
-	assert_int_equal(find_port(world, "c")->flags, 0);
+	/* Inside a switch nothing is checked; the guard reads this for what leaves by the gateway. */
+	assert_int_equal(find_port(world, "c")->flags, PORT_CHECK_SOURCE);
 	/* ::/0 and what keeps it from meaning IPv4. */
 	assert_int_equal(count_rows(world, TABLE_allowed_sources), 3);
 }
@@ -488,7 +489,7 @@ int main(void)
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_waiting_port_and_port_elsewhere, world_setup,
 						world_teardown),
-		cmocka_unit_test_setup_teardown(test_l2_checks_no_source, world_setup,
+		cmocka_unit_test_setup_teardown(test_l2_checks_what_is_routed, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_v19_local_routes, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_v24_port_gone_is_a_blackhole, world_setup,
