@@ -8,12 +8,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "datapath/kernel.h"
 
@@ -30,6 +33,10 @@ static void kernel_close(struct datapath *datapath)
 			munmap(kernel->base.mapped[table], kernel->mapped_size[table]);
 	}
 	kernel_unload(kernel);
+	if (kernel->lock >= 0) {
+		flock(kernel->lock, LOCK_UN); /* a child may have the descriptor, too */
+		close(kernel->lock);
+	}
 	free(kernel->tables);
 	free(kernel->root);
 	free(kernel);
@@ -138,6 +145,27 @@ static int check_instance(const char *instance, struct error *error)
 	return 0;
 }
 
+/* Of two daemons on one instance, each would take the rows of the other for left-overs. */
+static int kernel_lock(struct kernel_datapath *kernel, struct error *error)
+{
+	int result = file_make_directories(kernel->root, 0700, error);
+
+	if (result)
+		return result;
+	kernel->lock = open(kernel->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (kernel->lock < 0)
+		return error_set(error, errno, NULL, "cannot open %s: %s", kernel->root,
+				 strerror(errno));
+	if (!flock(kernel->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return error_set(error, EWOULDBLOCK, NULL,
+				 "another weftd uses the datapath %s; stop it, or give this one a "
+				 "--name of its own",
+				 kernel->root);
+	return error_set(error, errno, NULL, "cannot lock %s: %s", kernel->root, strerror(errno));
+}
+
 static int choose_hook(struct kernel_datapath *kernel, enum datapath_hook hook, struct error *error)
 {
 	kernel->tcx = hook == DATAPATH_HOOK_TCX;
@@ -163,11 +191,14 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 		return result;
 	kernel = xcalloc(1, sizeof(*kernel));
 	kernel->base.operations = &kernel_operations;
+	kernel->lock = -1;
 	kernel->root = xasprintf("%s/weft/%s", bpffs, options->instance);
 	kernel->tables = xasprintf("%s/%d", kernel->root, WEFT_LAYOUT);
 	result = choose_hook(kernel, options->hook, error);
 	if (!result)
 		result = kernel_probe(kernel, error);
+	if (!result)
+		result = kernel_lock(kernel, error);
 	if (!result)
 		result = kernel_load(kernel, options, error);
 	if (!result)

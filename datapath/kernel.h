@@ -26,6 +26,7 @@ struct kernel_datapath {
 	struct datapath base;
 	char *root;   /* .../weft/<instance> */
 	char *tables; /* root/<layout> */
+	int lock;     /* on root, as long as this is open; -1: none */
 	struct weft *skeleton;
 	int table_fd[TABLES];
 	bool no_batch[TABLES]; /* the kernel has no batch operation for this kind of map */

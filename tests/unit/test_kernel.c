@@ -369,7 +369,8 @@ static void test_reopen(void **state)
 	struct port port = { .vpc_id = 8 }, read;
 	struct slot_key slot = { 2 };
 	struct vpc vpc = { .vpc_id = 77 };
-	struct datapath *datapath;
+	struct datapath *datapath, *second;
+	struct error error;
 
 	(void)state;
 	NEEDS_ROOT();
@@ -388,6 +389,9 @@ static void test_reopen(void **state)
 	datapath = open_with(&small);
 	assert_int_equal(row_count(datapath, TABLE_flows), 900);
 	assert_int_equal(datapath_port_stats(datapath, 4)->received_packets, 123);
+	/* A second daemon on the same instance would take the rows of the first for left-overs. */
+	assert_int_equal(datapath_open_kernel(&small, &second, &error), -EWOULDBLOCK);
+	assert_non_null(strstr(error.text, "another weftd"));
 	datapath_close(datapath);
 
 	datapath = open_with(&large);
