@@ -326,6 +326,56 @@ static void job_end(struct devices *devices, struct device_job *job)
 	device_watch_add(devices, record);
 }
 
+/* Whether what was made for one is what the other asks for. */
+static bool is_same_place(const struct attach *a, const struct attach *b)
+{
+	return a->kind == b->kind && a->pid == b->pid && strcmp(a->netns, b->netns) == 0 &&
+	       (!device_is_tap(a) || strcmp(a->ifname, b->ifname) == 0);
+}
+
+static bool is_veth(const struct attach *attach)
+{
+	return attach->kind == ATTACH_NETNS || attach->kind == ATTACH_PID;
+}
+
+static uint32_t removable(struct devices *devices, const struct device_record *record);
+
+/* The port is attached as another device from now on: the one it had goes, and with it its way
+ * into the VPC. A veth that belongs into another namespace is device_veth.c's affair. */
+static void leave_place(struct devices *devices, const struct device_record *record,
+			const struct attach *attach)
+{
+	struct error error = { 0 };
+	uint32_t ifindex;
+	int result = 0;
+
+	if (is_veth(&record->attach) && is_veth(attach))
+		return;
+	ifindex = removable(devices, record);
+	if (ifindex)
+		result = netlink_link_delete(devices->netlink, ifindex, &error);
+	if (result && result != -ENODEV)
+		log_warning("device not removed", "text=\"%s\"", error.text);
+}
+
+/* Return: whether the port was attached somewhere else before. */
+static bool leave_old_place(struct devices *devices, const struct device_request *request)
+{
+	const struct device_record *record = map_get_u32(&devices->records, request->port_id);
+	/* What a daemon before this one made, if it ended just then. */
+	const struct device_record unknown = {
+		.port_id = request->port_id,
+		.attach = { .kind = ATTACH_NETNS },
+	};
+
+	if (!record && !is_veth(request->attach))
+		leave_place(devices, &unknown, request->attach);
+	if (!record || is_same_place(&record->attach, request->attach))
+		return false;
+	leave_place(devices, record, request->attach);
+	return true;
+}
+
 static void plug_chunk(struct devices *devices, const struct device_request *requests, size_t count,
 		       struct device_result *results)
 {
@@ -333,8 +383,11 @@ static void plug_chunk(struct devices *devices, const struct device_request *req
 
 	devices->round++;
 	for (size_t i = 0; i < count; i++) {
+		bool moved = leave_old_place(devices, &requests[i]);
+
 		job_begin(devices, &jobs[i], &requests[i], &results[i],
 			  record_of(devices, &requests[i]));
+		jobs[i].moved = moved;
 		if (device_is_tap(requests[i].attach))
 			device_tap_plug(devices, &jobs[i]);
 	}

@@ -95,6 +95,7 @@ struct device_job {
 	struct link_info link;
 	bool there;
 	bool made;
+	bool moved; /* the port was attached somewhere else before */
 	bool done;
 	int code; /* negative errno of a failure */
 };

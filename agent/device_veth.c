@@ -58,9 +58,20 @@ static void look_for_device(struct devices *devices, struct device_job *job)
 	}
 }
 
-/* The namespace the port belongs in. A device whose namespace has lost its name goes on as it is: taking
- * a name away is no reason to cut off who is still inside. */
-static void look_for_namespace(struct device_job *job)
+static void take_away(struct devices *devices, struct device_job *job)
+{
+	struct error error = { 0 };
+	int result = netlink_link_delete(devices->netlink, job->link.ifindex, &error);
+
+	/* It may go by itself, with the namespace it was in. */
+	if (result && result != -ENODEV)
+		device_fail(job, &error);
+	job->there = false;
+}
+
+/* The namespace the port belongs in. A device whose namespace has lost its name goes on as it is:
+ * taking a name away is no reason to cut off who is still inside. To move the port is one. */
+static void look_for_namespace(struct devices *devices, struct device_job *job)
 {
 	struct error error = { 0 };
 	int fd = device_netns_open(job->request->attach, &error);
@@ -69,7 +80,9 @@ static void look_for_namespace(struct device_job *job)
 		job->netns_fd = fd;
 	else if (fd != -ENOENT && fd != -EAGAIN)
 		device_fail(job, &error);
-	else if (!job->there)
+	else if (job->there && job->moved)
+		take_away(devices, job);
+	if (fd < 0 && !job->there)
 		device_wait(job, error.text);
 	if (job->record)
 		job->record->unnamed = job->there && fd < 0;
@@ -97,22 +110,14 @@ static bool is_in_place(struct devices *devices, struct device_job *job)
 
 static void look(struct devices *devices, struct device_job *job, bool repair)
 {
-	struct error error = { 0 };
-	int result;
-
 	look_for_device(devices, job);
 	if (!job->done)
-		look_for_namespace(job);
+		look_for_namespace(devices, job);
 	if (job->done || !job->there || job->netns_fd < 0 || is_in_place(devices, job) || job->done)
 		return;
 	device_changed(job, "its namespace is another one now");
-	if (!repair)
-		return;
-	result = netlink_link_delete(devices->netlink, job->link.ifindex, &error);
-	/* It may go by itself, with the namespace it was in. */
-	if (result && result != -ENODEV)
-		device_fail(job, &error);
-	job->there = false;
+	if (repair)
+		take_away(devices, job);
 }
 
 static void make_pairs(struct devices *devices, struct device_job *jobs, size_t count)

@@ -26,6 +26,7 @@ struct port_entry {
 	uint32_t port_id;
 	enum port_state state;
 	uint32_t ifindex;
+	uint32_t attached; /* ifindex of the device that the pipeline was put on last; 0: none */
 	uint32_t kind;
 	uint32_t attachment_flags;
 	uint64_t since_ns;
@@ -122,7 +123,25 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* Take over what became of a request. A pipeline on a device that is gone is let go of. */
+/*
+ * The pipeline is let go of where the device is gone, or the port has another one. It stays on a
+ * device that the port cannot use for now: it drops what it has no row for, and without it a
+ * workload's frames would reach the host's own stack.
+ */
+static void ports_let_go(struct ports *ports, struct port_entry *entry, uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	if (entry->attached && entry->attached != ifindex &&
+	    (ifindex || !if_indextoname(entry->attached, name))) {
+		datapath_detach(ports->options.datapath, entry->attached);
+		entry->attached = 0;
+	}
+	if (ifindex)
+		entry->attached = ifindex;
+}
+
+/* Take over what became of a request. */
 static void ports_take_result(struct ports *ports, uint32_t port_id, const char *name,
 			      const struct device_result *result)
 {
@@ -136,8 +155,7 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	const char *reason = state == PORT_STATE_PLUGGED ? NULL : result->sentence;
 	bool differs = entry->state != state || entry->ifindex != result->ifindex;
 
-	if (entry->ifindex && entry->ifindex != result->ifindex)
-		datapath_detach(ports->options.datapath, entry->ifindex);
+	ports_let_go(ports, entry, result->ifindex);
 	if (differs || (result->changed && state == PORT_STATE_PLUGGED))
 		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
 			 port_state_names[state], result->ifindex, result->sentence);
@@ -269,18 +287,24 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct error error = { 0 };
+	uint32_t *attached;
 
 	if (!count)
 		return;
+	attached = xcalloc(count, sizeof(*attached));
 	for (size_t i = 0; i < count; i++) {
 		const struct port_entry *entry = map_get_u32(&ports->entries, port_ids[i]);
 
-		if (entry && entry->ifindex)
-			datapath_detach(ports->options.datapath, entry->ifindex);
+		attached[i] = entry ? entry->attached : 0;
 		ports_forget(ports, port_ids[i]);
 	}
 	if (ports->devices && devices_unplug(ports->devices, port_ids, count, &error))
 		log_warning("device not removed", "text=\"%s\"", error.text);
+	/* Not before the device is gone: until then its frames would reach the host's own stack. */
+	for (size_t i = 0; i < count; i++)
+		if (attached[i])
+			datapath_detach(ports->options.datapath, attached[i]);
+	free(attached);
 }
 
 /* ---- what happens by itself ---- */
@@ -361,8 +385,8 @@ void ports_prune(struct ports *ports)
 	MAP_FOR_EACH(&ports->entries, it) {
 		const struct port_entry *entry = it.value;
 
-		if (entry->ifindex)
-			map_put_u32(&used, entry->ifindex, ports);
+		if (entry->attached)
+			map_put_u32(&used, entry->attached, ports);
 	}
 	attached_count = datapath_attached(ports->options.datapath, &attached);
 	for (size_t i = 0; i < attached_count; i++)
