@@ -50,6 +50,7 @@ int http_listen_unix(const char *path, struct error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t old_mask;
+	struct stat status;
 	int fd, result;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -62,6 +63,11 @@ int http_listen_unix(const char *path, struct error *error)
 	if (socket_answers(&address))
 		return error_set(error, EADDRINUSE, NULL,
 				 "another daemon answers at %s; stop it or choose another --socket",
+				 path);
+	/* What a killed daemon left is replaced; anything else at the path is somebody's. */
+	if (!lstat(path, &status) && !S_ISSOCK(status.st_mode))
+		return error_set(error, EEXIST, NULL,
+				 "%s is there already and is no socket; choose another --socket",
 				 path);
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

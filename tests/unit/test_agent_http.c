@@ -6,6 +6,7 @@
  */
 #include "tests/unit/agent_world.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -107,12 +108,22 @@ static void the_socket_is_for_its_owner(void **state)
 	struct served *served = *state;
 	struct stat info;
 	struct error error = { 0 };
+	char path[64];
+	int fd;
 
 	assert_int_equal(stat(served->path, &info), 0);
 	assert_int_equal(info.st_mode & 0777, 0660);
 	/* Somebody answers there: a second one does not take it away. */
 	assert_int_equal(http_listen_unix(served->path, &error), -EADDRINUSE);
 	assert_int_equal(access(served->path, F_OK), 0);
+	/* Nor is a file that is no socket. */
+	snprintf(path, sizeof(path), "%s/file", served->directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(http_listen_unix(path, &error), -EEXIST);
+	assert_non_null(strstr(error.text, "is no socket"));
+	assert_int_equal(unlink(path), 0);
 }
 
 static void a_request_may_come_byte_by_byte(void **state)
