@@ -181,6 +181,29 @@ bool api_query_flag(struct api_call *call, const char *key, bool *value)
 	return false;
 }
 
+const struct object *api_find_port(struct api_call *call, const char *key, const char *name)
+{
+	const struct object *port = names_find_port(api_intent(call), name);
+	const char *slash = strchr(name, '/'), *path[4] = { "vpcs", NULL, "ports", NULL };
+	struct error error = { 0 };
+	char *vpc;
+
+	if (port)
+		return port;
+	if (!slash) {
+		api_refuse(call, 404, key, "\"%s\" is not VPC/PORT, such as blue/web1", name);
+		return NULL;
+	}
+	vpc = xstrndup(name, (size_t)(slash - name));
+	path[1] = vpc;
+	path[3] = slash + 1;
+	json_decref(intent_get(api_intent(call), path, 4, &error));
+	snprintf(error.path, sizeof(error.path), "%s", key);
+	api_fail(call, &error);
+	free(vpc);
+	return NULL;
+}
+
 bool api_query_port(struct api_call *call, uint32_t *port_id)
 {
 	const char *name = api_query(call, "port");
@@ -189,13 +212,24 @@ bool api_query_port(struct api_call *call, uint32_t *port_id)
 	*port_id = 0;
 	if (!name)
 		return true;
-	port = names_find_port(api_intent(call), name);
-	if (!port) {
-		api_refuse(call, 404, "port", "no port \"%s\"", name);
-		return false;
-	}
-	*port_id = port->id;
-	return true;
+	port = api_find_port(call, "port", name);
+	if (port)
+		*port_id = port->id;
+	return port != NULL;
+}
+
+/* A path inside the body of one object becomes one of the tree. */
+static void api_place(const struct api_call *call, struct error *error)
+{
+	struct buf path = { 0 };
+
+	if (call->kind == OBJECT_KINDS || !error->path[0])
+		return;
+	for (size_t i = 0; i < call->segment_count; i++)
+		buf_printf(&path, "%s.", call->segments[i]);
+	buf_append_text(&path, error->path);
+	snprintf(error->path, sizeof(error->path), "%s", buf_text(&path));
+	buf_fini(&path);
 }
 
 json_t *api_body(struct api_call *call)
@@ -210,6 +244,7 @@ json_t *api_body(struct api_call *call)
 	}
 	if (json_load_text(request->body, request->body_size, API_BODY_SIZE_MAX, &document,
 			   &error)) {
+		api_place(call, &error);
 		api_fail(call, &error);
 		return NULL;
 	}

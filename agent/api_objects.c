@@ -81,20 +81,19 @@ static void set_etag(struct api_call *call, const struct object *object)
 		 object->revision);
 }
 
-/* 404 unless the object, or with parent_only the VPC it is in, exists. */
+/* 404 unless the object, or with parent_only the VPC it is in, exists; the model has the sentence. */
 static bool call_exists(struct api_call *call, bool parent_only)
 {
-	if (call->segment_count > 1 && (call->kind != OBJECT_VPC || !parent_only) &&
-	    !call_vpc(call)) {
-		api_refuse(call, 404, NULL, "no vpc \"%s\"", call->segments[1]);
-		return false;
-	}
-	if (!parent_only && !call_object(call)) {
-		api_refuse(call, 404, NULL, "no %s \"%s\" in vpc %s", object_kind_word(call->kind),
-			   call->segments[3], call->segments[1]);
-		return false;
-	}
-	return true;
+	bool exists = parent_only ? call->segment_count == 1 || call->kind == OBJECT_VPC ||
+					    call_vpc(call)
+				  : call_object(call) != NULL;
+	struct error error = { 0 };
+
+	if (exists)
+		return true;
+	json_decref(intent_get(api_intent(call), call->segments, call->segment_count, &error));
+	api_fail(call, &error);
+	return false;
 }
 
 void api_collection_get(struct api_call *call)

@@ -66,10 +66,28 @@ static json_t *ports_json(struct api_call *call)
 			 (json_int_t)counts.waiting, "failed", (json_int_t)counts.failed);
 }
 
+/* Connections as their VPCs are charged for them: what `weft counters` shows, added up. */
+static json_int_t live_flows(struct api_call *call)
+{
+	const struct object **vpcs;
+	size_t count = names_all(api_intent(call), OBJECT_VPC, &vpcs);
+	json_int_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(call->api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(call->api->datapath, slot)
+					       : NULL;
+
+		if (stats)
+			sum += (json_int_t)__atomic_load_n(&stats->flows, __ATOMIC_RELAXED);
+	}
+	free(vpcs);
+	return sum;
+}
+
 static json_t *datapath_json(struct api_call *call)
 {
 	const struct reconcile_counts *counts = reconcile_counts(call->api->reconcile);
-	const struct datapath_state *state = datapath_state(call->api->datapath);
 	json_t *rows = json_object();
 
 	for (unsigned int table = 0; table < TABLES; table++) {
@@ -82,7 +100,7 @@ static json_t *datapath_json(struct api_call *call)
 	}
 	return json_pack("{s:o, s:I, s:I, s:I, s:I}", "rows", rows, "memory",
 			 (json_int_t)datapath_memory(call->api->datapath), "flows",
-			 (json_int_t)(state ? state->sweep_kept / 2 : 0), "flow_capacity",
+			 live_flows(call), "flow_capacity",
 			 (json_int_t)reconcile_flow_capacity(call->api->reconcile), "audit_repairs",
 			 (json_int_t)counts->audit_repairs);
 }

@@ -276,9 +276,8 @@ void api_trace(struct api_call *call)
 		json_decref(body);
 		return;
 	}
-	port = (const void *)names_find_port(api_intent(call), request.port);
+	port = (const void *)api_find_port(call, "port", request.port);
 	if (!port) {
-		api_refuse(call, 404, "port", "no port \"%s\"", request.port);
 		json_decref(body);
 		return;
 	}

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/suggest.h"
 
 #define DEPTH_MAX 128
@@ -47,11 +48,71 @@ static bool nests_too_deep(const char *text, size_t size)
 	return false;
 }
 
+/* One bracket that is open at a place of the text. */
+struct json_level {
+	const char *key; /* of an object, the last one; not terminated, as it is written */
+	size_t key_len;
+	size_t index; /* of an array */
+	bool is_object;
+	bool is_value; /* behind a colon */
+};
+
+static void append_level(struct buf *path, const struct json_level *level)
+{
+	if (!level->is_object) {
+		buf_printf(path, "[%zu]", level->index);
+	} else if (level->key) {
+		buf_append_text(path, path->size ? "." : "");
+		buf_append(path, level->key, level->key_len);
+	}
+}
+
+/*
+ * Where the first @size bytes of a text end: "vpcs.blue.cidrs[0]". They are well formed as far as
+ * they go, and nest no deeper than DEPTH_MAX.
+ */
+static void append_path(struct buf *path, const char *text, size_t size)
+{
+	struct json_level levels[DEPTH_MAX + 1] = { 0 }, *top = levels;
+
+	for (size_t i = 0; i < size; i++) {
+		size_t start = i + 1;
+
+		switch (text[i]) {
+		case '"':
+			for (i++; i < size && text[i] != '"'; i++)
+				i += text[i] == '\\';
+			if (top->is_object && !top->is_value && i < size) {
+				top->key = text + start;
+				top->key_len = i - start;
+			}
+			break;
+		case '{':
+		case '[':
+			if (top < levels + DEPTH_MAX)
+				*++top = (struct json_level){ .is_object = text[i] == '{' };
+			break;
+		case '}':
+		case ']': top -= top > levels; break;
+		case ',':
+			top->index++;
+			top->is_value = false;
+			break;
+		case ':': top->is_value = true; break;
+		default: break;
+		}
+	}
+	for (const struct json_level *level = levels + 1; level <= top; level++)
+		append_level(path, level);
+}
+
 int json_load_text(const char *text, size_t size, size_t size_max, json_t **document,
 		   struct error *error)
 {
+	struct buf path = { 0 };
 	json_error_t problem;
 	json_t *result;
+	int code;
 
 	if (size > size_max)
 		return error_set(error, EFBIG, NULL, "the document is larger than %zu bytes",
@@ -60,11 +121,17 @@ int json_load_text(const char *text, size_t size, size_t size_max, json_t **docu
 		return error_set(error, EINVAL, NULL, "the document nests deeper than %d levels",
 				 DEPTH_MAX);
 	result = json_loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
-	if (!result)
-		return error_set(error, EINVAL, NULL, "not valid JSON: line %d column %d: %s",
-				 problem.line, problem.column, problem.text);
-	*document = result;
-	return 0;
+	if (result) {
+		*document = result;
+		return 0;
+	}
+	if (json_error_code(&problem) == json_error_duplicate_key && problem.position > 0)
+		append_path(&path, text,
+			    (size_t)problem.position < size ? (size_t)problem.position : size);
+	code = error_set(error, EINVAL, buf_text(&path), "not valid JSON: line %d column %d: %s",
+			 problem.line, problem.column, problem.text);
+	buf_fini(&path);
+	return code;
 }
 
 const char *json_type_name(const json_t *value)

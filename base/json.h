@@ -47,7 +47,8 @@ struct json_reader {
  * Duplicate keys, NUL in strings, nesting over 128 levels (the library's limit is 2048) and
  * anything behind the document are refused.
  *
- * Return: 0, -EFBIG, or -EINVAL with line and column in the sentence.
+ * Return: 0, -EFBIG, or -EINVAL with line and column in the sentence; a duplicate key also has
+ * its path.
  */
 int json_load_text(const char *text, size_t size, size_t size_max, json_t **document,
 		   struct error *error);

@@ -46,6 +46,30 @@ static void test_load(void **state)
 	json_decref(document);
 }
 
+/* A key that is there twice is refused with its path. */
+static void test_duplicates(void **state)
+{
+	static const struct {
+		const char *text, *path;
+	} cases[] = {
+		{ "{\"a\":1,\"a\":2}", "a" },
+		{ "{\"vpcs\": {\"x\\\"{\": [{}], \"blue\": {\"mtu\": 1, \"mtu\": 2}}}",
+		  "vpcs.blue.mtu" },
+		{ "{\"in\": [1, [], {\"b\": 1}, {\"to\": \"a:b,c\", \"to\": 1}]}", "in[3].to" },
+	};
+	struct error error;
+	json_t *document;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(json_load_text(cases[i].text, strlen(cases[i].text), 1000,
+						&document, &error),
+				 -EINVAL);
+		assert_string_equal(error.path, cases[i].path);
+		assert_non_null(strstr(error.text, "duplicate"));
+	}
+}
+
 static void test_depth(void **state)
 {
 	struct buf text = { 0 };
@@ -214,10 +238,10 @@ static void test_long_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_load),       cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_reader),     cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_unknown),    cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_long_paths),
+		cmocka_unit_test(test_load),     cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_depth),    cmocka_unit_test(test_reader),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_paths),    cmocka_unit_test(test_long_paths),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
