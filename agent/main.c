@@ -3,12 +3,13 @@
  * weftd: sets up in an order in which each step may still fail with a sentence, then runs the loop.
  *
  *	options -> lock of the state directory -> store -> datapath -> host in line with the intent
- *	-> capabilities dropped -> API served -> service manager told -> loop
+ *	-> socket bound -> capabilities dropped -> service manager told -> loop
  *
  * Ending, however it comes about, leaves the datapath as it is: it forwards without us, and the next start
  * takes it over.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,8 +208,10 @@ static int remove_devices(struct daemon *daemon, struct error *error)
 /* Devices, then programs and tables; only while no daemon uses them. */
 static int remove_datapath(struct daemon *daemon, struct error *error)
 {
-	int code = open_state(daemon, error);
+	int code = isolate_check(error);
 
+	if (!code)
+		code = open_state(daemon, error);
 	if (!code)
 		code = open_loop(daemon, error);
 	if (!code)
@@ -218,6 +221,18 @@ static int remove_datapath(struct daemon *daemon, struct error *error)
 	loop_free(daemon->loop);
 	file_unlock(daemon->lock);
 	return code;
+}
+
+/* Without standard files their numbers would go to a table or the store, and the log into it. */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 static int fail(const struct error *error, int status)
@@ -230,8 +245,10 @@ int main(int argc, char **argv)
 {
 	struct daemon daemon = { .lock = -1 };
 	struct error error = { 0 };
-	int code = options_read(&daemon.options, argc, argv, &error);
+	int code;
 
+	fill_standard_files();
+	code = options_read(&daemon.options, argc, argv, &error);
 	if (code)
 		return fail(&error, EXIT_USAGE);
 	log_open(daemon.options.log_level);
