@@ -50,13 +50,33 @@ int apply_read_file(struct invocation *invocation, const char *path, struct yaml
 			error.text);
 	else if (code < 0)
 		fprintf(invocation->err, "weft: %s: %s\n", display_name(path), error.text);
+	if (code == 0 && !json_is_object(document->tree)) {
+		fprintf(invocation->err,
+			"weft: %s: the file is a tree of names that begins with "
+			"\"vpcs:\", not %s\n",
+			display_name(path), json_is_array(document->tree) ? "a list" : "one value");
+		yaml_unload(document);
+		code = -EINVAL;
+	}
 	buf_fini(&text);
 	return code < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
+/* The path ends with the key that some sentences begin with: "vpcs.blue.mtu: mtu: must be ...". */
+static const char *without_key(const char *sentence, const char *path)
+{
+	const char *colon = strstr(sentence, ": ");
+	size_t length = colon ? (size_t)(colon - sentence) : 0, whole = strlen(path);
+
+	if (!length || length > whole || memcmp(path + whole - length, sentence, length) != 0)
+		return sentence;
+	return length == whole || path[whole - length - 1] == '.' ? colon + 2 : sentence;
 }
 
 int apply_report(struct invocation *invocation, const char *path,
 		 const struct yaml_document *document, const struct error *error)
 {
+	const char *sentence = without_key(report_sentence(error), error->path);
 	size_t line = yaml_line(document, error->path);
 	struct error bare = *error;
 
@@ -66,10 +86,10 @@ int apply_report(struct invocation *invocation, const char *path,
 	}
 	if (line)
 		fprintf(invocation->err, "weft: %s:%zu: %s: %s\n", display_name(path), line,
-			error->path, report_sentence(error));
+			error->path, sentence);
 	else
 		fprintf(invocation->err, "weft: %s: %s: %s\n", display_name(path), error->path,
-			report_sentence(error));
+			sentence);
 	return EXIT_REFUSED;
 }
 

@@ -85,7 +85,7 @@ static void print_table(struct invocation *invocation, const json_t *drops)
 /* A drop as a line of its own; widths fit most, so that columns stay calm. */
 static void print_line(struct invocation *invocation, const json_t *drop)
 {
-	static const int widths[DROP_CELLS] = { 12, 16, 16, 44, 0, 0 };
+	static const int widths[DROP_CELLS] = { 12, 16, 20, 44, 0, 0 };
 	struct buf cells[DROP_CELLS] = { 0 };
 
 	fill_cells(drop, cells);

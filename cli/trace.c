@@ -70,6 +70,10 @@ static int read_protocol(struct invocation *invocation, json_t *request)
 	if (!given)
 		return 0;
 	text = invocation_text(invocation, given);
+	if ((strcmp(given, "tcp") == 0 || strcmp(given, "udp") == 0) &&
+	    invocation_integer(invocation, given, 0) > 65535)
+		return report_usage(invocation, "--%s takes a port up to 65535, not %s", given,
+				    text);
 	if (strcmp(given, "tcp") == 0 || strcmp(given, "udp") == 0) {
 		json_object_set_new(request, "protocol", json_string(given));
 		json_object_set_new(request, "destination_port",
