@@ -5,7 +5,7 @@
 #	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
 #	make check		every test; the last line counts them
 #	sudo make demo		two tenants with the same addresses, on this machine
-#	make unit | vectors | net | fuzz | lint | format | bench | clean
+#	make unit | vectors | verifier | net | fuzz | lint | format | bench | clean
 #	make install PREFIX=/usr/local DESTDIR=
 #
 # core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
@@ -272,10 +272,21 @@ $(FUZZ_TESTS): %: %.o $(FUZZ_ARCHIVES)
 	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS) -o $@
 
+# The vectors and the loading of each program, without sanitizers, for the kernel in a small guest.
+VERIFIER_RUNNER := build/obj/tests/vectors/run
+VERIFIER_LOADER := build/obj/tests/interop/verifier
+$(patsubst %.c,build/obj/%.o,$(VECTORS_SOURCES) tests/interop/verifier.c): | build/weft.skel.h
+$(VERIFIER_RUNNER): $(patsubst %.c,build/obj/%.o,$(VECTORS_SOURCES)) build/obj/model.a build/obj/core.a \
+		build/obj/base.a
+$(VERIFIER_LOADER): build/obj/tests/interop/verifier.o
+$(VERIFIER_RUNNER) $(VERIFIER_LOADER):
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $^ $(LIBS) -o $@
+
 NET_TESTS = $(wildcard tests/net/test_*.py)
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
-.PHONY: deps check check-all unit vectors net fuzz test-programs
+.PHONY: deps check check-all unit vectors verifier net fuzz test-programs
 deps:
 	@tools/deps install build test lint bench
 
@@ -297,6 +308,10 @@ unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER)
 
 vectors: $(VECTORS_RUNNER)
 	@tests/run --suite vectors $(VECTORS_NATIVE) $(VECTORS_KERNEL)
+
+# In Linux 6.1, whatever kernel this machine has; needs no root.
+verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
+	@tests/interop/kernel61.sh $^
 
 # make net T=neighbour runs tests/net/test_neighbour.py alone.
 net: all
