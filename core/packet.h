@@ -102,6 +102,9 @@ struct packet {
 	__u32 group_set_id;
 	__u32 flow_limit;
 	__u32 flow_guarantee;
+	__u32 in_ifindex; /* of its device, its kind and MTU: the way back */
+	__u32 in_kind;
+	__u32 in_mtu;
 	__u8 port_mac[6];
 	__u8 gateway_mac[6];
 	__u32 now; /* tick */

@@ -30,6 +30,9 @@ static __always_inline int look_up_sender(struct packet *p)
 	p->group_set_id = port->group_set_id;
 	p->flow_limit = port->flow_limit;
 	p->flow_guarantee = port->flow_guarantee;
+	p->in_ifindex = port->ifindex;
+	p->in_kind = port->kind;
+	p->in_mtu = port->mtu;
 	mac_copy(p->port_mac, port->mac);
 	p->generation = generation_now(p->vpc_slot, vpc);
 	p->now = clock_tick();
