@@ -116,7 +116,7 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
-LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd libcurl jansson yaml-0.1 libcap
+LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap
 LIBS      := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -lpthread
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 
@@ -311,6 +311,7 @@ vectors: $(VECTORS_RUNNER)
 
 # In Linux 6.1, whatever kernel this machine has; needs no root.
 verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
+	@tools/deps install verifier
 	@tests/interop/kernel61.sh $^
 
 # make net T=neighbour runs tests/net/test_neighbour.py alone.

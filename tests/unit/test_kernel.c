@@ -474,20 +474,25 @@ static void test_devices_clsact(void **state)
 	devices_with(DATAPATH_HOOK_CLSACT);
 }
 
-static void test_devices_tcx(void **state)
+/* Linux before 6.6 has no tcx. */
+static void skip_without_tcx(void)
 {
 	const struct datapath_options options = { .instance = "test", .hook = DATAPATH_HOOK_TCX };
 	struct datapath *datapath;
 	struct error error = { 0 };
-	int result;
+	int result = datapath_open_kernel(&options, &datapath, &error);
 
-	(void)state;
-	NEEDS_ROOT();
-	result = datapath_open_kernel(&options, &datapath, &error);
 	if (result == -EOPNOTSUPP)
 		skip();
 	assert_int_equal(result, 0);
 	datapath_close(datapath);
+}
+
+static void test_devices_tcx(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	skip_without_tcx();
 	devices_with(DATAPATH_HOOK_TCX);
 }
 
@@ -534,6 +539,7 @@ static void test_replace_tcx(void **state)
 	NEEDS_ROOT();
 	if (!privileged || access("/sys/kernel/btf/vmlinux", F_OK))
 		skip();
+	skip_without_tcx();
 	replace_with(DATAPATH_HOOK_TCX, DATAPATH_HOOK_TCX);
 	replace_with(DATAPATH_HOOK_CLSACT, DATAPATH_HOOK_TCX);
 	replace_with(DATAPATH_HOOK_TCX, DATAPATH_HOOK_CLSACT);
