@@ -49,7 +49,4 @@ struct table *native_table(enum table_id i);
 void native_walk(struct table *table, void (*fn)(void *context, const void *key, const void *row),
 		 void *context);
 
-/* The sweep of target/bpf/sweep.bpf.c over the flow table: 1 when the row is over. */
-int native_flow_over(const struct flow_key *key, const struct flow *flow);
-
 #endif

@@ -130,8 +130,3 @@ void native_run(struct frame *f, __u32 ifindex, struct native_result *result)
 	if (attachment && attachment->port_id)
 		native_run_attached(f, attachment, result);
 }
-
-int native_flow_over(const struct flow_key *key, const struct flow *flow)
-{
-	return !flow_alive(key, flow, clock_tick());
-}
