@@ -50,7 +50,17 @@ static bool same_prefix(const char *a, const char *b)
 	return ip_prefix_equal(&first, &second);
 }
 
-/* The routes of @table but the one to @to; *found is that one, borrowed, NULL if there is none. */
+static bool is_local(const json_t *route)
+{
+	const char *via = json_string_value(json_object_get(route, "via"));
+
+	return via && strcmp(via, "local") == 0;
+}
+
+/*
+ * The routes of @table but the one to @to, and but the local routes, which the daemon shows although
+ * nobody wrote them; *found is the one to @to, borrowed, NULL if there is none.
+ */
 static json_t *without_route(const json_t *table, const char *to, const json_t **found)
 {
 	json_t *routes = json_array(), *route;
@@ -62,7 +72,7 @@ static json_t *without_route(const json_t *table, const char *to, const json_t *
 		prefix = json_string_value(json_object_get(route, "to"));
 		if (prefix && same_prefix(prefix, to))
 			*found = route;
-		else
+		else if (!is_local(route))
 			json_array_append(routes, route);
 	}
 	return routes;
@@ -75,7 +85,8 @@ static int edit_add(struct invocation *invocation, const json_t *table, json_t *
 	const json_t *found;
 	json_t *routes = without_route(table, to, &found);
 
-	if (found) {
+	/* A local route is retargeted by a route to the same range (V19). */
+	if (found && !is_local(found)) {
 		json_decref(routes);
 		fprintf(invocation->err,
 			"weft: route table %s: there is a route to %s already; remove it first\n",
@@ -90,7 +101,7 @@ static int edit_add(struct invocation *invocation, const json_t *table, json_t *
 static int edit_remove(struct invocation *invocation, const json_t *table, json_t *changes,
 		       void *context)
 {
-	const char *to = invocation->arguments[1], *via;
+	const char *to = invocation->arguments[1];
 	const json_t *found;
 	json_t *routes = without_route(table, to, &found);
 
@@ -102,8 +113,7 @@ static int edit_remove(struct invocation *invocation, const json_t *table, json_
 		return EXIT_REFUSED;
 	}
 	/* The model would put it back at once; say so rather than "removed". */
-	via = json_string_value(json_object_get(found, "via"));
-	if (via && strcmp(via, "local") == 0) {
+	if (is_local(found)) {
 		json_decref(routes);
 		fprintf(invocation->err,
 			"weft: route table %s: %s is a range of the VPC; its local route cannot be removed\n",
@@ -266,7 +276,8 @@ static const struct command route_commands[] = {
 		.complete = COMPLETE_ROUTE_TABLE,
 		.summary = "add a route to a route table",
 		.text = "weft route add blue/private 10.9.0.0/16 --via port:fw1 --via port:fw2\n"
-			"weft route add blue/private 10.8.0.0/16 --via blackhole",
+			"weft route add blue/private 10.8.0.0/16 --via blackhole\n"
+			"A route to a range of the VPC itself leads its local route to a port.",
 		.options = route_add_options,
 		.run = route_add,
 	},

@@ -3,8 +3,9 @@
  * Which routes a table may hold: V19, V21, V22.
  *
  * The local route of each range of the VPC is in every table and may only be retargeted, which is
- * a route with exactly that prefix. A more specific one must be the range of a whole subnet and
- * lead to a port. Nothing leads into the reserved ranges.
+ * a route with exactly that prefix that leads to a port: a blackhole would take the local route
+ * away. A more specific one must be the range of a whole subnet and lead to a port too. Nothing
+ * leads into the reserved ranges.
  *
  * Neighbours: check.c (the caller), text_read.c (form and names).
  */
@@ -43,14 +44,21 @@ static bool is_subnet(struct draft *draft, uint32_t vpc_id, const struct ip_pref
 	return false;
 }
 
-static int check_specific(struct draft *draft, const struct route_table_object *table,
-			  const struct vpc_object *vpc, const struct route_object *route,
-			  struct error *error)
+/* V19 and V21: a route to a range of the VPC, or to what is inside one. */
+static int check_inside(struct draft *draft, const struct route_table_object *table,
+			const struct vpc_object *vpc, const struct route_object *route,
+			struct error *error)
 {
 	for (size_t i = 0; i < vpc->cidr_count; i++) {
-		if (ip_prefix_equal(&vpc->cidrs[i], &route->to) ||
-		    !ip_prefix_contains_prefix(&vpc->cidrs[i], &route->to))
+		if (!ip_prefix_contains_prefix(&vpc->cidrs[i], &route->to))
 			continue;
+		if (ip_prefix_equal(&vpc->cidrs[i], &route->to)) {
+			if (route->via == VIA_PORTS)
+				continue;
+			return refuse_route(draft, table, &route->to, error,
+					    "the local route of the vpc may be led to a port, it "
+					    "cannot be made a blackhole");
+		}
 		if (route->via != VIA_PORTS)
 			return refuse_route(draft, table, &route->to, error,
 					    "inside the vpc a route more specific than the local "
@@ -80,7 +88,7 @@ int check_routes(struct draft *draft, const struct route_table_object *table, st
 			if (ip_prefix_contains_prefix(&reserved[j], &route->to))
 				return refuse_route(draft, table, &route->to, error,
 						    "the range is reserved and never routed");
-		code = check_specific(draft, table, vpc, route, error);
+		code = check_inside(draft, table, vpc, route, error);
 		if (code)
 			return code;
 	}

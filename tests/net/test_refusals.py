@@ -115,11 +115,28 @@ def local_routes(weft):
     weft.weft("route", "remove", "blue/private", "10.0.0.0/16", accept=(1,))
 
 
+@statement("V19 the local route can be retargeted to a port, never made a blackhole")
+def local_route_target(weft):
+    base = "subnets: {a: {cidr: 10.0.1.0/24}}\nports: {fw: {subnet: a, address: 10.0.1.9}}\n"
+    refuse(weft, base + "route_tables: {t: {routes: [{to: 10.0.0.0/16, via: blackhole}]}}",
+           "10.0.0.0/16", "local route", "vpcs.green.route_tables.t.routes")
+    weft.apply(vpc(base + "route_tables: {t: {routes: [{to: 10.0.0.0/16, via: 'port:fw'}]}}"),
+               "--dry-run")
+    weft.weft("route", "add", "blue/private", "10.0.0.0/16", "--via", "blackhole", accept=(1,))
+    weft.weft("route", "add", "blue/private", "10.0.0.0/16", "--via", "port:web1")
+    weft.weft("route", "remove", "blue/private", "10.0.0.0/16")
+    equal(weft.get("/v1/vpcs/blue/route_tables/private")["routes"][0],
+          {"to": "10.0.0.0/16", "via": "local", "status": "active"}, "the local route again")
+
+
 @statement("V21 a route more specific than local is refused, unless it is a whole subnet to a port")
 def more_specific(weft):
     base = "subnets: {a: {cidr: 10.0.1.0/24}}\nports: {fw: {subnet: a, address: 10.0.1.9}}\n"
     refuse(weft, base + "route_tables: {t: {routes: [{to: 10.0.1.128/25, via: 'port:fw'}]}}",
            "10.0.1.128/25")
+    for inside in ("10.0.1.0/24", "10.0.1.128/25", "10.0.9.0/24"):
+        refuse(weft, base + f"route_tables: {{t: {{routes: [{{to: {inside}, via: blackhole}}]}}}}",
+               inside, "vpcs.green.route_tables.t.routes")
     weft.apply(vpc(base + "route_tables: {t: {routes: [{to: 10.0.1.0/24, via: 'port:fw'}]}}"),
                "--dry-run")
 

@@ -243,6 +243,12 @@ static const struct refusal table_refusals[] = {
 	{ TABLE, "{'routes':[{'to':'10.0.2.0/24','via':'blackhole'}]}", TABLE_PATH ".routes",
 	  "route table blue/new: route 10.0.2.0/24: inside the vpc a route more specific "
 	  "than the local one leads to a port" },
+	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'blackhole'}]}", TABLE_PATH ".routes",
+	  "route table blue/new: route 10.0.2.0/25: inside the vpc a route more specific "
+	  "than the local one leads to a port" },
+	{ TABLE, "{'routes':[{'to':'10.0.0.0/16','via':'blackhole'}]}", TABLE_PATH ".routes",
+	  "route table blue/new: route 10.0.0.0/16: the local route of the vpc may be led to a "
+	  "port, it cannot be made a blackhole" },
 	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'port:fw1'}]}", TABLE_PATH ".routes",
 	  "route table blue/new: route 10.0.2.0/25: inside the vpc a route more specific "
 	  "than the local one is the range of a whole subnet" },

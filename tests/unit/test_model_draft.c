@@ -456,7 +456,24 @@ static void test_local_route(void **state)
 	       "vpcs.blue.route_tables.main.routes",
 	       "route table blue/main: route 10.0.2.0/24: inside the vpc a route more specific than "
 	       "the local one is the range of a whole subnet");
-	/* A range added to the VPC makes a blackhole in it too specific. */
+	/* V19, V21: neither the range of the VPC nor a subnet's can be made a blackhole. */
+	refuse(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
+	       "{'routes':[{'to':'10.0.0.0/16','via':'blackhole'}]}", -EINVAL,
+	       "vpcs.blue.route_tables.main.routes",
+	       "route table blue/main: route 10.0.0.0/16: the local route of the vpc may be led to "
+	       "a port, it cannot be made a blackhole");
+	refuse(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
+	       "{'routes':[{'to':'10.0.2.0/24','via':'blackhole'}]}", -EINVAL,
+	       "vpcs.blue.route_tables.main.routes",
+	       "route table blue/main: route 10.0.2.0/24: inside the vpc a route more specific than "
+	       "the local one leads to a port");
+	/* A range added to the VPC makes a blackhole to it, or in it, one of these. */
+	request(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
+		"{'routes':[{'to':'10.1.0.0/16','via':'blackhole'}]}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'cidrs':['10.0.0.0/16','10.1.0.0/16']}",
+	       -EINVAL, "vpcs.blue.route_tables.main.routes",
+	       "route table blue/main: route 10.1.0.0/16: the local route of the vpc may be led to "
+	       "a port, it cannot be made a blackhole");
 	request(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
 		"{'routes':[{'to':'10.1.2.0/24','via':'blackhole'}]}", NULL);
 	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'cidrs':['10.0.0.0/16','10.1.0.0/16']}",
