@@ -64,6 +64,10 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_floods:
 	case TABLE_routes:
 	case TABLE_nexthop_groups:
+	case TABLE_tunnels:
+	case TABLE_tunnel_ports:
+	case TABLE_vteps:
+	case TABLE_tunnel_sources:
 	case TABLE_policies:
 	case TABLE_classifier_addresses:
 	case TABLE_classifier_groups:
@@ -71,6 +75,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_rule_words:
 	case TABLE_rules: return true;
 	case TABLE_flows:
+	case TABLE_tunnel_sequences:
+	case TABLE_station_ends:
 	case TABLE_fragments:
 	case TABLE_ended_flows:
 	case TABLE_ended_cursor:

@@ -18,6 +18,7 @@
 	X(ANSWERED, PASS, "answered on the spot")                                                  \
 	X(FLOODED, PASS, "flooded to the members of the segment")                                  \
 	X(CONSUMED, PASS, "needs no answer and goes nowhere, as the protocol asks")                \
+	X(NOT_OURS, PASS, "the host's own traffic, left to its stack")                             \
 	/* parse */                                                                                \
 	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
@@ -69,6 +70,27 @@
 	X(FLOW_LIMIT_PORT, DROP, "the port has as many connections as it may have")                \
 	X(FLOW_LIMIT_VPC, DROP, "the VPC has as many connections as it may have")                  \
 	X(FLOW_TABLE_FULL, DROP, "the port is past its guarantee and the table has no room")       \
+	/* tunnel */                                                                               \
+	X(OUTER_TRUNCATED, DROP, "the outer packet is shorter than its headers say")               \
+	X(OUTER_FRAGMENT, DROP, "a fragment of an outer packet; tunnels are never fragmented")     \
+	X(OUTER_CHECKSUM, DROP, "the checksum of the outer packet is wrong")                       \
+	X(TUNNEL_VERSION, DROP, "a version of the tunnel header that is not known")                \
+	X(TUNNEL_FLAGS, DROP, "the tunnel header has flags that are not understood, or lacks one") \
+	X(TUNNEL_LENGTH, DROP, "lengths in the tunnel header disagree")                            \
+	X(TUNNEL_OPTION, DROP, "the tunnel header has a critical option that is not known")        \
+	X(TUNNEL_CONTROL, DROP, "a control message of the tunnel, which is never forwarded")       \
+	X(TUNNEL_PAYLOAD, DROP, "the tunnel carries something that is neither Ethernet nor IP")    \
+	X(TUNNEL_SEQUENCE, DROP, "a packet out of order in a tunnel that keeps the order")         \
+	X(UNKNOWN_VTEP, DROP, "the sender is no known tunnel end")                                 \
+	X(UNKNOWN_SEGMENT, DROP, "the sender has no segment of this id here")                      \
+	X(INNER_TAGGED, DROP, "a VLAN tag inside a tunnel that carries none")                      \
+	X(INNER_LOOP, DROP, "the inner packet is from or to an end of its own tunnel")             \
+	X(INNER_SOURCE, DROP, "an inner source address that no tunnel may carry")                  \
+	X(INNER_ECN, DROP, "congestion was marked on a packet that cannot carry the mark")         \
+	X(FOREIGN_SOURCE, DROP, "the sending host has no port with this source (V8)")              \
+	X(SPLIT_HORIZON, DROP, "what came from another host is not sent to another host")          \
+	X(NO_TUNNEL, DROP, "no tunnel leads to the host the destination is on")                    \
+	X(UNDERLAY_UNREACHABLE, DROP, "the underlay has no route to the other end")                \
 	X(INTERNAL, DROP, "a rewrite failed inside the datapath")
 
 #define VERDICT_ENUM(name, class, sentence) VERDICT_##name,
@@ -85,7 +107,8 @@ enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
 	X(ROUTE, "route")                                                                          \
 	X(POLICY, "policy")                                                                        \
 	X(ICMP, "icmp")                                                                            \
-	X(DELIVER, "deliver")
+	X(DELIVER, "deliver")                                                                      \
+	X(TUNNEL, "tunnel")
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
@@ -118,7 +141,9 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(POLICY_REPLY, POLICY, "a reply passes whatever the rules say")                           \
 	X(POLICY_KEPT, POLICY, "rules changed, established connections are kept")                  \
 	X(ICMP_TOO_BIG, ICMP, "told the sender the MTU of")                                        \
-	X(DELIVER_PORT, DELIVER, "to")
+	X(DELIVER_PORT, DELIVER, "to")                                                             \
+	X(TUNNEL_FROM, TUNNEL, "out of the tunnel from")                                           \
+	X(TUNNEL_TO, TUNNEL, "into the tunnel to")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

@@ -401,13 +401,13 @@ static void test_reopen(void **state)
 	datapath_close(datapath);
 
 	/* As if pinned by an older layout; a half-made directory of ours is in the way. */
-	assert_int_equal(rename("/run/weft-bpf/weft/test/1", "/run/weft-bpf/weft/test/0"), 0);
-	assert_int_equal(mkdir("/run/weft-bpf/weft/test/1", 0700), 0);
-	assert_int_equal(rename("/run/weft-bpf/weft/test/0/rules",
-				"/run/weft-bpf/weft/test/1/ports-new"),
+	assert_int_equal(rename("/run/weft-bpf/weft/test/2", "/run/weft-bpf/weft/test/1"), 0);
+	assert_int_equal(mkdir("/run/weft-bpf/weft/test/2", 0700), 0);
+	assert_int_equal(rename("/run/weft-bpf/weft/test/1/rules",
+				"/run/weft-bpf/weft/test/2/ports-new"),
 			 0);
 	datapath = open_with(&large);
-	assert_false(pinned("0"));
+	assert_false(pinned("1"));
 	assert_false(pinned("1/ports-new"));
 	assert_int_equal(row_count(datapath, TABLE_flows), 900);
 	assert_int_equal(row_count(datapath, TABLE_ports), 1);
