@@ -265,6 +265,87 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 	return true;
 }
 
+/*
+ * A frame that only the flow table can forward: the sender's port row is away while it runs, so that the
+ * slow stages, on either side, know no such port.
+ */
+static bool send_hit(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+{
+	const struct port_object *port = world_port(&world, words[0]);
+	struct port_key key = { .port_id = port ? port->object.id : 0 };
+	struct port row;
+	bool good;
+
+	if (!port || !native_side.get(TABLE_ports, &key, &row))
+		vector_fail("no port %s", words[0]);
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->remove(TABLE_ports, &key);
+	good = send_frame(words, count, outcomes, ran);
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->put(TABLE_ports, &key, &row);
+	if (good && outcomes[0].verdict != VERDICT_DELIVERED)
+		return no("%s, not a hit in the flow table", verdict_names[outcomes[0].verdict]);
+	return good;
+}
+
+/* row A > B: the settled row of a plain connection between two ports of one subnet, every field of its
+ * way out compared with what the table of ports says of B. */
+static bool check_row(const struct side *side, uint32_t from_id, uint32_t to_id)
+{
+	struct collected rows = collect(side, TABLE_flows);
+	struct port_key from_key = { from_id }, to_key = { to_id };
+	struct port from, to;
+	size_t found = 0;
+
+	if (!side->get(TABLE_ports, &from_key, &from) || !side->get(TABLE_ports, &to_key, &to))
+		vector_fail("%s: no row of a port", side->name);
+	for (size_t i = 0; i < rows.count; i++) {
+		const unsigned char *at = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct flow_key key;
+		struct flow flow;
+		uint8_t macs[12];
+
+		memcpy(&key, at, sizeof(key));
+		memcpy(&flow, at + rows.key_size, sizeof(flow));
+		if (key.port_id != from_id || flow.peer_port_id != to_id)
+			continue;
+		found++;
+		memcpy(macs, to.mac, 6);
+		memcpy(macs + 6, from.mac, 6);
+		if (flow.flags & FLOW_UNRESOLVED)
+			no("%s: the row is not settled", side->name);
+		else if (flow.out_ifindex != to.ifindex || flow.out_kind != to.kind)
+			no("%s: out of device %u of kind %u, expected %u of kind %u", side->name,
+			   flow.out_ifindex, flow.out_kind, to.ifindex, to.kind);
+		else if (flow.out_slot != to.port_slot || flow.vpc_slot != to.vpc_slot)
+			no("%s: slot %u of VPC slot %u, expected %u of %u", side->name,
+			   flow.out_slot, flow.vpc_slot, to.port_slot, to.vpc_slot);
+		else if (flow.mtu != to.mtu)
+			no("%s: MTU %u, expected %u", side->name, flow.mtu, to.mtu);
+		else if (memcmp(flow.ethernet_in, macs, 12) || memcmp(flow.ethernet_out, macs, 12))
+			no("%s: other MACs than those of the two ports", side->name);
+		else
+			continue;
+		free(rows.bytes);
+		return false;
+	}
+	free(rows.bytes);
+	return found == 1 ? true : no("%s: %zu such rows", side->name, found);
+}
+
+static bool check_rows(const char *from_name, const char *to_name)
+{
+	const struct port_object *from = world_port(&world, from_name);
+	const struct port_object *to = world_port(&world, to_name);
+
+	if (!from || !to)
+		vector_fail("no port %s or %s", from_name, to_name);
+	for (size_t s = 0; s < side_count; s++)
+		if (!check_row(sides[s], from->object.id, to->object.id))
+			return false;
+	return true;
+}
+
 /* expect VERDICT [at TEXT] */
 static bool check_verdict(char **words, size_t count, const struct outcome *o)
 {
@@ -376,6 +457,12 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		*from = world_port(&world, words[1]);
 		return send_frame(words + 1, count - 1, outcomes, ran);
 	}
+	if (!strcmp(words[0], "hit") && count > 1) {
+		*from = world_port(&world, words[1]);
+		return send_hit(words + 1, count - 1, outcomes, ran);
+	}
+	if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
+		return check_rows(words[1], words[3]);
 	if (!strcmp(words[0], "expect") && count > 1)
 		return check_verdict(words + 1, count - 1, &outcomes[0]);
 	if (!strcmp(words[0], "to") && count == 2) {

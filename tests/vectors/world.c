@@ -22,7 +22,7 @@ static bool port_device(void *context, uint32_t port_id, struct port_device *dev
 	if (port && !strncmp(port->name, "wait-", 5))
 		return true;
 	device->ifindex = 1000 + port_id;
-	device->kind = PORT_VETH;
+	device->kind = port && !strncmp(port->name, "tap-", 4) ? PORT_TAP : PORT_VETH;
 	return true;
 }
 
