@@ -132,8 +132,9 @@ int kernel_verdict(struct datapath *datapath, enum verdict verdict,
 		   struct verdict_counter *counter);
 
 /**
- * kernel_copy_rows - copy all rows of one map into another of equal key and value
- * @from: descriptor of a map with the shape of @table, but any number of rows
+ * kernel_copy_rows - copy all rows of one map into a table
+ * @from: descriptor of a map of the table's kind and key; any number of rows of any size. A row gives the
+ *	first bytes of the new one, the rest is zero.
  * @table: the table copied into
  * @only_new: leave rows alone that @table has already
  *

@@ -2,10 +2,11 @@
 /*
  * Bringing programs and tables into the kernel without losing what is there.
  *
- * A table that is pinned with the shape it should have is used on as it is. One with other sizes or
- * another number of rows, or one of another layout (the directory's name is WEFT_LAYOUT), is made
- * anew and its rows are copied; where the key or the value changed with the layout there is nothing to
- * copy here and the daemon writes the rows again. Order:
+ * A table that is pinned with the shape it should have is used on as it is. One with another number of
+ * rows, or one of another layout (the directory's name is WEFT_LAYOUT), is made anew and its rows are
+ * copied. From layout to layout rows grow at their end only, so that the first bytes of a new row are the
+ * old one and the rest is zero; live connections thus outlive an upgrade. Where the key changed there is
+ * nothing to copy here and the daemon writes the rows again. Order:
  *
  *	load, copy, pin the new in the place of the old, replace the programs on all devices, copy
  *	once more what the old programs added meanwhile, remove other layouts
@@ -177,15 +178,16 @@ static int map_open(const char *path, const char *name, struct bpf_map_info *inf
 	return result;
 }
 
-static bool same_row(const struct bpf_map_info *info, const struct bpf_map *map)
+/* Whether rows of the one can be copied into the other: fit_row() in kernel_table.c. */
+static bool same_key(const struct bpf_map_info *info, const struct bpf_map *map)
 {
-	return info->type == bpf_map__type(map) && info->key_size == bpf_map__key_size(map) &&
-	       info->value_size == bpf_map__value_size(map);
+	return info->type == bpf_map__type(map) && info->key_size == bpf_map__key_size(map);
 }
 
 static bool same_map(const struct bpf_map_info *info, const struct bpf_map *map)
 {
-	return same_row(info, map) && info->max_entries == bpf_map__max_entries(map) &&
+	return same_key(info, map) && info->value_size == bpf_map__value_size(map) &&
+	       info->max_entries == bpf_map__max_entries(map) &&
 	       info->map_flags == bpf_map__map_flags(map);
 }
 
@@ -210,10 +212,11 @@ static int take_over(struct kernel_datapath *kernel, struct bpf_map *map, const 
 	}
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	if (same_row(&info, map)) {
+	if (same_key(&info, map)) {
 		*old = fd;
-		log_info("table is copied", "table=%s rows=%u before=%u", name,
-			 bpf_map__max_entries(map), info.max_entries);
+		log_info("table is copied", "table=%s rows=%u before=%u size=%u size_before=%u",
+			 name, bpf_map__max_entries(map), info.max_entries,
+			 bpf_map__value_size(map), info.value_size);
 		return 0;
 	}
 	close(fd);

@@ -261,58 +261,105 @@ int kernel_walk(struct datapath *datapath, enum table_id table, datapath_row_fn 
 			context);
 }
 
-/* Rows on their way from one map to another. */
+/*
+ * Rows on their way from one map to another. Rows of other layouts may be shorter or longer, for they
+ * grow and shrink at their end only: what the old row does not have is zero.
+ */
 struct copy {
 	struct kernel_datapath *kernel;
 	enum table_id table;
 	uint64_t flags;
+	uint32_t old_size; /* of a row in the map copied from */
+	char *row;         /* room for one of the new size */
 	int result;
 };
+
+static const void *fit_row(const struct copy *copy, const void *value)
+{
+	const uint32_t size = datapath_tables[copy->table].value_size;
+
+	memset(copy->row, 0, size);
+	memcpy(copy->row, value, copy->old_size < size ? copy->old_size : size);
+	return copy->row;
+}
 
 static bool copy_row(void *context, const void *key, const void *value)
 {
 	struct copy *copy = context;
-	int result =
-		bpf_map_update_elem(copy->kernel->table_fd[copy->table], key, value, copy->flags);
+	int result = bpf_map_update_elem(copy->kernel->table_fd[copy->table], key,
+					 fit_row(copy, value), copy->flags);
 
 	if (result && result != -EEXIST)
 		copy->result = result;
 	return !copy->result;
 }
 
-/* Values of every CPU at once, as they are. */
-static int copy_array(struct kernel_datapath *kernel, int from, enum table_id table)
+static int copy_array(const struct copy *copy, int from)
 {
-	const struct datapath_table *shape = &datapath_tables[table];
-	const int processors = shape->kind == TABLE_PERCPU_ARRAY ? libbpf_num_possible_cpus() : 1;
-	char *value;
+	char *value = xmalloc(copy->old_size);
 	int result = 0;
 
-	if (processors < 0)
-		return processors;
-	value = xmalloc((size_t)processors * shape->value_size);
-	for (uint32_t slot = 0; slot < kernel->base.room[table] && !result; slot++) {
+	for (uint32_t slot = 0; slot < copy->kernel->base.room[copy->table] && !result; slot++) {
 		result = bpf_map_lookup_elem(from, &slot, value);
-		if (!result && !is_zero(value, (size_t)processors * shape->value_size))
-			result =
-				bpf_map_update_elem(kernel->table_fd[table], &slot, value, BPF_ANY);
+		if (!result && !is_zero(value, copy->old_size))
+			result = bpf_map_update_elem(copy->kernel->table_fd[copy->table], &slot,
+						     fit_row(copy, value), BPF_ANY);
 	}
 	free(value);
 	return result == -ENOENT ? 0 : result; /* the old array was shorter */
 }
 
+/* The values of every processor at once; the kernel rounds each up to 8 bytes. */
+static int copy_processors(const struct copy *copy, int from)
+{
+	const size_t old_size = (copy->old_size + 7) / 8 * 8;
+	const size_t size = (datapath_tables[copy->table].value_size + 7) / 8 * 8;
+	const int processors = libbpf_num_possible_cpus();
+	char *old, *new;
+	int result = 0;
+
+	if (processors < 0)
+		return processors;
+	old = xcalloc((size_t)processors, old_size);
+	new = xcalloc((size_t)processors, size);
+	for (uint32_t slot = 0; slot < copy->kernel->base.room[copy->table] && !result; slot++) {
+		result = bpf_map_lookup_elem(from, &slot, old);
+		if (result || is_zero(old, (size_t)processors * old_size))
+			continue;
+		for (int i = 0; i < processors; i++)
+			memcpy(new + (size_t)i *size, fit_row(copy, old + (size_t)i * old_size),
+			       datapath_tables[copy->table].value_size);
+		result = bpf_map_update_elem(copy->kernel->table_fd[copy->table], &slot, new,
+					     BPF_ANY);
+	}
+	free(new);
+	free(old);
+	return result == -ENOENT ? 0 : result;
+}
+
 int kernel_copy_rows(struct kernel_datapath *kernel, int from, enum table_id table, bool only_new)
 {
-	const struct datapath_table *shape = &datapath_tables[table];
-	struct copy copy = { kernel, table, only_new ? BPF_NOEXIST : BPF_ANY, 0 };
+	struct datapath_table shape = datapath_tables[table];
+	struct copy copy = {
+		.kernel = kernel,
+		.table = table,
+		.flags = only_new ? BPF_NOEXIST : BPF_ANY,
+	};
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
-	int result;
+	int result = bpf_obj_get_info_by_fd(from, &info, &size);
 
-	if (shape->kind == TABLE_ARRAY || shape->kind == TABLE_PERCPU_ARRAY)
-		return only_new ? 0 : copy_array(kernel, from, table);
-	result = bpf_obj_get_info_by_fd(from, &info, &size);
-	if (!result)
-		result = walk_map(from, shape, info.max_entries, copy_row, &copy);
+	if (result)
+		return result;
+	copy.old_size = info.value_size;
+	copy.row = xmalloc(shape.value_size);
+	shape.value_size = info.value_size;
+	if (shape.kind == TABLE_ARRAY)
+		result = only_new ? 0 : copy_array(&copy, from);
+	else if (shape.kind == TABLE_PERCPU_ARRAY)
+		result = only_new ? 0 : copy_processors(&copy, from);
+	else
+		result = walk_map(from, &shape, info.max_entries, copy_row, &copy);
+	free(copy.row);
 	return result ? result : copy.result;
 }

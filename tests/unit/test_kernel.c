@@ -25,8 +25,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
 #include "base/clock.h"
 #include "base/netns.h"
+#include "datapath/provider.h"
 #include "tests/unit/datapath_cases.h"
 
 #define DEADLINE_MS 5000
@@ -423,6 +427,72 @@ static void test_reopen(void **state)
 	destroy();
 }
 
+/* A map as an older program has pinned it: with shorter rows. Its value is 0, 1, 2, … for every processor. */
+static void pin_old(enum table_id table, enum bpf_map_type type, uint32_t key_size,
+		    uint32_t value_size)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options,
+		    .map_flags = type == BPF_MAP_TYPE_HASH ? BPF_F_NO_PREALLOC : 0);
+	const int processors = type == BPF_MAP_TYPE_PERCPU_ARRAY ? libbpf_num_possible_cpus() : 1;
+	const uint32_t size = (value_size + 7) / 8 * 8;
+	char *path = xasprintf("%s/weft/test/1/%s", bpffs, datapath_tables[table].name);
+	unsigned char *key = xcalloc(1, key_size), *value = xcalloc((size_t)processors, size);
+	int map = bpf_map_create(type, "old", key_size, value_size, 8, &options);
+
+	key[0] = 5;
+	for (uint32_t i = 0; i < (uint32_t)processors * size; i++)
+		value[i] = (unsigned char)(i % size);
+	assert_true(map >= 0);
+	assert_int_equal(bpf_map_update_elem(map, key, value, BPF_ANY), 0);
+	assert_int_equal(bpf_obj_pin(map, path), 0);
+	close(map);
+	free(value);
+	free(key);
+	free(path);
+}
+
+static void expect_prefix(struct datapath *datapath, enum table_id table, size_t old_size)
+{
+	const size_t size = datapath_tables[table].value_size;
+	unsigned char key[256] = { 5 }, *value = xcalloc(1, size);
+
+	assert_int_equal(datapath_get(datapath, table, key, value), 0);
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(value[i], i < old_size ? i : 0);
+	free(value);
+}
+
+/* Rows of another layout: what both have is kept, what is new is zero; in both directions. */
+static void test_old_layout(void **state)
+{
+	struct verdict_counter counter;
+	struct datapath *datapath;
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath_close(open_hook(DATAPATH_HOOK_AUTO));
+	destroy();
+	run("mkdir -p /run/weft-bpf/weft/test/1");
+	pin_old(TABLE_ports, BPF_MAP_TYPE_HASH, sizeof(struct port_key), 52);
+	pin_old(TABLE_subnets, BPF_MAP_TYPE_HASH, sizeof(struct subnet_key), 150);
+	pin_old(TABLE_vpcs, BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), 12);
+	pin_old(TABLE_verdicts, BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), 7);
+	pin_old(TABLE_endpoints, BPF_MAP_TYPE_HASH, sizeof(struct endpoint_key) - 4,
+		sizeof(struct endpoint));
+	datapath = open_hook(DATAPATH_HOOK_AUTO);
+	expect_prefix(datapath, TABLE_ports, 52);
+	expect_prefix(datapath, TABLE_subnets, sizeof(struct subnet));
+	expect_prefix(datapath, TABLE_vpcs, 12);
+	assert_int_equal(datapath_verdict(datapath, 5, &counter), 0);
+	assert_int_equal(counter.packets,
+			 UINT64_C(0x06050403020100) * (uint64_t)libbpf_num_possible_cpus());
+	assert_int_equal(counter.bytes, 0);
+	assert_int_equal(row_count(datapath, TABLE_endpoints), 0);
+	assert_false(pinned("1"));
+	datapath_close(datapath);
+	destroy();
+}
+
 static void devices_with(enum datapath_hook hook)
 {
 	struct datapath *datapath = open_hook(hook);
@@ -698,12 +768,12 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),      cmocka_unit_test(test_features),
-		cmocka_unit_test(test_reopen),      cmocka_unit_test(test_devices_clsact),
-		cmocka_unit_test(test_devices_tcx), cmocka_unit_test(test_replace_clsact),
-		cmocka_unit_test(test_replace_tcx), cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_events),      cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_tables),         cmocka_unit_test(test_features),
+		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_old_layout),
+		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_devices_tcx),
+		cmocka_unit_test(test_replace_clsact), cmocka_unit_test(test_replace_tcx),
+		cmocka_unit_test(test_killed),         cmocka_unit_test(test_events),
+		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);
