@@ -184,6 +184,11 @@ struct station {
 	__u32 seen;     /* tick of the last frame from it */
 	__u32 moved_at; /* tick of the last move */
 	__u32 moves;    /* moves in the running window */
+	/*
+	 * Learned behind a peer: the way there in this segment (tunnel_source.tunnel_id of the
+	 * frame), for a peer's own row in ports stands for all segments. Static rows: 0.
+	 */
+	__u32 tunnel_id;
 };
 
 struct allowed_key {
@@ -203,6 +208,7 @@ struct flood_key {
 
 struct flood {
 	__u32 port_id;
+	__u32 tunnel_id; /* a peer: the way to it in this segment; a tunnel object: its own; else 0 */
 };
 
 /* ---- tunnels ---- */
