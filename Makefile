@@ -5,7 +5,7 @@
 #	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
 #	make check		every test; the last line counts them
 #	sudo make demo		two tenants with the same addresses, on this machine
-#	make unit | vectors | verifier | net | fuzz | lint | format | bench | clean
+#	make unit | vectors | verifier | net | interop | fuzz | lint | format | bench | clean
 #	make install PREFIX=/usr/local DESTDIR=
 #
 # core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
@@ -286,7 +286,7 @@ $(VERIFIER_RUNNER) $(VERIFIER_LOADER):
 NET_TESTS = $(wildcard tests/net/test_*.py)
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
-.PHONY: deps check check-all unit vectors verifier net fuzz test-programs
+.PHONY: deps check check-all unit vectors verifier net interop fuzz test-programs
 deps:
 	@tools/deps install build test lint bench
 
@@ -317,6 +317,11 @@ verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
 # make net T=neighbour runs tests/net/test_neighbour.py alone.
 net: all
 	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_TESTS))
+
+# Against what others wrote: the kernel's vxlan, Open vSwitch, Linux 6.1 in a guest. T as for net.
+interop: all
+	@tools/deps install interop
+	@tests/interop/run $(T)
 
 # make fuzz T=parse FUZZ_SECONDS=600 runs one target for longer.
 FUZZ_RUNS = $(foreach program,$(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS)), \

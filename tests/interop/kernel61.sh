@@ -23,34 +23,8 @@ skip() {
 	exit 0
 }
 
-# Debian's kernel for virtual machines, newest 6.1, unpacked but not installed.
-get_kernel() {
-	local name archive said
-	[ -s $place/vmlinuz ] && return
-	command -v apt-get >/dev/null || skip "no apt-get to download Debian's Linux 6.1"
-	name=$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$' |
-		cut -d' ' -f1 | sort -V | tail -n 1)
-	[ -n "$name" ] || skip "apt knows no linux-image-6.1.0-*-cloud-amd64"
-	rm -f $place/*.deb
-	said=$(cd $place && apt-get download -qq "$name" 2>&1) ||
-		skip "$name cannot be downloaded: ${said##*$'\n'}"
-	for archive in "$place/$name"_*.deb; do
-		dpkg-deb --fsys-tarfile "$archive" |
-			tar -xO --wildcards './boot/vmlinuz-*' >$place/vmlinuz-new || exit 1
-	done
-	mv $place/vmlinuz-new $place/vmlinuz
-	rm -f $place/*.deb
-}
-
-# Copies a program to the root of the guest, with the libraries it is linked with.
-bring() {
-	local library
-	cp "$1" "$root/$2" || exit 1
-	for library in $(ldd "$1" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*'); do
-		mkdir -p "$root$(dirname "$library")"
-		cp -L "$library" "$root$library" || exit 1
-	done
-}
+# shellcheck source=tests/interop/image.sh
+. tests/interop/image.sh
 
 make_initramfs() {
 	mkdir -p "$root"/{bin,proc,sys,dev,tmp,tests}
@@ -76,7 +50,7 @@ make_initramfs() {
 		poweroff -f
 	INIT
 	chmod +x "$root/init"
-	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >$place/initramfs || exit 1
+	pack $place/initramfs
 }
 
 boot() {
@@ -113,11 +87,7 @@ read_console() {
 	}'
 }
 
-[ "$(uname -m)" = x86_64 ] || skip "the guest is x86-64, this machine is not"
-for program in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio; do
-	command -v "${program%:*}" >/dev/null ||
-		skip "${program%:*} is not installed (Debian: ${program#*:})"
-done
+require_guest gzip:gzip
 mkdir -p $place
 get_kernel
 root=$(mktemp -d $place/root.XXXXXX) || exit 1

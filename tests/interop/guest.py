@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's Linux 6.1 under QEMU as the foreign host: every tunnel the kernel has.
+
+One guest serves the whole suite: tests/interop/run boots it and puts
+
+      net       the namespace of QEMU, with `tap0`, the guest's cable, on the bridge `cable`
+      commands  the socket of the guest's second serial port
+      lock      held by the test that uses the guest
+
+in the folder that WEFT_GUEST names (or the reason why there is none, in `reason`). A test that is
+run by itself boots its own. guest.sh says how commands travel.
+"""
+import base64
+import contextlib
+import fcntl
+import os
+import secrets
+import select
+import socket
+import subprocess
+import tempfile
+import time
+
+from underlay import GUEST, Underlay, address, no_offloads
+from harness import BUILD, ROOT, Failure, Netns, Skip, check, run
+
+FOLDER = "WEFT_GUEST"
+BOOT_SECONDS = 120  # a loaded machine; it takes six when there is nothing else to do
+CARD = ",".join(["virtio-net-pci", "netdev=cable", "romfile=", "mac=02:09:00:00:00:02", "csum=off",
+                 "guest_csum=off", "gso=off", "mrg_rxbuf=off",
+                 *(f"{side}_{offload}=off" for side in ("guest", "host")
+                   for offload in ("tso4", "tso6", "ecn", "ufo"))])
+
+
+def boot(folder):
+    """Start the guest; the folder then holds what is said above. It ends with the caller's
+    namespaces."""
+    place = BUILD / "kernel61"
+    made = run(ROOT / "tests/interop/guest.sh", place, timeout=240)
+    if made.returncode == 77:
+        raise Skip(made.stdout.strip().splitlines()[-1])
+    check(made.returncode == 0, f"guest.sh: {made.stdout}{made.stderr}")
+    home = Netns("guest")
+    for words in (["link", "add", "cable", "type", "bridge", "mcast_snooping", "0"],
+                  ["tuntap", "add", "tap0", "mode", "tap"],
+                  ["link", "set", "tap0", "master", "cable", "up"],
+                  ["link", "set", "cable", "up"]):
+        home.run("ip", *words, accept=[0])
+    no_offloads("tap0", home.path)
+    open(f"{folder}/net", "w", encoding="ascii").close()
+    run("mount", "--bind", home.path, f"{folder}/net", accept=[0])
+    open(f"{folder}/lock", "w", encoding="ascii").close()
+    with open(f"{folder}/console", "wb") as console:
+        home.start(
+            "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
+            "-smp", "1", "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
+            "-serial", f"unix:{folder}/commands,server=on,wait=off",
+            "-netdev", "tap,id=cable,ifname=tap0,script=no,downscript=no", "-device", CARD,
+            "-kernel", f"{place}/vmlinuz", "-initrd", f"{place}/peer-initramfs",
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable "
+                       "no_timer_check",
+            stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+
+
+def boot_for_all():
+    """For the runner: boot, and say in the environment where the guest is."""
+    (BUILD / "interop").mkdir(parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="guest.", dir=BUILD / "interop")
+    os.environ[FOLDER] = folder
+    try:
+        boot(folder)
+    except Skip as reason:
+        with open(f"{folder}/reason", "w", encoding="utf-8") as file:
+            file.write(str(reason))
+
+
+class Guest:
+    """The guest, plugged into the underlay of this test and fresh: no tunnel, no address but its
+    own. The test has it until it ends."""
+
+    def __init__(self, underlay: Underlay):
+        self.number, self.rest = 0, b""
+        if FOLDER not in os.environ:
+            boot_for_all()
+        folder = os.environ[FOLDER]
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"{folder}/reason", encoding="utf-8") as file:
+                raise Skip(file.read())
+        self.lock = open(f"{folder}/lock", encoding="ascii")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        cable = "up" + secrets.token_hex(4)  # that of the test before may linger
+        underlay.plug("guest", f"{folder}/net", cable)
+        run("nsenter", f"--net={folder}/net", "ip", "link", "set", cable, "master", "cable",
+            accept=[0])
+        self.port = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.console = f"{folder}/console"
+        self.connect(f"{folder}/commands")
+        self.fresh()
+
+    def connect(self, path):
+        """The guest answers when its modules are loaded; a first command finds that moment."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                self.port.connect(path)
+                break
+            check(time.monotonic() < deadline, "QEMU did not start: " + self.said())
+            select.select([], [], [], 0.05)
+        self.number = int(time.monotonic() * 1000)  # unlike the numbers of another test
+        while True:
+            with contextlib.suppress(TimeoutError):
+                self.run("true", seconds=5)
+                return
+            check(time.monotonic() < deadline, "the guest does not answer: " + self.said())
+
+    def said(self):
+        with open(self.console, encoding="utf-8", errors="replace") as file:
+            return "".join(file.readlines()[-20:])
+
+    def fresh(self):
+        """A new namespace with the card; the old one takes its tunnels and ports with it."""
+        self.run("""
+            if [ -e /run/netns/peer ]; then
+                ip netns delete peer
+                until [ -e /sys/class/net/eth0 ]; do usleep 10000; done
+            fi
+            ip netns add peer
+            ip link set eth0 netns peer""", accept=(0,), seconds=30)
+        self.run(f"""
+            ip link set lo up
+            sysctl -qw net.ipv6.conf.eth0.accept_dad=0
+            ip address add {address(GUEST)}/24 dev eth0
+            ip address add {address(GUEST, 6)}/64 dev eth0 nodad
+            ip link set eth0 up""", accept=(0,))
+
+    def run(self, script, accept=None, seconds=60):
+        """Run a script in the guest; what it printed and its status, like harness.run(). What it
+        leaves running must not hold its output."""
+        self.number += 1
+        self.port.sendall(f"{self.number} ".encode() + base64.b64encode(script.encode()) + b"\n")
+        deadline = time.monotonic() + seconds
+        while True:
+            words = self.line(deadline).split(" ")
+            if words[0] == str(self.number):
+                break
+        output = base64.b64decode(words[2]).decode("utf-8", "replace")
+        done = subprocess.CompletedProcess(script, int(words[1]), output, "")
+        if accept is not None and done.returncode not in accept:
+            raise Failure(f"in the guest: {script}: status {done.returncode}\n{output}")
+        return done
+
+    def line(self, deadline):
+        while b"\n" not in self.rest:
+            if not select.select([self.port], [], [], max(deadline - time.monotonic(), 0))[0]:
+                raise TimeoutError(f"the guest's answer to command {self.number}")
+            more = self.port.recv(65536)
+            check(more, "the guest is gone: " + self.said())
+            self.rest += more
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode("ascii", "replace").rstrip("\r")
+
+    def tunnel(self, name, kind, options, own, mtu=None):
+        """A tunnel device, its options as ip-link(8) says, with these addresses (and their prefix
+        lengths); the guest itself is the end behind it."""
+        addresses = "".join(f"ip address add {one} dev {name} {'nodad' if ':' in one else ''}\n"
+                            for one in ([own] if isinstance(own, str) else own))
+        self.run(f"set -e; ip link add {name} type {kind} {options}\n{addresses}"
+                 f"ip link set {name} {f'mtu {mtu}' if mtu else ''} up", accept=(0,))
+
+    shell = run  # as Host has it, so that either can be an end of ends.py

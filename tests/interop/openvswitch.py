@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Open vSwitch of Debian with its user-space datapath, as a foreign host.
+
+      workload ---veth--- br-int --- tunnel port ... br-phy 10.9.0.3 --- eth0 --- underlay
+
+ovsdb-server and ovs-vswitchd run by hand in the namespace, with folders of their own; nothing of an
+Open vSwitch that the machine may run is touched. The tunnels are user space too: ovs-vswitchd looks
+in the kernel's routes of the namespace and sends through br-phy.
+"""
+import os
+import shutil
+import subprocess
+import tempfile
+
+from underlay import SWITCH, Host, address, no_offloads
+from harness import Skip, check, run, wait_for
+
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+class OpenVSwitch(Host):
+    """The namespace of the switch; workload() makes an end for ends.py."""
+
+    def __init__(self, wire, name="switch", number=SWITCH):
+        for program in ("ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovsdb-tool"):
+            if not shutil.which(program):
+                raise Skip(f"{program} is not installed (Debian: openvswitch-switch)")
+        super().__init__(name)
+        self.folder = tempfile.mkdtemp(prefix=f"{name}.", dir="/run/weft")
+        self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_DBDIR=self.folder,
+                                OVS_LOGDIR=self.folder, OVS_SYSCONFDIR=self.folder)
+        wire.plug(name, self.path)
+        self.processes = []
+        self.start_daemons()
+        self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
+                   "--", "add-port", "br-phy", "eth0", "--", "add-br", "br-int", "--", "set",
+                   "bridge", "br-int", "datapath_type=netdev")
+        for family, length in ((4, 24), (6, 64)):
+            self.run("ip", "address", "add", f"{address(number, family)}/{length}", "dev", "br-phy",
+                     *(["nodad"] if family == 6 else []), accept=[0])
+        self.run("ip", "link", "set", "br-phy", "up", accept=[0])
+
+    def start_daemons(self):
+        database, server = f"{self.folder}/conf.db", f"{self.folder}/db.sock"
+        run("ovsdb-tool", "create", database, SCHEMA, accept=[0])
+        self.daemon("ovsdb-server", database, f"--remote=punix:{server}")
+        wait_for(lambda: os.path.exists(server), f"ovsdb-server listens at {server}")
+        self.vsctl("--no-wait", "init")
+        self.daemon("ovs-vswitchd", f"unix:{server}")
+
+    def daemon(self, program, *words):
+        with open(f"{self.folder}/{program}.log", "wb") as log:
+            self.processes.append(self.start(
+                program, *words, f"--unixctl={self.folder}/{program}.ctl", stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=self.environment))
+
+    def end(self):
+        """The daemons, by their numbers; ovs-vswitchd first."""
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait(10)
+
+    def log(self, lines=20):
+        with open(f"{self.folder}/ovs-vswitchd.log", encoding="utf-8", errors="replace") as file:
+            return "".join(file.readlines()[-lines:])
+
+    def vsctl(self, *words):
+        done = self.run("ovs-vsctl", f"--db=unix:{self.folder}/db.sock", "--timeout=20", *words,
+                        environment=self.environment)
+        check(done.returncode == 0, f"ovs-vsctl {' '.join(map(str, words))}: {done.stderr}")
+        return done.stdout.strip()
+
+    def appctl(self, *words):
+        done = self.run("ovs-appctl", f"--target={self.folder}/ovs-vswitchd.ctl", *words,
+                        environment=self.environment)
+        check(done.returncode == 0, f"ovs-appctl {' '.join(map(str, words))}: {done.stderr}")
+        return done.stdout
+
+    def flow(self, text):
+        """An OpenFlow rule of br-int."""
+        done = self.run("ovs-ofctl", "add-flow", f"unix:{self.folder}/br-int.mgmt", text,
+                        environment=self.environment)
+        check(done.returncode == 0, f"ovs-ofctl add-flow {text}: {done.stderr}")
+
+    def tunnel(self, name, kind, peer, key=None, tag=None, **options):
+        """A tunnel port of br-int: vxlan, geneve or gre. tag: it is joined with the workloads of
+        this VLAN, without a tag inside the tunnel."""
+        if key is not None:
+            options["key"] = key
+        self.vsctl("add-port", "br-int", name, *([f"tag={tag}"] if tag else []), "--", "set",
+                   "interface", name, f"type={kind}",
+                   f"options:remote_ip={peer}",
+                   *(f"options:{option}={value}" for option, value in options.items()))
+        fault = self.vsctl("get", "interface", name, "error")
+        check(fault in ("[]", '""'), f"Open vSwitch refuses {name}: {fault}")
+
+    def workload(self, name, own, mtu, tag=None, mac=None):
+        """A namespace on br-int with these addresses (with their prefix lengths)."""
+        made = Host(name)
+        self.run("ip", "link", "add", f"{name}-port", "type", "veth", "peer", "name", f"{name}-end",
+                 accept=[0])
+        self.run("ip", "link", "set", f"{name}-end", "netns", made.path, "name", "eth0", "mtu", mtu,
+                 *(["address", mac] if mac else []), accept=[0])
+        no_offloads(f"{name}-port", self.path)
+        no_offloads("eth0", made.path)
+        self.run("ip", "link", "set", f"{name}-port", "up", accept=[0])
+        for one in [own] if isinstance(own, str) else own:
+            made.run("ip", "address", "add", one, "dev", "eth0", *(["nodad"] if ":" in one else []),
+                     accept=[0])
+        made.run("ip", "link", "set", "eth0", "up", accept=[0])
+        self.vsctl("add-port", "br-int", f"{name}-port", *([f"tag={tag}"] if tag else []))
+        return made
