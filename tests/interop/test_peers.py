@@ -8,6 +8,7 @@ on the wire is dissected.
       kernel vxlan 10.9.0.4 --- 10.9.0.3 Open vSwitch 10.9.0.3 --- 10.9.0.2 guest
 """
 import contextlib
+import os
 import socket
 import struct
 
@@ -221,6 +222,7 @@ def judge(_weft, hosts):
             capture.clean()
         except Failure as failure:
             check(word in str(failure).lower(), f"not found for its reason: {failure}")
+            os.unlink(capture.path)
         else:
             raise Failure(f"a wrong packet to port {port} passes for clean")
 
