@@ -472,26 +472,30 @@ enum flow_flags {
 		1 << 4, /* and drawn from the part of the table that all ports share */
 };
 
+/*
+ * What changes with the packets of either direction comes first and what is settled once comes last, so that
+ * two processors that carry the two directions pass one cache line to and fro and not two.
+ */
 struct flow {
 	__u64 packets;
 	__u64 bytes;
 	__u32 seen;       /* tick of the last packet of this direction */
 	__u32 timeout;    /* ticks without a packet of either direction after which it is over */
-	__u32 renew;      /* tick from which the slow stages look at it again */
 	__u32 generation; /* of the VPC when the slow stages last agreed */
-	__u32 born;       /* tick of the first packet */
+	__u8 out_kind;    /* enum port_kind */
+	__u8 state;       /* enum flow_state, the same in both rows of the pair */
+	__u8 flags;       /* enum flow_flags */
+	__u8 pad;
+	__u32 renew; /* tick from which the slow stages look at it again */
+	__u32 born;  /* tick of the first packet */
 	__u32 vpc_slot;
-	__u32 peer_port_id; /* port at the other end of the pair */
-	__u32 charged_slot; /* port slot that pays for the pair: the one that began it */
-	__u32 out_ifindex;
+	__u32 peer_port_id;    /* port at the other end of the pair */
+	__u32 charged_slot;    /* port slot that pays for the pair: the one that began it */
+	__u32 out_ifindex;     /* PORT_TUNNEL: row of tunnels */
 	__u32 out_slot;        /* port slot delivered to */
 	__u32 mtu;             /* of the port delivered to, bytes of IP */
 	__u32 egress_rule_id;  /* rule that admitted it out of the sender; 0: a reply */
 	__u32 ingress_rule_id; /* rule that admitted it into the receiver; 0: a reply */
-	__u8 out_kind;         /* enum port_kind */
-	__u8 state;            /* enum flow_state, the same in both rows of the pair */
-	__u8 flags;            /* enum flow_flags */
-	__u8 pad;
 	__u8 ethernet_in[12];  /* destination and source MAC the packet must come with */
 	__u8 ethernet_out[12]; /* what they become */
 };
@@ -501,7 +505,7 @@ struct flow {
  * from the flow table at once, so that thousands of short connections a second use the same few rows
  * over and over, which stay in the processor's caches, instead of filling the table until the sweep.
  */
-#define ENDED_FLOWS 2048
+#define ENDED_FLOWS 256
 
 struct ended_flow {
 	struct flow_key key; /* port_id 0: none */
