@@ -42,6 +42,7 @@
 
 #define ETHERNET_SIZE 14
 #define EXTENSION_HEADERS_MAX 8
+#define PACKET_HEADER_SIZE 128
 
 enum packet_flags {
 	PACKET_NO_ETHERNET = 1 << 0, /* from a tun: the Ethernet header was put there by the edge */
@@ -64,6 +65,12 @@ enum packet_flags {
 	PACKET_PEER_TAKEN = 1 << 18, /* the other direction's row is a live one of another pair */
 	PACKET_ENDED = 1 << 19,      /* this segment has closed its connection */
 	PACKET_REPLY = 1 << 14,      /* the frame is now an answer to where it came from */
+	PACKET_FROM_TUNNEL =
+		1 << 20, /* it came through a tunnel; outer and sender fields are set */
+	PACKET_FROM_PEER =
+		1 << 21, /* from another Weft host: its rules of sending have been asked there */
+	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
+	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 };
 
 struct packet {
@@ -86,7 +93,9 @@ struct packet {
 	__u8 icmp_code;
 	__u8 l4_protocol;       /* of this packet; key.protocol is the same */
 	__u8 fragment_protocol; /* next header behind the fragment header: the same in all fragments */
-	__u8 pad0;
+	__u8 service;           /* DSCP and ECN */
+	__u8 ttl;
+	__u8 pad0[3];
 	__u32 ip_length;     /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
@@ -121,8 +130,39 @@ struct packet {
 	__u32 egress_rule_id;
 	__u32 ingress_rule_id;
 	__u8 ethernet_out[12];
-	__u32 flood_takers; /* members that a flooded frame is for */
+	__u32 flood_takers;  /* members that a flooded frame is for */
+	__u32 out_tunnel_id; /* of a station behind a peer: the way there in its segment */
+	__u32 out_flags;     /* enum port_flags of the port it goes to */
+
+	/*
+	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
+	 * PACKET_FROM_TUNNEL tunnel_parse has set these, the header is written before it is read.
+	 */
+	struct address outer_source;
+	struct address outer_destination;
+	__u32 segment;    /* VNI, VSID, GRE key */
+	__u32 outer_size; /* from the outer IP header to the inner packet, inner Ethernet included */
+	__u32 outer_length; /* of the outer packet, bytes */
+	__u32 sequence;
+	__u32 source_flags;     /* enum tunnel_source_flags */
+	__u32 source_host_id;   /* of the sending host; 0: a tunnel object's other end */
+	__u32 source_port_id;   /* the peer, or the tunnel object */
+	__u32 source_tunnel_id; /* the way back */
+	__u32 source_subnet_id; /* the segment; 0: a tunnel that routes */
+	__be16 outer_port;      /* UDP destination port, 0: none */
+	__be16 outer_ethertype;
+	__be16 inner_ethertype; /* 0: an Ethernet frame is inside */
+	__u16 outer_checksum_offset; /* where a sum over the rest begins: UDP or GRE with a checksum; 0 */
+	__u8 outer_kind;             /* enum tunnel_kind */
+	__u8 outer_has_id;
+	__u8 outer_service;
+	__u8 outer_marks; /* enum outer_marks */
+	__u8 header[PACKET_HEADER_SIZE]
+		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
 };
+
+/* So much of a packet must be zero before it enters the pipeline. */
+#define PACKET_CLEARED __builtin_offsetof(struct packet, outer_source)
 
 #define IPV4_MAPPED be32(0x0000ffff)
 
@@ -280,5 +320,12 @@ int flow_write(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);
 int icmp_too_big(struct frame *f, struct packet *p);
 int pipeline_miss(struct frame *f, struct packet *p);
+int pipeline_arrive(struct frame *f, struct packet *p);
+int tunnel_parse(struct frame *f, struct packet *p);
+int tunnel_find(struct frame *f, struct packet *p);
+int tunnel_pop(struct frame *f, struct packet *p);
+int tunnel_inner(struct frame *f, struct packet *p);
+int tunnel_push(struct frame *f, struct packet *p);
+int tunnel_unpush(struct frame *f, struct packet *p);
 
 #endif

@@ -58,7 +58,7 @@ static __always_inline struct packet *packet_new(void)
 	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
 
 	if (p)
-		__builtin_memset(p, 0, sizeof(*p));
+		__builtin_memset(p, 0, PACKET_CLEARED);
 	return p;
 }
 

@@ -18,6 +18,7 @@
 
 #include "core/tables.h"
 #include "core/verdict.h"
+#include "target/carrier.h"
 
 #define frame __sk_buff
 
@@ -28,6 +29,10 @@
 
 /* A function of a header that is not to be copied into its callers; also when there is none. */
 #define OUT_OF_LINE static __attribute__((noinline, unused))
+
+/* Of Linux 6.3, which the headers of Debian 12 do not have. */
+#define ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)
+#define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
 /* No header that the pipeline reads begins beyond this. */
 #define FRAME_HEADERS_MAX 1024
@@ -83,6 +88,7 @@ WEFT_TABLES(TABLE_EXTERN)
 #define atomic_add(counter, n) ((void)__sync_fetch_and_add(counter, n))
 #define atomic_swap_if(word, old, new) (__sync_val_compare_and_swap(word, old, new) == (old))
 #define atomic_fetch_add64(counter, n) __sync_fetch_and_add(counter, n)
+#define atomic_fetch_add32(counter, n) __sync_fetch_and_add(counter, n)
 
 /* Keeps reads and writes before it before those after it, as far as the compiler goes. */
 #define compiler_barrier() asm volatile("" ::: "memory")
@@ -166,6 +172,29 @@ static __always_inline void *frame_header(struct frame *f, __u32 offset, __u32 s
 #define frame_load(f, offset, to, size) bpf_skb_load_bytes(f, offset, to, size)
 #define frame_store(f, offset, from, size) bpf_skb_store_bytes(f, offset, from, size, 0)
 
+/* The same for bytes that no checksum in the frame covers: a sum of the whole that the NIC has made is
+ * kept right. (What changes together with its checksum leaves that sum as it was.) */
+#define frame_store_summed(f, offset, from, size)                                                  \
+	bpf_skb_store_bytes(f, offset, from, size, BPF_F_RECOMPUTE_CSUM)
+
+/*
+ * Replaces the 16 bits at offset and keeps the TCP or UDP checksum at checksum_offset right: one that the
+ * sender has left unfinished covers what is replaced when it is finished, and the kernel knows.
+ */
+static __always_inline int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset,
+					   __be16 from, __be16 to)
+{
+	if (bpf_skb_store_bytes(f, offset, &to, 2, 0))
+		return -1;
+	return (int)bpf_l4_csum_replace(f, checksum_offset, from, to, 2);
+}
+
+/* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
+static __always_inline int frame_checksum_verified(struct frame *f)
+{
+	return f->gso_size || bpf_csum_level(f, BPF_CSUM_LEVEL_QUERY) >= 0;
+}
+
 /* Cuts or grows the frame's tail to length; 0 or negative. The rest of the frame stays. */
 #define frame_resize(f, length) bpf_skb_change_tail(f, length, 0)
 
@@ -174,6 +203,63 @@ static __always_inline int frame_push(struct frame *f, __u32 size)
 {
 	return bpf_skb_adjust_room(f, size, BPF_ADJ_ROOM_MAC, 0);
 }
+
+/* Takes the outermost VLAN tag out of the frame. */
+#define frame_vlan_pop(f) bpf_skb_vlan_pop(f)
+
+/*
+ * Makes size bytes of room for tunnel headers between the Ethernet header and what follows it; frames of
+ * several packets stay whole. The Ethernet header and the room have no defined content afterwards. The
+ * reverse, frame_decapsulate, removes the size bytes behind the Ethernet header. how: enum frame_carrier.
+ *
+ * The kernel knows this way for IP packets only, and once for each frame; others are small enough to
+ * be given room in front, which comes to the same bytes.
+ */
+static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 how)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	flags |= how & FRAME_OUTER_IPV6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6
+					: BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+	if (how & FRAME_UDP)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (how & FRAME_GRE)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
+	if (how & FRAME_ETHERNET)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+	if (!bpf_skb_adjust_room(f, size, BPF_ADJ_ROOM_MAC, flags))
+		return 0;
+	return f->gso_size ? -1 : (int)bpf_skb_change_head(f, size, 0);
+}
+
+static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 how)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	if ((how & (FRAME_OUTER_IPV6 | FRAME_INNER_IPV6)) == FRAME_INNER_IPV6)
+		flags |= ADJ_ROOM_DECAP_L3_IPV6;
+	if ((how & FRAME_OUTER_IPV6) && !(how & FRAME_INNER_IPV6))
+		flags |= ADJ_ROOM_DECAP_L3_IPV4;
+	if (!bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags))
+		return 0;
+	/* Before Linux 6.3 these flags are not known: the frame is right, its protocol is not. */
+	return (int)bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
+/* This frame is better decapsulated by the kernel's own device. flags: enum tunnel_source_flags. */
+static __always_inline int frame_kernel_decapsulates(struct frame *f, __u32 kind, __u32 flags)
+{
+	(void)f;
+	(void)kind;
+	(void)flags;
+	return 0;
+}
+
+/* Sends a copy of the encapsulated frame to the other end of tunnel p->out_ifindex. 0 or negative.
+ * In underlay.bpf.c, which knows the way there. */
+struct packet;
+int frame_copy_underlay(struct frame *f, struct packet *p);
 
 /* Sends a copy of the frame out of a device. 0 or negative. */
 static __always_inline int frame_copy_to(struct frame *f, __u32 ifindex)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/checksum.h"
 #include "core/pipeline.h"
 
 static __u64 fixed_ns;
@@ -73,6 +74,55 @@ int frame_push(struct frame *f, __u32 size)
 	return 0;
 }
 
+int frame_vlan_pop(struct frame *f)
+{
+	if (f->vlan) {
+		f->vlan = 0;
+		return 0;
+	}
+	if (f->length < 18)
+		return -EINVAL;
+	memmove(f->data + 12, f->data + 16, f->length - 16);
+	f->length -= 4;
+	return 0;
+}
+
+int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset, __be16 from, __be16 to)
+{
+	__be16 *checksum = frame_header(f, checksum_offset, 2);
+
+	if (!checksum || frame_store(f, offset, &to, 2))
+		return -EFAULT;
+	if (!f->checksum_unfinished)
+		*checksum = checksum_replace(*checksum, from, to);
+	return 0;
+}
+
+int frame_encapsulate(struct frame *f, __u32 size, __u32 how)
+{
+	(void)how;
+	return frame_push(f, size);
+}
+
+/* As bpf_skb_adjust_room with a negative length. */
+int frame_decapsulate(struct frame *f, __u32 size, __u32 how)
+{
+	(void)how;
+	if (f->length < 14 || size >= f->length - 14)
+		return -EINVAL;
+	memmove(f->data + 14, f->data + 14 + size, f->length - 14 - size);
+	f->length -= size;
+	return 0;
+}
+
+int frame_copy_underlay(struct frame *f, struct packet *p)
+{
+	if (f->underlay_count >= FRAME_COPIES_MAX)
+		return -ENOSPC;
+	f->underlay[f->underlay_count++] = p->out_ifindex;
+	return 0;
+}
+
 int frame_copy_to(struct frame *f, __u32 ifindex)
 {
 	if (f->copy_count >= FRAME_COPIES_MAX)
@@ -110,7 +160,7 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
 
 	if (attachment->flags & ATTACHMENT_NO_ETHERNET)
 		p.flags |= PACKET_NO_ETHERNET;
-	f->copy_count = f->note_count = f->event_count = 0;
+	f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
 	running = f;
 	result->verdict = (enum verdict)pipeline_run(f, &p);
 	running = NULL;

@@ -20,6 +20,7 @@
 
 #include "core/tables.h"
 #include "core/verdict.h"
+#include "target/carrier.h"
 
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
@@ -55,11 +56,15 @@ struct frame {
 	__u8 *data; /* FRAME_ROOM bytes */
 	__u32 length;
 	__u32 segment_size;
-	__u32 vlan; /* 0x10000 | control information, or 0 */
+	__u32 vlan;                /* 0x10000 | control information, or 0 */
+	__u32 checksum_unfinished; /* TCP, UDP: the field is of the pseudo header alone */
+	__u32 checksum_verified;   /* somebody has verified the outermost checksum */
 	__u32 copy_count;
 	__u32 copies[FRAME_COPIES_MAX]; /* ifindexes that got a copy */
 	__u32 note_count;
 	struct frame_note notes[FRAME_NOTES_MAX];
+	__u32 underlay_count;
+	__u32 underlay[FRAME_COPIES_MAX]; /* tunnels that got a copy */
 	__u32 event_count;
 	struct drop_event event; /* the last */
 };
@@ -96,6 +101,7 @@ int native_remove(struct table *table, const void *key);
 #define atomic_add(counter, n) ((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
 #define atomic_swap_if(word, old, new) __sync_bool_compare_and_swap(word, old, new)
 #define atomic_fetch_add64(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
+#define atomic_fetch_add32(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
 
 /* Keeps reads and writes before it before those after it, as far as the compiler goes. */
 #define compiler_barrier() asm volatile("" ::: "memory")
@@ -150,9 +156,47 @@ static inline int frame_store(struct frame *f, __u32 offset, const void *from, _
 	return 0;
 }
 
+/* The same for bytes that no checksum in the frame covers. */
+#define frame_store_summed(f, offset, from, size) frame_store(f, offset, from, size)
+
+/*
+ * Replaces the 16 bits at offset and keeps the TCP or UDP checksum at checksum_offset right: one that the
+ * sender has left unfinished covers what is replaced when it is finished.
+ */
+int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset, __be16 from, __be16 to);
+
+/* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
+static inline int frame_checksum_verified(struct frame *f)
+{
+	return f->checksum_verified || f->segment_size;
+}
+
 int frame_resize(struct frame *f, __u32 length);
 int frame_push(struct frame *f, __u32 size);
+/* Takes the outermost VLAN tag out of the frame. */
+int frame_vlan_pop(struct frame *f);
+
+/*
+ * Makes size bytes of room for tunnel headers between the Ethernet header and what follows it; frames of
+ * several packets stay whole. The Ethernet header and the room have no defined content afterwards. The
+ * reverse, frame_decapsulate, removes the size bytes behind the Ethernet header. how: enum frame_carrier.
+ */
+int frame_encapsulate(struct frame *f, __u32 size, __u32 how);
+int frame_decapsulate(struct frame *f, __u32 size, __u32 how);
+
+/* This frame is better decapsulated by the kernel's own device. flags: enum tunnel_source_flags. */
+static inline int frame_kernel_decapsulates(struct frame *f, __u32 kind, __u32 flags)
+{
+	(void)f;
+	(void)kind;
+	(void)flags;
+	return 0;
+}
+
 int frame_copy_to(struct frame *f, __u32 ifindex);
+/* Sends a copy of the encapsulated frame to the other end of tunnel p->out_ifindex. 0 or negative. */
+struct packet;
+int frame_copy_underlay(struct frame *f, struct packet *p);
 void note(struct frame *f, enum note what, __u32 object_id);
 
 static inline __u32 bit_lowest(__u64 bits)
