@@ -30,10 +30,12 @@ class OpenVSwitch(Host):
         self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_DBDIR=self.folder,
                                 OVS_LOGDIR=self.folder, OVS_SYSCONFDIR=self.folder)
         wire.plug(name, self.path)
+        # the kernel hears what comes to eth0 as well, and would answer for br-phy
+        self.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", accept=[0])
         self.processes = []
         self.start_daemons()
         self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
-                   "--", "add-port", "br-phy", "eth0", "--", "add-br", "br-int", "--", "set",
+                   f"other-config:hwaddr=02:09:00:00:00:{number:02x}", "--", "add-port", "br-phy", "eth0", "--", "add-br", "br-int", "--", "set",
                    "bridge", "br-int", "datapath_type=netdev")
         for family, length in ((4, 24), (6, 64)):
             self.run("ip", "address", "add", f"{address(number, family)}/{length}", "dev", "br-phy",
