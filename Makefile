@@ -33,7 +33,9 @@ BASE := $(addprefix base/, \
 	netns.c netns_watch.c suggest.c tap.c)
 
 STORE := $(addprefix store/, \
-	store.c store_lease.c store_memory.c store_sqlite.c store_sqlite_open.c store_watch.c)
+	store.c store_etcd.c store_etcd_commit.c store_etcd_http.c store_etcd_json.c \
+	store_etcd_stream.c store_etcd_transfer.c store_etcd_watch.c store_lease.c store_memory.c \
+	store_sqlite.c store_sqlite_open.c store_watch.c)
 
 MODEL := $(addprefix model/, \
 	check.c check_port.c check_routes.c check_rules.c check_vpc.c classifier.c diff.c \
@@ -116,7 +118,7 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
-LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap
+LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap libcurl
 LIBS      := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -lpthread
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 
@@ -215,7 +217,7 @@ build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
 	| build/bpf/bench/pipeline.bpf.o
 build/weftd build/weft build/weft-load build/weft-bench-pipeline build/tap-echo:
 	$(call say,LD)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
 build/man/%: docs/man/%
 	@mkdir -p $(@D)

@@ -29,6 +29,11 @@ uint64_t store_revision(const struct store *store)
 	return store->revision;
 }
 
+bool store_reachable(const struct store *store, struct error *why)
+{
+	return !store->ops->reachable || store->ops->reachable(store, why);
+}
+
 /* Checks ------------------------------------------------------------------------------------- */
 
 /*

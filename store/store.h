@@ -8,8 +8,9 @@
  * comparisons hold, and they are on disk when the call returns. Whoever keeps a copy in memory
  * lists, then watches from the revision the list came with.
  *
- * Implementations: store_sqlite.c (one host, the default), store_memory.c (tests). One test
- * suite runs against each. Calls block for the time of a disk write and are made from one thread.
+ * Implementations: store_sqlite.c (one host, the default), store_memory.c (tests), store_etcd.c
+ * (a cluster; store_etcd.h says what is different there). One test suite runs against each. Calls
+ * block for the time of a disk write or a request and are made from one thread.
  *
  * Errors, all with a sentence: -EAGAIN a comparison did not hold (error.path is the key);
  * -ENOENT no such key; -EROFS, -ENOSPC, -EIO the storage refused and nothing was changed;
@@ -87,6 +88,12 @@ struct store *store_open_memory(const struct clock *clock);
 
 /** store_close - end all watches and release @store (may be NULL) */
 void store_close(struct store *store);
+
+/**
+ * store_reachable - whether calls can be expected to work; true for stores on this machine
+ * @why: set to the reason if not; may be NULL
+ */
+bool store_reachable(const struct store *store, struct error *why);
 
 /* Reading ------------------------------------------------------------------------------------ */
 
@@ -212,6 +219,28 @@ int store_lease_grant(struct store *store, uint64_t ttl_ms, uint64_t *lease, str
 
 /** store_lease_keepalive - the full time again. Return: 0, or -ENOENT if it has expired. */
 int store_lease_keepalive(struct store *store, uint64_t lease, struct error *error);
+
+/* The lease is over, and its keys are deleted. Called from store_dispatch(), at most once. */
+typedef void store_lease_lost_callback(void *context, uint64_t lease);
+
+/**
+ * store_lease_keep - keep @lease alive from now on, without a call that blocks
+ * @lost: called if it ended nevertheless; may be NULL
+ *
+ * Renewed by store_dispatch() (so by the loop), after each third of its time. It ends with
+ * store_lease_revoke(). After store_close() it lives on for the rest of its time.
+ *
+ * Return: 0, or -ENOENT if it has expired.
+ */
+int store_lease_keep(struct store *store, uint64_t lease, store_lease_lost_callback *lost,
+		     void *context, struct error *error);
+
+/**
+ * store_lease_left_ms - for how long @lease lives at least, as far as this store knows
+ *
+ * 0 for one that was kept alive in vain so far: the cluster may have ended it, or will.
+ */
+uint64_t store_lease_left_ms(const struct store *store, uint64_t lease);
 
 /** store_lease_revoke - end it now and delete its keys. Return: 0, -ENOENT, negative errno. */
 int store_lease_revoke(struct store *store, uint64_t lease, struct error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Between the front of the store (store.c, store_watch.c, store_lease.c) and what keeps the data
- * (store_sqlite.c, store_memory.c). Nobody else includes this.
+ * (store_sqlite.c, store_memory.c, store_etcd.c). Nobody else includes this.
  *
  * The front checks keys, holds watches and the clocks of leases; an implementation keeps keys
  * and values, the revision of each, which keys changed lately, and which leases exist.
@@ -48,6 +48,17 @@ struct store_transaction {
  * @lease_add: keep a lease; sets @lease to a number never used before
  * @lease_remove: forget a lease and delete its keys in one commit; sets @revision
  * @close: release the implementation's struct, of which struct store is a member
+ *
+ * The rest is NULL but for a store over the network:
+ * @reachable: as store_reachable()
+ * @loop_changed: store->loop was set or taken away
+ * @pump: called by dispatch: take in what has come
+ * @watch_add: a watch begins after watch->after; may set watch->state
+ * @watch_remove: it ends
+ * @watch_rewind: it goes on after watch->after
+ * @watch_take: as @changes, but what came for this watch since the last time
+ * @lease_renew: its full time again; -ENOENT if it is over
+ * @lease_renew_start: the same without waiting; store_lease_renewed() is called later
  */
 struct store_ops {
 	int (*get)(struct store *store, const char *key, store_item_callback *callback,
@@ -64,6 +75,31 @@ struct store_ops {
 	int (*lease_remove)(struct store *store, uint64_t lease, uint64_t *revision,
 			    struct error *error);
 	void (*close)(struct store *store);
+	bool (*reachable)(const struct store *store, struct error *why);
+	void (*loop_changed)(struct store *store);
+	void (*pump)(struct store *store);
+	void (*watch_add)(struct store *store, struct store_watch *watch);
+	void (*watch_remove)(struct store *store, struct store_watch *watch);
+	void (*watch_rewind)(struct store *store, struct store_watch *watch);
+	int (*watch_take)(struct store *store, struct store_watch *watch,
+			  store_item_callback *callback, void *context, uint64_t *revision);
+	int (*lease_renew)(struct store *store, uint64_t lease, struct error *error);
+	void (*lease_renew_start)(struct store *store, uint64_t lease);
+};
+
+/**
+ * struct store_watch - one watch
+ * @after: the revision its owner is at
+ * @state: the implementation's
+ */
+struct store_watch {
+	struct list node; /* first: store_close() casts */
+	struct store *store;
+	char *prefix;
+	uint64_t after;
+	store_watch_callback *callback;
+	void *context;
+	void *state;
 };
 
 /**
@@ -92,11 +128,25 @@ void store_lease_restore(struct store *store, uint64_t lease, uint64_t ttl_ms);
 /* The oldest revision a watch still has to be told the changes after; UINT64_MAX if none. */
 uint64_t store_oldest_watch(const struct store *store);
 
-/* Inside the front: the store is at @revision now. */
+/* The store is at @revision now; and: there is something to dispatch. */
 void store_moved_on(struct store *store, uint64_t revision);
+void store_ask_for_dispatch(struct store *store);
 
-/* Inside the front: end leases whose time is over; and set the timer for the next one. */
+/*
+ * How a renewal ended that was asked for at @asked_ns (of the store's clock): @result 0; -ENOENT,
+ * the lease is over; or something else, and it is tried again soon.
+ */
+void store_lease_renewed(struct store *store, uint64_t lease, uint64_t asked_ns, int result);
+
+/* Those that wait for another try are tried now. */
+void store_leases_renew_soon(struct store *store);
+
+/*
+ * Inside the front: end leases whose time is over; renew those kept alive and say which were
+ * lost; and set the timer for the next one.
+ */
 int store_leases_expire(struct store *store, struct error *error);
+void store_leases_keep(struct store *store);
 void store_leases_arm(struct store *store);
 bool store_lease_exists(const struct store *store, uint64_t lease);
 

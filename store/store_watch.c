@@ -4,7 +4,8 @@
  *
  * A watch is only a prefix and the revision its owner is at. Nothing is queued for it: when the
  * store has moved on, dispatch asks the implementation which keys changed since. So a slow
- * watcher costs no memory, and it always ends up with the store as it is.
+ * watcher costs no memory, and it always ends up with the store as it is. A store over the network
+ * (one with watch_take) is told what changed and keeps that until dispatch comes for it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,15 +15,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "store/store_private.h"
-
-struct store_watch {
-	struct list node; /* first: store_close() casts */
-	struct store *store;
-	char *prefix;
-	uint64_t after;
-	store_watch_callback *callback;
-	void *context;
-};
 
 /* struct harvest - copies of the items changed, so that the callback may use the store */
 struct harvest {
@@ -49,10 +41,16 @@ void store_init(struct store *store, const struct store_ops *ops, const struct c
 	loop_timer_init(&store->expiry, dispatch_from_loop, store);
 }
 
+void store_ask_for_dispatch(struct store *store)
+{
+	if (store->loop)
+		loop_defer(store->loop, &store->news);
+}
+
 static void ask_for_dispatch(struct store *store)
 {
-	if (store->loop && !list_is_empty(&store->watches))
-		loop_defer(store->loop, &store->news);
+	if (!list_is_empty(&store->watches))
+		store_ask_for_dispatch(store);
 }
 
 void store_moved_on(struct store *store, uint64_t revision)
@@ -119,9 +117,12 @@ int store_watch(struct store *store, const char *prefix, uint64_t after,
 		return error_set(error, EINVAL, NULL, "a prefix is longer than %d characters",
 				 STORE_KEY_LENGTH_MAX);
 	/* Asked now so that -ESTALE comes as an answer, not as an event. */
-	result = store->ops->changes(store, prefix, after, stop_at_once, NULL, &revision, error);
-	if (result < 0)
-		return result;
+	if (!store->ops->watch_add) {
+		result = store->ops->changes(store, prefix, after, stop_at_once, NULL, &revision,
+					     error);
+		if (result < 0)
+			return result;
+	}
 	fresh = xcalloc(1, sizeof(*fresh));
 	fresh->store = store;
 	fresh->prefix = xstrdup(prefix);
@@ -129,7 +130,9 @@ int store_watch(struct store *store, const char *prefix, uint64_t after,
 	fresh->callback = callback;
 	fresh->context = context;
 	list_push_back(&store->watches, &fresh->node);
-	if (after < store->revision)
+	if (store->ops->watch_add)
+		store->ops->watch_add(store, fresh);
+	else if (after < store->revision)
 		ask_for_dispatch(store);
 	*watch = fresh;
 	return 0;
@@ -137,15 +140,21 @@ int store_watch(struct store *store, const char *prefix, uint64_t after,
 
 void store_watch_rewind(struct store_watch *watch, uint64_t revision)
 {
+	struct store *store = watch->store;
+
 	watch->after = revision;
-	if (revision < watch->store->revision)
-		ask_for_dispatch(watch->store);
+	if (store->ops->watch_rewind)
+		store->ops->watch_rewind(store, watch);
+	else if (revision < store->revision)
+		ask_for_dispatch(store);
 }
 
 void store_watch_cancel(struct store_watch *watch)
 {
 	if (!watch)
 		return;
+	if (watch->store->ops->watch_remove)
+		watch->store->ops->watch_remove(watch->store, watch);
 	list_remove(&watch->node);
 	free(watch->prefix);
 	free(watch);
@@ -158,14 +167,19 @@ static int dispatch_watch(struct store *store, struct store_watch *watch, struct
 	uint64_t revision;
 	int result;
 
-	if (watch->after >= store->revision)
-		return 0;
-	result = store->ops->changes(store, watch->prefix, watch->after, collect, &harvest,
-				     &revision, error);
+	if (store->ops->watch_take) {
+		result = store->ops->watch_take(store, watch, collect, &harvest, &revision);
+	} else {
+		if (watch->after >= store->revision)
+			return 0;
+		revision = store->revision;
+		result = store->ops->changes(store, watch->prefix, watch->after, collect, &harvest,
+					     &revision, error);
+	}
 	if (result == -ESTALE) {
 		error_clear(error);
-		watch->after = store->revision;
-		watch->callback(watch->context, NULL, 0, store->revision);
+		watch->after = revision;
+		watch->callback(watch->context, NULL, 0, revision);
 		result = 0;
 	} else if (!result) {
 		watch->after = revision;
@@ -178,10 +192,14 @@ static int dispatch_watch(struct store *store, struct store_watch *watch, struct
 
 int store_dispatch(struct store *store, struct error *error)
 {
-	int result = store_leases_expire(store, error);
 	struct list due;
 	struct list *node;
+	int result;
 
+	if (store->ops->pump)
+		store->ops->pump(store);
+	store_leases_keep(store);
+	result = store_leases_expire(store, error);
 	/* Each watch goes back before its turn: those that callbacks cancel leave the list. */
 	list_init(&due);
 	list_splice_back(&due, &store->watches);
@@ -203,6 +221,8 @@ int store_attach(struct store *store, struct loop *loop, struct error *error)
 	if (store->loop)
 		return error_set(error, EEXIST, NULL, "the store is in a loop already");
 	store->loop = loop;
+	if (store->ops->loop_changed)
+		store->ops->loop_changed(store);
 	ask_for_dispatch(store);
 	store_leases_arm(store);
 	return 0;
@@ -212,5 +232,9 @@ void store_detach(struct store *store)
 {
 	loop_deferred_cancel(&store->news);
 	loop_timer_stop(&store->expiry);
+	if (!store->loop)
+		return;
 	store->loop = NULL;
+	if (store->ops->loop_changed)
+		store->ops->loop_changed(store);
 }

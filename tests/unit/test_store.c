@@ -1,25 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one suite of every store: it runs against store_memory and store_sqlite. What only a file
- * can suffer (crashes, full disks, damage) is in test_store_sqlite.c.
+ * The one suite of every store: it runs against store_memory, store_sqlite and store_etcd. What
+ * only a file can suffer (crashes, full disks, damage) is in test_store_sqlite.c, what only a
+ * cluster can (lost members, a lost quorum) in test_store_etcd.c.
+ *
+ * Revisions are counted from where the store began: etcd is one for all cases, each of which has a
+ * prefix of its own. And etcd's events come when they come: where a local store tells everything
+ * in one dispatch, in one call, these cases wait and put together what came in several.
  */
 #include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store/store_etcd.h"
+#include "tests/unit/etcd_members.h"
 #include "tests/unit/unit.h"
 
 static char directory[] = "/tmp/weft-test-store-XXXXXX";
 static struct store *store;
 static struct clock now;
 static struct error error;
+static struct etcd_members cluster;
+static bool is_remote;
+static uint64_t base; /* the revision the store began with */
 
-static int make_directory(void **state)
+static int set_up(void **state)
 {
 	(void)state;
-	return mkdtemp(directory) ? 0 : -1;
+	return mkdtemp(directory) ? etcd_members_start(&cluster, 1, NULL) : -1;
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
@@ -30,10 +39,10 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 	return remove(path);
 }
 
-static int remove_directory(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
-	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return etcd_members_stop(&cluster) + nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static int open_memory(void **state)
@@ -41,6 +50,8 @@ static int open_memory(void **state)
 	(void)state;
 	now = (struct clock){ .monotonic_ns = 1 };
 	store = store_open_memory(&now);
+	is_remote = false;
+	base = 0;
 	return 0;
 }
 
@@ -52,7 +63,29 @@ static int open_sqlite(void **state)
 	(void)state;
 	now = (struct clock){ .monotonic_ns = 1 };
 	snprintf(path, sizeof(path), "%s/%d.db", directory, number++);
+	is_remote = false;
+	base = 0;
 	return store_open_sqlite(path, &now, &store, &error);
+}
+
+static int open_etcd(void **state)
+{
+	static int number;
+	const char *endpoints[] = { cluster.members[0].url };
+	struct store_etcd_options options = {
+		.endpoints = endpoints, .endpoint_count = 1, .deadline_ms = 20000, .clock = &now
+	};
+	char prefix[32];
+
+	(void)state;
+	now = (struct clock){ .monotonic_ns = 1 };
+	snprintf(prefix, sizeof(prefix), "/case%d", number++);
+	options.prefix = prefix;
+	is_remote = true;
+	if (store_open_etcd(&options, &store, &error))
+		return -1;
+	base = store_revision(store);
+	return store_reachable(store, &error) ? 0 : -1;
 }
 
 static int close_store(void **state)
@@ -74,7 +107,12 @@ static uint64_t put(const char *key, const char *value)
 	uint64_t revision = 0;
 
 	DONE(store_put(store, key, value, &revision, &error));
-	return revision;
+	return revision - base;
+}
+
+static uint64_t revision_now(void)
+{
+	return store_revision(store) - base;
 }
 
 static void check_value(const char *key, const char *wanted)
@@ -96,7 +134,7 @@ static int write_item(void *context, const struct store_item *item)
 {
 	const char *value = item->value ? item->value : "-";
 
-	buf_printf(context, "%s=%s@%d ", item->key, value, (int)item->revision);
+	buf_printf(context, "%s=%s@%d ", item->key, value, (int)(item->revision - base));
 	assert_int_equal(item->value ? strlen(item->value) : 0, item->value_len);
 	return 0;
 }
@@ -120,7 +158,7 @@ static void test_get_put(void **state)
 	char *value;
 
 	(void)state;
-	assert_int_equal(store_revision(store), 0);
+	assert_int_equal(revision_now(), 0);
 	check_value("/a", NULL);
 	assert_string_equal(error.path, "/a");
 	assert_int_equal(put("/a", "{\"x\":1}"), 1);
@@ -128,16 +166,16 @@ static void test_get_put(void **state)
 	assert_int_equal(put("/a", "2"), 3);
 	DONE(store_get(store, "/a", &value, &revision, &error));
 	assert_string_equal(value, "2");
-	assert_int_equal(revision, 3);
+	assert_int_equal(revision - base, 3);
 	free(value);
 	check_value("/b", "");
 	DONE(store_delete(store, "/a", &revision, &error));
-	assert_int_equal(revision, 4);
+	assert_int_equal(revision - base, 4);
 	check_value("/a", NULL);
-	/* Nothing to delete: nothing changes, and the revision stays. */
+	/* Nothing to delete: nothing changes, and the revision stays; etcd's may move on. */
 	DONE(store_delete(store, "/a", &revision, &error));
-	assert_int_equal(revision, 4);
-	assert_int_equal(store_revision(store), 4);
+	assert_int_equal(revision - base, is_remote ? 5 : 4);
+	assert_int_equal(revision, store_revision(store));
 }
 
 static int stop_at_second(void *context, const struct store_item *item)
@@ -244,11 +282,11 @@ static void test_transaction(void **state)
 	store_transaction_delete(transaction, "/c");
 	assert_int_equal(store_transaction_count(transaction), 4);
 	DONE(commit(&revision));
-	assert_int_equal(revision, 1);
+	assert_int_equal(revision - base, 1);
 	expect_list("", "/a=1@1 /b=2@1 ");
 
 	/* All comparisons hold: the changes happen in order. */
-	store_transaction_require_revision(transaction, "/a", 1);
+	store_transaction_require_revision(transaction, "/a", base + 1);
 	store_transaction_require_existing(transaction, "/b");
 	store_transaction_delete(transaction, "/b");
 	store_transaction_put(transaction, "/a", "3", 0);
@@ -258,7 +296,7 @@ static void test_transaction(void **state)
 	/* Comparisons alone change nothing. */
 	store_transaction_require_existing(transaction, "/a");
 	DONE(commit(&revision));
-	assert_int_equal(revision, 2);
+	assert_int_equal(revision - base, 2);
 	store_transaction_free(transaction);
 }
 
@@ -271,20 +309,24 @@ static void expect_conflict(const char *key, const char *words)
 	if (!strstr(error.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", error.text, words);
 	expect_list("", "/a=1@1 /b=2@2 ");
-	assert_int_equal(store_revision(store), 2);
+	assert_int_equal(revision_now(), 2);
 }
 
 static void test_conflicts(void **state)
 {
+	char words[128];
+
 	(void)state;
 	put("/a", "1");
 	put("/b", "2");
 	transaction = store_transaction_new();
 	store_transaction_require_revision(transaction, "/a", 0);
 	expect_conflict("/a", "exists already");
-	store_transaction_require_revision(transaction, "/a", 1);
-	store_transaction_require_revision(transaction, "/b", 1);
-	expect_conflict("/b", "changed by somebody else: it is at revision 2, not 1");
+	store_transaction_require_revision(transaction, "/a", base + 1);
+	store_transaction_require_revision(transaction, "/b", base + 1);
+	snprintf(words, sizeof(words), "changed by somebody else: it is at revision %d, not %d",
+		 (int)base + 2, (int)base + 1);
+	expect_conflict("/b", words);
 	store_transaction_require_revision(transaction, "/c", 7);
 	expect_conflict("/c", "does not exist");
 	store_transaction_require_existing(transaction, "/c");
@@ -314,7 +356,7 @@ static void test_many(void **state)
 		      (int)(clock_monotonic_ms(NULL) - start));
 	DONE(store_list(store, "/weft/1/vpc/1/port/", count_items, &count, NULL, &error));
 	assert_int_equal(count, 20000);
-	assert_int_equal(store_revision(store), 1);
+	assert_int_equal(revision_now(), 1);
 	store_transaction_free(transaction);
 }
 
@@ -326,19 +368,82 @@ static void see(void *context, const struct store_item *items, size_t count, uin
 {
 	(void)context;
 	if (!items) {
-		buf_printf(&seen, "lost@%d ", (int)revision);
+		buf_printf(&seen, "lost@%d ", (int)(revision - base));
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		write_item(&seen, &items[i]);
-	buf_printf(&seen, "(%d) ", (int)revision);
+	buf_printf(&seen, "(%d) ", (int)(revision - base));
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What calls that came in any number of parts tell: of each key the last, in order of keys. */
+static void put_together(const char *text, struct buf *whole)
+{
+	char *copy = strdup(text);
+	char *words[32];
+	size_t count = 0;
+
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+		size_t key_len = strcspn(word, "=");
+		size_t i = 0;
+
+		if (word[0] == '(')
+			continue;
+		while (i < count &&
+		       (strcspn(words[i], "=") != key_len || strncmp(words[i], word, key_len) != 0))
+			i++;
+		assert_in_range(i, 0, 31);
+		words[i] = word;
+		if (i == count)
+			count++;
+	}
+	qsort(words, count, sizeof(words[0]), compare_words);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(whole, "%s ", words[i]);
+	free(copy);
+}
+
+/* Turn the loop until what was seen is, put together, @wanted; nothing wanted is not waited for. */
+static void wait_seen(struct loop *loop, const char *wanted)
+{
+	uint64_t deadline = clock_monotonic_ms(NULL) + 20000;
+	struct buf expected = { 0 };
+	struct buf found = { 0 };
+
+	put_together(wanted, &expected);
+	do {
+		assert_int_equal(loop_run_once(loop, wanted[0] ? 10 : 0), 0);
+		buf_reset(&found);
+		put_together(buf_text(&seen), &found);
+	} while (strcmp(buf_text(&found), buf_text(&expected)) != 0 &&
+		 clock_monotonic_ms(NULL) < deadline);
+	assert_string_equal(buf_text(&found), buf_text(&expected));
+	buf_fini(&expected);
+	buf_fini(&found);
+	buf_fini(&seen);
 }
 
 static void expect_seen(const char *wanted)
 {
+	struct loop *loop;
+
+	if (!is_remote) {
+		DONE(store_dispatch(store, &error));
+		assert_string_equal(buf_text(&seen), wanted);
+		buf_fini(&seen);
+		return;
+	}
 	DONE(store_dispatch(store, &error));
-	assert_string_equal(buf_text(&seen), wanted);
-	buf_fini(&seen);
+	DONE(loop_new(&loop, NULL, &error));
+	DONE(store_attach(store, loop, &error));
+	wait_seen(loop, wanted);
+	store_detach(store);
+	loop_free(loop);
 }
 
 static void test_watch(void **state)
@@ -349,7 +454,7 @@ static void test_watch(void **state)
 	put("/a/1", "x");
 	put("/a/2", "y");
 	put("/b", "z");
-	DONE(store_watch(store, "/a/", 1, see, NULL, &watch, &error));
+	DONE(store_watch(store, "/a/", base + 1, see, NULL, &watch, &error));
 	/* What happened between the list and the watch is told; nothing without dispatch. */
 	assert_string_equal(buf_text(&seen), "");
 	expect_seen("/a/2=y@2 (3) ");
@@ -365,7 +470,7 @@ static void test_watch(void **state)
 	DONE(store_delete(store, "/a/3", NULL, &error));
 	put("/a/3", "again");
 	expect_seen("/a/3=again@10 (10) ");
-	store_watch_rewind(watch, 7);
+	store_watch_rewind(watch, base + 7);
 	expect_seen("/a/2=-@8 /a/3=again@10 (10) ");
 	store_watch_cancel(watch);
 	store_watch_cancel(NULL);
@@ -379,7 +484,7 @@ static void test_watch_transaction(void **state)
 	struct store_watch *watch;
 
 	(void)state;
-	DONE(store_watch(store, "/", 0, see, NULL, &watch, &error));
+	DONE(store_watch(store, "/", base, see, NULL, &watch, &error));
 	transaction = store_transaction_new();
 	store_transaction_put(transaction, "/a", "1", 0);
 	store_transaction_put(transaction, "/b", "1", 0);
@@ -401,7 +506,7 @@ static void cancel_and_write(void *context, const struct store_item *items, size
 	(void)context;
 	(void)items;
 	(void)count;
-	buf_printf(&seen, "called@%d ", (int)revision);
+	buf_printf(&seen, "called@%d ", (int)(revision - base));
 	store_watch_cancel(both[0]);
 	store_watch_cancel(both[1]);
 	put("/a", "from the callback");
@@ -410,12 +515,25 @@ static void cancel_and_write(void *context, const struct store_item *items, size
 static void test_watch_callback(void **state)
 {
 	(void)state;
-	DONE(store_watch(store, "/", 0, cancel_and_write, NULL, &both[0], &error));
-	DONE(store_watch(store, "/", 0, cancel_and_write, NULL, &both[1], &error));
+	DONE(store_watch(store, "/", base, cancel_and_write, NULL, &both[0], &error));
+	DONE(store_watch(store, "/", base, cancel_and_write, NULL, &both[1], &error));
 	put("/a", "1");
 	expect_seen("called@1 ");
 	expect_seen("");
 	check_value("/a", "from the callback");
+}
+
+/* A local store needs no more than one round; what is not needed is not waited for. */
+static void turn(struct loop *loop, const char *wanted)
+{
+	if (is_remote) {
+		wait_seen(loop, wanted);
+		return;
+	}
+	assert_int_equal(loop_run_once(loop, 0), 0);
+	assert_int_equal(loop_run_once(loop, 0), 0);
+	assert_string_equal(buf_text(&seen), wanted);
+	buf_fini(&seen);
 }
 
 static void test_watch_loop(void **state)
@@ -424,19 +542,16 @@ static void test_watch_loop(void **state)
 	struct loop *loop;
 
 	(void)state;
-	DONE(loop_new(&loop, &now, &error));
+	DONE(loop_new(&loop, is_remote ? NULL : &now, &error));
 	DONE(store_attach(store, loop, &error));
 	assert_int_equal(store_attach(store, loop, &error), -EEXIST);
 	put("/a", "1");
 	/* A watch that is behind is told without another change. */
-	DONE(store_watch(store, "/", 0, see, NULL, &watch, &error));
-	assert_int_equal(loop_run_once(loop, 0), 0);
+	DONE(store_watch(store, "/", base, see, NULL, &watch, &error));
+	turn(loop, "/a=1@1 (1) ");
 	put("/b", "2");
 	put("/c", "3");
-	assert_int_equal(loop_run_once(loop, 0), 0);
-	assert_int_equal(loop_run_once(loop, 0), 0);
-	assert_string_equal(buf_text(&seen), "/a=1@1 (1) /b=2@2 /c=3@3 (3) ");
-	buf_fini(&seen);
+	turn(loop, "/b=2@2 /c=3@3 (3) ");
 	put("/d", "4");
 	store_detach(store);
 	assert_int_equal(loop_run_once(loop, 0), 0);
@@ -463,8 +578,8 @@ static void test_lease(void **state)
 	uint64_t other;
 
 	(void)state;
-	DONE(store_lease_grant(store, 1000, &lease, &error));
-	DONE(store_lease_grant(store, 5000, &other, &error));
+	DONE(store_lease_grant(store, 60000, &lease, &error));
+	DONE(store_lease_grant(store, 300000, &other, &error));
 	assert_int_not_equal(lease, other);
 	assert_int_not_equal(lease, 0);
 	assert_int_equal(store_lease_grant(store, 0, &lease, &error), -EINVAL);
@@ -473,10 +588,10 @@ static void test_lease(void **state)
 	put_leased("/alive/3", other);
 	put_leased("/alive/2", 0);
 	DONE(store_watch(store, "/", store_revision(store), see, NULL, &watch, &error));
-	clock_advance(&now, 999 * CLOCK_NS_PER_MS);
+	clock_advance(&now, 59999 * CLOCK_NS_PER_MS);
 	expect_seen("");
 	DONE(store_lease_keepalive(store, lease, &error));
-	clock_advance(&now, 999 * CLOCK_NS_PER_MS);
+	clock_advance(&now, 59999 * CLOCK_NS_PER_MS);
 	expect_seen("");
 	clock_advance(&now, 1 * CLOCK_NS_PER_MS);
 	/* Its time is over, also if nothing was deleted yet. */
@@ -517,15 +632,15 @@ static void test_lease_loop(void **state)
 	(void)state;
 	DONE(loop_new(&loop, &now, &error));
 	DONE(store_attach(store, loop, &error));
-	DONE(store_lease_grant(store, 1000, &lease, &error));
+	DONE(store_lease_grant(store, 60000, &lease, &error));
 	put_leased("/alive", lease);
-	clock_advance(&now, 900 * CLOCK_NS_PER_MS);
+	clock_advance(&now, 54000 * CLOCK_NS_PER_MS);
 	assert_int_equal(loop_run_once(loop, 0), 0);
 	DONE(store_lease_keepalive(store, lease, &error));
-	clock_advance(&now, 900 * CLOCK_NS_PER_MS);
+	clock_advance(&now, 54000 * CLOCK_NS_PER_MS);
 	assert_int_equal(loop_run_once(loop, 0), 0);
 	check_value("/alive", "1");
-	clock_advance(&now, 100 * CLOCK_NS_PER_MS);
+	clock_advance(&now, 6000 * CLOCK_NS_PER_MS);
 	assert_int_equal(loop_run_once(loop, 0), 0);
 	check_value("/alive", NULL);
 	store_detach(store);
@@ -537,26 +652,26 @@ static void test_lease_loop(void **state)
 	{                                                                                          \
 #test " (" #which ")", test, open_##which, close_store, NULL                       \
 	}
-#define BOTH(test) ON(memory, test), ON(sqlite, test)
+#define EACH(test) ON(memory, test), ON(sqlite, test), ON(etcd, test)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_get_put),
-		BOTH(test_list),
-		BOTH(test_bad_keys),
-		BOTH(test_large_value),
-		BOTH(test_transaction),
-		BOTH(test_conflicts),
-		BOTH(test_many),
-		BOTH(test_watch),
-		BOTH(test_watch_transaction),
-		BOTH(test_watch_callback),
-		BOTH(test_watch_loop),
-		BOTH(test_lease),
-		BOTH(test_lease_expired_put),
-		BOTH(test_lease_loop),
+		EACH(test_get_put),
+		EACH(test_list),
+		EACH(test_bad_keys),
+		EACH(test_large_value),
+		EACH(test_transaction),
+		EACH(test_conflicts),
+		EACH(test_many),
+		EACH(test_watch),
+		EACH(test_watch_transaction),
+		EACH(test_watch_callback),
+		EACH(test_watch_loop),
+		EACH(test_lease),
+		EACH(test_lease_expired_put),
+		EACH(test_lease_loop),
 	};
 
-	return cmocka_run_group_tests_name("store", tests, make_directory, remove_directory);
+	return cmocka_run_group_tests_name("store", tests, set_up, tear_down);
 }
