@@ -62,6 +62,7 @@ struct devices {
 	device_event_fn *event;
 	void *context;
 	struct netlink *netlink;
+	int32_t next_netnsid;  /* for a namespace without an id; 0: not known yet */
 	struct map records;    /* port id -> struct device_record */
 	struct map by_ifindex; /* host ifindex -> record */
 	struct map by_far;     /* netnsid, far ifindex -> record */

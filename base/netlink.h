@@ -259,4 +259,20 @@ int netlink_neighbour_delete(struct netlink *netlink, uint32_t ifindex,
  */
 int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid, struct error *error);
 
+/** netlink_netnsid_set - give another namespace an id; -EEXIST if it has one, or the id is taken */
+int netlink_netnsid_set(struct netlink *netlink, int netns_fd, int32_t netnsid,
+			struct error *error);
+
+/**
+ * netlink_netnsid_lowest - the lowest id from @from on that a namespace has
+ * @lowest: set on success; -1 if there is none. Not in a batch.
+ *
+ * Return: 0 or negative errno.
+ */
+int netlink_netnsid_lowest(struct netlink *netlink, int32_t from, int32_t *lowest,
+			   struct error *error);
+
+/** netlink_ingress_add - a qdisc for filters of what a device receives; -EEXIST if it has one */
+int netlink_ingress_add(struct netlink *netlink, uint32_t ifindex, struct error *error);
+
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -386,7 +387,26 @@ int netlink_link_list(struct netlink *netlink, link_callback *callback, void *co
 	return netlink_ask(netlink, message, list_link, &listing, error, "list devices");
 }
 
-static void store_netnsid(void *context, const struct nlmsghdr *message)
+int netlink_ingress_add(struct netlink *netlink, uint32_t ifindex, struct error *error)
+{
+	struct nlmsghdr *message;
+	struct tcmsg *body;
+
+	message = netlink_request(netlink, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, sizeof(*body),
+				  &body);
+	body->tcm_family = AF_UNSPEC;
+	body->tcm_ifindex = (int)ifindex;
+	body->tcm_parent = TC_H_INGRESS;
+	body->tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0);
+	mnl_attr_put_strz(message, TCA_KIND, "ingress");
+	return netlink_finish(netlink, message, error, "make the ingress qdisc of device %u",
+			      ifindex);
+}
+
+/* Ids of namespaces -------------------------------------------------------------------------- */
+
+/* -1 where the message has none. */
+static int32_t read_netnsid(const struct nlmsghdr *message)
 {
 	const struct nlattr *attribute;
 	uint32_t id = UINT32_MAX;
@@ -395,7 +415,12 @@ static void store_netnsid(void *context, const struct nlmsghdr *message)
 		if (mnl_attr_get_type(attribute) == NETNSA_NSID)
 			parse_u32(attribute, &id);
 	}
-	*(int32_t *)context = (int32_t)id;
+	return (int32_t)id;
+}
+
+static void store_netnsid(void *context, const struct nlmsghdr *message)
+{
+	*(int32_t *)context = read_netnsid(message);
 }
 
 int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid, struct error *error)
@@ -407,4 +432,45 @@ int netlink_netnsid(struct netlink *netlink, int netns_fd, int32_t *netnsid, str
 	mnl_attr_put_u32(message, NETNSA_FD, (uint32_t)netns_fd);
 	return netlink_ask(netlink, message, store_netnsid, netnsid, error,
 			   "look up the id of a network namespace");
+}
+
+int netlink_netnsid_set(struct netlink *netlink, int netns_fd, int32_t netnsid, struct error *error)
+{
+	struct nlmsghdr *message;
+	struct rtgenmsg *body;
+
+	message = netlink_request(netlink, RTM_NEWNSID, 0, sizeof(*body), &body);
+	mnl_attr_put_u32(message, NETNSA_FD, (uint32_t)netns_fd);
+	mnl_attr_put_u32(message, NETNSA_NSID, (uint32_t)netnsid);
+	return netlink_finish(netlink, message, error, "give a network namespace the id %d",
+			      netnsid);
+}
+
+struct lowest_id {
+	int32_t from;
+	int32_t lowest;
+};
+
+static void keep_lowest(void *context, const struct nlmsghdr *message)
+{
+	struct lowest_id *search = context;
+	int32_t id = read_netnsid(message);
+
+	if (id >= search->from && (search->lowest < 0 || id < search->lowest))
+		search->lowest = id;
+}
+
+int netlink_netnsid_lowest(struct netlink *netlink, int32_t from, int32_t *lowest,
+			   struct error *error)
+{
+	struct lowest_id search = { .from = from, .lowest = -1 };
+	struct nlmsghdr *message;
+	struct rtgenmsg *body;
+	int result;
+
+	message = netlink_request(netlink, RTM_GETNSID, NLM_F_DUMP, sizeof(*body), &body);
+	result = netlink_ask(netlink, message, keep_lowest, &search, error,
+			     "list the ids of network namespaces");
+	*lowest = search.lowest;
+	return result;
 }

@@ -7,7 +7,9 @@ step. The namespaces exist beforehand and are not counted. Endpoints beyond the 
 ports whose namespace does not exist ("waiting"): they have rows in the store and in the tables,
 and no device.
 """
+import ctypes
 import json
+import os
 import socket
 import statistics
 import struct
@@ -26,16 +28,34 @@ TIMES = 9              # how often one more port is made
 SETTLE_SECONDS = 0.3   # after which a change is over, for the daemon's CPU time
 
 
+BATCH = "batch"        # the namespace that stands for the host when iproute2 makes the devices
+
+
+def socket_in(namespace):
+    """A netlink socket of a named namespace, or of this one."""
+    if namespace is None:
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as here, \
+            open(f"/run/netns/{namespace}", "rb") as there:
+        if libc.setns(there.fileno(), 0):
+            raise Failed(f"cannot enter {namespace}: {os.strerror(ctypes.get_errno())}")
+        try:
+            return socket_in(None)
+        finally:
+            libc.setns(here.fileno(), 0)
+
+
 class DeviceWatch:
-    """Notes when each new device of this namespace appears, from the kernel's notifications."""
+    """Notes when each new device of a namespace appears, from the kernel's notifications."""
 
     NEW_LINK = 16
     LINK_GROUP = 1
     RECEIVE_BUFFER_FORCE = 33
 
-    def __init__(self):
+    def __init__(self, namespace=None):
         self.times = {}
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket = socket_in(namespace)
         self._socket.setsockopt(socket.SOL_SOCKET, self.RECEIVE_BUFFER_FORCE, 64 << 20)
         self._socket.bind((0, self.LINK_GROUP))
         self._socket.settimeout(0.05)
@@ -85,22 +105,28 @@ def row(what, ports, seconds, tenths=None):
 
 
 def make_by_batch(ports):
-    """The same devices and addresses by iproute2: the rows of the table; all is removed again."""
+    """The same devices and addresses by iproute2: the rows of the table; all is removed again.
+
+    From a host of its own, for a host keeps the number of each namespace it had a device into, and
+    the kernel looks through these for every device.
+    """
+    run("ip", "netns", "add", BATCH)
     devices = "".join(f"link add b{i} up type veth peer name eth0 netns w{i}\n"
                       for i in range(ports))
     # One ip for each namespace: a batch cannot change namespaces on its way.
     addresses = "".join(
         f"ip -n w{i} -batch - <<.\naddress add {address_of(i)}/18 dev eth0\n"
         f"link set eth0 up\nroute add default via 10.0.64.1\n.\n" for i in range(ports))
-    watch = DeviceWatch()
+    watch = DeviceWatch(BATCH)
     begin = time.monotonic()
-    run("ip", "-batch", "-", given=devices, timeout=600)
+    run("ip", "-n", BATCH, "-batch", "-", given=devices, timeout=600)
     middle = time.monotonic()
     tenths = watch.close(ports)
     run("sh", "-e", given=addresses, timeout=600)
     end = time.monotonic()
-    run("ip", "-batch", "-", given="".join(f"link delete b{i}\n" for i in range(ports)),
-        timeout=600)
+    run("ip", "-n", BATCH, "-batch", "-",
+        given="".join(f"link delete b{i}\n" for i in range(ports)), timeout=600)
+    run("ip", "netns", "delete", BATCH)
     return [row("`ip -batch`, devices alone", ports, middle - begin, tenths),
             row("`ip -batch` and one `ip` in each namespace for the addresses", ports,
                 end - begin)]

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/netlink.h"
 #include "datapath/kernel.h"
 
 /* The tables whose memory the daemon and the pipeline share. */
@@ -33,6 +34,7 @@ static void kernel_close(struct datapath *datapath)
 			munmap(kernel->base.mapped[table], kernel->mapped_size[table]);
 	}
 	kernel_unload(kernel);
+	netlink_close(kernel->netlink);
 	if (kernel->lock >= 0) {
 		flock(kernel->lock, LOCK_UN); /* a child may have the descriptor, too */
 		close(kernel->lock);

@@ -33,7 +33,8 @@ struct kernel_datapath {
 	size_t mapped_size[TABLES];
 	int ring_fd;
 	int program_fd[PROGRAMS];
-	bool tcx; /* attach by tcx links, otherwise by clsact filters */
+	bool tcx;                /* attach by tcx links, otherwise by filters */
+	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
 	struct ring_buffer *ring;
 	datapath_event_fn *event_fn; /* of the datapath_events_read() that runs */
 	void *event_context;

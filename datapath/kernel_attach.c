@@ -2,11 +2,15 @@
 /*
  * Hanging the pipeline on devices, so that it stays when the daemon goes and is replaced in one step.
  *
- * Two ways, both atomic to replace. A clsact filter lives as long as its device; making one takes
- * 0.04 to 0.1 ms. A tcx link (Linux 6.6) lives as long as its pin; making or removing one waits for an RCU
- * grace period, 9 to 13 ms where this was measured, under the kernel's one lock for network
- * configuration. Per packet latency is equal, and tcx forwards some 5 % more 64-byte packets. A
- * thousand ports in one go decide for clsact; tcx is there for who has few ports and wants the rest.
+ * Two ways, both atomic to replace. A filter of an ingress or clsact qdisc lives as long as its device;
+ * making one takes 0.04 to 0.1 ms. A tcx link (Linux 6.6) lives as long as its pin; making or removing one
+ * waits for an RCU grace period, 9 to 13 ms where this was measured, under the kernel's one lock for
+ * network configuration. Per packet latency is equal, and tcx forwards some 5 % more 64-byte packets. A
+ * thousand ports in one go decide for filters; tcx is there for who has few ports and wants the rest.
+ *
+ * The kernel keeps one list of all ingress and egress blocks of the machine and walks it for each new one. A
+ * veth, which Weft makes in numbers and nobody else has a filter on, therefore gets an ingress qdisc,
+ * one block; a device that may be somebody's gets clsact, two blocks, for egress filters of others.
  *
  * devices/<ifindex> in the bpffs is a symbolic link whose text is the program's name: it remembers
  * which devices are ours, over restarts and with either way. It is written before and removed after
@@ -23,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/netlink.h"
 #include "datapath/kernel.h"
 #include "datapath/kernel_tcx.h"
 
@@ -101,7 +106,7 @@ static size_t remembered_list(const char *root, uint32_t **ifindexes)
 	return count;
 }
 
-/* ---- clsact ---- */
+/* ---- filters ---- */
 
 static bool filter_exists(uint32_t ifindex)
 {
@@ -110,7 +115,25 @@ static bool filter_exists(uint32_t ifindex)
 	return !bpf_tc_query(&hook, &filter);
 }
 
-static int filter_put(uint32_t ifindex, int program_fd)
+/* Return: 0, also if there is one of either kind already, or negative errno. */
+static int qdisc_put(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t kind)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+	int result = 0;
+
+	if (kind != PORT_VETH) {
+		result = bpf_tc_hook_create(&hook);
+	} else {
+		if (!kernel->netlink)
+			result = netlink_open(&kernel->netlink, -1, NULL);
+		if (!result)
+			result = netlink_ingress_add(kernel->netlink, ifindex, NULL);
+	}
+	return result == -EEXIST ? 0 : result;
+}
+
+static int filter_put(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t kind,
+		      int program_fd)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
@@ -119,14 +142,12 @@ static int filter_put(uint32_t ifindex, int program_fd)
 
 	if (!result)
 		return 0;
-	/* Most likely the device has no clsact yet. */
-	result = bpf_tc_hook_create(&hook);
-	if (result && result != -EEXIST)
-		return result;
-	return bpf_tc_attach(&hook, &filter);
+	/* Most likely the device has no qdisc for it yet. */
+	result = qdisc_put(kernel, ifindex, kind);
+	return result ? result : bpf_tc_attach(&hook, &filter);
 }
 
-/* The clsact itself stays: it does nothing, and somebody else's filters may be on it. */
+/* The qdisc itself stays: it does nothing, and somebody else's filters may be on it. */
 static int filter_remove(uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
@@ -239,7 +260,7 @@ int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, st
 		if (!result && filter_exists(ifindex))
 			result = filter_remove(ifindex);
 	} else {
-		result = filter_put(ifindex, kernel->program_fd[program]);
+		result = filter_put(kernel, ifindex, kind, kernel->program_fd[program]);
 		if (!result) {
 			result = link_remove(kernel->root, ifindex);
 			result = result == -ENOENT ? 0 : result;
@@ -250,7 +271,7 @@ int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, st
 	if (!is_attached(kernel->root, ifindex))
 		forget(kernel->root, ifindex);
 	return error_set(error, result, NULL, "cannot attach the pipeline to device %u by %s: %s",
-			 ifindex, kernel->tcx ? "tcx" : "clsact", strerror(-result));
+			 ifindex, kernel->tcx ? "tcx" : "a filter", strerror(-result));
 }
 
 static int detach_device(const char *root, uint32_t ifindex)

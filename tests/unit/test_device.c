@@ -24,6 +24,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/netlink.h"
+#include "base/netns.h"
 
 #define DEADLINE_MS 5000
 
@@ -585,6 +586,55 @@ out:
 	NEEDS_ROOT();
 }
 
+static int32_t id_of(const char *netns)
+{
+	struct netlink *netlink;
+	int fd = netns_open_name(netns, NULL);
+	int32_t id = -1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(netlink_open(&netlink, -1, NULL), 0);
+	assert_int_equal(netlink_netnsid(netlink, fd, &id, NULL), 0);
+	netlink_close(netlink);
+	close(fd);
+	return id;
+}
+
+/* Each namespace gets a lower id than all before, also from the next daemon; one that has an id keeps
+ * it, and the host's own namespace gets none. */
+static void test_namespace_ids(void **state)
+{
+	struct fixture *fixture = *state;
+	int32_t first;
+
+	NEEDS_ROOT();
+	run("ip netns add na && ip netns add nb && ip netns add nc && ip netns add nd && "
+	    "ip netns set nc 7 && ip netns attach nself $$");
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "na");
+	plug(fixture, DEVICE_PLUGGED);
+	first = id_of("na");
+	assert_true(first > 1 << 29);
+	fixture->request.port_id++;
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "nb");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(id_of("nb"), first - 1);
+	fixture->request.port_id++;
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "nc");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(id_of("nc"), 7);
+	fixture->request.port_id++;
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "nself");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(id_of("nself"), -1);
+	expect_right(fixture);
+	devices_close(fixture->devices);
+	open_devices(fixture);
+	fixture->request.port_id++;
+	snprintf(fixture->attach.netns, sizeof(fixture->attach.netns), "nd");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(id_of("nd"), first - 2);
+}
+
 /* ---- tap and tun ---- */
 
 static void test_tap(void **state)
@@ -677,6 +727,7 @@ int main(void)
 		CASE(test_path_and_pid),
 		CASE(test_moved),
 		CASE(test_many),
+		CASE(test_namespace_ids),
 		CASE(test_tap),
 		CASE(test_tap_adopted),
 		CASE(test_tun),

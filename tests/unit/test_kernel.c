@@ -544,6 +544,29 @@ static void test_devices_clsact(void **state)
 	devices_with(DATAPATH_HOOK_CLSACT);
 }
 
+/* A veth costs one block in the kernel's list; what may be somebody's keeps room for egress filters,
+ * and a qdisc that is there stays. */
+static void test_qdiscs(void **state)
+{
+	struct datapath *datapath;
+	struct error error = { 0 };
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_hook(DATAPATH_HOOK_CLSACT);
+	run("ip link add wx type veth peer name px && tc qdisc add dev px clsact");
+	attach(datapath, "wx");
+	attach(datapath, "px");
+	run("tc qdisc show dev wx | grep -q ingress && tc qdisc show dev px | grep -q clsact");
+	run("ip tuntap add dev tap0 mode tap");
+	assert_int_equal(datapath_attach(datapath, if_nametoindex("tap0"), PORT_TAP, &error), 0);
+	run("tc qdisc show dev tap0 | grep -q clsact");
+	assert_int_equal(attached_count(datapath), 3);
+	datapath_close(datapath);
+	run("ip link del wx && ip link del dev tap0");
+	destroy();
+}
+
 /* Linux before 6.6 has no tcx. */
 static void skip_without_tcx(void)
 {
@@ -770,10 +793,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),         cmocka_unit_test(test_features),
 		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_old_layout),
-		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_devices_tcx),
-		cmocka_unit_test(test_replace_clsact), cmocka_unit_test(test_replace_tcx),
-		cmocka_unit_test(test_killed),         cmocka_unit_test(test_events),
-		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_qdiscs),
+		cmocka_unit_test(test_devices_tcx),    cmocka_unit_test(test_replace_clsact),
+		cmocka_unit_test(test_replace_tcx),    cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_events),         cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);

@@ -5,6 +5,7 @@
  *	test's namespace                 "far"
  *	near0 ------------ veth --------- far0
  */
+#include <errno.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -191,6 +192,45 @@ static void test_change(void **state)
 	DONE(netlink_link_delete_group(here, 77, &error));
 	assert_int_equal(netlink_link_get_by_name(here, "near10", &link, &error), -ENODEV);
 	DONE(netlink_link_delete(here, get(here, "near11").ifindex, &error));
+}
+
+/* Ids are looked for from the lowest on, so whoever gives them chooses how long that takes. */
+static void test_namespace_ids(void **state)
+{
+	int fd, lowest, id;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	fd = netns_create("numbered", &error);
+	assert_true(fd >= 0);
+	DONE(netlink_netnsid(here, fd, &id, &error));
+	assert_int_equal(id, -1);
+	DONE(netlink_netnsid_lowest(here, 1000, &lowest, &error));
+	assert_int_equal(lowest, -1);
+	DONE(netlink_netnsid_set(here, fd, 1234567, &error));
+	DONE(netlink_netnsid(here, fd, &id, &error));
+	assert_int_equal(id, 1234567);
+	DONE(netlink_netnsid_lowest(here, 1000, &lowest, &error));
+	assert_int_equal(lowest, 1234567);
+	DONE(netlink_netnsid_lowest(here, 1234568, &lowest, &error));
+	assert_int_equal(lowest, -1);
+	assert_int_equal(netlink_netnsid_set(here, fd, 5, &error), -EEXIST);
+	close(fd);
+	DONE(netns_delete("numbered", &error));
+}
+
+static void test_ingress(void **state)
+{
+	uint32_t ifindex;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	make_pair("near7", "far7");
+	ifindex = get(here, "near7").ifindex;
+	DONE(netlink_ingress_add(here, ifindex, &error));
+	assert_int_equal(netlink_ingress_add(here, ifindex, &error), -EEXIST);
+	DONE(netlink_link_delete(here, ifindex, &error));
+	assert_int_equal(netlink_ingress_add(here, ifindex, &error), -ENODEV);
 }
 
 static void test_move_and_name(void **state)
@@ -553,6 +593,8 @@ int main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_veth),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_namespace_ids),
+		cmocka_unit_test(test_ingress),
 		cmocka_unit_test(test_move_and_name),
 		cmocka_unit_test(test_master),
 		cmocka_unit_test(test_addresses),
