@@ -69,7 +69,8 @@ CLIENT := $(addprefix client/, \
 # cli/main.c is apart, like agent/main.c.
 CLI := $(addprefix cli/, \
 	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c lab.c lab_exec.c \
-	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_up.c lab_wait.c manual.c \
+	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_underlay.c lab_up.c \
+	lab_wait.c lab_wires.c manual.c \
 	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
 	subnet.c table.c trace.c vpc.c)
 

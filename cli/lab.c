@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "cli/nouns.h"
 #include "cli/table.h"
 
@@ -46,13 +47,16 @@ static int down(struct invocation *invocation)
 /* "h1 running, h2 stopped" */
 static void append_hosts(const struct lab *lab, struct buf *text)
 {
+	static const char *const kinds[] = { "hosts", "stores" };
 	const char *host, *between = "";
 	json_t *entry;
 
-	json_object_foreach(json_object_get(lab->registry, "hosts"), host, entry) {
-		buf_printf(text, "%s%s %s", between, host,
-			   lab_host_running(lab, host) ? "running" : "stopped");
-		between = ", ";
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		json_object_foreach(json_object_get(lab->registry, kinds[i]), host, entry) {
+			buf_printf(text, "%s%s %s", between, host,
+				   lab_host_running(lab, host) ? "running" : "stopped");
+			between = ", ";
+		}
 	}
 }
 
@@ -127,7 +131,7 @@ static int host_command(struct invocation *invocation, enum action action, const
 
 	if (code < 0)
 		return lab_report(invocation, &error);
-	if (!lab_host(&lab, host))
+	if (!lab_host(&lab, host) && !lab_store(&lab, host))
 		code = error_set(&error, ENOENT, NULL, "lab %s has no host %s", name, host);
 	else
 		code = act(&lab, host, action, &error);
@@ -197,14 +201,14 @@ static const struct command lab_commands[] = {
 		.argument_min = 2,
 		.argument_max = 2,
 		.complete = COMPLETE_LAB,
-		.summary = "run a command on a workload (blue/web1) or a host (h1)",
+		.summary = "run a command on a workload (blue/web1) or a host (h1), a router",
 		.text = "weft lab exec shop blue/web1 -- ping -c1 10.0.2.20\n"
 			"weft lab exec shop h1 -- weft drops\n"
 			"Without a command: a shell. The exit status is the command's.",
 		.tail = true,
 		.run = lab_exec,
 	},
-	HOST_COMMAND("stop", stop, "end the daemon of a host; its workloads go on"),
+	HOST_COMMAND("stop", stop, "end the daemon of a host; its workloads go on (store1: etcd)"),
 	HOST_COMMAND("start", start, "start the daemon of a host"),
 	HOST_COMMAND("kill", kill_host, "end the daemon of a host by SIGKILL"),
 	HOST_COMMAND("restart", restart, "stop and start the daemon of a host"),

@@ -15,8 +15,12 @@
  * "lab-shop-h1"; the namespace of workload blue/web1 is "shop-blue-web1", and where `attach` names
  * a namespace (two ports of one workload) "web" becomes "shop-web".
  *
+ * A lab of several hosts has an underlay between them (namespace "weft-shop-underlay", and one for
+ * each router), and a store: etcd, whose members are "store1" and so on.
+ *
  * Neighbours: lab.c (commands) → lab_up.c (making and taking down) → lab_file.c (what the file
- * says), lab_host.c (daemons), lab_registry.c (lab.json), lab_exec.c.
+ * says), lab_wires.c and lab_underlay.c (what is between the hosts), lab_host.c (daemons),
+ * lab_store.c (etcd), lab_registry.c (lab.json), lab_exec.c.
  */
 #ifndef WEFT_CLI_LAB_H
 #define WEFT_CLI_LAB_H
@@ -31,12 +35,17 @@
 
 #define LAB_DIRECTORY "/run/weft/lab"
 #define LAB_NAME_SIZE 33 /* 32 characters and the NUL */
+#define LAB_STORE_MEMBERS_MAX 5
+#define LAB_STORE_ADDRESS "100.64.0.%d" /* of member 1, 2, … on the control network */
 
 /**
  * struct lab - a lab's registry in memory
  * @name: its name
  * @registry: lab.json: {"name", "file", "state": "starting"|"up", "hosts": {HOST: {"namespace",
- *	"instance", "pid", "started"}}, "nodes": {NODE: {"namespace", "host", "place", "claimed"}}}
+ *	"instance", "pid", "started"}}, "nodes": {NODE: {"namespace", "host", "place", "claimed"}}};
+ *	with several hosts "underlay": {"networks", "routers"}, "machines": {NAME: {"namespace"}},
+ *	"stores": {NAME: {"namespace", "address", "pid", "started"}}, and of each host "underlay",
+ *	"network"
  * @lock: descriptor that keeps others from changing the lab; -1 if it was only read
  */
 struct lab {
@@ -82,6 +91,12 @@ char *lab_socket(const char *text);
 /** lab_host - a host's entry; borrowed, NULL if there is none */
 json_t *lab_host(const struct lab *lab, const char *host);
 
+/** lab_store - a member of the store; borrowed, NULL if there is none */
+json_t *lab_store(const struct lab *lab, const char *name);
+
+/** lab_machine - the underlay or a router; borrowed, NULL if there is none */
+json_t *lab_machine(const struct lab *lab, const char *name);
+
 /** lab_node - a node's entry; borrowed, NULL if there is none */
 json_t *lab_node(const struct lab *lab, const char *node);
 
@@ -113,7 +128,43 @@ void lab_attach(json_t *tree, const json_t *registry);
 /** lab_attach_by_socket - the same if @socket_path is that of a lab's host */
 void lab_attach_by_socket(json_t *tree, const char *socket_path);
 
+/* lab_wires.c --------------------------------------------------------------------------------- */
+
+/**
+ * lab_wires_plan - the underlay that the lab section asks for
+ * @lab: the section; NULL or without `underlay`: one segment
+ * @underlay: set to {"networks": {NAME: {"mtu"}}, "routers": {NAME: {NETWORK: [ADDRESS]}}}; new
+ *	reference, also on failure
+ */
+int lab_wires_plan(const json_t *lab, json_t **underlay, struct error *error);
+
+/**
+ * lab_wires_plan_host - where on the underlay a host is
+ * @host: its part of the file, from which the lab's own words are taken out
+ * @entry: of the registry; gets "underlay" (list of addresses) and "network"
+ */
+int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, json_t *entry,
+			struct error *error);
+
+/* lab_underlay.c ------------------------------------------------------------------------------ */
+
+/** lab_underlay_make - all wires, in namespaces that are there; nothing where one host is alone */
+int lab_underlay_make(struct lab *lab, struct error *error);
+
+/* lab_store.c --------------------------------------------------------------------------------- */
+
+/** lab_store_url - what daemons are given as --store, the caller's to free; NULL: they have their own */
+char *lab_store_url(const struct lab *lab);
+
+/** lab_store_exec - go on as a member of the store; does not return */
+void lab_store_exec(const struct lab *lab, const char *name);
+
+/** lab_store_answers - whether a member takes connections */
+bool lab_store_answers(const struct lab *lab, const char *name);
+
 /* lab_host.c ---------------------------------------------------------------------------------- */
+
+/* Here a host may be a member of the store as well. */
 
 /** lab_host_start - start the daemon of a host and wait until it answers; -EALREADY if it runs */
 int lab_host_start(struct lab *lab, const char *host, struct error *error);
@@ -143,8 +194,12 @@ int lab_up(struct invocation *invocation);
 /** lab_take_down - end and remove all of an open, locked lab; goes on after a failure */
 int lab_take_down(struct lab *lab, struct error *error);
 
-/** lab_wait_plugged - wait until all ports of the tree are plugged in; @progress shows how many */
-int lab_wait_plugged(const char *socket_path, const json_t *tree,
+/**
+ * lab_wait_plugged - wait until all ports of the tree that are on one host are plugged in
+ * @host: its name; NULL: all ports
+ * @progress: shows how many
+ */
+int lab_wait_plugged(const char *socket_path, const json_t *tree, const char *host,
 		     void (*progress)(void *context, size_t done, size_t count), void *context,
 		     struct error *error);
 

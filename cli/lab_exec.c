@@ -100,6 +100,8 @@ static int enter_node(const char *name, const char *node, struct error *error)
 	entry = lab_host(&lab, node);
 	is_host = entry != NULL;
 	if (!entry)
+		entry = lab_machine(&lab, node);
+	if (!entry)
 		entry = find_node(&lab, node, error);
 	namespace = json_string_value(json_object_get(entry, "namespace"));
 	if (!entry)

@@ -18,7 +18,8 @@
 /* What planning has in its hands. */
 struct plan {
 	json_t *hosts, *nodes;
-	const char *only_host;
+	json_t *underlay, *machines, *stores; /* NULL: one host that is alone */
+	const char *only_host;                /* NULL: there are several */
 	const char *lab;
 	struct map namespaces; /* name to the attach.netns or node that has it */
 	struct error *error;
@@ -47,36 +48,100 @@ int lab_plan_name(const json_t *tree, const char *file, char name[LAB_NAME_SIZE]
 	return code;
 }
 
+/* Its namespace is marked as the lab's when it is made. */
+static json_t *machine(const struct plan *plan, const char *name)
+{
+	return json_pack("{s:o}", "namespace", json_sprintf("weft-%s-%s", plan->lab, name));
+}
+
+static int plan_host(struct plan *plan, const char *name, json_t *host)
+{
+	json_t *entry = machine(plan, name);
+
+	json_object_set_new(plan->hosts, name, entry);
+	json_object_set_new(entry, "instance", json_sprintf("lab-%s-%s", plan->lab, name));
+	if (strlen(name) > 32 ||
+	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+		return error_set(plan->error, EINVAL, "hosts",
+				 "\"%.64s\" is not a name for a host: up to 32 of a-z, 0-9 and -",
+				 name);
+	if (json_object_get(plan->machines, name))
+		return error_set(plan->error, EINVAL, "hosts",
+				 "%s is the name of a router or of the underlay already", name);
+	return plan->underlay ? lab_wires_plan_host(plan->underlay, name, host, entry, plan->error)
+			      : 0;
+}
+
+/* The members of the store: one, or as many as the file says. */
+static int plan_stores(struct plan *plan, const json_t *lab)
+{
+	const json_t *store = json_object_get(lab, "store");
+	const json_t *given = json_object_get(store, "members");
+	json_int_t count = given ? json_integer_value(given) : 1;
+
+	if (store && (!json_is_object(store) || json_object_size(store) != (given ? 1u : 0u)))
+		return error_set(plan->error, EINVAL, "lab.store",
+				 "must be a map with members: 1, 3 or 5");
+	if (count != 1 && count != 3 && count != LAB_STORE_MEMBERS_MAX)
+		return error_set(plan->error, EINVAL, "lab.store.members", "must be 1, 3 or 5");
+	for (int member = 1; member <= count; member++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "store%d", member);
+		json_object_set_new(plan->stores, name,
+				    json_pack("{s:o, s:o}", "namespace",
+					      json_sprintf("weft-%s-underlay", plan->lab),
+					      "address", json_sprintf(LAB_STORE_ADDRESS, member)));
+	}
+	return 0;
+}
+
+/* What is between several hosts. */
+static int plan_between(struct plan *plan, const json_t *lab)
+{
+	const char *router;
+	json_t *value;
+	int code = lab_wires_plan(lab, &plan->underlay, plan->error);
+
+	plan->machines = json_object();
+	plan->stores = json_object();
+	json_object_set_new(plan->machines, "underlay", machine(plan, "underlay"));
+	json_object_foreach(json_object_get(plan->underlay, "routers"), router, value) {
+		json_object_set_new(plan->machines, router, machine(plan, router));
+	}
+	return code < 0 ? code : plan_stores(plan, lab);
+}
+
 static int plan_hosts(struct plan *plan, const json_t *tree)
 {
+	const json_t *lab = json_object_get(tree, "lab");
 	const json_t *hosts = json_object_get(tree, "hosts");
-	const char *only = NULL, *host;
+	const char *name;
+	json_t *host;
+	int code = 0;
 
 	if (hosts && !json_is_object(hosts))
 		return error_set(plan->error, EINVAL, "hosts", "must be a map of hosts by name");
+	if (json_object_size(hosts) > 200)
+		return error_set(plan->error, EINVAL, "hosts", "a lab has at most 200 hosts");
+	if (json_object_size(hosts) > 1 || json_object_get(lab, "underlay"))
+		code = plan_between(plan, lab);
 	if (json_object_size(hosts) > 1)
-		return error_set(plan->error, ENOTSUP, "hosts",
-				 "a lab has one host in this version, not %zu",
-				 json_object_size(hosts));
-	if (json_object_size(hosts) == 1)
-		only = json_object_iter_key(json_object_iter((json_t *)hosts));
-	host = only ? only : plan->only_host;
-	if (strlen(host) > 32 ||
-	    host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
-		return error_set(plan->error, EINVAL, "hosts",
-				 "\"%.64s\" is not a name for a host: up to 32 of a-z, 0-9 and -",
-				 host);
-	json_object_set_new(plan->hosts, host,
-			    json_pack("{s:o, s:o}", "namespace",
-				      json_sprintf("weft-%s-%s", plan->lab, host), "instance",
-				      json_sprintf("lab-%s-%s", plan->lab, host)));
-	plan->only_host = host; /* lives in the tree until the plan is made */
-	return 0;
+		plan->only_host = NULL;
+	else if (json_object_size(hosts) == 1)
+		plan->only_host = json_object_iter_key(json_object_iter((json_t *)hosts));
+	if (code == 0 && json_object_size(hosts) == 0)
+		return plan_host(plan, plan->only_host, NULL);
+	json_object_foreach((json_t *)hosts, name, host) {
+		if (code == 0)
+			code = plan_host(plan, name, host);
+	}
+	return code;
 }
 
 static int check_lab_section(const json_t *tree, struct error *error)
 {
-	static const char *const known[] = { "name", "networks", "nodes" };
+	static const char *const known[] = { "name", "networks", "nodes", "underlay", "store" };
 	const json_t *lab = json_object_get(tree, "lab");
 	struct suggestion suggestion;
 	char path[256], text[128];
@@ -97,7 +162,8 @@ static int check_lab_section(const json_t *tree, struct error *error)
 		if (!is_known)
 			return error_set(error, EINVAL, path, "unknown key \"%s\"%s", key,
 					 suggestion_format(&suggestion, text));
-		if (strcmp(key, "name") != 0 && json_object_size(value) > 0)
+		if ((strcmp(key, "networks") == 0 || strcmp(key, "nodes") == 0) &&
+		    json_object_size(value) > 0)
 			return error_set(error, ENOTSUP, path,
 					 "networks beside the underlay are not in this version");
 	}
@@ -120,24 +186,34 @@ static char *unique_namespace(struct plan *plan, const char *owner, const char *
 	return name;
 }
 
-static int check_host_of_port(struct plan *plan, const char *path, const json_t *port)
+/* The host that a port is on; NULL with the error. */
+static const char *host_of_port(struct plan *plan, const char *path, const json_t *port)
 {
 	const json_t *host = json_object_get(port, "host");
 	const char *name = json_string_value(host);
 	char *whole;
 
-	if (host && (!name || strcmp(name, plan->only_host) != 0)) {
-		whole = xasprintf("%s.host", path);
+	if (!host && plan->only_host)
+		return plan->only_host;
+	if (name && json_object_get(plan->hosts, name))
+		return name;
+	whole = xasprintf("%s.host", path);
+	if (!host)
+		error_set(plan->error, EINVAL, whole,
+			  "with several hosts a port says which it is on (host: h1)");
+	else if (plan->only_host)
 		error_set(plan->error, EINVAL, whole, "no host \"%s\" in this lab; there is %s",
 			  name ? name : "?", plan->only_host);
-		free(whole);
-		return -EINVAL;
-	}
-	return 0;
+	else
+		error_set(plan->error, EINVAL, whole, "no host \"%s\" in this lab",
+			  name ? name : "?");
+	free(whole);
+	return NULL;
 }
 
 /* Where a node is, for people: its namespace, or a device of its host. */
-static json_t *place_of(const struct plan *plan, const char *namespace, const json_t *attach)
+static json_t *place_of(const struct plan *plan, const char *host, const char *namespace,
+			const json_t *attach)
 {
 	static const char *const kinds[] = { "tap", "tun" };
 	const char *name;
@@ -145,8 +221,7 @@ static json_t *place_of(const struct plan *plan, const char *namespace, const js
 	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !namespace; i++) {
 		name = json_string_value(json_object_get(attach, kinds[i]));
 		if (name)
-			return json_sprintf("%s %s in weft-%s-%s", kinds[i], name, plan->lab,
-					    plan->only_host);
+			return json_sprintf("%s %s in weft-%s-%s", kinds[i], name, plan->lab, host);
 	}
 	name = json_string_value(json_object_get(attach, "netns"));
 	return json_string(namespace ? namespace : name ? name : "");
@@ -158,10 +233,9 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 	char *node = xasprintf("%s/%s", vpc, name), *wish = xasprintf("%s-%s", vpc, name);
 	char *owner = xasprintf("port %s", node), *namespace = NULL;
 	json_t *attach, *netns;
-	const char *given;
-	int code = check_host_of_port(plan, path, port);
+	const char *given, *host = host_of_port(plan, path, port);
 
-	if (code < 0)
+	if (!host)
 		goto out;
 	attach = json_object_get(port, "attach");
 	if (!attach) {
@@ -179,8 +253,8 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 		namespace = unique_namespace(plan, owner, wish);
 	}
 	json_object_set_new(plan->nodes, node,
-			    json_pack("{s:s?, s:s, s:o}", "namespace", namespace, "host",
-				      plan->only_host, "place", place_of(plan, namespace, attach)));
+			    json_pack("{s:s?, s:s, s:o}", "namespace", namespace, "host", host,
+				      "place", place_of(plan, host, namespace, attach)));
 	if (namespace)
 		json_object_set_new(attach, "netns", json_string(namespace));
 out:
@@ -189,7 +263,7 @@ out:
 	free(wish);
 	free(node);
 	free(path);
-	return code;
+	return host ? 0 : -EINVAL;
 }
 
 static int plan_ports(struct plan *plan, json_t *tree)
@@ -233,13 +307,18 @@ int lab_plan(struct yaml_document *document, const char *file, json_t **registry
 		code = plan_ports(&plan, document->tree);
 	if (code == 0) {
 		json_object_del(document->tree, "lab");
-		json_object_del(document->tree, "hosts");
-		*registry = json_pack("{s:s, s:s, s:s, s:O, s:O}", "name", name, "file", file,
-				      "state", "starting", "hosts", plan.hosts, "nodes",
-				      plan.nodes);
+		if (!plan.underlay)
+			json_object_del(document->tree, "hosts");
+		*registry = json_pack("{s:s, s:s, s:s, s:O, s:O, s:O*, s:O*, s:O*}", "name", name,
+				      "file", file, "state", "starting", "hosts", plan.hosts,
+				      "nodes", plan.nodes, "underlay", plan.underlay, "machines",
+				      plan.machines, "stores", plan.stores);
 	}
 	json_decref(plan.hosts);
 	json_decref(plan.nodes);
+	json_decref(plan.underlay);
+	json_decref(plan.machines);
+	json_decref(plan.stores);
 	map_fini(&plan.namespaces, free);
 	return code;
 }

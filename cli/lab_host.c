@@ -79,10 +79,18 @@ static long long start_time(pid_t pid)
 	return ticks;
 }
 
+/* The entry of a host, or of a member of the store. */
+static json_t *daemon_entry(const struct lab *lab, const char *host)
+{
+	json_t *entry = lab_host(lab, host);
+
+	return entry ? entry : lab_store(lab, host);
+}
+
 /* A descriptor of the host's daemon, or -1 if it does not run. */
 static int open_process(const struct lab *lab, const char *host, pid_t *pid)
 {
-	const json_t *entry = lab_host(lab, host);
+	const json_t *entry = daemon_entry(lab, host);
 	long long started = json_integer_value(json_object_get(entry, "started"));
 	int fd;
 
@@ -115,6 +123,7 @@ static void become_daemon(const struct lab *lab, const char *host, const char *n
 	char *socket_path = lab_path(lab->name, host, "weftd.sock");
 	char *log_path = lab_path(lab->name, host, "weftd.log");
 	char *state = lab_path(lab->name, host, "state"), *program = lab_program("weftd");
+	char *store = lab_store_url(lab);
 	struct error error = { 0 };
 	int netns, log, null;
 
@@ -135,8 +144,10 @@ static void become_daemon(const struct lab *lab, const char *host, const char *n
 		fprintf(stderr, "%s\n", error.text);
 		_exit(126);
 	}
+	if (lab_store(lab, host))
+		lab_store_exec(lab, host);
 	execlp(program, "weftd", "--name", instance, "--host", host, "--state", state, "--socket",
-	       socket_path, (char *)NULL);
+	       socket_path, store ? "--store" : NULL, store, (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }
@@ -168,9 +179,22 @@ static int refuse_start(const struct lab *lab, const char *host, int code, const
 {
 	char *line = last_log_line(lab, host);
 
-	error_set(error, code, NULL, "host %s: weftd %s: %s", host, what, line);
+	error_set(error, code, NULL, "host %s: %s %s: %s", host,
+		  lab_store(lab, host) ? "etcd" : "weftd", what, line);
 	free(line);
 	return -code;
+}
+
+static bool daemon_answers(const struct lab *lab, const char *host, struct client *client)
+{
+	json_t *status = NULL;
+	int code;
+
+	if (lab_store(lab, host))
+		return lab_store_answers(lab, host);
+	code = client_status(client, &status, NULL);
+	json_decref(status);
+	return code == 0;
 }
 
 /* Until it answers, has died, or the time is over. */
@@ -181,13 +205,10 @@ static int wait_ready(const struct lab *lab, const char *host, pid_t pid, struct
 	struct client *client = client_open(socket_path);
 	int process = (int)syscall(SYS_pidfd_open, pid, 0), code;
 	struct pollfd waiting = { .fd = process, .events = POLLIN };
-	json_t *status = NULL;
 
 	for (;;) {
-		code = client_status(client, &status, NULL);
-		json_decref(status);
-		status = NULL;
-		if (code == 0)
+		code = 0;
+		if (daemon_answers(lab, host, client))
 			break;
 		if (process < 0 || poll(&waiting, 1, ATTEMPT_INTERVAL_MS) > 0) {
 			waitpid(pid, NULL, WNOHANG);
@@ -210,7 +231,7 @@ static int wait_ready(const struct lab *lab, const char *host, pid_t pid, struct
 
 int lab_host_start(struct lab *lab, const char *host, struct error *error)
 {
-	json_t *entry = lab_host(lab, host);
+	json_t *entry = daemon_entry(lab, host);
 	const char *namespace = json_string_value(json_object_get(entry, "namespace"));
 	const char *instance = json_string_value(json_object_get(entry, "instance"));
 	char *directory = lab_path(lab->name, host, NULL);
@@ -220,7 +241,7 @@ int lab_host_start(struct lab *lab, const char *host, struct error *error)
 	free(directory);
 	if (code < 0)
 		return code;
-	if (!namespace || !instance)
+	if (!namespace || (!instance && !lab_store(lab, host)))
 		return error_set(error, EINVAL, NULL, "lab %s: lab.json lacks host %s", lab->name,
 				 host);
 	if (lab_host_running(lab, host))

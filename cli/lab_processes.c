@@ -29,7 +29,7 @@
 /* The identities of the lab's namespaces, as keys. */
 static void collect_namespaces(const struct lab *lab, struct map *namespaces)
 {
-	static const char *const kinds[] = { "hosts", "nodes" };
+	static const char *const kinds[] = { "machines", "hosts", "nodes" };
 	struct netns_identity identity;
 	const char *name, *key;
 	json_t *entry;

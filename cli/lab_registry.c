@@ -40,6 +40,16 @@ json_t *lab_host(const struct lab *lab, const char *host)
 	return json_object_get(json_object_get(lab->registry, "hosts"), host);
 }
 
+json_t *lab_store(const struct lab *lab, const char *name)
+{
+	return json_object_get(json_object_get(lab->registry, "stores"), name);
+}
+
+json_t *lab_machine(const struct lab *lab, const char *name)
+{
+	return json_object_get(json_object_get(lab->registry, "machines"), name);
+}
+
 json_t *lab_node(const struct lab *lab, const char *node)
 {
 	return json_object_get(json_object_get(lab->registry, "nodes"), node);

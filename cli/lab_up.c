@@ -28,6 +28,9 @@
 
 #define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
 
+/* What of the registry has a namespace of its own, in the order in which it is made. */
+static const char *const machine_kinds[] = { "machines", "hosts", "nodes" };
+
 /* Making ------------------------------------------------------------------------------------ */
 
 /* What is being done now, on a terminal; NULL: nothing any more. */
@@ -110,13 +113,13 @@ static int make_namespaces(struct lab *lab, const char *kind, struct error *erro
 	return code;
 }
 
-static int start_hosts(struct lab *lab, struct error *error)
+static int start_daemons(struct lab *lab, const char *kind, struct error *error)
 {
 	const char *host;
 	json_t *entry;
 	int code;
 
-	json_object_foreach(json_object_get(lab->registry, "hosts"), host, entry) {
+	json_object_foreach(json_object_get(lab->registry, kind), host, entry) {
 		code = lab_host_start(lab, host, error);
 		if (code < 0)
 			return code;
@@ -137,8 +140,10 @@ static void print_nodes(struct invocation *invocation, const struct lab *lab)
 		return;
 	table_init(&table, titles);
 	json_object_foreach(json_object_get(lab->registry, "hosts"), node, entry) {
+		buf_reset(&text);
+		object_append_value(&text, json_object_get(entry, "underlay"));
 		table_cell(&table, node);
-		table_cell(&table, NULL);
+		table_cell(&table, text.size ? buf_text(&text) : NULL);
 		table_cell(&table, json_string_value(json_object_get(entry, "namespace")));
 	}
 	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
@@ -164,19 +169,43 @@ static void print_nodes(struct invocation *invocation, const struct lab *lab)
 /* Everything but the intent. */
 static int make_machines(struct invocation *invocation, struct lab *lab, struct error *error)
 {
-	int code = claim_namespaces(lab, "hosts", error);
+	int code = 0;
 
-	if (code == 0)
-		code = claim_namespaces(lab, "nodes", error);
+	for (size_t i = 0; i < ARRAY_SIZE(machine_kinds) && code == 0; i++)
+		code = claim_namespaces(lab, machine_kinds[i], error);
 	if (code == 0)
 		code = lab_save(lab, error);
 	show_step(invocation, "making namespaces");
+	for (size_t i = 0; i < ARRAY_SIZE(machine_kinds) && code == 0; i++)
+		code = make_namespaces(lab, machine_kinds[i], error);
 	if (code == 0)
-		code = make_namespaces(lab, "hosts", error);
-	if (code == 0)
-		code = make_namespaces(lab, "nodes", error);
+		code = lab_underlay_make(lab, error);
+	if (code == 0 && json_object_size(json_object_get(lab->registry, "stores")) > 0) {
+		show_step(invocation, "starting etcd");
+		code = start_daemons(lab, "stores", error);
+	}
 	show_step(invocation, "starting weftd");
-	return code == 0 ? start_hosts(lab, error) : code;
+	return code == 0 ? start_daemons(lab, "hosts", error) : code;
+}
+
+/* Each host says of its own ports whether they are plugged in. */
+static int wait_plugged(struct invocation *invocation, const struct lab *lab, const json_t *tree,
+			struct error *error)
+{
+	bool alone = json_object_size(json_object_get(lab->registry, "hosts")) == 1;
+	const char *host;
+	json_t *entry;
+
+	json_object_foreach(json_object_get(lab->registry, "hosts"), host, entry) {
+		char *socket_path = lab_path(lab->name, host, "weftd.sock");
+		int code = lab_wait_plugged(socket_path, tree, alone ? NULL : host, show_plugged,
+					    invocation, error);
+
+		free(socket_path);
+		if (code < 0)
+			return code;
+	}
+	return 0;
 }
 
 /* All steps, in the child. Return: an exit status; what went wrong is printed. */
@@ -196,8 +225,7 @@ static int make_lab(struct invocation *invocation, struct lab *lab, const char *
 	show_step(invocation, NULL);
 	if (code < 0)
 		return apply_report(invocation, file, document, &error);
-	code = lab_wait_plugged(invocation->socket, document->tree, show_plugged, invocation,
-				&error);
+	code = wait_plugged(invocation, lab, document->tree, &error);
 	show_step(invocation, NULL);
 	if (code == 0) {
 		json_object_set_new(lab->registry, "state", json_string("up"));
@@ -334,6 +362,22 @@ static void delete_namespaces(const struct lab *lab, const char *kind, struct er
 	}
 }
 
+static void stop_daemons(struct lab *lab, const char *kind, struct error *first)
+{
+	struct error error = { 0 };
+	const char *name;
+	json_t *entry;
+	int code;
+
+	json_object_foreach(json_object_get(lab->registry, kind), name, entry) {
+		code = lab_host_stop(lab, name, false, &error);
+		if (code == -ETIMEDOUT)
+			code = lab_host_stop(lab, name, true, &error);
+		if (code != -ESRCH)
+			keep_first(first, &error, code);
+	}
+}
+
 int lab_take_down(struct lab *lab, struct error *error)
 {
 	json_t *hosts = json_object_get(lab->registry, "hosts"), *entry;
@@ -341,21 +385,16 @@ int lab_take_down(struct lab *lab, struct error *error)
 	const char *host;
 	int code;
 
-	json_object_foreach(hosts, host, entry) {
-		code = lab_host_stop(lab, host, false, &next);
-		if (code == -ETIMEDOUT)
-			code = lab_host_stop(lab, host, true, &next);
-		if (code != -ESRCH)
-			keep_first(&first, &next, code);
-	}
+	stop_daemons(lab, "hosts", &first);
+	stop_daemons(lab, "stores", &first);
 	code = lab_end_processes(lab, &next);
 	keep_first(&first, &next, code);
 	json_object_foreach(hosts, host, entry) {
 		code = lab_host_remove_datapath(lab, host, &next);
 		keep_first(&first, &next, code);
 	}
-	delete_namespaces(lab, "nodes", &first);
-	delete_namespaces(lab, "hosts", &first);
+	for (size_t i = ARRAY_SIZE(machine_kinds); i-- > 0;)
+		delete_namespaces(lab, machine_kinds[i], &first);
 	/* While something is left the registry is needed to try again. */
 	if (!first.code) {
 		code = lab_delete_files(lab, &next);

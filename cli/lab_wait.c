@@ -21,6 +21,7 @@
 
 struct wait {
 	const json_t *tree;
+	const char *host;      /* whose ports; NULL: all */
 	struct client *asking; /* the other client is busy with the stream */
 	struct map missing;    /* port to the reason why it waits, owned */
 	size_t count;
@@ -51,6 +52,14 @@ static void note_status(struct wait *wait, const char *port, const json_t *statu
 				  xstrdup(reason ? reason : "not plugged in")));
 }
 
+/* Other hosts say of their own ports whether they are plugged in. */
+static bool is_asked(const struct wait *wait, const json_t *port)
+{
+	const char *host = json_string_value(json_object_get(port, "host"));
+
+	return !wait->host || (host && strcmp(host, wait->host) == 0);
+}
+
 /* Ask for all ports of the tree's VPCs. */
 static int ask_all(void *context)
 {
@@ -66,6 +75,8 @@ static int ask_all(void *context)
 		if (code < 0)
 			return code;
 		json_object_foreach(ports, name, port) {
+			if (!is_asked(wait, port))
+				continue;
 			whole = xasprintf("%s/%s", vpc, name);
 			note_status(wait, whole, json_object_get(port, "status"));
 			free(whole);
@@ -85,7 +96,8 @@ static int take_event(void *context, const char *event, const json_t *data)
 		wait->count = 0;
 		return ask_all(wait);
 	}
-	if (strcmp(event, "port") == 0 && port)
+	if (strcmp(event, "port") == 0 && port &&
+	    (!wait->host || map_get_text(&wait->missing, port)))
 		note_status(wait, port, json_object_get(data, "status"));
 	return check_done(wait);
 }
@@ -112,12 +124,13 @@ static size_t count_ports(const json_t *tree)
 	return count;
 }
 
-int lab_wait_plugged(const char *socket_path, const json_t *tree,
+int lab_wait_plugged(const char *socket_path, const json_t *tree, const char *host,
 		     void (*progress)(void *context, size_t done, size_t count), void *context,
 		     struct error *error)
 {
 	struct wait wait = {
 		.tree = tree,
+		.host = host,
 		.progress = progress,
 		.context = context,
 		.error = error,
