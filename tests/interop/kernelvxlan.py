@@ -4,7 +4,7 @@
       workload address on br<VNI> --- vx<VNI> --- eth0 10.9.0.4 --- underlay
 """
 from underlay import KERNEL, Host, address
-from harness import Skip, run
+from harness import Skip, check
 
 
 class KernelVxlan(Host):
@@ -16,7 +16,7 @@ class KernelVxlan(Host):
         wire.plug(name, self.path, number=number)
 
     def segment(self, vni, own, peers=(), family=4, port=4789, group=None, mtu=1450, options=()):
-        """A vxlan device and its bridge, which gets the address `own` (with its prefix length).
+        """A vxlan device and its bridge, which gets the addresses (with their prefix lengths).
         peers: underlay addresses that frames to unknown and to all are sent to (head-end); group:
         a multicast group for them instead. Sources are learned from what arrives in both cases."""
         device, bridge = f"vx{vni}", f"br{vni}"
@@ -25,17 +25,23 @@ class KernelVxlan(Host):
                         address(self.number, family), "dstport", port, *where, *options)
         if "not supported" in made.stderr:
             raise Skip("the running kernel has no vxlan device")
-        run("true" if made.returncode == 0 else "false", accept=[0])
+        check(made.returncode == 0, f"ip link add {device} type vxlan: {made.stderr}")
         for words in (["link", "set", device, "mtu", mtu],
                       ["link", "add", bridge, "type", "bridge", "mcast_snooping", "0"],
                       ["link", "set", device, "master", bridge, "up"],
-                      ["address", "add", own, "dev", bridge, *(["nodad"] if ":" in own else [])],
+                      *(["address", "add", one, "dev", bridge, *(["nodad"] if ":" in one else [])]
+                        for one in ([own] if isinstance(own, str) else own)),
                       ["link", "set", bridge, "mtu", mtu, "up"]):
             self.run("ip", *words, accept=[0])
         for peer in peers:
             self.run("bridge", "fdb", "append", "00:00:00:00:00:00", "dev", device, "dst", peer,
                      accept=[0])
         return bridge
+
+    def remove(self, vni):
+        """The device and the bridge of a segment."""
+        for device in (f"vx{vni}", f"br{vni}"):
+            self.run("ip", "link", "delete", device, accept=[0])
 
     def external(self, own, port=4789, family=4, mtu=1450):
         """One device for every VNI (collect metadata): route() says which packet has which."""

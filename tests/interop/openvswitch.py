@@ -35,8 +35,9 @@ class OpenVSwitch(Host):
         self.processes = []
         self.start_daemons()
         self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
-                   f"other-config:hwaddr=02:09:00:00:00:{number:02x}", "--", "add-port", "br-phy", "eth0", "--", "add-br", "br-int", "--", "set",
-                   "bridge", "br-int", "datapath_type=netdev")
+                   f"other-config:hwaddr=02:09:00:00:00:{number:02x}", "--", "add-port", "br-phy",
+                   "eth0", "--", "add-br", "br-int", "--", "set", "bridge", "br-int",
+                   "datapath_type=netdev")
         for family, length in ((4, 24), (6, 64)):
             self.run("ip", "address", "add", f"{address(number, family)}/{length}", "dev", "br-phy",
                      *(["nodad"] if family == 6 else []), accept=[0])
@@ -95,6 +96,25 @@ class OpenVSwitch(Host):
                    *(f"options:{option}={value}" for option, value in options.items()))
         fault = self.vsctl("get", "interface", name, "error")
         check(fault in ("[]", '""'), f"Open vSwitch refuses {name}: {fault}")
+
+    def nvgre(self, vsid, name, workload):
+        """Join a gre port whose key is `flow` with a workload as NVGRE (RFC 7637): the id is in the
+        upper 24 bits of the key, FlowIDs are taken as they come and sent as 0."""
+        self.flow(f"priority=9,in_port={workload}-port,"
+                  f"actions=set_field:{vsid << 8}->tun_id,output:{name}")
+        self.flow(f"priority=9,in_port={name},tun_id={vsid << 8}/0xffffff00,"
+                  f"actions=output:{workload}-port")
+        self.flow(f"priority=8,in_port={name},actions=drop")
+
+    def remove(self, name, workload):
+        """A tunnel port and a workload."""
+        self.run("ovs-ofctl", "del-flows", f"unix:{self.folder}/br-int.mgmt",
+                 f"in_port={name}", accept=[0], environment=self.environment)
+        self.run("ovs-ofctl", "del-flows", f"unix:{self.folder}/br-int.mgmt",
+                 f"in_port={workload.name}-port", accept=[0], environment=self.environment)
+        self.vsctl("del-port", "br-int", name, "--", "del-port", "br-int", f"{workload.name}-port")
+        self.run("ip", "link", "delete", f"{workload.name}-port", accept=[0])
+        workload.delete()
 
     def workload(self, name, own, mtu, tag=None, mac=None):
         """A namespace on br-int with these addresses (with their prefix lengths)."""

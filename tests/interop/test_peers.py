@@ -136,6 +136,21 @@ def gretap(_weft, hosts):
         capture.clean()
 
 
+@statement("nvgre: guest's gretap with the id in its key, and Open vSwitch with flows")
+def nvgre(_weft, hosts):
+    guest, switch = hosts.get(Guest), hosts.get(OpenVSwitch)
+    guest.tunnel("nv", "gretap", f"local {address(GUEST)} remote {address(SWITCH)} nopmtudisc "
+                 f"key {5000 << 8}", "10.45.0.2/24", 1458)
+    switch.tunnel("nv", "gre", address(GUEST), "flow")
+    workload = switch.workload("w45", "10.45.0.3/24", 1458)
+    switch.nvgre(5000, "nv", "w45")
+    with Capture(hosts.underlay, "guest") as capture:
+        traffic(guest, workload, "10.45.0.2", "10.45.0.3", 1458)
+    carried(capture, "gre.key", 5000 << 8)
+    switch.remove("nv", workload)
+    capture.clean()
+
+
 # ---- forms that only the guest knows: their other end is made here, byte by byte -----------------
 
 HAND = 5  # the number of a host without any tunnel
