@@ -114,6 +114,42 @@ static void test_hosts(void **state)
 	yaml_unload(&document);
 }
 
+/* Two networks with a router: where each host is follows from the router's addresses. */
+static void test_underlay(void **state)
+{
+	static const char yaml[] =
+		"lab:\n"
+		"  name: wide\n"
+		"  store: {members: 3}\n"
+		"  underlay:\n"
+		"    networks: {left: {}, right: {mtu: 9000}}\n"
+		"    routers: {r1: {left: 192.0.2.254/24, right: [198.51.100.254/24]}}\n"
+		"hosts:\n"
+		"  h1: {underlay: 192.0.2.1/24}\n"
+		"  h2: {underlay: [198.51.100.1/24, '2001:db8::1/64'], mtu: 9000}\n"
+		"  h3: {underlay: 203.0.113.1/24, network: left}\n"
+		"vpcs: {blue: {ports: {a: {host: h1}, b: {host: h2}}}}\n";
+	struct yaml_document document;
+	struct error error = { 0 };
+	json_t *registry = plan(yaml, &document, &error), *host;
+
+	(void)state;
+	assert_string_equal(text_at(registry, "hosts h1 network"), "left");
+	assert_string_equal(text_at(registry, "hosts h2 network"), "right");
+	assert_string_equal(text_at(registry, "hosts h3 network"), "left");
+	assert_string_equal(text_at(registry, "nodes blue/b host"), "h2");
+	assert_string_equal(text_at(registry, "machines underlay namespace"), "weft-wide-underlay");
+	assert_string_equal(text_at(registry, "machines r1 namespace"), "weft-wide-r1");
+	assert_string_equal(text_at(registry, "stores store1 address"), "100.64.0.1");
+	assert_string_equal(text_at(registry, "stores store3 address"), "100.64.0.3");
+	/* The daemons learn of the hosts; what is the lab's own is taken out. */
+	host = json_object_get(json_object_get(document.tree, "hosts"), "h3");
+	assert_string_equal(text_at(host, "underlay"), "203.0.113.1/24");
+	assert_null(json_object_get(host, "network"));
+	json_decref(registry);
+	yaml_unload(&document);
+}
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -130,7 +166,26 @@ static void test_refusals(void **state)
 		{ "lab:\n  nam: x", "lab.nam", "(did you mean \"name\"?)", 2 },
 		{ "lab:\n  nodes: {p: {}}", "lab.nodes", "not in this version", 2 },
 		{ "hosts: []", "hosts", "must be a map", 1 },
-		{ "hosts: {a: {}, b: {}}", "hosts", "one host in this version, not 2", 1 },
+		{ "hosts: {a: {}, b: {}}", "hosts.a.underlay", "says where each is", 1 },
+		{ "hosts: {a: {underlay: 192.0.2.1}, b: {}}", "hosts.a.underlay",
+		  "\"192.0.2.1\" is not an address with the length", 1 },
+		{ "hosts: {a: {underlay: []}, b: {}}", "hosts.a.underlay", "needs an address", 1 },
+		{ "hosts: {underlay: {}, b: {}}", "hosts", "is the name of a router", 1 },
+		{ "lab: {underlay: 7}", "lab.underlay", "must be a map", 1 },
+		{ "lab: {underlay: {net: {}}}", "lab.underlay", "unknown key \"net\"", 1 },
+		{ "lab: {underlay: {networks: {a: {mtu: 7}}}}", "lab.underlay.networks.a",
+		  "576 to 65535", 1 },
+		{ "lab: {underlay: {networks: {a: {}, b: {}}, routers: {r: {c: 1.2.3.4/8}}}}",
+		  "lab.underlay.routers.r", "no network \"c\"", 1 },
+		{ "lab: {underlay: {networks: {a: {}, b: {}}}}\n"
+		  "hosts: {h1: {underlay: 192.0.2.1/24}, h2: {underlay: 192.0.2.2/24}}",
+		  "hosts.h1.underlay", "say network: NAME", 2 },
+		{ "lab: {store: {members: 2}}\n"
+		  "hosts: {h1: {underlay: 192.0.2.1/24}, h2: {underlay: 192.0.2.2/24}}",
+		  "lab.store.members", "1, 3 or 5", 1 },
+		{ "hosts: {h1: {underlay: 192.0.2.1/24}, h2: {underlay: 192.0.2.2/24}}\n"
+		  "vpcs: {b: {ports: {p: {}}}}",
+		  "vpcs.b.ports.p.host", "says which it is on", 2 },
 		{ "hosts: {A: {}}", "hosts", "is not a name for a host", 1 },
 		{ "vpcs:\n  b:\n    ports:\n      p: {host: h2}", "vpcs.b.ports.p.host",
 		  "no host \"h2\"", 4 },
@@ -215,9 +270,10 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),   cmocka_unit_test(test_collision),
-		cmocka_unit_test(test_hosts),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_attach), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_plan),     cmocka_unit_test(test_collision),
+		cmocka_unit_test(test_hosts),    cmocka_unit_test(test_underlay),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
