@@ -44,10 +44,11 @@ MODEL := $(addprefix model/, \
 
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
-	icmp.c deliver.c)
+	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
+	tunnel_sum.c tcp_mss.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c sweep.bpf.c)
+	tables.bpf.c port.bpf.c sweep.bpf.c copy.bpf.c)
 
 TARGET_NATIVE := $(addprefix target/native/, \
 	table.c target.c)

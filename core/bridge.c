@@ -7,6 +7,9 @@
  * switch: source MACs are learned and aged, unknown destinations, broadcast and multicast are flooded to
  * the members within a rate per port, and a MAC that keeps moving between ports is held (a loop).
  *
+ * Other hosts' members are behind tunnels, at the end of the flood list: each gets a copy with its own headers.
+ * Stations behind them are learned like others, with the way there in this segment.
+ *
  * A MAC that moves is counted in the VPC's generation, so that connections to it are decided anew.
  *
  * Before: neighbour.c. Next: route.c for routed packets, deliver.c for the rest.
@@ -55,6 +58,7 @@ static __always_inline int station_move(struct packet *p, struct station *statio
 	station->moves += 1;
 	station->moved_at = p->now;
 	station->seen = p->now;
+	station->tunnel_id = p->flags & PACKET_FROM_TUNNEL ? p->source_tunnel_id : 0;
 	if (!atomic_swap_if(&station->port_id, from_id, p->port_id))
 		return VERDICT_NEXT; /* another CPU moves it just now */
 	if (from)
@@ -77,6 +81,8 @@ static __always_inline int station_add(struct frame *f, struct packet *p,
 
 	if (!stats || !subnet)
 		return VERDICT_INTERNAL;
+	if (p->flags & PACKET_FROM_TUNNEL)
+		row.tunnel_id = p->source_tunnel_id;
 	if (stats->stations >= subnet->station_limit) {
 		p->object_id = p->port_id;
 		return VERDICT_STATION_LIMIT;
@@ -87,20 +93,39 @@ static __always_inline int station_add(struct frame *f, struct packet *p,
 	return VERDICT_NEXT;
 }
 
-/* Learns or refreshes the source MAC. Static rows (the control plane's) stay where they are. */
+/* Of a segment with many ends behind one tunnel: at which of them a learned station is. */
+static __always_inline void learn_end(struct packet *p, const struct station_key *key)
+{
+	struct station_end *known = table_lookup(station_ends, key);
+	struct station_end row = {};
+
+	if (known && address_equal(&known->address, &p->outer_source))
+		return;
+	row.address = p->outer_source;
+	table_put(station_ends, key, &row);
+}
+
+/* Learns or refreshes the source MAC. Static rows (the control plane's) stay where they are. What another
+ * host's gateway has routed comes from the MAC that this host's gateway has as well, and is not learned. */
 static __always_inline int learn(struct frame *f, struct packet *p)
 {
 	struct station_key key;
 	struct station *station;
 
+	if ((p->flags & PACKET_FROM_PEER) && mac_equal(p->ethernet + 6, p->gateway_mac))
+		return VERDICT_NEXT;
 	station_key_set(&key, p->subnet_id, p->ethernet + 6);
 	station = table_lookup(stations, &key);
+	if ((p->flags & PACKET_FROM_TUNNEL) && (p->source_flags & TUNNEL_SOURCE_LEARN) &&
+	    !(station && (station->flags & STATION_STATIC)))
+		learn_end(p, &key);
 	if (!station)
 		return station_add(f, p, &key);
 	if (station->port_id != p->port_id) {
 		p->object_id = station->port_id;
-		return station->flags & STATION_STATIC ? VERDICT_SPOOFED_MAC
-						       : station_move(p, station);
+		if (!(station->flags & STATION_STATIC))
+			return station_move(p, station);
+		return p->flags & PACKET_FROM_PEER ? VERDICT_FOREIGN_SOURCE : VERDICT_SPOOFED_MAC;
 	}
 	if (!(station->flags & STATION_STATIC) &&
 	    ticks_passed(p->now, station->seen, REFRESH_TICKS))
@@ -125,6 +150,40 @@ struct flood_context {
 	struct packet *p;
 };
 
+/* A member behind a tunnel: what came from another host goes to tunnel objects of this one alone. 1: the
+ * frame can go on to nobody. */
+static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32 tunnel_id,
+					struct port_stats *stats)
+{
+	struct tunnel_key key = { .tunnel_id = tunnel_id };
+	struct tunnel *tunnel = table_lookup(tunnels, &key);
+	__u32 size = p->frame_length - ETHERNET_SIZE;
+
+	if (!tunnel)
+		return 0;
+	p->flags &= ~(__u32)PACKET_TO_PEER;
+	if (!(tunnel->flags & TUNNEL_OBJECT)) {
+		if (p->flags & PACKET_FROM_PEER)
+			return 0;
+		p->flags |= PACKET_TO_PEER;
+	}
+	if ((p->flags & PACKET_IP ? p->packet_length : size) > tunnel->mtu || policy_flood(f, p)) {
+		if (stats)
+			atomic_add(&stats->refused_packets, 1);
+		return 0;
+	}
+	p->out_ifindex = tunnel_id;
+	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
+	if (tunnel_push(f, p) != VERDICT_DELIVERED)
+		return 0;
+	p->flood_takers += 1;
+	if (!frame_copy_underlay(f, p) && stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, p->frame_length);
+	}
+	return tunnel_unpush(f, p) != 0;
+}
+
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
 static long flood_member(__u64 index, void *argument)
 {
@@ -141,12 +200,17 @@ static long flood_member(__u64 index, void *argument)
 		return 0;
 	port_key.port_id = member->port_id;
 	port = table_lookup(ports, &port_key);
-	if (!port || !port->ifindex || port->kind == PORT_TUN)
+	if (!port || port->kind == PORT_TUN || (!port->ifindex && port->kind != PORT_TUNNEL))
 		return 0;
 	p->out_port_id = member->port_id;
 	p->out_group_set_id = port->group_set_id;
+	p->out_flags = port->flags;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
+	if (port->kind == PORT_TUNNEL)
+		return flood_tunnel(context->f, p,
+				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
+	p->flags &= ~(__u32)PACKET_TO_PEER;
 	if (policy_flood(context->f, p)) {
 		if (stats)
 			atomic_add(&stats->refused_packets, 1);
@@ -210,6 +274,7 @@ int bridge_flood(struct frame *f, struct packet *p)
 	note(f, NOTE_BRIDGE_FLOOD, p->subnet_id);
 	loop_over(count, flood_member, &context);
 	p->out_port_id = 0;
+	p->object_id = p->subnet_id;
 	return p->flood_takers ? VERDICT_FLOODED : VERDICT_EMPTY_SEGMENT;
 }
 
@@ -235,6 +300,10 @@ int bridge(struct frame *f, struct packet *p)
 			return verdict;
 	}
 	if (mac_equal(p->ethernet, p->gateway_mac)) {
+		p->object_id = p->subnet_id;
+		if (p->flags & PACKET_FROM_PEER)
+			return VERDICT_UNKNOWN_MAC; /* each host is its own ports' gateway */
+		p->object_id = p->port_id;
 		p->flags |= PACKET_ROUTED;
 		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
 	}
@@ -256,6 +325,7 @@ int bridge(struct frame *f, struct packet *p)
 	if (station->port_id == p->port_id)
 		return VERDICT_SAME_PORT;
 	p->out_port_id = station->port_id;
+	p->out_tunnel_id = station->tunnel_id;
 	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
 	note(f, NOTE_BRIDGE_STATION, station->port_id);
 	return VERDICT_NEXT;

@@ -2,7 +2,7 @@
 /*
  * deliver: the port that the packet goes to, and whether it may go there.
  *
- * Plugged in? An address of its own (V26)? Fills p->out_*: the device, the MACs that the frame gets. Nothing
+ * Plugged in, or behind which tunnel? An address of its own (V26)? Fills p->out_*: the device, the MACs that the frame gets. Nothing
  * is rewritten yet; policy.c has the next word, and only who may send there is told what fits (V12).
  *
  * Before: bridge.c, route.c. Next: flow.c (flow_find), policy.c.
@@ -23,6 +23,28 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 	       port_allows(p->out_port_id, &p->key.destination);
 }
 
+/* Behind a tunnel: the way there, and whether what came from another host may take it. Only tunnel objects
+ * of this host are members like any other; the rest is one hop away from every host (split horizon). */
+static __always_inline int way_out(struct packet *p, const struct port *port)
+{
+	struct tunnel_key key = { .tunnel_id = p->out_tunnel_id };
+	struct tunnel *tunnel;
+
+	if (!key.tunnel_id)
+		key.tunnel_id = port->tunnel_id;
+	tunnel = table_lookup(tunnels, &key);
+	if (!tunnel)
+		return VERDICT_NO_TUNNEL;
+	if (!(tunnel->flags & TUNNEL_OBJECT)) {
+		if (p->flags & PACKET_FROM_PEER)
+			return VERDICT_SPLIT_HORIZON;
+		p->flags |= PACKET_TO_PEER;
+	}
+	p->out_ifindex = key.tunnel_id;
+	p->out_mtu = port->mtu && port->mtu < tunnel->mtu ? port->mtu : tunnel->mtu;
+	return VERDICT_NEXT;
+}
+
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
 int deliver(struct frame *f, struct packet *p)
 {
@@ -30,7 +52,7 @@ int deliver(struct frame *f, struct packet *p)
 	struct subnet_key subnet_key;
 	struct subnet *subnet;
 	struct port *port;
-	int own;
+	int own, verdict;
 
 	(void)f;
 	if (!p)
@@ -42,7 +64,7 @@ int deliver(struct frame *f, struct packet *p)
 		return VERDICT_PORT_DOWN;
 	p->out_subnet_id = port->subnet_id;
 	p->out_group_set_id = port->group_set_id;
-	if (!port->ifindex)
+	if (!port->ifindex && port->kind != PORT_TUNNEL)
 		return VERDICT_PORT_DOWN;
 	if (p->out_port_id == p->port_id)
 		return VERDICT_SAME_PORT;
@@ -50,20 +72,30 @@ int deliver(struct frame *f, struct packet *p)
 	p->out_ifindex = port->ifindex;
 	p->out_kind = port->kind;
 	p->out_mtu = port->mtu;
+	p->out_flags = port->flags;
+	if (port->kind == PORT_TUNNEL) {
+		verdict = way_out(p, port);
+		if (verdict)
+			return verdict;
+	}
 	if (!(p->flags & PACKET_IP))
 		return VERDICT_NEXT;
 	own = destination_is_own(p, port);
-	if (!own && (port->flags & PORT_CHECK_SOURCE) &&
+	/* A port's extra addresses are known on its own host, which asks this for itself. */
+	if (!own && (port->flags & PORT_CHECK_SOURCE) && !(p->flags & PACKET_TO_PEER) &&
 	    ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2)))
 		return VERDICT_DESTINATION_CHECK;
-	if (p->flags & PACKET_ROUTED) {
-		subnet_key.subnet_id = port->subnet_id;
-		subnet = table_lookup(subnets, &subnet_key);
-		if (!subnet)
-			return VERDICT_UNKNOWN_SUBNET;
-		mac_copy(p->ethernet_out, port->mac);
-		mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
-	}
+	if (!(p->flags & PACKET_ROUTED))
+		return VERDICT_NEXT;
+	mac_copy(p->ethernet_out, port->mac);
+	mac_copy(p->ethernet_out + 6, p->gateway_mac);
+	if (!port->subnet_id)
+		return VERDICT_NEXT; /* a tunnel that routes is in no subnet */
+	subnet_key.subnet_id = port->subnet_id;
+	subnet = table_lookup(subnets, &subnet_key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
 	return VERDICT_NEXT;
 }
 

@@ -213,6 +213,7 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 		.born = own->born,
 		.vpc_slot = p->vpc_slot,
 		.peer_port_id = p->port_id,
+		.charged_slot = p->out_slot,
 		.state = own->state,
 		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
 	};
@@ -251,6 +252,25 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 	atomic_add(&row->bytes, p->frame_length);
 }
 
+/* The port of a row has another slot now: it was plugged in again, or is on another host. What its
+ * connection was charged goes with it. */
+static __always_inline void flow_recharge(struct packet *p, struct flow *flow)
+{
+	struct slot_key from = { .slot = flow->charged_slot };
+	struct slot_key to = { .slot = p->port_slot };
+	struct port_stats *before, *after;
+
+	if (from.slot == to.slot || !atomic_swap_if(&flow->charged_slot, from.slot, to.slot) ||
+	    !(flow->flags & FLOW_CHARGED))
+		return;
+	before = table_lookup(port_stats, &from);
+	after = table_lookup(port_stats, &to);
+	if (before)
+		atomic_add(&before->flows, -1);
+	if (after)
+		atomic_add(&after->flows, 1);
+}
+
 /*
  * A connection that is known: its row is decided anew, in place, and the state follows the packet.
  * Others may read the row meanwhile: until the new generation stands in it, which is written last, they
@@ -272,6 +292,7 @@ static __always_inline int flow_renew(struct frame *f, struct packet *p, const s
 	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER))
 		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
 	flow_fill(p, vpc, flow);
+	flow_recharge(p, flow);
 	atomic_write(&flow->generation, p->generation);
 	flow->flags &= ~FLOW_UNRESOLVED;
 	p->object_id = p->port_id;

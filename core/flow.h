@@ -12,6 +12,7 @@
  *   - the VPC's generation has moved (rules, routes, ports changed),
  *   - the row has not been seen for its timeout, or its renewal is due (l2 subnets: FDB ageing),
  *   - the frame came with other MACs, with a tag, or is larger than the receiver's MTU,
+ *   - the port is in another slot than before: plugged in again, or on another host (V8),
  *   - TCP: a segment that changes the state (flow_follow) and turns out to begin a new connection.
  *
  * State, the same in both rows (enum flow_state); who leaves it and how:
@@ -213,6 +214,7 @@ static inline int flow_settled(struct packet *p, const struct flow *flow, const 
 			       __u32 now)
 {
 	return !(flow->flags & FLOW_UNRESOLVED) && flow->vpc_slot == p->vpc_slot &&
+	       flow->charged_slot == p->port_slot &&
 	       flow->generation == generation_now(p->vpc_slot, vpc) &&
 	       !ticks_passed(now, flow->seen, flow->timeout) && (__s32)(now - flow->renew) < 0 &&
 	       ethernet_equal(p->ethernet, flow->ethernet_in) && p->packet_length <= flow->mtu;
@@ -270,7 +272,6 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	__builtin_memcpy(header, p->ethernet_out, 12);
 	note(f, NOTE_FLOW_HIT, 0);
 	note(f, NOTE_DELIVER_PORT, p->out_port_id);
-	count_delivered(p);
 	return VERDICT_DELIVERED;
 }
 

@@ -161,7 +161,7 @@ int icmp_too_big(struct frame *f, struct packet *p)
 	if (!p)
 		return VERDICT_INTERNAL;
 	slot.slot = p->port_slot;
-	key.subnet_id = p->subnet_id;
+	key.subnet_id = p->subnet_id ? p->subnet_id : p->out_subnet_id;
 	shared = table_lookup(state, &zero);
 	stats = table_lookup(port_stats, &slot);
 	subnet = table_lookup(subnets, &key);

@@ -143,6 +143,7 @@ struct packet {
 	__u32 segment;    /* VNI, VSID, GRE key */
 	__u32 outer_size; /* from the outer IP header to the inner packet, inner Ethernet included */
 	__u32 outer_length; /* of the outer packet, bytes */
+	__u32 outer_sum;    /* of the bytes under its checksum, folded */
 	__u32 sequence;
 	__u32 source_flags;     /* enum tunnel_source_flags */
 	__u32 source_host_id;   /* of the sending host; 0: a tunnel object's other end */
@@ -320,12 +321,16 @@ int flow_write(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);
 int icmp_too_big(struct frame *f, struct packet *p);
 int pipeline_miss(struct frame *f, struct packet *p);
+int pipeline_judge(struct frame *f, struct packet *p);
 int pipeline_arrive(struct frame *f, struct packet *p);
+int arrive_guard(struct frame *f, struct packet *p);
+int arrive_local(struct frame *f, struct packet *p);
 int tunnel_parse(struct frame *f, struct packet *p);
 int tunnel_find(struct frame *f, struct packet *p);
 int tunnel_pop(struct frame *f, struct packet *p);
 int tunnel_inner(struct frame *f, struct packet *p);
 int tunnel_push(struct frame *f, struct packet *p);
 int tunnel_unpush(struct frame *f, struct packet *p);
+int tunnel_reply(struct frame *f, struct packet *p);
 
 #endif

@@ -254,6 +254,8 @@ static __always_inline int parse_ipv4(struct frame *f, struct packet *p, __u32 o
 		return VERDICT_TRUNCATED;
 	p->packet_length = p->ip_length;
 	p->flags |= PACKET_IP | PACKET_IPV4;
+	p->service = ip->service;
+	p->ttl = ip->ttl;
 	p->key.protocol = ip->protocol;
 	p->key.source.word[2] = p->key.destination.word[2] = IPV4_MAPPED;
 	p->key.source.word[3] = ip->source;
@@ -285,6 +287,8 @@ static __always_inline int parse_ipv6(struct frame *f, struct packet *p, __u32 o
 		return VERDICT_TRUNCATED;
 	p->packet_length = p->ip_length;
 	p->flags |= PACKET_IP;
+	p->service = (__u8)(host32(ip->version_class_label) >> 20);
+	p->ttl = ip->hop_limit;
 	p->key.source = ip->source;
 	p->key.destination = ip->destination;
 	next = ip->next;

@@ -3,7 +3,8 @@
  * The slow way through the stages, in order, and what happens to a packet that ends.
  *
  * A packet comes here when flow.h has no settled row for it: the first of a connection, the first reply,
- * the first after a change. Read pipeline_miss from the top: it is the packet's walk.
+ * the first after a change. Read pipeline_miss from the top: it is the packet's walk; pipeline_arrive is
+ * that of a packet from another host.
  *
  * Before: pipeline.h (the entry that both targets call). The stages are the files it names.
  */
@@ -11,15 +12,26 @@
 
 #include "core/police.h"
 
-/* What the stages need to know of the sender: its port, subnet and VPC. */
-static __always_inline int look_up_sender(struct packet *p)
+/* The way back to a sender behind a tunnel. */
+static __always_inline void way_back(struct packet *p, const struct port *port)
+{
+	struct tunnel_key key = { .tunnel_id = port->tunnel_id };
+	struct tunnel *tunnel;
+
+	if (p->port_id == p->source_port_id)
+		key.tunnel_id = p->source_tunnel_id;
+	tunnel = table_lookup(tunnels, &key);
+	p->in_ifindex = tunnel ? key.tunnel_id : 0;
+	p->in_mtu = tunnel && (!p->in_mtu || tunnel->mtu < p->in_mtu) ? tunnel->mtu : p->in_mtu;
+}
+
+/* What the stages need to know of the sender's port and VPC. */
+static __always_inline int look_up_port(struct packet *p)
 {
 	struct slot_key slot = { .slot = p->vpc_slot };
 	struct port_key port_key = { .port_id = p->port_id };
-	struct subnet_key subnet_key = {};
 	struct port *port = table_lookup(ports, &port_key);
 	struct vpc *vpc = table_lookup(vpcs, &slot);
-	struct subnet *subnet;
 
 	p->object_id = p->port_id;
 	if (!port || !vpc)
@@ -36,10 +48,20 @@ static __always_inline int look_up_sender(struct packet *p)
 	mac_copy(p->port_mac, port->mac);
 	p->generation = generation_now(p->vpc_slot, vpc);
 	p->now = clock_tick();
-	subnet_key.subnet_id = port->subnet_id;
-	subnet = table_lookup(subnets, &subnet_key);
+	if (p->flags & PACKET_FROM_TUNNEL)
+		way_back(p, port);
+	return VERDICT_NEXT;
+}
+
+/* And of a segment: the sender's, or the one that a packet travels in. */
+static __always_inline int look_up_subnet(struct packet *p, __u32 subnet_id)
+{
+	struct subnet_key key = { .subnet_id = subnet_id };
+	struct subnet *subnet = table_lookup(subnets, &key);
+
 	if (!subnet)
 		return VERDICT_UNKNOWN_SUBNET;
+	p->subnet_id = subnet_id;
 	p->subnet_flags = subnet->flags;
 	mac_copy(p->gateway_mac, subnet->gateway_mac);
 	return VERDICT_NEXT;
@@ -55,35 +77,13 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 	return verdict ? verdict : bridge_flood(f, p);
 }
 
-/* From the guard to the way out. p: parsed, without a settled flow. */
-int pipeline_miss(struct frame *f, struct packet *p)
+/* From the port it goes to, to the end. p: out_port_id is set. */
+int pipeline_judge(struct frame *f, struct packet *p)
 {
 	int verdict;
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	verdict = look_up_sender(p);
-	if (verdict)
-		return verdict;
-	verdict = guard(f, p);
-	if (verdict)
-		return verdict;
-	verdict = neighbour(f, p);
-	if (verdict)
-		return verdict;
-	verdict = bridge(f, p);
-	if (verdict)
-		return verdict;
-	if (p->flags & PACKET_ROUTED) {
-		verdict = guard_routed(f, p);
-		if (verdict)
-			return verdict;
-		verdict = route(f, p);
-		if (verdict)
-			return verdict;
-	}
-	if (!p->out_port_id)
-		return flood(f, p);
 	verdict = deliver(f, p);
 	if (verdict)
 		return verdict;
@@ -105,8 +105,86 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	if (frame_store(f, 0, p->ethernet_out, 12))
 		return VERDICT_INTERNAL;
 	note(f, NOTE_DELIVER_PORT, p->out_port_id);
-	count_delivered(p);
 	return VERDICT_DELIVERED;
+}
+
+/* From the guard to the way out. p: parsed, without a settled flow. */
+int pipeline_miss(struct frame *f, struct packet *p)
+{
+	int verdict;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	verdict = look_up_port(p);
+	if (verdict)
+		return verdict;
+	verdict = look_up_subnet(p, p->subnet_id);
+	if (verdict)
+		return verdict;
+	verdict = guard(f, p);
+	if (verdict)
+		return verdict;
+	verdict = neighbour(f, p);
+	if (verdict)
+		return verdict;
+	verdict = bridge(f, p);
+	if (verdict)
+		return verdict;
+	if (p->flags & PACKET_ROUTED) {
+		verdict = guard_routed(f, p);
+		if (verdict)
+			return verdict;
+		verdict = route(f, p);
+		if (verdict)
+			return verdict;
+	}
+	return p->out_port_id ? pipeline_judge(f, p) : flood(f, p);
+}
+
+/*
+ * The same for a packet out of a tunnel, without a settled flow. A tunnel object that is a member of a
+ * segment is a port like others; the packet of another host has been guarded and routed there.
+ */
+int pipeline_arrive(struct frame *f, struct packet *p)
+{
+	__u32 own_subnet_id;
+	int verdict;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (!(p->flags & PACKET_FROM_PEER) && p->source_subnet_id)
+		return pipeline_miss(f, p);
+	verdict = look_up_port(p);
+	if (verdict)
+		return verdict;
+	own_subnet_id = p->subnet_id;
+	p->subnet_id = 0;
+	if (p->source_subnet_id) {
+		verdict = look_up_subnet(p, p->source_subnet_id);
+		if (verdict)
+			return verdict;
+	}
+	verdict = arrive_guard(f, p);
+	if (verdict)
+		return verdict;
+	if (p->flags & PACKET_ROUTED) {
+		p->subnet_id = own_subnet_id;
+		verdict = arrive_local(f, p);
+		if (verdict)
+			return verdict;
+	} else {
+		verdict = bridge(f, p);
+		if (verdict)
+			return verdict;
+		if (!p->out_port_id)
+			return flood(f, p);
+		if (mac_equal(p->ethernet + 6, p->gateway_mac))
+			p->flags |= PACKET_ROUTED;
+	}
+	/* From here on the subnet is the sender's again: ACLs are asked between its subnet and the other. */
+	if (own_subnet_id)
+		p->subnet_id = own_subnet_id;
+	return pipeline_judge(f, p);
 }
 
 /* The event of a drop, as far as the port's rate allows. */

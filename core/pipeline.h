@@ -12,13 +12,34 @@
 #define WEFT_CORE_PIPELINE_H
 
 #include "core/flow.h"
+#include "core/tunnel.h"
 
 int pipeline_end(struct frame *f, struct packet *p, int verdict);
 
+/* The end of the walk: into a tunnel where the way leads there, and what is counted of it. */
+static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict)
+{
+	const __u32 answer = PACKET_REPLY | PACKET_FROM_TUNNEL;
+
+	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_FRAGMENT_FIRST))
+		fragment_learn(f, p);
+	if (verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL)
+		verdict = tunnel_push(f, p);
+	if (verdict == VERDICT_DELIVERED) {
+		count_delivered(p);
+		return verdict;
+	}
+	if ((p->flags & answer) == answer)
+		tunnel_reply(f, p);
+	return pipeline_end(f, p, verdict);
+}
+
 /*
- * What becomes of a frame. p: zero but for port_id, port_slot, vpc_slot and flags, from the attachment.
- * Delivered: the frame is rewritten and p->out_ifindex and out_kind say where it goes. PACKET_REPLY in
- * p->flags: the frame has become an answer to where it came from.
+ * What becomes of a frame. p: zero (PACKET_CLEARED) but for port_id, port_slot, vpc_slot and flags, from
+ * the attachment. Delivered: the frame is rewritten and p->out_ifindex and out_kind say where it goes;
+ * with PACKET_TO_UNDERLAY it is an outer packet from its IP header on, whose Ethernet header the caller
+ * writes, and out_ifindex is the tunnel. PACKET_REPLY in p->flags: the frame has become an answer to
+ * where it came from, again by the underlay with PACKET_TO_UNDERLAY.
  */
 static inline int pipeline_run(struct frame *f, struct packet *p)
 {
@@ -34,11 +55,66 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 	}
 	if (!verdict)
 		verdict = pipeline_miss(f, p);
-	if (verdict != VERDICT_DELIVERED)
-		return pipeline_end(f, p, verdict);
-	if (p->flags & PACKET_FRAGMENT_FIRST)
-		fragment_learn(f, p);
-	return verdict;
+	return pipeline_finish(f, p, verdict);
+}
+
+/* A packet that has left its tunnel. */
+static inline int pipeline_inner(struct frame *f, struct packet *p)
+{
+	int verdict = parse(f, p);
+
+	if (!verdict)
+		verdict = tunnel_inner(f, p);
+	else if (p->outer_marks & OUTER_UNVERIFIED)
+		verdict = VERDICT_OUTER_CHECKSUM;
+	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
+		verdict = fragment(f, p);
+	if (!verdict) {
+		note(f, NOTE_PARSED, 0);
+		verdict = flow_hit(f, p);
+	}
+	if (!verdict)
+		verdict = pipeline_arrive(f, p);
+	return pipeline_finish(f, p, verdict);
+}
+
+/*
+ * The same for a frame that a NIC of the underlay hands in. p: zero (PACKET_CLEARED).
+ * VERDICT_NOT_OURS: the frame is untouched and goes to the host's own stack.
+ */
+static inline int pipeline_from_underlay(struct frame *f, struct packet *p)
+{
+	int verdict = tunnel_parse(f, p);
+
+	if (verdict == VERDICT_NOT_OURS)
+		return verdict;
+	if (!verdict && frame_kernel_decapsulates(f, p->outer_kind, p->source_flags))
+		return VERDICT_NOT_OURS;
+	if (!verdict)
+		verdict = tunnel_pop(f, p);
+	if (!verdict)
+		return pipeline_inner(f, p);
+	p->key.source = p->outer_source;
+	p->key.destination = p->outer_destination;
+	return pipeline_end(f, p, verdict);
+}
+
+/*
+ * The same for a frame that the kernel's tunnel device has taken out of its tunnel. p: zero
+ * (PACKET_CLEARED), but outer_source, outer_destination, outer_kind, outer_port and segment
+ * are set; the device has seen to ECN.
+ */
+static inline int pipeline_from_device(struct frame *f, struct packet *p)
+{
+	int verdict;
+
+	p->outer_has_id = 0;
+	p->outer_service = 0;
+	p->outer_marks = 0;
+	p->inner_ethertype = 0;
+	p->frame_length = frame_length(f);
+	verdict = tunnel_find(f, p);
+	return verdict ? pipeline_end(f, p, verdict) : pipeline_inner(f, p);
 }
 
 #endif

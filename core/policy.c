@@ -8,6 +8,9 @@
  * admitted, a VPC with `established: cut` has it judged again, by the direction of its first packet.
  * ACLs keep no state: every direction is judged for itself, and again after each change (V43).
  *
+ * Between hosts, the sender's host asks the sender's groups and the ACL on the way out, the receiver's host
+ * the ACL on the way in and the receiver's groups. A tunnel object without groups has no rules of its own.
+ *
  * A classifier is a list of rules compiled to three tables (tables.h says how); the rule that decides is
  * the lowest bit in (address | groups) & service, found word by word where the summaries agree, so the
  * cost is flat in the number of rules. A peer counts as a member of its groups only when the packet
@@ -180,12 +183,16 @@ static __always_inline int judge_acls(struct frame *f, struct packet *p, struct 
 
 	if (p->out_subnet_id == p->subnet_id)
 		return VERDICT_NEXT;
-	if (!acl_allows(p, q, p->subnet_id, EGRESS, &decided)) {
+	decided = 0;
+	if (!(p->flags & PACKET_FROM_PEER) && p->subnet_id &&
+	    !acl_allows(p, q, p->subnet_id, EGRESS, &decided)) {
 		p->object_id = decided;
 		return VERDICT_ACL_EGRESS;
 	}
 	if (decided)
 		note(f, NOTE_POLICY_ACL_EGRESS, decided);
+	if ((p->flags & PACKET_TO_PEER) || !p->out_subnet_id)
+		return VERDICT_NEXT;
 	if (!acl_allows(p, q, p->out_subnet_id, INGRESS, &decided)) {
 		p->object_id = decided;
 		return VERDICT_ACL_INGRESS;
@@ -215,6 +222,18 @@ static __always_inline void ask(struct packet *p, enum direction side, int forwa
 }
 
 /*
+ * Are the groups of the connection's beginner (EGRESS) or of the other end (INGRESS) asked here? Each host
+ * asks those of its own ports. forward: the packet goes the way of the first one.
+ */
+static __always_inline int groups_are_asked(const struct packet *p, enum direction side,
+					    int forward)
+{
+	if (forward == (side == EGRESS))
+		return !(p->flags & PACKET_FROM_PEER) && !(p->port_flags & PORT_UNFILTERED);
+	return !(p->flags & PACKET_TO_PEER) && !(p->out_flags & PORT_UNFILTERED);
+}
+
+/*
  * p: out_* and what flow_find found. VERDICT_NEXT with the ids of the admitting rules, or the drop with
  * the rule, group or ACL that decided. What is not IP has no rules.
  */
@@ -238,13 +257,16 @@ int policy(struct frame *f, struct packet *p)
 	forward = !again || (p->flags & PACKET_ORIGINAL);
 	if (!(p->flags & PACKET_FLOW_KNOWN) || again) {
 		ask(p, EGRESS, forward, &q);
-		if (!groups_allow(&q, forward ? p->group_set_id : p->out_group_set_id, EGRESS,
+		decided = 0;
+		if (groups_are_asked(p, EGRESS, forward) &&
+		    !groups_allow(&q, forward ? p->group_set_id : p->out_group_set_id, EGRESS,
 				  &decided)) {
 			p->object_id = decided;
 			return VERDICT_GROUP_EGRESS;
 		}
 		p->egress_rule_id = decided;
-		note(f, NOTE_POLICY_EGRESS, decided);
+		if (decided)
+			note(f, NOTE_POLICY_EGRESS, decided);
 	} else {
 		note(f, p->flags & PACKET_RULES_MOVED ? NOTE_POLICY_KEPT : NOTE_POLICY_REPLY, 0);
 	}
@@ -253,14 +275,17 @@ int policy(struct frame *f, struct packet *p)
 		return verdict;
 	if (!(p->flags & PACKET_PEER_KNOWN) || again) {
 		ask(p, INGRESS, forward, &q);
-		if (!groups_allow(&q, forward ? p->out_group_set_id : p->group_set_id, INGRESS,
+		decided = 0;
+		if (groups_are_asked(p, INGRESS, forward) &&
+		    !groups_allow(&q, forward ? p->out_group_set_id : p->group_set_id, INGRESS,
 				  &decided)) {
 			p->object_id = decided;
 			return p->flags & PACKET_ICMP_ERROR ? VERDICT_ICMP_UNRELATED
 							    : VERDICT_GROUP_INGRESS;
 		}
 		p->ingress_rule_id = decided;
-		note(f, NOTE_POLICY_INGRESS, decided);
+		if (decided)
+			note(f, NOTE_POLICY_INGRESS, decided);
 	}
 	return VERDICT_NEXT;
 }
@@ -278,6 +303,8 @@ int policy_flood(struct frame *f, struct packet *p)
 	if (!p)
 		return VERDICT_INTERNAL;
 	if (!(p->flags & PACKET_IP))
+		return VERDICT_NEXT;
+	if (!groups_are_asked(p, p->out_port_id ? INGRESS : EGRESS, 1))
 		return VERDICT_NEXT;
 	if (!p->out_port_id) {
 		ask(p, EGRESS, 1, &q);

@@ -300,6 +300,7 @@ enum tunnel_source_flags {
 	TUNNEL_SOURCE_SEQUENCE = 1 << 3, /* GRE: packets out of order are dropped */
 	TUNNEL_SOURCE_CHECKSUM6 = 1 << 4, /* IPv6: a UDP checksum of zero is refused (RFC 6936) */
 	TUNNEL_SOURCE_STRICT = 1 << 5,    /* reserved bits must be zero (as Linux does) */
+	TUNNEL_SOURCE_L2 = 1 << 6,        /* subnet_id is an l2 subnet: MACs say who sends */
 };
 
 /* Who may send what to this host: one row for each known end, kind, port and id. */
@@ -489,12 +490,12 @@ struct flow {
 	__u32 renew; /* tick from which the slow stages look at it again */
 	__u32 born;  /* tick of the first packet */
 	__u32 vpc_slot;
-	__u32 peer_port_id;    /* port at the other end of the pair */
-	__u32 charged_slot;    /* port slot that pays for the pair: the one that began it */
-	__u32 out_ifindex;     /* PORT_TUNNEL: row of tunnels */
-	__u32 out_slot;        /* port slot delivered to */
-	__u32 mtu;             /* of the port delivered to, bytes of IP */
-	__u32 egress_rule_id;  /* rule that admitted it out of the sender; 0: a reply */
+	__u32 peer_port_id;   /* port at the other end of the pair */
+	__u32 charged_slot;   /* port slot of this row's port; FLOW_CHARGED: it pays for the pair */
+	__u32 out_ifindex;    /* PORT_TUNNEL: row of tunnels */
+	__u32 out_slot;       /* port slot delivered to */
+	__u32 mtu;            /* of the port delivered to, bytes of IP */
+	__u32 egress_rule_id; /* rule that admitted it out of the sender; 0: a reply */
 	__u32 ingress_rule_id; /* rule that admitted it into the receiver; 0: a reply */
 	__u8 ethernet_in[12];  /* destination and source MAC the packet must come with */
 	__u8 ethernet_out[12]; /* what they become */

@@ -79,7 +79,10 @@
 	X(TUNNEL_LENGTH, DROP, "lengths in the tunnel header disagree")                            \
 	X(TUNNEL_OPTION, DROP, "the tunnel header has a critical option that is not known")        \
 	X(TUNNEL_CONTROL, DROP, "a control message of the tunnel, which is never forwarded")       \
-	X(TUNNEL_PAYLOAD, DROP, "the tunnel carries something that is neither Ethernet nor IP")    \
+	X(TUNNEL_PAYLOAD, DROP,                                                                    \
+	  "the tunnel does not carry what is inside: neither Ethernet nor IP, or the other IP")    \
+	X(TUNNEL_SEGMENTS, DROP,                                                                   \
+	  "a frame of several packets, for a tunnel that numbers or sums each one")                \
 	X(TUNNEL_SEQUENCE, DROP, "a packet out of order in a tunnel that keeps the order")         \
 	X(UNKNOWN_VTEP, DROP, "the sender is no known tunnel end")                                 \
 	X(UNKNOWN_SEGMENT, DROP, "the sender has no segment of this id here")                      \

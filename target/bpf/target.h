@@ -177,17 +177,9 @@ static __always_inline void *frame_header(struct frame *f, __u32 offset, __u32 s
 #define frame_store_summed(f, offset, from, size)                                                  \
 	bpf_skb_store_bytes(f, offset, from, size, BPF_F_RECOMPUTE_CSUM)
 
-/*
- * Replaces the 16 bits at offset and keeps the TCP or UDP checksum at checksum_offset right: one that the
- * sender has left unfinished covers what is replaced when it is finished, and the kernel knows.
- */
-static __always_inline int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset,
-					   __be16 from, __be16 to)
-{
-	if (bpf_skb_store_bytes(f, offset, &to, 2, 0))
-		return -1;
-	return (int)bpf_l4_csum_replace(f, checksum_offset, from, to, 2);
-}
+/* 16 bits under the TCP or UDP checksum at offset have become `to`: it follows. One that the sender has
+ * left unfinished stays, for it covers them when it is finished; the kernel knows. */
+#define frame_checksum_follow(f, offset, from, to) bpf_l4_csum_replace(f, offset, from, to, 2)
 
 /* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
 static __always_inline int frame_checksum_verified(struct frame *f)

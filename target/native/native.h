@@ -33,6 +33,12 @@ void native_run(struct frame *f, __u32 ifindex, struct native_result *result);
 void native_run_attached(struct frame *f, const struct attachment *attachment,
 			 struct native_result *result);
 
+/*
+ * Runs an outer packet that a NIC of the underlay hands in. VERDICT_NOT_OURS: not for a tunnel. flags with
+ * PACKET_TO_UNDERLAY: the frame is an outer packet from its IP header on, for tunnel out_ifindex.
+ */
+void native_run_underlay(struct frame *f, struct native_result *result);
+
 /* Forgets every row in memory; tables are memory only again. */
 void native_reset(void);
 

@@ -87,11 +87,11 @@ int frame_vlan_pop(struct frame *f)
 	return 0;
 }
 
-int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset, __be16 from, __be16 to)
+int frame_checksum_follow(struct frame *f, __u32 offset, __be16 from, __be16 to)
 {
-	__be16 *checksum = frame_header(f, checksum_offset, 2);
+	__be16 *checksum = frame_header(f, offset, 2);
 
-	if (!checksum || frame_store(f, offset, &to, 2))
+	if (!checksum)
 		return -EFAULT;
 	if (!f->checksum_unfinished)
 		*checksum = checksum_replace(*checksum, from, to);
@@ -149,6 +149,21 @@ int event_send(const struct drop_event *event)
 	return 0;
 }
 
+static void begin(struct frame *f)
+{
+	f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
+	running = f;
+}
+
+static void finish(const struct packet *p, struct native_result *result)
+{
+	running = NULL;
+	result->object_id = p->object_id;
+	result->out_port_id = p->out_port_id;
+	result->out_ifindex = p->out_ifindex;
+	result->flags = p->flags;
+}
+
 void native_run_attached(struct frame *f, const struct attachment *attachment,
 			 struct native_result *result)
 {
@@ -160,14 +175,18 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
 
 	if (attachment->flags & ATTACHMENT_NO_ETHERNET)
 		p.flags |= PACKET_NO_ETHERNET;
-	f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
-	running = f;
+	begin(f);
 	result->verdict = (enum verdict)pipeline_run(f, &p);
-	running = NULL;
-	result->object_id = p.object_id;
-	result->out_port_id = p.out_port_id;
-	result->out_ifindex = p.out_ifindex;
-	result->flags = p.flags;
+	finish(&p, result);
+}
+
+void native_run_underlay(struct frame *f, struct native_result *result)
+{
+	struct packet p = {};
+
+	begin(f);
+	result->verdict = (enum verdict)pipeline_from_underlay(f, &p);
+	finish(&p, result);
 }
 
 void native_run(struct frame *f, __u32 ifindex, struct native_result *result)

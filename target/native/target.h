@@ -160,10 +160,10 @@ static inline int frame_store(struct frame *f, __u32 offset, const void *from, _
 #define frame_store_summed(f, offset, from, size) frame_store(f, offset, from, size)
 
 /*
- * Replaces the 16 bits at offset and keeps the TCP or UDP checksum at checksum_offset right: one that the
- * sender has left unfinished covers what is replaced when it is finished.
+ * 16 bits under the TCP or UDP checksum at offset have become `to`: it follows. One that the sender has
+ * left unfinished stays, for it covers them when it is finished.
  */
-int frame_replace16(struct frame *f, __u32 offset, __u32 checksum_offset, __be16 from, __be16 to);
+int frame_checksum_follow(struct frame *f, __u32 offset, __be16 from, __be16 to);
 
 /* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
 static inline int frame_checksum_verified(struct frame *f)
