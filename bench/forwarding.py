@@ -9,7 +9,7 @@ veth pair in the same round; the medians of these ratios are the result.
 import json
 import statistics
 
-from cases import IPERF_PORT, PORT, SERVER, build_all
+from cases import IPERF_PORT, PORT, SERVER, all_cases, build_all
 from sandbox import LOAD, Failed, cpu_seconds, run
 
 BASE = "veth"
@@ -70,9 +70,19 @@ DEFAULT_TESTS = [test.name for test in TESTS if test.name not in ("bulk4", "pack
 
 def run_rounds(options, say):
     """Measure; return the document that is written as JSON."""
-    context, samples, failures = {}, [], []
+    context = {}
     names = options.cases if BASE in options.cases else [BASE] + options.cases
-    cases = build_all(names, context, options.server_cpu, say)
+    cases = build_all([case for case in all_cases() if case.name in names], context,
+                      options.server_cpu, say)
+    document = measure_rounds(cases, BASE, options, say)
+    if context.get("daemon"):
+        context["daemon"].stop()
+    return document
+
+
+def measure_rounds(cases, base, options, say):
+    """All tests over all cases, in turns; the cases end with it."""
+    samples, failures = [], []
     tests = [test for test in TESTS if test.name in options.tests]
     for number in range(max(options.rounds, options.rounds6)):
         for family in (4, 6):
@@ -94,24 +104,22 @@ def run_rounds(options, say):
             say(f"round {number + 1}, IPv{family}: done")
     for case in cases:
         case.close()
-    if context.get("daemon"):
-        context["daemon"].stop()
     return {
         "cases": [{"name": case.name, "title": case.title, "rules": case.rules,
                    "mtu": case.mtu, "skipped": case.skipped} for case in cases],
         "tests": [{"name": test.name, "title": test.title, "unit": test.unit,
                    "smaller_is_better": test.smaller_is_better} for test in tests],
-        "samples": samples, "failures": failures, "summary": summarize(samples, tests),
+        "samples": samples, "failures": failures, "summary": summarize(samples, tests, base),
     }
 
 
-def summarize(samples, tests):
+def summarize(samples, tests, base_case):
     """Medians and ranges: {family: {test: {case: {...}}}}."""
     summary = {}
     for family in sorted({sample["family"] for sample in samples}):
         for test in tests:
             rows = [s for s in samples if s["family"] == family and s["test"] == test.name]
-            base = {row["round"]: row[test.value] for row in rows if row["case"] == BASE}
+            base = {row["round"]: row[test.value] for row in rows if row["case"] == base_case}
             for name in sorted({row["case"] for row in rows}):
                 own = [row for row in rows if row["case"] == name]
                 ratios = [row[test.value] / base[row["round"]] for row in own

@@ -36,11 +36,16 @@ def ratio(entry):
 
 def forwarding(document):
     """Tables of ratios and of medians for each address family."""
+    return traffic(document, "Forwarding", "the bare veth pair") + targets(document)
+
+
+def traffic(document, what, limit):
+    """What was measured over some cases, and how it compares with their limit."""
     lines, tests = [], document["tests"]
     for family, summary in document["summary"].items():
         runs = max((entry["runs"] for test in summary.values() for entry in test.values()),
                    default=0)
-        lines += ["", f"### Forwarding, IPv{family}: ratio to the bare veth pair", "",
+        lines += ["", f"### {what}, IPv{family}: ratio to {limit}", "",
                   f"Median of {runs} rounds (least-most; best run to best run). "
                   "Requests: less is better.", ""]
         lines += table(["case"] + [test["title"] for test in tests],
@@ -49,12 +54,12 @@ def forwarding(document):
                                            else [f"skipped: {case['skipped']}"] +
                                            ["-"] * (len(tests) - 1))
                         for case in document["cases"]])
-        lines += ["", f"### Forwarding, IPv{family}: what was measured (medians)", ""]
+        lines += ["", f"### {what}, IPv{family}: what was measured (medians)", ""]
         lines += table(["case"] + [f"{test['title']}, {test['unit']}" for test in tests],
                        [[case["title"]] + [measured(summary.get(test["name"], {}).get(
                            case["name"])) for test in tests]
                         for case in document["cases"] if not case["skipped"]])
-        lines += ["", f"### CPU, IPv{family}: seconds of all processors", ""]
+        lines += ["", f"### {what}, IPv{family}: seconds of all processors", ""]
         lines += table(["case"] + [f"{test['title']}, s per " +
                                    ("GB" if test["name"].startswith("bulk") else "million")
                                    for test in tests],
@@ -65,7 +70,53 @@ def forwarding(document):
         lines += ["", "Failed: " + "; ".join(
             f"{f['case']} {f['test']} IPv{f['family']}: {f['error']}"
             for f in document["failures"])]
-    return lines + targets(document)
+    return lines
+
+
+WIRES = {"whole": "offloads kept on the wire", "wire": "packets of the MTU's size on the wire"}
+OVERLAY_TARGETS = {  # test: comparison with the bare routed underlay, limit
+    "whole": {"bulk": ("at least", 0.85), "latency": ("at most", 1.20),
+              "connect": ("at least", 0.85), "packets": ("at least", 0.75)},
+    "wire": {"bulk": ("at least", 0.80)},
+}
+
+
+def overlay(document):
+    """Two hosts: a table for each kind of wire, and the targets."""
+    lines = []
+    for part, measured_part in document["parts"].items():
+        lines += traffic(measured_part, f"Two hosts, {WIRES[part]}", "the bare routed underlay")
+        lines += overlay_targets(part, measured_part)
+    absent = [kind for kind, there in document["kernel"].items() if not there]
+    if absent:
+        lines += ["", f"This kernel has no {' and no '.join(absent)} device, which packets of that "
+                  "kind need to be put together on receipt (GRO): small packets on the wire stay "
+                  "small there."]
+    return lines
+
+
+def overlay_targets(part, document):
+    rows = []
+    for summary in document["summary"].values():
+        for test, (word, limit) in OVERLAY_TARGETS[part].items():
+            entries = summary.get(test, {})
+            kernel = next((entry.get("ratio") for name, entry in entries.items()
+                           if name in ("vxlan", "vxlan-wire")), None)
+            for case in document["cases"]:
+                ratio_is = entries.get(case["name"], {}).get("ratio")
+                if not case["name"].startswith("weft-") or not ratio_is:
+                    continue
+                good = ratio_is >= limit if word == "at least" else ratio_is <= limit
+                better = "-"
+                if kernel:
+                    more = ratio_is > kernel if word == "at least" else ratio_is < kernel
+                    better = "yes" if more else "**no**"
+                rows.append([case["title"], test, f"{word} {limit:.2f}", f"{ratio_is:.2f}",
+                             "yes" if good else "**no**", better])
+    if not rows:
+        return []
+    return ["", f"Targets, {WIRES[part]}", ""] + table(
+        ["case", "test", "target", "measured", "met", "better than kernel vxlan + bridge"], rows)
 
 
 def measured(entry):
@@ -149,7 +200,8 @@ def machine(document):
 
 def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
-    writers = {"forwarding": forwarding, "micro": micro, "control": control}
+    writers = {"forwarding": forwarding, "micro": micro, "control": control,
+               "overlay": overlay}
     lines = []
     for part, writer in writers.items():
         if part in documents:

@@ -30,7 +30,7 @@ def missing():
 class Daemon:
     """One weftd with an empty state; use as a context manager or call stop()."""
 
-    def __init__(self, instance="bench", options=()):
+    def __init__(self, instance="bench", options=(), namespace=None):
         self.instance = instance
         # The store is on a disk, as it is in use: a change is only done when it is durable.
         self.folder = tempfile.mkdtemp(prefix="state-", dir=os.path.join(BUILD, "bench"))
@@ -38,7 +38,7 @@ class Daemon:
         self.log = os.path.join(BUILD, "bench", f"weftd-{instance}.log")
         self.process = start(WEFTD, "--name", instance, "--state",
                              os.path.join(self.folder, "state"), "--socket", self.socket,
-                             *options, log=self.log)
+                             *options, namespace=namespace, log=self.log)
         try:
             wait_until(self._answers, f"weftd to answer (see {self.log})", 15)
         except Failed:
