@@ -95,15 +95,76 @@ static void line_add_escaped(struct line *line, const char *text, bool quoted)
 	}
 }
 
+/* @size: "", "l", "ll" or "z" in front of the conversion. */
+static int64_t take_signed(const char *size, va_list *arguments)
+{
+	if (strncmp(size, "ll", 2) == 0)
+		return va_arg(*arguments, long long);
+	if (*size == 'l')
+		return va_arg(*arguments, long);
+	if (*size == 'z')
+		return va_arg(*arguments, ssize_t);
+	return va_arg(*arguments, int);
+}
+
+static uint64_t take_unsigned(const char *size, va_list *arguments)
+{
+	if (strncmp(size, "ll", 2) == 0)
+		return va_arg(*arguments, unsigned long long);
+	if (*size == 'l')
+		return va_arg(*arguments, unsigned long);
+	if (*size == 'z')
+		return va_arg(*arguments, size_t);
+	return va_arg(*arguments, unsigned int);
+}
+
+/*
+ * printf's work, done here for one reason: what was put between quotes cannot be told from what the
+ * format has around it once it is printed. At another conversion the line ends with the format as it is.
+ */
+static void add_fields(struct line *line, const char *format, va_list *arguments, int error_number)
+{
+	bool quoted = false;
+
+	for (; *format; format++) {
+		const char *size = format + 1, *text = NULL;
+		const char *conversion = size + strspn(size, "lz");
+		char number[24];
+
+		if (*format != '%') {
+			quoted ^= *format == '"';
+			line_add(line, format, 1);
+			continue;
+		}
+		switch (*conversion) {
+		case 's': text = va_arg(*arguments, const char *); break;
+		case 'm': text = strerror(error_number); break;
+		case '%': text = "%"; break;
+		case 'd':
+			snprintf(number, sizeof(number), "%" PRId64, take_signed(size, arguments));
+			text = number;
+			break;
+		case 'u':
+			snprintf(number, sizeof(number), "%" PRIu64,
+				 take_unsigned(size, arguments));
+			text = number;
+			break;
+		default: line_add(line, format, strlen(format)); return;
+		}
+		line_add_escaped(line, text ? text : "(null)", quoted);
+		format = conversion;
+	}
+}
+
 static void __attribute__((format(printf, 3, 0)))
 write_line(enum log_level level, const char *event, const char *format, va_list arguments,
 	   uint64_t suppressed)
 {
 	struct line line = { .size = 0 };
-	char part[LINE_SIZE];
-	size_t length;
+	char part[64];
 	ssize_t written;
-	int saved = errno;
+	int saved = errno; /* the fields may use %m */
+	va_list fields;
 
 	if (journal_listens) {
 		snprintf(part, sizeof(part), "<%d>", levels[level].priority);
@@ -114,11 +175,10 @@ write_line(enum log_level level, const char *event, const char *format, va_list 
 	line_add_escaped(&line, event, true);
 	line_add(&line, "\"", 1);
 
-	errno = saved; /* the fields may use %m */
-	vsnprintf(part, sizeof(part), format, arguments);
-	length = strlen(part);
-	if (length > 1) /* more than the space in front */
-		line_add_escaped(&line, part, false);
+	va_copy(fields, arguments);
+	if (format[0] && format[1]) /* more than the space in front */
+		add_fields(&line, format, &fields, saved);
+	va_end(fields);
 	if (suppressed) {
 		snprintf(part, sizeof(part), " suppressed=%" PRIu64, suppressed);
 		line_add(&line, part, strlen(part));

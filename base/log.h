@@ -4,9 +4,10 @@
  *
  * One line on standard error per event: `level=info msg="port added" port=blue/web1 ms=2`.
  * Under systemd (JOURNAL_STREAM is set) the line starts with the journal's "<6>" priority.
- * The event is a constant phrase, what varies is in the fields. Control characters are
- * escaped, so that no input can forge a line. A field whose value may hold spaces is written
- * quoted by the caller: log_warning("store failed", "error=\"%s\"", error.text).
+ * The event is a constant phrase, what varies is in the fields. A field whose value may hold spaces
+ * is written quoted by the caller: log_warning("store failed", "error=\"%s\"", error.text). Control
+ * characters are escaped, and quotes and backslashes in what stands between quotes, so that no input
+ * can forge a line or a field.
  */
 #ifndef WEFT_BASE_LOG_H
 #define WEFT_BASE_LOG_H
@@ -56,7 +57,7 @@ bool log_enabled(enum log_level level);
  * log_write - write one line; use the macros below, whose format must be a literal
  * @level: importance
  * @event: what happened, a constant phrase
- * @format: a space, then the fields
+ * @format: a space, then the fields; of the conversions %s, %m, and %d, %u with l, ll, z
  */
 void log_write(enum log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -2,6 +2,7 @@
 /*
  * base/log: the line's form, levels, the journal, escaping, the token bucket.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,6 +71,22 @@ static void test_forged(void **state)
 	log_info("a \"b\"\n", "name=%s", "x\nlevel=error\x1b[2J\t");
 	assert_string_equal(release(), "level=info msg=\"a \\\"b\\\"\\n\" "
 				       "name=x\\nlevel=error\\x1b[2J\\x09\n");
+}
+
+/* What was put between quotes cannot end them: no input makes a field of its own. */
+static void test_quoted(void **state)
+{
+	const char *forged = "x\" port=\"blue/web1\nlevel=error \\";
+
+	(void)state;
+	capture();
+	errno = ENOENT;
+	log_info("a", "text=\"%s: %s\" name=%s n=%zu d=%d l=%lld u=%u error=\"%m\"", forged, "y\"",
+		 "\"", (size_t)7, -3, -5LL, 255U);
+	assert_string_equal(
+		release(),
+		"level=info msg=\"a\" text=\"x\\\" port=\\\"blue/web1\\nlevel=error \\\\: "
+		"y\\\"\" name=\" n=7 d=-3 l=-5 u=255 error=\"No such file or directory\"\n");
 }
 
 static void test_long(void **state)
@@ -141,10 +158,10 @@ static void test_levels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),   cmocka_unit_test(test_journal),
-		cmocka_unit_test(test_forged), cmocka_unit_test(test_long),
-		cmocka_unit_test(test_bucket), cmocka_unit_test(test_suppressed),
-		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_line),       cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_forged),     cmocka_unit_test(test_quoted),
+		cmocka_unit_test(test_long),       cmocka_unit_test(test_bucket),
+		cmocka_unit_test(test_suppressed), cmocka_unit_test(test_levels),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
