@@ -10,6 +10,7 @@
  * Neighbours: check.c (the caller), text_read.c (form and names).
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "model/intent_private.h"
@@ -17,12 +18,13 @@
 static const char *const reserved_ranges[] = { "169.254.168.0/22", "fd00:ec2::/32" };
 
 static int refuse_route(struct draft *draft, const struct route_table_object *table,
-			const struct ip_prefix *to, struct error *error, const char *why)
+			const struct route_object *route, struct error *error, const char *why)
 {
-	char text[IP_PREFIX_TEXT_SIZE];
+	char text[IP_PREFIX_TEXT_SIZE], key[32];
 
-	return draft_refuse(draft, &table->object, "routes", EINVAL, error, "route %s: %s",
-			    ip_prefix_format(to, text), why);
+	snprintf(key, sizeof(key), "routes[%u]", route->place);
+	return draft_refuse(draft, &table->object, key, EINVAL, error, "route %s: %s",
+			    ip_prefix_format(&route->to, text), why);
 }
 
 static bool is_subnet(struct draft *draft, uint32_t vpc_id, const struct ip_prefix *prefix)
@@ -55,16 +57,16 @@ static int check_inside(struct draft *draft, const struct route_table_object *ta
 		if (ip_prefix_equal(&vpc->cidrs[i], &route->to)) {
 			if (route->via == VIA_PORTS)
 				continue;
-			return refuse_route(draft, table, &route->to, error,
+			return refuse_route(draft, table, route, error,
 					    "the local route of the vpc may be led to a port, it "
 					    "cannot be made a blackhole");
 		}
 		if (route->via != VIA_PORTS)
-			return refuse_route(draft, table, &route->to, error,
+			return refuse_route(draft, table, route, error,
 					    "inside the vpc a route more specific than the local "
 					    "one leads to a port");
 		if (!is_subnet(draft, vpc->object.id, &route->to))
-			return refuse_route(draft, table, &route->to, error,
+			return refuse_route(draft, table, route, error,
 					    "inside the vpc a route more specific than the local "
 					    "one is the range of a whole subnet");
 	}
@@ -83,10 +85,10 @@ int check_routes(struct draft *draft, const struct route_table_object *table, st
 		int code;
 
 		if (i && ip_prefix_equal(&route->to, &table->routes[i - 1].to))
-			return refuse_route(draft, table, &route->to, error, "stands twice");
+			return refuse_route(draft, table, route, error, "stands twice");
 		for (size_t j = 0; j < ARRAY_SIZE(reserved); j++)
 			if (ip_prefix_contains_prefix(&reserved[j], &route->to))
-				return refuse_route(draft, table, &route->to, error,
+				return refuse_route(draft, table, route, error,
 						    "the range is reserved and never routed");
 		code = check_inside(draft, table, vpc, route, error);
 		if (code)

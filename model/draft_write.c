@@ -398,6 +398,20 @@ static void merge(json_t *target, const json_t *patch)
 	}
 }
 
+/* A gateway that nobody chose follows the range and the mode. */
+static void make_room_for_range(struct draft *draft, const struct object *subnet, json_t *base,
+				const json_t *patch)
+{
+	json_t *chosen;
+
+	if (!json_object_get(patch, "cidr") && !json_object_get(patch, "mode"))
+		return;
+	chosen = text_write(draft->intent, subnet, TEXT_EXPORT);
+	if (!json_object_get(chosen, "gateway"))
+		json_object_del(base, "gateway");
+	json_decref(chosen);
+}
+
 /*
  * What of a port does not survive beside what the patch says: the other spelling of its
  * addresses, addresses of the subnet it leaves, and an attachment of another kind.
@@ -432,6 +446,8 @@ static int patch_object(struct draft *draft, const struct place *place, const js
 	}
 	if (place->kind == OBJECT_PORT)
 		make_room(base, patch);
+	if (place->kind == OBJECT_SUBNET)
+		make_room_for_range(draft, place->object, base, patch);
 	merge(base, patch);
 	code = put(draft, place, base, error);
 	json_decref(base);

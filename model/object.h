@@ -127,6 +127,7 @@ enum via_kind { VIA_LOCAL, VIA_BLACKHOLE, VIA_PORTS };
 
 struct route_object {
 	uint32_t id;
+	uint32_t place; /* in the list it was read from, for refusals */
 	struct ip_prefix to;
 	enum via_kind via;
 	size_t port_count;

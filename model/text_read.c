@@ -461,8 +461,11 @@ static int read_route(struct reading *reading, size_t index, json_t *value,
 
 static int compare_routes(const void *a, const void *b)
 {
-	return ip_prefix_compare(&((const struct route_object *)a)->to,
-				 &((const struct route_object *)b)->to);
+	const struct route_object *left = a, *right = b;
+	int order = ip_prefix_compare(&left->to, &right->to);
+
+	/* Of two to one range the second is what is wrong. */
+	return order ? order : (left->place > right->place) - (left->place < right->place);
 }
 
 static void read_table(struct reading *reading)
@@ -478,6 +481,7 @@ static void read_table(struct reading *reading)
 		struct route_object *route = &table->routes[table->route_count];
 
 		memset(route, 0, sizeof(*route));
+		route->place = (uint32_t)index;
 		reading->reader->code = read_route(reading, index, value, route);
 		if (reading->reader->code) {
 			route_fini(route);

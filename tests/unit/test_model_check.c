@@ -239,34 +239,43 @@ static const struct refusal table_refusals[] = {
 	{ TABLE,
 	  "{'routes':[{'to':'10.9.0.0/16','via':'blackhole'},{'to':'10.9.1.1/16',"
 	  "'via':'port:fw1'}]}",
-	  TABLE_PATH ".routes", "route table blue/new: route 10.9.0.0/16: stands twice" },
-	{ TABLE, "{'routes':[{'to':'10.0.2.0/24','via':'blackhole'}]}", TABLE_PATH ".routes",
+	  TABLE_PATH ".routes[1]", "route table blue/new: route 10.9.0.0/16: stands twice" },
+	{ TABLE, "{'routes':[{'to':'10.0.2.0/24','via':'blackhole'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 10.0.2.0/24: inside the vpc a route more specific "
 	  "than the local one leads to a port" },
-	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'blackhole'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'blackhole'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 10.0.2.0/25: inside the vpc a route more specific "
 	  "than the local one leads to a port" },
-	{ TABLE, "{'routes':[{'to':'10.0.0.0/16','via':'blackhole'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'10.0.0.0/16','via':'blackhole'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 10.0.0.0/16: the local route of the vpc may be led to a "
 	  "port, it cannot be made a blackhole" },
-	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'port:fw1'}]}", TABLE_PATH ".routes",
+	/* The place in the file, also where a local route stands before it and prefixes sort otherwise. */
+	{ TABLE,
+	  "{'routes':[{'to':'10.0.0.0/16','via':'local'},{'to':'10.9.0.0/16','via':'blackhole'},"
+	  "{'to':'10.0.2.0/24','via':'blackhole'}]}",
+	  TABLE_PATH ".routes[2]",
+	  "route table blue/new: route 10.0.2.0/24: inside the vpc a route more specific "
+	  "than the local one leads to a port" },
+	{ TABLE, "{'routes':[{'to':'10.0.2.0/25','via':'port:fw1'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 10.0.2.0/25: inside the vpc a route more specific "
 	  "than the local one is the range of a whole subnet" },
-	{ TABLE, "{'routes':[{'to':'10.0.0.0/20','via':'port:fw1'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'10.0.0.0/20','via':'port:fw1'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 10.0.0.0/20: inside the vpc a route more specific "
 	  "than the local one is the range of a whole subnet" },
 	{ TABLE, "{'routes':[{'to':'10.0.2.0/24','via':'local'}]}", TABLE_PATH ".routes[0].via",
 	  "route table blue/new: route 10.0.2.0/24: via local is only for the ranges of "
 	  "the vpc itself" },
-	{ TABLE, "{'routes':[{'to':'169.254.169.0/24','via':'blackhole'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'169.254.169.0/24','via':'blackhole'}]}",
+	  TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 169.254.169.0/24: the range is reserved and never "
 	  "routed" },
-	{ TABLE, "{'routes':[{'to':'169.254.168.0/22','via':'port:fw1'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'169.254.168.0/22','via':'port:fw1'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route 169.254.168.0/22: the range is reserved and never "
 	  "routed" },
-	{ TABLE, "{'routes':[{'to':'fd00:ec2::/32','via':'port:fw1'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'fd00:ec2::/32','via':'port:fw1'}]}", TABLE_PATH ".routes[0]",
 	  "route table blue/new: route fd00:ec2::/32: the range is reserved and never routed" },
-	{ TABLE, "{'routes':[{'to':'fd00:ec2::254/128','via':'port:fw1'}]}", TABLE_PATH ".routes",
+	{ TABLE, "{'routes':[{'to':'fd00:ec2::254/128','via':'port:fw1'}]}",
+	  TABLE_PATH ".routes[0]",
 	  "route table blue/new: route fd00:ec2::254/128: the range is reserved and never "
 	  "routed" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'blackhole','metric':5}]}",

@@ -348,6 +348,15 @@ static void test_patch(void **state)
 	request(intent, REQUEST_PATCH, "vpcs/blue", "{'mtu':9000,'timeouts':{'icmp':7}}", NULL);
 	assert_member(intent, "vpcs/blue", "mtu", "9000");
 	assert_member(intent, "vpcs/blue/subnets/web", "cidr", "'10.0.1.0/24'");
+	/* A gateway that nobody chose follows the range; one that was chosen is the user's to change. */
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/new", "{'cidr':'10.0.7.0/24'}", NULL);
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/new", "{'cidr':'10.0.8.0/24'}", NULL);
+	assert_member(intent, "vpcs/blue/subnets/new", "gateway", "'10.0.8.1'");
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/new", "{'gateway':'10.0.8.9'}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue/subnets/new", "{'cidr':'10.0.7.0/24'}", -EINVAL,
+	       "vpcs.blue.subnets.new.gateway",
+	       "subnet blue/new: gateway 10.0.8.9 is not in 10.0.7.0/24");
+	request(intent, REQUEST_REMOVE, "vpcs/blue/subnets/new", NULL, NULL);
 	/* A PUT of a VPC leaves collections alone that it does not write. */
 	request(intent, REQUEST_PUT, "vpcs/blue", "{'cidrs':['10.0.0.0/16'],'ports':{}}", NULL);
 	assert_member(intent, "vpcs/blue", "mtu", "1500");
@@ -453,31 +462,31 @@ static void test_local_route(void **state)
 		"{'routes':[{'to':'10.0.2.0/24','via':'port:web1'}]}", NULL);
 	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/db1", NULL, NULL);
 	refuse(intent, REQUEST_REMOVE, "vpcs/blue/subnets/db", NULL, -EINVAL,
-	       "vpcs.blue.route_tables.main.routes",
+	       "vpcs.blue.route_tables.main.routes[0]",
 	       "route table blue/main: route 10.0.2.0/24: inside the vpc a route more specific than "
 	       "the local one is the range of a whole subnet");
 	/* V19, V21: neither the range of the VPC nor a subnet's can be made a blackhole. */
 	refuse(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
 	       "{'routes':[{'to':'10.0.0.0/16','via':'blackhole'}]}", -EINVAL,
-	       "vpcs.blue.route_tables.main.routes",
+	       "vpcs.blue.route_tables.main.routes[0]",
 	       "route table blue/main: route 10.0.0.0/16: the local route of the vpc may be led to "
 	       "a port, it cannot be made a blackhole");
 	refuse(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
 	       "{'routes':[{'to':'10.0.2.0/24','via':'blackhole'}]}", -EINVAL,
-	       "vpcs.blue.route_tables.main.routes",
+	       "vpcs.blue.route_tables.main.routes[0]",
 	       "route table blue/main: route 10.0.2.0/24: inside the vpc a route more specific than "
 	       "the local one leads to a port");
 	/* A range added to the VPC makes a blackhole to it, or in it, one of these. */
 	request(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
 		"{'routes':[{'to':'10.1.0.0/16','via':'blackhole'}]}", NULL);
 	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'cidrs':['10.0.0.0/16','10.1.0.0/16']}",
-	       -EINVAL, "vpcs.blue.route_tables.main.routes",
+	       -EINVAL, "vpcs.blue.route_tables.main.routes[0]",
 	       "route table blue/main: route 10.1.0.0/16: the local route of the vpc may be led to "
 	       "a port, it cannot be made a blackhole");
 	request(intent, REQUEST_PUT, "vpcs/blue/route_tables/main",
 		"{'routes':[{'to':'10.1.2.0/24','via':'blackhole'}]}", NULL);
 	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'cidrs':['10.0.0.0/16','10.1.0.0/16']}",
-	       -EINVAL, "vpcs.blue.route_tables.main.routes",
+	       -EINVAL, "vpcs.blue.route_tables.main.routes[0]",
 	       "route table blue/main: route 10.1.2.0/24: inside the vpc a route more specific than "
 	       "the local one leads to a port");
 	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'cidrs':['10.0.0.0/24']}", -EINVAL,
