@@ -62,8 +62,8 @@ static int edit(struct invocation *invocation, const json_t *acl, json_t *change
 			json_array_append(rules, rule);
 	}
 	if (!wanted->rule && !found) {
-		fprintf(invocation->err, "weft: acl %s: no %s rule %lld\n",
-			invocation->arguments[0], wanted->direction, wanted->number);
+		report_refused(invocation, "acl %s: no %s rule %lld", invocation->arguments[0],
+			       wanted->direction, wanted->number);
 		json_decref(rules);
 		return EXIT_REFUSED;
 	}

@@ -40,21 +40,21 @@ int apply_read_file(struct invocation *invocation, const char *path, struct yaml
 
 	code = file_read(path, YAML_SIZE_MAX, &text, &error);
 	if (code < 0) {
-		fprintf(invocation->err, "weft: %s\n", error.text);
+		report_refused(invocation, "%s", error.text);
 		buf_fini(&text);
 		return EXIT_REFUSED;
 	}
 	code = yaml_load(buf_text(&text), text.size, document, &line, &error);
 	if (code < 0 && line)
-		fprintf(invocation->err, "weft: %s:%zu: %s\n", display_name(path), line,
-			error.text);
+		report_refused(invocation, "%s:%zu: %s", display_name(path), line, error.text);
 	else if (code < 0)
-		fprintf(invocation->err, "weft: %s: %s\n", display_name(path), error.text);
+		report_refused(invocation, "%s: %s", display_name(path), error.text);
 	if (code == 0 && !json_is_object(document->tree)) {
-		fprintf(invocation->err,
-			"weft: %s: the file is a tree of names that begins with "
-			"\"vpcs:\", not %s\n",
-			display_name(path), json_is_array(document->tree) ? "a list" : "one value");
+		report_refused(invocation,
+			       "%s: the file is a tree of names that begins with "
+			       "\"vpcs:\", not %s",
+			       display_name(path),
+			       json_is_array(document->tree) ? "a list" : "one value");
 		yaml_unload(document);
 		code = -EINVAL;
 	}
@@ -85,11 +85,10 @@ int apply_report(struct invocation *invocation, const char *path,
 		return report_failure(invocation, &bare);
 	}
 	if (line)
-		fprintf(invocation->err, "weft: %s:%zu: %s: %s\n", display_name(path), line,
-			error->path, sentence);
+		report_refused(invocation, "%s:%zu: %s: %s", display_name(path), line, error->path,
+			       sentence);
 	else
-		fprintf(invocation->err, "weft: %s: %s: %s\n", display_name(path), error->path,
-			sentence);
+		report_refused(invocation, "%s: %s: %s", display_name(path), error->path, sentence);
 	return EXIT_REFUSED;
 }
 
@@ -119,6 +118,7 @@ static void print_changes(struct invocation *invocation, const json_t *applied, 
 /* How much there is to do, on a terminal, while the daemon does it. */
 static void show_progress(struct invocation *invocation, const json_t *tree, bool begin)
 {
+	const json_t *vpcs = json_object_get(tree, "vpcs");
 	size_t ports = 0;
 	const char *name;
 	json_t *vpc;
@@ -129,11 +129,11 @@ static void show_progress(struct invocation *invocation, const json_t *tree, boo
 		fprintf(invocation->err, "\r\033[K");
 		return;
 	}
-	json_object_foreach(json_object_get(tree, "vpcs"), name, vpc) {
+	json_object_foreach((json_t *)vpcs, name, vpc) {
 		ports += json_object_size(json_object_get(vpc, "ports"));
 	}
-	fprintf(invocation->err, "applying %zu VPCs with %zu ports ...",
-		json_object_size(json_object_get(tree, "vpcs")), ports);
+	fprintf(invocation->err, "applying %zu VPC%s with %zu port%s ...", json_object_size(vpcs),
+		json_object_size(vpcs) == 1 ? "" : "s", ports, ports == 1 ? "" : "s");
 	fflush(invocation->err);
 }
 

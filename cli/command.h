@@ -227,6 +227,10 @@ struct client *invocation_client(struct invocation *invocation);
 int report_usage(struct invocation *invocation, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** report_refused - `weft: SENTENCE`, with control characters escaped; Return: EXIT_REFUSED */
+int report_refused(struct invocation *invocation, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /** report_failure - `weft: SENTENCE`; Return: the exit status that @error's code asks for */
 int report_failure(struct invocation *invocation, const struct error *error);
 

@@ -120,8 +120,8 @@ static int follow_drop(void *context, const char *event, const json_t *data)
 	struct invocation *invocation = context;
 
 	if (strcmp(event, "lost") == 0)
-		fprintf(invocation->err, "weft: %" JSON_INTEGER_FORMAT " events were lost\n",
-			json_integer_value(json_object_get(data, "count")));
+		report_refused(invocation, "%" JSON_INTEGER_FORMAT " events were lost",
+			       json_integer_value(json_object_get(data, "count")));
 	if (strcmp(event, "drop") != 0)
 		return 0;
 	if (!invocation->json)

@@ -69,7 +69,7 @@ static int run_flows(struct invocation *invocation)
 	else
 		print_flows(invocation, json_object_get(document, "flows"));
 	if (!invocation->json && json_is_true(json_object_get(document, "truncated")))
-		fprintf(invocation->err, "weft: there are more; --limit shows them\n");
+		report_refused(invocation, "there are more; --limit shows them");
 	json_decref(document);
 	return status;
 }

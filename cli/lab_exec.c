@@ -137,7 +137,7 @@ int lab_exec(struct invocation *invocation)
 	fflush(invocation->out);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(command[0], (char *const *)command);
-	fprintf(invocation->err, "weft: %s: %s\n", command[0], strerror(errno));
+	report_refused(invocation, "%s: %s", command[0], strerror(errno));
 	/* As a shell has it: not found, or found and not to be run. */
 	return errno == ENOENT ? 127 : 126;
 }

@@ -263,7 +263,7 @@ static int supervise(struct invocation *invocation, struct lab *lab, const char 
 		_exit(result);
 	}
 	if (pid < 0) {
-		fprintf(invocation->err, "weft: fork: %s\n", strerror(errno));
+		report_refused(invocation, "fork: %s", strerror(errno));
 		return EXIT_REFUSED;
 	}
 	worker = pid;
@@ -277,8 +277,8 @@ static int supervise(struct invocation *invocation, struct lab *lab, const char 
 	if (WIFEXITED(status))
 		result = WEXITSTATUS(status);
 	else
-		fprintf(invocation->err, "weft: lab %s: interrupted (%s)\n", lab->name,
-			strsignal(WTERMSIG(status)));
+		report_refused(invocation, "lab %s: interrupted (%s)", lab->name,
+			       strsignal(WTERMSIG(status)));
 	return result;
 }
 
@@ -291,7 +291,7 @@ static void clean_up(struct invocation *invocation, struct lab *lab)
 	snprintf(name, sizeof(name), "%s", lab->name);
 	lab_close(lab);
 	if (lab_open(lab, name, true, &error) < 0 || lab_take_down(lab, &error) < 0)
-		fprintf(invocation->err, "weft: lab %s: cleaning up: %s\n", name, error.text);
+		report_refused(invocation, "lab %s: cleaning up: %s", name, error.text);
 }
 
 int lab_up(struct invocation *invocation)

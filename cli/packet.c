@@ -38,8 +38,7 @@ void packet_append(struct buf *text, const json_t *packet)
 	const char *protocol = packet_text(packet, "protocol");
 	const json_t *type = json_object_get(packet, "type");
 	const json_t *code = json_object_get(packet, "code");
-	const json_t *identifier = json_object_get(packet, "source_port");
-	bool is_icmp;
+	const json_t *identifier = json_object_get(packet, "identifier");
 
 	if (!*packet_text(packet, "source") && !*packet_text(packet, "destination")) {
 		buf_printf(text, "%s %s > %s",
@@ -52,12 +51,10 @@ void packet_append(struct buf *text, const json_t *packet)
 	if (json_is_integer(type))
 		buf_printf(text, "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT " ",
 			   json_integer_value(type), json_integer_value(code));
-	/* Of a ping, a flow has the identifier as its source port; it has no ports. */
-	is_icmp = strncmp(protocol, "icmp", 4) == 0;
-	append_end(text, packet, "source", is_icmp ? "" : "source_port");
+	append_end(text, packet, "source", "source_port");
 	buf_append_text(text, " > ");
-	append_end(text, packet, "destination", is_icmp ? "" : "destination_port");
-	if (is_icmp && json_is_integer(identifier))
+	append_end(text, packet, "destination", "destination_port");
+	if (json_is_integer(identifier))
 		buf_printf(text, " id %" JSON_INTEGER_FORMAT, json_integer_value(identifier));
 }
 

@@ -374,8 +374,8 @@ json_t *invocation_object(const struct invocation *invocation)
 			value = json_boolean(strcmp(text, "on") == 0);
 		else if (option->type == OPTION_FLAG)
 			value = json_true();
-		else
-			value = json_string(text);
+		else /* --acl "" is as if it had never been said */
+			value = *text ? json_string(text) : json_null();
 		set_at(object, option->key, value);
 	}
 	return object;

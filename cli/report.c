@@ -24,21 +24,52 @@ struct client *invocation_client(struct invocation *invocation)
 	return invocation->client;
 }
 
+/* Ends the line. A name is the user's own: with control characters in it, it is still one line. */
+static void put_line(FILE *file, struct buf *line)
+{
+	fputs("weft: ", file);
+	for (const char *c = buf_text(line); *c; c++) {
+		unsigned char byte = (unsigned char)*c;
+
+		if (byte == '\n')
+			fputs("\\n", file);
+		else if (byte < 0x20 || byte == 0x7f)
+			fprintf(file, "\\x%02x", byte);
+		else
+			fputc(byte, file);
+	}
+	fputc('\n', file);
+	buf_fini(line);
+}
+
 int report_usage(struct invocation *invocation, const char *format, ...)
 {
+	struct buf line = { 0 };
 	va_list arguments;
 
-	fprintf(invocation->err, "weft: ");
 	va_start(arguments, format);
-	vfprintf(invocation->err, format, arguments);
+	buf_vprintf(&line, format, arguments);
 	va_end(arguments);
-	fprintf(invocation->err, "; see weft");
+	buf_append_text(&line, "; see weft");
 	if (invocation->noun)
-		fprintf(invocation->err, " %s", invocation->noun->name);
+		buf_printf(&line, " %s", invocation->noun->name);
 	if (invocation->command && invocation->command->verb)
-		fprintf(invocation->err, " %s", invocation->command->verb);
-	fprintf(invocation->err, " --help\n");
+		buf_printf(&line, " %s", invocation->command->verb);
+	buf_append_text(&line, " --help");
+	put_line(invocation->err, &line);
 	return EXIT_USAGE;
+}
+
+int report_refused(struct invocation *invocation, const char *format, ...)
+{
+	struct buf line = { 0 };
+	va_list arguments;
+
+	va_start(arguments, format);
+	buf_vprintf(&line, format, arguments);
+	va_end(arguments);
+	put_line(invocation->err, &line);
+	return EXIT_REFUSED;
 }
 
 static int exit_status(const struct error *error)
@@ -48,8 +79,7 @@ static int exit_status(const struct error *error)
 
 int report_failure(struct invocation *invocation, const struct error *error)
 {
-	fprintf(invocation->err, "weft: %s%s%s\n", error->path, *error->path ? ": " : "",
-		error->text);
+	report_refused(invocation, "%s%s%s", error->path, *error->path ? ": " : "", error->text);
 	return exit_status(error);
 }
 
@@ -124,21 +154,22 @@ const char *report_sentence(const struct error *error)
 int report_refusal(struct invocation *invocation, const char *about, const struct error *error)
 {
 	const char *key = key_of(error->path), *sentence = report_sentence(error);
+	struct buf line = { 0 };
 
 	if (error->code == -ECONNREFUSED)
 		return report_failure(invocation, error);
-	fprintf(invocation->err, "weft: ");
 	if (about && strncmp(sentence, about, strlen(about)) != 0)
-		fprintf(invocation->err, "%s: ", about);
+		buf_printf(&line, "%s: ", about);
 	if (*key && !is_said(sentence, key))
-		fprintf(invocation->err, "%s: ", key);
-	fprintf(invocation->err, "%s\n", sentence);
+		buf_printf(&line, "%s: ", key);
+	buf_append_text(&line, sentence);
+	put_line(invocation->err, &line);
 	return exit_status(error);
 }
 
 int report_question(struct invocation *invocation, const struct error *error)
 {
-	fprintf(invocation->err, "weft: %s\n", error->text);
+	report_refused(invocation, "%s", error->text);
 	return exit_status(error);
 }
 
@@ -146,7 +177,7 @@ int report_json(struct invocation *invocation, const json_t *document)
 {
 	if (json_dumpf(document, invocation->out, JSON_INDENT(2) | JSON_ENCODE_ANY) < 0 ||
 	    fputc('\n', invocation->out) == EOF || fflush(invocation->out) == EOF) {
-		fprintf(invocation->err, "weft: output: %s\n", strerror(errno));
+		report_refused(invocation, "output: %s", strerror(errno));
 		return EXIT_REFUSED;
 	}
 	return EXIT_DONE;

@@ -88,9 +88,9 @@ static int edit_add(struct invocation *invocation, const json_t *table, json_t *
 	/* A local route is retargeted by a route to the same range (V19). */
 	if (found && !is_local(found)) {
 		json_decref(routes);
-		fprintf(invocation->err,
-			"weft: route table %s: there is a route to %s already; remove it first\n",
-			invocation->arguments[0], to);
+		report_refused(invocation,
+			       "route table %s: there is a route to %s already; remove it first",
+			       invocation->arguments[0], to);
 		return EXIT_REFUSED;
 	}
 	json_array_append_new(routes, json_pack("{s:s, s:O}", "to", to, "via", (json_t *)context));
@@ -108,15 +108,16 @@ static int edit_remove(struct invocation *invocation, const json_t *table, json_
 	(void)context;
 	if (!found) {
 		json_decref(routes);
-		fprintf(invocation->err, "weft: route table %s: no route to %s\n",
-			invocation->arguments[0], to);
+		report_refused(invocation, "route table %s: no route to %s",
+			       invocation->arguments[0], to);
 		return EXIT_REFUSED;
 	}
 	/* The model would put it back at once; say so rather than "removed". */
 	if (is_local(found)) {
 		json_decref(routes);
-		fprintf(invocation->err,
-			"weft: route table %s: %s is a range of the VPC; its local route cannot be removed\n",
+		report_refused(
+			invocation,
+			"route table %s: %s is a range of the VPC; its local route cannot be removed",
 			invocation->arguments[0], to);
 		return EXIT_REFUSED;
 	}

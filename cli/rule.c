@@ -147,9 +147,8 @@ static int edit_remove(struct invocation *invocation, const json_t *group, json_
 	if (!edit->rule)
 		place = (size_t)edit->place;
 	if (place >= json_array_size(rules)) {
-		fprintf(invocation->err,
-			"weft: security group %s: no such %s rule; weft rule list %s\n",
-			invocation->arguments[0], edit->direction, invocation->arguments[0]);
+		report_refused(invocation, "security group %s: no such %s rule; weft rule list %s",
+			       invocation->arguments[0], edit->direction, invocation->arguments[0]);
 		json_decref(rules);
 		return EXIT_REFUSED;
 	}

@@ -37,7 +37,7 @@ static void add_duration(struct table *table, json_int_t seconds)
 		table_cellf(table, "%ds", (int)seconds);
 }
 
-/* "2 vpcs, 4 subnets, …" of a map from words to numbers; those that are zero are left out. */
+/* "1 vpc, 4 subnets, …" of a map from words to numbers; those that are zero are left out. */
 static void add_counts(struct table *table, const json_t *counts)
 {
 	struct buf line = { 0 };
@@ -45,12 +45,16 @@ static void add_counts(struct table *table, const json_t *counts)
 	json_t *value;
 
 	json_object_foreach((json_t *)counts, key, value) {
+		size_t length = strlen(key);
+
 		if (json_integer_value(value) == 0)
 			continue;
+		if (json_integer_value(value) == 1 && length && key[length - 1] == 's')
+			length--;
 		buf_printf(&line, "%s%" JSON_INTEGER_FORMAT " ", line.size ? ", " : "",
 			   json_integer_value(value));
-		for (const char *letter = key; *letter; letter++)
-			buf_append_char(&line, *letter == '_' ? ' ' : *letter);
+		for (size_t i = 0; i < length; i++)
+			buf_append_char(&line, key[i] == '_' ? ' ' : key[i]);
 	}
 	table_cell(table, line.size ? buf_text(&line) : "none");
 	buf_fini(&line);

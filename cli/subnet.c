@@ -79,6 +79,8 @@ static const struct command subnet_commands[] = {
 		.argument_max = 1,
 		.complete = COMPLETE_SUBNET,
 		.summary = "change a subnet",
+		.text = "--cidr replaces the ranges it has; a gateway that was never chosen follows.\n"
+			"--acl \"\" takes the ACL away, --route-table \"\" goes back to main.",
 		.options = subnet_options,
 		.run = object_set,
 	},

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "cli/nouns.h"
+#include "cli/object.h"
 #include "cli/table.h"
 #include "client/client.h"
 
@@ -134,7 +135,7 @@ static int print_json(struct invocation *invocation, const json_t *trace)
 	int status = document ? report_json(invocation, document) : EXIT_REFUSED;
 
 	if (!document)
-		fprintf(invocation->err, "weft: the daemon's answer lacks a key\n");
+		report_refused(invocation, "the daemon's answer lacks a key");
 	json_decref(document);
 	return status;
 }
@@ -143,14 +144,18 @@ static int run_trace(struct invocation *invocation)
 {
 	json_t *request = invocation_object(invocation), *trace = NULL;
 	struct error error = { 0 };
-	char *about = xasprintf("port %s", invocation->arguments[0]);
-	int status;
+	struct object_name name;
+	int status = object_name_parse(invocation, &port_noun, invocation->arguments[0], &name);
 
+	if (status) {
+		json_decref(request);
+		return status;
+	}
 	json_object_set_new(request, "port", json_string(invocation->arguments[0]));
 	status = read_protocol(invocation, request);
 	if (status == 0) {
 		if (client_trace(invocation_client(invocation), request, &trace, &error) < 0)
-			status = report_refusal(invocation, about, &error);
+			status = report_refusal(invocation, name.about, &error);
 		else if (invocation->json)
 			status = print_json(invocation, trace);
 		else if (!invocation->quiet)
@@ -160,7 +165,7 @@ static int run_trace(struct invocation *invocation)
 		status = EXIT_DROPPED;
 	json_decref(trace);
 	json_decref(request);
-	free(about);
+	object_name_fini(&name);
 	return status;
 }
 

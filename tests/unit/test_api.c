@@ -2,6 +2,8 @@
 /*
  * agent/api*.c: routes against openapi.json, answers, refusals, concurrency.
  */
+#include <arpa/inet.h>
+
 #include "tests/unit/agent_world.h"
 
 #include "agent/openapi.h"
@@ -495,6 +497,37 @@ static void flows_show_both_directions(void **state)
 	assert_int_equal(json_array_size(json_object_get(world->answer, "flows")), 0);
 }
 
+/* ICMP has no ports, whatever the key keeps in their place; other protocols have neither. */
+static void flows_of_icmp_have_no_ports(void **state)
+{
+	struct world *world = *state;
+	struct flow_key key = { .protocol = 1,
+				.source_port = htons(77),
+				.destination_port = htons(8 << 8) };
+	struct flow flow = { .flags = FLOW_ORIGINAL };
+	const json_t *found;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	key.port_id =
+		intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "web1")->id;
+	assert_int_equal(datapath_put(world->datapath, TABLE_flows, &key, &flow), 0);
+	world_expect(world, 200, "GET", "/v1/flows", NULL);
+	found = json_array_get(json_object_get(world->answer, "flows"), 0);
+	check_schema("Flow", found);
+	assert_null(json_object_get(found, "source_port"));
+	assert_null(json_object_get(found, "destination_port"));
+	assert_int_equal(json_integer_value(json_object_get(found, "type")), 8);
+	assert_int_equal(json_integer_value(json_object_get(found, "code")), 0);
+	assert_int_equal(json_integer_value(json_object_get(found, "identifier")), 77);
+	assert_int_equal(datapath_remove(world->datapath, TABLE_flows, &key), 0);
+	key.protocol = 47;
+	assert_int_equal(datapath_put(world->datapath, TABLE_flows, &key, &flow), 0);
+	world_expect(world, 200, "GET", "/v1/flows", NULL);
+	found = json_array_get(json_object_get(world->answer, "flows"), 0);
+	assert_null(json_object_get(found, "source_port"));
+	assert_null(json_object_get(found, "type"));
+}
+
 static void drops_are_kept_and_named(void **state)
 {
 	struct world *world = *state;
@@ -582,6 +615,7 @@ int main(void)
 		WITH_WORLD(status_and_counters_are_as_described),
 		WITH_WORLD(metrics_have_names_values_and_help),
 		WITH_WORLD(flows_show_both_directions),
+		WITH_WORLD(flows_of_icmp_have_no_ports),
 		WITH_WORLD(drops_are_kept_and_named),
 		WITH_WORLD(trace_refuses_what_it_cannot_build),
 	};

@@ -144,6 +144,8 @@ static void test_usage(void **state)
 		"rule add blue/web ingress icmp echo --from 10.0.0.0/8",
 		"acl rule blue/edge ingress 0 allow tcp --from ::/0",
 		"acl rule blue/edge ingress 1 permit tcp --from ::/0",
+		"port show a\nb",
+		"trace a --to 10.0.0.1",
 		"trace blue/web1",
 		"trace blue/web1 --tcp 80",
 		"trace blue/web1 --to 10.0.0.1 --tcp 80 --udp 53",
@@ -330,6 +332,40 @@ static void test_parts(void **state)
 	free(requests);
 }
 
+/* What an empty text takes away, the timeouts of a VPC, and one of a kind. */
+static void test_set(void **state)
+{
+	static const struct fake_answer answers[] = {
+		{ "PATCH ", 200, "{}", NULL, false },
+		{ "GET /v1/status", 200,
+		  "{\"objects\":{\"vpcs\":1,\"route_tables\":2,\"acls\":0},\"ports\":{\"plugged\":1}}",
+		  NULL, false },
+		{ NULL, 0, NULL, NULL, false },
+	};
+	struct fake_daemon daemon;
+	struct run run;
+	char *requests;
+
+	(void)state;
+	fake_daemon_start(&daemon, answers);
+	expect(daemon.path, "subnet set blue/web --cidr 10.0.9.0/24 --acl ", 0,
+	       "subnet blue/web changed\n", "");
+	expect(daemon.path, "vpc set blue --timeout-icmp 7 --timeout-tcp-established 86400", 0,
+	       "vpc blue changed\n", "");
+	run = run_weft(daemon.path, "status");
+	assert_int_equal(run.status, 0);
+	assert_non_null(strstr(run.out, " 1 vpc, 2 route tables\n"));
+	assert_non_null(strstr(run.out, " 1 plugged\n"));
+	run_free(&run);
+	requests = fake_daemon_stop(&daemon);
+	assert_string_equal(
+		requests,
+		"PATCH /v1/vpcs/blue/subnets/web {\"cidr\":[\"10.0.9.0/24\"],\"acl\":null}\n"
+		"PATCH /v1/vpcs/blue {\"timeouts\":{\"icmp\":7,\"tcp_established\":86400}}\n"
+		"GET /v1/status\n");
+	free(requests);
+}
+
 static char *write_file(const char *text)
 {
 	char *path = xstrdup("/tmp/weft-test-XXXXXX.yaml");
@@ -460,7 +496,10 @@ static void test_watching(void **state)
 		{ "GET /v1/drops", 200, "{\"drops\":[" DROP "]}", NULL, false },
 		{ "GET /v1/events?kind=drop", 200, "event: drop\ndata: " DROP "\n\n", NULL, true },
 		{ "GET /v1/flows", 200,
-		  "{\"flows\":[{\"port\":\"blue/web1\",\"peer\":\"blue/db1\",\"protocol\":\"tcp\","
+		  "{\"flows\":[{\"port\":\"blue/web1\",\"peer\":null,\"protocol\":\"icmp\",\"source\":"
+		  "\"10.0.1.11\",\"destination\":\"10.0.1.12\",\"type\":8,\"code\":0,\"identifier\":77,"
+		  "\"state\":\"new\",\"packets\":1,\"bytes\":84,\"reply_packets\":0,\"reply_bytes\":0,"
+		  "\"idle\":1,\"timeout\":30},{\"port\":\"blue/web1\",\"peer\":\"blue/db1\",\"protocol\":\"tcp\","
 		  "\"source\":\"fd00::1\",\"source_port\":40000,\"destination\":\"fd00::2\","
 		  "\"destination_port\":22,\"state\":\"established\",\"packets\":4,\"bytes\":400,"
 		  "\"reply_packets\":3,\"reply_bytes\":300,\"idle\":2,\"timeout\":60}],\"truncated\":true}",
@@ -485,10 +524,12 @@ static void test_watching(void **state)
 	expect_golden("drops-follow.txt", run.out);
 	run_free(&run);
 	expect(daemon.path, "flows", 0,
-	       "PORT       PEER      CONNECTION                          STATE        PACKETS  BYTES    "
-	       "IDLE  TIMEOUT\n"
-	       "blue/web1  blue/db1  tcp [fd00::1]:40000 > [fd00::2]:22  established  4/3      400/300  "
-	       "2s    60s\n",
+	       "PORT       PEER      CONNECTION                            STATE        PACKETS  "
+	       "BYTES    IDLE  TIMEOUT\n"
+	       "blue/web1  -         icmp 8/0 10.0.1.11 > 10.0.1.12 id 77  new          1/0      "
+	       "84/0     1s    30s\n"
+	       "blue/web1  blue/db1  tcp [fd00::1]:40000 > [fd00::2]:22    established  4/3      "
+	       "400/300  2s    60s\n",
 	       "weft: there are more; --limit shows them\n");
 	expect(daemon.path, "counters", 0,
 	       "VPC   FLOWS  REFUSED FLOWS\nblue  1      0\n\nVERDICT    PACKETS  BYTES\n"
@@ -535,11 +576,11 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_help),       cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_no_daemon),  cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_parts),      cmocka_unit_test(test_apply),
-		cmocka_unit_test(test_trace),      cmocka_unit_test(test_watching),
-		cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_help),      cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_no_daemon), cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_parts),     cmocka_unit_test(test_set),
+		cmocka_unit_test(test_apply),     cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_watching),  cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
