@@ -38,7 +38,8 @@ QUIET = 0.05  # seconds without a packet that end a capture
 
 
 class Capture:
-    """All frames at one port of the underlay, both directions, from `with` to its end."""
+    """All frames at one port, both directions, from `with` to its end. wire: the underlay, or what
+    else has a `netns` in which the port is."""
 
     def __init__(self, wire, port, decode_as=()):
         if not shutil.which("tshark"):

@@ -3,7 +3,7 @@
 
 One guest serves the whole suite: tests/interop/run boots it and puts
 
-      net       the namespace of QEMU, with `tap0`, the guest's cable, on the bridge `cable`
+      net       the namespace of QEMU, with the taps of the guest's cards on the bridge `cable`
       commands  the socket of the guest's second serial port
       lock      held by the test that uses the guest
 
@@ -21,15 +21,22 @@ import subprocess
 import tempfile
 import time
 
-from underlay import GUEST, Underlay, address, no_offloads
+from underlay import GUEST, TWIN, Underlay, address, no_offloads
 from harness import BUILD, ROOT, Failure, Netns, Skip, check, run
 
 FOLDER = "WEFT_GUEST"
 BOOT_SECONDS = 120  # a loaded machine; it takes six when there is nothing else to do
-CARD = ",".join(["virtio-net-pci", "netdev=cable", "romfile=", "mac=02:09:00:00:00:02", "csum=off",
-                 "guest_csum=off", "gso=off", "mrg_rxbuf=off",
-                 *(f"{side}_{offload}=off" for side in ("guest", "host")
-                   for offload in ("tso4", "tso6", "ecn", "ufo"))])
+CARDS = {"peer": GUEST, "twin": TWIN}  # a namespace of the guest for each of its two cards
+NO_OFFLOADS = ",".join(["csum=off", "guest_csum=off", "gso=off", "mrg_rxbuf=off",
+                        *(f"{side}_{offload}=off" for side in ("guest", "host")
+                          for offload in ("tso4", "tso6", "ecn", "ufo"))])
+
+
+def card(number):
+    """What QEMU is told of a card on the tap of this number."""
+    return ["-netdev", f"tap,id=cable{number},ifname=tap{number},script=no,downscript=no",
+            "-device", f"virtio-net-pci,netdev=cable{number},romfile=,{NO_OFFLOADS},"
+                       f"mac=02:09:00:00:00:{number:02x}"]
 
 
 def boot(folder):
@@ -41,12 +48,12 @@ def boot(folder):
         raise Skip(made.stdout.strip().splitlines()[-1])
     check(made.returncode == 0, f"guest.sh: {made.stdout}{made.stderr}")
     home = Netns("guest")
-    for words in (["link", "add", "cable", "type", "bridge", "mcast_snooping", "0"],
-                  ["tuntap", "add", "tap0", "mode", "tap"],
-                  ["link", "set", "tap0", "master", "cable", "up"],
-                  ["link", "set", "cable", "up"]):
-        home.run("ip", *words, accept=[0])
-    no_offloads("tap0", home.path)
+    home.run("ip", "link", "add", "cable", "type", "bridge", "mcast_snooping", "0", accept=[0])
+    home.run("ip", "link", "set", "cable", "up", accept=[0])
+    for number in CARDS.values():
+        home.run("ip", "tuntap", "add", f"tap{number}", "mode", "tap", accept=[0])
+        home.run("ip", "link", "set", f"tap{number}", "master", "cable", "up", accept=[0])
+        no_offloads(f"tap{number}", home.path)
     open(f"{folder}/net", "w", encoding="ascii").close()
     run("mount", "--bind", home.path, f"{folder}/net", accept=[0])
     open(f"{folder}/lock", "w", encoding="ascii").close()
@@ -55,7 +62,7 @@ def boot(folder):
             "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
             "-smp", "1", "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
             "-serial", f"unix:{folder}/commands,server=on,wait=off",
-            "-netdev", "tap,id=cable,ifname=tap0,script=no,downscript=no", "-device", CARD,
+            *(word for number in CARDS.values() for word in card(number)),
             "-kernel", f"{place}/vmlinuz", "-initrd", f"{place}/peer-initramfs",
             "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable "
                        "no_timer_check",
@@ -89,6 +96,8 @@ class Guest:
         self.lock = open(f"{folder}/lock", encoding="ascii")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         cable = "up" + secrets.token_hex(4)  # that of the test before may linger
+        self.netns = Netns("guest", make=False)  # tap2 and tap5 are there, for a Capture
+        self.netns.path = f"{folder}/net"
         underlay.plug("guest", f"{folder}/net", cable)
         run("nsenter", f"--net={folder}/net", "ip", "link", "set", cable, "master", "cable",
             accept=[0])
@@ -109,7 +118,7 @@ class Guest:
         self.number = int(time.monotonic() * 1000)  # unlike the numbers of another test
         while True:
             with contextlib.suppress(TimeoutError):
-                self.run("true", seconds=5)
+                self.run("true", seconds=2, namespace="-")
                 return
             check(time.monotonic() < deadline, "the guest does not answer: " + self.said())
 
@@ -118,33 +127,35 @@ class Guest:
             return "".join(file.readlines()[-20:])
 
     def fresh(self):
-        """A new namespace with the card; the old one takes its tunnels and ports with it."""
-        self.run("""
-            if [ -e /run/netns/peer ]; then
-                ip netns delete peer
-                until [ -e /sys/class/net/eth0 ]; do usleep 10000; done
-            fi
-            ip netns add peer
-            ip link set eth0 netns peer""", accept=(0,), seconds=30)
-        self.run(f"""
-            ip link set lo up
-            sysctl -qw net.ipv6.conf.eth0.accept_dad=0
-            ip address add {address(GUEST)}/24 dev eth0
-            ip address add {address(GUEST, 6)}/64 dev eth0 nodad
-            ip link set eth0 up""", accept=(0,))
+        """New namespaces with a card each; the old ones take their tunnels and ports with them."""
+        for index, (namespace, number) in enumerate(CARDS.items()):
+            self.run(f"""
+                if [ -e /run/netns/{namespace} ]; then
+                    ip netns delete {namespace}
+                    until [ -e /sys/class/net/eth{index} ]; do usleep 10000; done
+                fi
+                ip netns add {namespace}
+                ip link set eth{index} netns {namespace} name eth0""", (0,), 30, "-")
+            self.run(f"""
+                ip link set lo up
+                sysctl -qw net.ipv6.conf.eth0.accept_dad=0
+                ip address add {address(number)}/24 dev eth0
+                ip address add {address(number, 6)}/64 dev eth0 nodad
+                ip link set eth0 up""", (0,), 30, namespace)
 
-    def run(self, script, accept=None, seconds=60):
+    def run(self, script, accept=None, seconds=60, namespace="peer"):
         """Run a script in the guest; what it printed and its status, like harness.run(). What it
         leaves running must not hold its output."""
         self.number += 1
-        self.port.sendall(f"{self.number} ".encode() + base64.b64encode(script.encode()) + b"\n")
+        self.port.sendall(f"{self.number} {namespace} ".encode() +
+                          base64.b64encode(script.encode()) + b"\n")
         deadline = time.monotonic() + seconds
         while True:
-            words = self.line(deadline).split(" ")
-            if words[0] == str(self.number):
+            words = self.line(deadline).split(" ")  # until the guest is ready, also its echo
+            if words[:2] == ["=", str(self.number)]:
                 break
-        output = base64.b64decode(words[2]).decode("utf-8", "replace")
-        done = subprocess.CompletedProcess(script, int(words[1]), output, "")
+        output = base64.b64decode(words[3]).decode("utf-8", "replace")
+        done = subprocess.CompletedProcess(script, int(words[2]), output, "")
         if accept is not None and done.returncode not in accept:
             raise Failure(f"in the guest: {script}: status {done.returncode}\n{output}")
         return done
@@ -168,3 +179,15 @@ class Guest:
                  f"ip link set {name} {f'mtu {mtu}' if mtu else ''} up", accept=(0,))
 
     shell = run  # as Host has it, so that either can be an end of ends.py
+
+
+class Twin:
+    """A second host in the guest, with a card, an address and tunnels of its own."""
+
+    def __init__(self, guest):
+        self.guest = guest
+
+    def run(self, script, accept=None, seconds=60):
+        return self.guest.run(script, accept, seconds, "twin")
+
+    shell, tunnel = run, Guest.tunnel

@@ -153,7 +153,7 @@ def nvgre(_weft, hosts):
 
 # ---- forms that only the guest knows: their other end is made here, byte by byte -----------------
 
-HAND = 5  # the number of a host without any tunnel
+HAND = 6  # the number of a host without any tunnel
 FORMS = {  # device, its options, inner family, protocol of the outer header or UDP port, header
     "gre with IP inside, key": ("gre", "key 50", 4, 47, struct.pack("!HHI", 0x2000, IPV4, 50)),
     "ipip": ("ipip", "", 4, 4, b""),

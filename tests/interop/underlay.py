@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "net"))
 from harness import Netns, run  # noqa: E402
 
 MTU = 1500
-WEFT, GUEST, SWITCH, KERNEL = 1, 2, 3, 4
+WEFT, GUEST, SWITCH, KERNEL, TWIN = 1, 2, 3, 4, 5  # the guest has a twin within itself
 OFFLOADS = [word for name in ("tx", "rx", "sg", "tso", "gso", "gro") for word in (name, "off")]
 
 
