@@ -38,9 +38,11 @@ STORE := $(addprefix store/, \
 	store_sqlite.c store_sqlite_open.c store_watch.c)
 
 MODEL := $(addprefix model/, \
-	check.c check_port.c check_routes.c check_rules.c check_vpc.c classifier.c diff.c \
-	dirty.c draft.c draft_change.c draft_store.c draft_write.c intent.c object.c plan.c \
-	planner.c rows.c services.c text_port.c text_read.c text_rules.c text_write.c)
+	check.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
+	classifier.c diff.c dirty.c draft.c draft_change.c draft_load.c draft_store.c draft_write.c \
+	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
+	planner.c rows.c services.c text_host.c text_port.c \
+	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \

@@ -40,6 +40,8 @@ static const struct api_route routes[] = {
 	IN_VPC(OBJECT_ROUTE_TABLE, "route_tables"),
 	IN_VPC(OBJECT_SECURITY_GROUP, "security_groups"),
 	IN_VPC(OBJECT_ACL, "acls"),
+	IN_VPC(OBJECT_TUNNEL, "tunnels"),
+	OBJECT_ROUTES(OBJECT_HOST, "/v1/hosts", "/v1/hosts/{name}"),
 	{ "POST", "/v1/apply", OBJECT_KINDS, api_apply },
 	{ "GET", "/v1/export", OBJECT_KINDS, api_export },
 	{ "POST", "/v1/trace", OBJECT_KINDS, api_trace },

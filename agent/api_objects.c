@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Objects one by one: GET, PUT, PATCH, DELETE below /v1/vpcs.
+ * Objects one by one: GET, PUT, PATCH, DELETE below /v1/vpcs and /v1/hosts.
  *
  * What GET adds to an object (its id, a port's status) may stand in what is sent back and is left
  * alone there, so that reading, changing and writing works without removing anything.
@@ -43,6 +43,9 @@ static const struct object *call_vpc(struct api_call *call)
 
 static const struct object *call_object(struct api_call *call)
 {
+	if (call->kind == OBJECT_HOST)
+		return intent_find(api_intent(call), "", OBJECT_HOST,
+				   call->segment_count == 2 ? call->segments[1] : "");
 	return intent_find(api_intent(call), call->segments[1], call->kind,
 			   call->segment_count == 4 ? call->segments[3] : NULL);
 }
@@ -55,8 +58,8 @@ static json_t *call_document(struct api_call *call, struct error *error)
 	const char *name;
 	json_t *entry;
 
-	if (!document)
-		return NULL;
+	if (!document || call->kind == OBJECT_HOST)
+		return document;
 	if (call->segment_count == 1) {
 		json_object_foreach(document, name, entry) {
 			vpc = intent_find(api_intent(call), name, OBJECT_VPC, NULL);
@@ -85,7 +88,7 @@ static void set_etag(struct api_call *call, const struct object *object)
 static bool call_exists(struct api_call *call, bool parent_only)
 {
 	bool exists = parent_only ? call->segment_count == 1 || call->kind == OBJECT_VPC ||
-					    call_vpc(call)
+					    call->kind == OBJECT_HOST || call_vpc(call)
 				  : call_object(call) != NULL;
 	struct error error = { 0 };
 

@@ -39,7 +39,7 @@ const char *names_path(const struct intent *intent, const struct object *object,
 {
 	const struct object *vpc;
 
-	if (object->kind == OBJECT_VPC) {
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST) {
 		snprintf(text, PATH_NAME_SIZE, "%s", object->name);
 		return text;
 	}
@@ -132,6 +132,10 @@ size_t names_all(const struct intent *intent, enum object_kind kind, const struc
 	if (kind == OBJECT_VPC) {
 		*list = vpcs;
 		return vpc_count;
+	}
+	if (kind == OBJECT_HOST) {
+		free(vpcs);
+		return intent_list(intent, 0, OBJECT_HOST, list);
 	}
 	*list = NULL;
 	for (size_t i = 0; i < vpc_count; i++) {

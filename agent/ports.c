@@ -239,7 +239,7 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		.port_name = names_path(intent, object, memory->name),
 		.attach = &port->attach,
 		.mac = port->mac,
-		.mtu = port->mtu ? port->mtu : vpc->mtu,
+		.mtu = intent_port_mtu(intent, port),
 	};
 	request_addresses(request, memory, port, subnet);
 	return true;

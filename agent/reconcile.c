@@ -232,6 +232,8 @@ static void touch(struct reconcile *reconcile, struct touched *touched,
 		case OBJECT_ROUTE_TABLE:
 		case OBJECT_SECURITY_GROUP:
 		case OBJECT_ACL:
+		case OBJECT_TUNNEL:
+		case OBJECT_HOST:
 		case OBJECT_KINDS:
 		case OBJECT_GROUP_RULE:
 		case OBJECT_ACL_RULE: break;

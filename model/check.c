@@ -34,6 +34,11 @@ void check_reset(struct draft *draft)
 	map_fini(&draft->addresses, NULL);
 	map_fini(&draft->macs, NULL);
 	map_fini(&draft->attachments, NULL);
+	map_fini(&draft->segment_ids, NULL);
+	map_fini(&draft->udp_ports, NULL);
+	map_fini(&draft->underlay, NULL);
+	map_fini(&draft->without_id, free_set);
+	map_fini(&draft->ends, free_set);
 	map_fini(&draft->spaces, free);
 	map_fini(&draft->ranges, free_ranges);
 }
@@ -91,7 +96,11 @@ int check_unreferenced(const struct draft *draft, const struct object *object, s
 
 	switch (object->kind) {
 	case OBJECT_SUBNET:
-		return check_referrers(draft, object, REFERENCE_PORT_SUBNET,
+		code = check_referrers(draft, object, REFERENCE_PORT_SUBNET,
+				       "in it must be removed or moved first", error);
+		if (code)
+			return code;
+		return check_referrers(draft, object, REFERENCE_TUNNEL_SUBNET,
 				       "in it must be removed or moved first", error);
 	case OBJECT_ROUTE_TABLE:
 		if (strcmp(object->name, "main") == 0)
@@ -116,8 +125,13 @@ int check_unreferenced(const struct draft *draft, const struct object *object, s
 	case OBJECT_ACL:
 		return check_referrers(draft, object, REFERENCE_SUBNET_ACL,
 				       "must do without it first", error);
+	case OBJECT_HOST:
+		code = check_referrers(draft, object, REFERENCE_HOST_HOST,
+				       "must drop it from its peers first", error);
+		return code ? code : check_host_removed(draft, object, error);
 	case OBJECT_VPC:
 	case OBJECT_PORT:
+	case OBJECT_TUNNEL:
 	case OBJECT_KINDS:
 	case OBJECT_GROUP_RULE:
 	case OBJECT_ACL_RULE: break;
@@ -130,7 +144,7 @@ static int check_removed(struct draft *draft, const struct draft_entry *entry, s
 	int code;
 
 	/* With its VPC everything goes. */
-	if (!draft_object(draft, entry->before->vpc_id))
+	if (entry->before->vpc_id && !draft_object(draft, entry->before->vpc_id))
 		return 0;
 	code = check_unreferenced(draft, entry->before, error);
 	if (!code && entry->before->kind == OBJECT_SUBNET)
@@ -168,7 +182,7 @@ static void heal_routes(struct draft *draft, struct route_table_object *table)
 
 			if (draft_object(draft, route->port_ids[j]))
 				continue;
-			port = draft_find(draft, table->object.vpc_id, OBJECT_PORT,
+			port = draft_find(draft, table->object.vpc_id, route->port_kinds[j],
 					  route->port_names[j]);
 			if (!port)
 				continue;
@@ -182,7 +196,7 @@ static void heal_routes(struct draft *draft, struct route_table_object *table)
 static void wake_tables(struct draft *draft, const struct object *port)
 {
 	unsigned char key[NAME_KEY_SIZE];
-	size_t size = name_key(key, port->vpc_id, OBJECT_PORT, port->name);
+	size_t size = name_key(key, port->vpc_id, port->kind, port->name);
 	const struct map *tables = map_get(&draft->intent->route_names, key, size);
 
 	if (!tables)
@@ -197,13 +211,15 @@ static void wake_tables(struct draft *draft, const struct object *port)
 
 static void complete(struct draft *draft)
 {
+	check_complete_hosts(draft);
 	/* The list grows while it is walked: what is edited here is completed as well. */
 	for (size_t i = 0; i < draft->entries.count; i++) {
 		const struct draft_entry *entry = draft->entries.list[i];
 
 		if (entry->after && entry->after->kind == OBJECT_VPC)
 			follow_main_table(draft, entry);
-		else if (entry->after && entry->after->kind == OBJECT_PORT && !entry->before)
+		else if (entry->after && !entry->before &&
+			 (entry->after->kind == OBJECT_PORT || entry->after->kind == OBJECT_TUNNEL))
 			wake_tables(draft, entry->after);
 	}
 	for (size_t i = 0; i < draft->entries.count; i++) {
@@ -263,6 +279,8 @@ static int check_entry(struct draft *draft, struct draft_entry *entry, struct er
 		return check_routes(draft, (const struct route_table_object *)entry->after, error);
 	case OBJECT_SECURITY_GROUP: return check_group(draft, entry, error);
 	case OBJECT_ACL: return check_acl(draft, (const struct acl_object *)entry->after, error);
+	case OBJECT_TUNNEL: return check_tunnel(draft, entry, error);
+	case OBJECT_HOST: return check_host(draft, entry, error);
 	case OBJECT_KINDS:
 	case OBJECT_GROUP_RULE:
 	case OBJECT_ACL_RULE: break;

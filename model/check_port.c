@@ -161,6 +161,13 @@ static int check_port_mtu(struct draft *draft, const struct port_object *port, s
 	const struct subnet_object *subnet =
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 
+	const struct vpc_object *vpc = draft_vpc(draft, port->object.vpc_id);
+	const struct subnet_object *smallest = NULL;
+	uint32_t mtu = port->mtu ? draft_vpc_mtu(draft, vpc, &smallest) : 0;
+
+	if (smallest && port->mtu > mtu)
+		return draft_refuse(draft, &port->object, "mtu", EINVAL, error,
+				    "mtu %u is more than the %u that the vpc has", port->mtu, mtu);
 	if (port->mtu && port->mtu < 1280 && subnet->cidrs[1].length)
 		return draft_refuse(draft, &port->object, "mtu", EINVAL, error,
 				    "mtu %u is too small for IPv6, which needs 1280", port->mtu);
@@ -175,6 +182,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	int code;
 
 	code = check_port_mtu(draft, port, error);
+	if (!code)
+		code = check_host_of(draft, &port->object, port->host, error);
 	if (!code)
 		code = check_attachment(draft, port, error);
 	if (!code && !entry->automatic_addresses) {
@@ -214,7 +223,7 @@ static void release_addresses(struct draft *draft, const struct port_object *bef
 		(const struct subnet_object *)intent_object(draft->intent, before->subnet_id);
 	struct address_space *space = space_of(draft, before->subnet_id);
 
-	for (size_t i = 0; i < before->address_count; i++) {
+	for (size_t i = 0; subnet && i < before->address_count; i++) {
 		int family = family_of(&before->addresses[i]);
 		uint64_t offset;
 
@@ -296,6 +305,8 @@ void check_keep(struct draft *draft, struct draft_entry *entry)
 	const struct port_object *before = (const struct port_object *)entry->before;
 	struct port_object *port = (struct port_object *)entry->after;
 
+	if (entry->after->kind == OBJECT_SUBNET)
+		check_keep_segment(draft, entry);
 	if (entry->after->kind != OBJECT_PORT)
 		return;
 	if (entry->automatic_addresses)
@@ -341,6 +352,8 @@ int check_assign(struct draft *draft, struct draft_entry *entry, struct error *e
 	struct port_object *port = (struct port_object *)entry->after;
 	int code = 0;
 
+	if (entry->after->kind == OBJECT_SUBNET)
+		return check_assign_segment(draft, entry, error);
 	if (entry->after->kind != OBJECT_PORT)
 		return 0;
 	if (entry->automatic_addresses)

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "model/encapsulation.h"
 #include "model/intent_private.h"
 
 #define VPC_IPV4_LENGTH_MIN 8
@@ -147,13 +148,21 @@ static int check_subnet_place(struct draft *draft, const struct subnet_object *s
 	return 0;
 }
 
+/* What was asked for must fit into what the subnets carry, and that be enough for IPv6. */
 static int check_vpc_mtu(struct draft *draft, const struct vpc_object *vpc, struct error *error)
 {
+	const struct subnet_object *smallest;
+	uint32_t mtu = draft_vpc_mtu(draft, vpc, &smallest);
+
+	if (smallest && mtu < vpc->mtu)
+		return draft_refuse(draft, &vpc->object, "mtu", EINVAL, error,
+				    "mtu %u does not fit: subnet %s carries %u in %s", vpc->mtu,
+				    smallest->object.name, mtu,
+				    encapsulation_name(smallest->segment.encapsulation));
 	for (size_t i = 0; i < vpc->cidr_count; i++)
-		if (!ip_prefix_is_ipv4(&vpc->cidrs[i]) && vpc->mtu < 1280)
+		if (!ip_prefix_is_ipv4(&vpc->cidrs[i]) && mtu < 1280)
 			return draft_refuse(draft, &vpc->object, "mtu", EINVAL, error,
-					    "mtu %u is too small for IPv6, which needs 1280",
-					    vpc->mtu);
+					    "mtu %u is too small for IPv6, which needs 1280", mtu);
 	return 0;
 }
 
@@ -320,6 +329,21 @@ static int check_ports_in(struct draft *draft, const struct subnet_object *subne
 	return code;
 }
 
+/* A subnet that carries less than its VPC was told to have. */
+static int check_subnet_mtu(struct draft *draft, const struct subnet_object *subnet,
+			    struct error *error)
+{
+	const struct vpc_object *vpc = draft_vpc(draft, subnet->object.vpc_id);
+	const struct subnet_object *smallest;
+	uint32_t mtu = draft_vpc_mtu(draft, vpc, &smallest);
+
+	if (smallest != subnet || mtu >= vpc->mtu)
+		return 0;
+	return draft_refuse(draft, &subnet->object, "segment", EINVAL, error,
+			    "it carries %u bytes in %s, and the vpc's mtu is %u", mtu,
+			    encapsulation_name(subnet->segment.encapsulation), vpc->mtu);
+}
+
 int check_subnet(struct draft *draft, const struct draft_entry *entry, struct error *error)
 {
 	const struct subnet_object *subnet = (const struct subnet_object *)entry->after;
@@ -335,6 +359,10 @@ int check_subnet(struct draft *draft, const struct draft_entry *entry, struct er
 	if (!code)
 		code = check_present(draft, &subnet->object, "route_table", subnet->route_table_id,
 				     error);
+	if (!code)
+		code = check_segment(draft, subnet, error);
+	if (!code)
+		code = check_subnet_mtu(draft, subnet, error);
 	if (!code && subnet->acl_id)
 		code = check_present(draft, &subnet->object, "acl", subnet->acl_id, error);
 	if (code || !before || same_addressing(before, subnet))

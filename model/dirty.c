@@ -230,6 +230,8 @@ static void dirty_change(struct dirty *dirty, const struct change *change)
 			mark_generation(dirty, either->vpc_id);
 		break;
 	case OBJECT_ACL: dirty_acl(dirty, change); break;
+	case OBJECT_TUNNEL:
+	case OBJECT_HOST: break;
 	case OBJECT_KINDS: /* a route: it changes with its table */
 	case OBJECT_GROUP_RULE:
 	case OBJECT_ACL_RULE: break;

@@ -57,6 +57,11 @@ void draft_clear_results(struct draft *draft)
 	free(draft->records);
 	draft->records = NULL;
 	draft->record_count = draft->record_room = 0;
+	for (size_t i = 0; i < draft->comparison_count; i++)
+		free(draft->comparisons[i].key);
+	free(draft->comparisons);
+	draft->comparisons = NULL;
+	draft->comparison_count = draft->comparison_room = 0;
 	free(draft->changes);
 	draft->changes = NULL;
 	draft->change_count = 0;
@@ -166,8 +171,8 @@ const char *draft_title(const struct draft *draft, const struct object *object, 
 
 	if (!vpc)
 		vpc = intent_object(draft->intent, object->vpc_id);
-	if (object->kind == OBJECT_VPC)
-		snprintf(text, 160, "vpc %s", object->name);
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		snprintf(text, 160, "%s %s", object_kind_word(object->kind), object->name);
 	else
 		snprintf(text, 160, "%s %s/%s", object_kind_word(object->kind),
 			 vpc ? vpc->name : "?", object->name);
@@ -184,9 +189,9 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
-	if (object->kind == OBJECT_VPC)
-		snprintf(path, sizeof(path), "vpcs.%s%s%s", object->name, key ? "." : "",
-			 key ? key : "");
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		snprintf(path, sizeof(path), "%s.%s%s%s", object_kind_plural(object->kind),
+			 object->name, key ? "." : "", key ? key : "");
 	else
 		snprintf(path, sizeof(path), "vpcs.%s.%s.%s%s%s", vpc ? vpc->name : "?",
 			 object_kind_plural(object->kind), object->name, key ? "." : "",
@@ -300,7 +305,8 @@ void draft_commit(struct draft *draft, uint64_t revision)
 			free(map_remove_u32(&intent->spaces, before->id));
 		if (!after)
 			continue;
-		after->revision = revision;
+		if (!draft->taken)
+			after->revision = revision;
 		intent_insert(intent, after);
 	}
 	MAP_FOR_EACH(&draft->spaces, it) {
@@ -308,6 +314,9 @@ void draft_commit(struct draft *draft, uint64_t revision)
 			free(map_put(&intent->spaces, it.key, it.key_size,
 				     xmemdup(it.value, sizeof(struct address_space))));
 	}
+	/* The counter's record was written with the others. */
+	if (!draft->taken && draft->next_id != intent->next_id && draft->change_count)
+		intent->next_id_revision = revision;
 	intent->next_id = draft->next_id;
 	intent->generation++;
 	draft->committed = true;

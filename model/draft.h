@@ -30,15 +30,16 @@ struct draft *draft_new(struct intent *intent);
 void draft_free(struct draft *draft); /* accepts NULL; without commit nothing has happened */
 
 /*
- * The tree of weft.yaml: {"vpcs": {...}}. Each VPC in it is made exactly as written, objects of
- * it that are not in the tree are removed; VPCs that are not in the tree are removed only with
- * prune. Keys "lab" and "hosts" are accepted and left alone. Errors carry the path
- * ("vpcs.blue.ports.web1.subnet").
+ * The tree of weft.yaml: {"hosts": {...}, "vpcs": {...}}. Each VPC in it is made exactly as
+ * written, objects of it that are not in the tree are removed; VPCs that are not in the tree are
+ * removed only with prune. Hosts are made as written, those that are not in the tree stay. The
+ * key "lab" is accepted and left alone. Errors carry the path ("vpcs.blue.ports.web1.subnet").
  */
 int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct error *error);
 
 /*
- * One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"}; collections
+ * One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"} or
+ * {"hosts","h1"}; collections
  * are refused. put replaces or makes, patch merges (RFC 7396), remove removes (with everything in
  * it for a VPC). In a VPC's body a collection that is left out stays as it is. -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with
  * path and sentence.
@@ -86,12 +87,36 @@ struct record {
 /* The records to write, the id counter and the ipam keys included. Owned by the draft. */
 const struct record *draft_records(struct draft *draft, size_t *count);
 
+/*
+ * What must be so in the store for the records to be written, when there are other writers: a
+ * key's mod revision as this intent knows it, 0: there is no such key. They say that nothing this
+ * draft wrote, refers to or gave out (ids, addresses, names, VNIs) is another's meanwhile. Owned by the
+ * draft.
+ */
+struct comparison {
+	char *key;
+	uint64_t revision;
+};
+
+const struct comparison *draft_comparisons(struct draft *draft, size_t *count);
+
 /* Publish: the intent now holds the draft's objects, stamped with the store's revision. */
 void draft_commit(struct draft *draft, uint64_t revision);
 
 /* Fill an empty intent from the store's records (keys and values; order does not matter). */
 int intent_load(struct intent *intent, const struct record *records, const uint64_t *revisions,
 		size_t count, struct error *error);
+
+/*
+ * News from the store: records that others wrote (value NULL: deleted), with their revisions, enter
+ * the intent. With @whole they are all there are, and objects that are not among them go. What the
+ * intent knows already changes nothing. @taken is a committed draft: its draft_changes() are what
+ * plan_dirty() wants; the caller frees it. A record that cannot be read is left out, its object
+ * stays as it was; the others are taken all the same. Return: 0, or the error of the first such
+ * record. Drafts that were open are out of date then (draft_check() says -EAGAIN).
+ */
+int intent_take(struct intent *intent, const struct record *records, const uint64_t *revisions,
+		size_t count, bool whole, struct draft **taken, struct error *error);
 
 /*
  * JSON of an object or a collection at a path; all defaults written out. New reference, or NULL

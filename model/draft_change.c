@@ -16,8 +16,8 @@
 #include "model/intent_private.h"
 
 static const enum object_kind dependency_order[] = {
-	OBJECT_VPC,         OBJECT_SECURITY_GROUP, OBJECT_ACL,
-	OBJECT_ROUTE_TABLE, OBJECT_SUBNET,         OBJECT_PORT,
+	OBJECT_HOST,        OBJECT_VPC,    OBJECT_SECURITY_GROUP, OBJECT_ACL,
+	OBJECT_ROUTE_TABLE, OBJECT_SUBNET, OBJECT_TUNNEL,         OBJECT_PORT,
 };
 
 static void add_change(struct draft *draft, const struct draft_entry *entry)
@@ -81,8 +81,8 @@ static void append_title(const struct intent *intent, const struct object *objec
 {
 	const struct object *vpc = intent_named(intent, object->vpc_id);
 
-	if (object->kind == OBJECT_VPC)
-		buf_printf(text, "vpc %s", object->name);
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		buf_printf(text, "%s %s", object_kind_word(object->kind), object->name);
 	else
 		buf_printf(text, "%s %s/%s", object_kind_word(object->kind), vpc ? vpc->name : "?",
 			   object->name);

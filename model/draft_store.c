@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A draft as records of the store, and an intent from records.
+ * A draft as records of the store, and what must be so there for them to be written.
  *
- * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, its content by names as in GET,
- * with its id and the ids of its rules and routes; /weft/1/ids/next the first id that was never
- * given out; /weft/1/ipam/<subnet id>/<address> the port that has it, so that two hosts cannot
- * give out the same address. Loading does not depend on the order of records: all names are
- * declared before any content is read.
+ * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, /weft/1/host/<id> a host, its
+ * content by names as in GET, with its id and the ids of its rules and routes; /weft/1/ids/next
+ * the first id that was never given out. Others hold what two hosts must not give out both:
+ * /weft/1/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
+ * segment has the id, /weft/1/names/vpc/<name> the VPC.
  *
- * Neighbours: text_write.c and text_read.c (values), agent (writes the records in one
- * transaction).
+ * Whoever writes says what it read: an object as it was, what it refers to as it was judged by, and
+ * that nobody has what it gives out. A second writer fails then, takes the first one's news, and
+ * tries again.
+ *
+ * Neighbours: draft_load.c (the way back), text_write.c (values), agent (one transaction).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,10 +21,7 @@
 #include "base/alloc.h"
 #include "model/intent_private.h"
 
-#define PREFIX "/weft/1/"
-#define RECORD_SIZE_MAX (4 << 20)
-
-/* ---- writing ---- */
+/* ---- records ---- */
 
 /* Takes @key and @value over. */
 static void add_record(struct draft *draft, char *key, char *value)
@@ -48,21 +48,73 @@ static char *dump(json_t *json)
 	return text;
 }
 
+char *object_key(const struct object *object)
+{
+	if (object->kind == OBJECT_HOST)
+		return xasprintf(STORE_PREFIX "host/%u", object->id);
+	return xasprintf(STORE_PREFIX "vpc/%u/%s/%u", object->vpc_id,
+			 object_kind_plural(object->kind), object->id);
+}
+
 static void add_object(struct draft *draft, const struct change *change)
 {
 	const struct object *object = change->after ? change->after : change->before;
-	char *key = xasprintf(PREFIX "vpc/%u/%s/%u", object->vpc_id,
-			      object_kind_plural(object->kind), object->id);
 
-	add_record(draft, key,
+	add_record(draft, object_key(object),
 		   change->after ? dump(text_write(draft->intent, object, TEXT_RECORD)) : NULL);
+}
+
+/* ---- what is given out once ---- */
+
+/* The key under which a VPC's name or a segment's id is taken; NULL: none. */
+static char *unique_key(const struct object *object)
+{
+	const struct segment *segment;
+
+	if (object && object->kind == OBJECT_VPC)
+		return xasprintf(STORE_PREFIX "names/vpc/%s", object->name);
+	if (!object || object->kind != OBJECT_SUBNET)
+		return NULL;
+	segment = &((const struct subnet_object *)object)->segment;
+	if (segment->type != SEGMENT_OVERLAY || !segment->id)
+		return NULL;
+	return xasprintf(SEGMENT_ID_PREFIX "%u", segment->id);
+}
+
+/* Keys that went from one object to another are written once, by the one that has them now. */
+static void add_unique(struct draft *draft)
+{
+	struct map taken = { 0 };
+
+	for (size_t i = 0; i < draft->change_count; i++) {
+		const struct object *after = draft->changes[i].after;
+		char *key = unique_key(after), *had = unique_key(draft->changes[i].before);
+
+		if (key) {
+			map_put_text(&taken, key, draft);
+			if (!had || strcmp(key, had) != 0)
+				add_record(draft, xstrdup(key),
+					   xasprintf("{\"%s\":%u}", object_kind_word(after->kind),
+						     after->id));
+		}
+		free(key);
+		free(had);
+	}
+	for (size_t i = 0; i < draft->change_count; i++) {
+		char *had = unique_key(draft->changes[i].before);
+
+		if (had && !map_get_text(&taken, had))
+			add_record(draft, xstrdup(had), NULL);
+		free(had);
+	}
+	map_fini(&taken, NULL);
 }
 
 static char *ipam_key(const struct port_object *port, size_t index)
 {
 	char address[IP_ADDRESS_TEXT_SIZE];
 
-	return xasprintf(PREFIX "ipam/%u/%s", port->subnet_id,
+	return xasprintf(STORE_PREFIX "ipam/%u/%s", port->subnet_id,
 			 ip_address_format(&port->addresses[index], address));
 }
 
@@ -116,202 +168,132 @@ const struct record *draft_records(struct draft *draft, size_t *count)
 		for (size_t i = 0; i < draft->change_count; i++)
 			add_object(draft, &draft->changes[i]);
 		add_addresses(draft);
+		add_unique(draft);
 		if (draft->next_id != draft->intent->next_id && draft->change_count)
-			add_record(draft, xstrdup(PREFIX "ids/next"),
+			add_record(draft, xstrdup(NEXT_ID_KEY),
 				   xasprintf("{\"next\":%u}", draft->next_id));
 	}
 	*count = draft->record_count;
 	return draft->records;
 }
 
-/* ---- loading ---- */
+/* ---- comparisons ---- */
 
-/* A record of an object, on the way in. */
-struct loaded {
-	const struct record *record;
-	uint64_t revision;
-	uint32_t vpc_id, id;
-	enum object_kind kind;
-	json_t *value;
+struct comparing {
+	struct draft *draft;
+	struct map keys; /* those that are in the list */
 };
 
-/* An id at *@text, which moves behind it. Return: the id, 0 if there is none. */
-static uint32_t parse_id(const char **text)
+/* Takes @key over. */
+static void compare(struct comparing *comparing, char *key, uint64_t revision)
 {
-	uint64_t id = 0;
+	struct draft *draft = comparing->draft;
 
-	for (; **text >= '0' && **text <= '9' && id <= UINT32_MAX; (*text)++)
-		id = id * 10 + (uint64_t)(**text - '0');
-	return id <= UINT32_MAX ? (uint32_t)id : 0;
-}
-
-/* "/weft/1/vpc/3/ports/17". Return: whether @key is an object's. */
-static bool parse_key(const char *key, struct loaded *loaded)
-{
-	static const char prefix[] = PREFIX "vpc/";
-	const char *plural, *slash;
-	char word[32];
-
-	if (strncmp(key, prefix, strlen(prefix)) != 0)
-		return false;
-	key += strlen(prefix);
-	loaded->vpc_id = parse_id(&key);
-	if (*key != '/')
-		return false;
-	plural = key + 1;
-	slash = strchr(plural, '/');
-	if (!slash || (size_t)(slash - plural) >= sizeof(word))
-		return false;
-	snprintf(word, sizeof(word), "%.*s", (int)(slash - plural), plural);
-	key = slash + 1;
-	loaded->id = parse_id(&key);
-	if (strcmp(word, "vpcs") == 0)
-		loaded->kind = OBJECT_VPC;
-	else if (!object_kind_from_plural(word, &loaded->kind))
-		return false;
-	return *key == '\0' && loaded->id != 0 && loaded->vpc_id != 0;
-}
-
-static int load_next_id(struct intent *intent, const struct record *record, struct error *error)
-{
-	struct json_reader reader;
-	json_t *value = NULL;
-	int64_t next = 1;
-	int code = json_load_text(record->value, strlen(record->value), RECORD_SIZE_MAX, &value,
-				  error);
-
-	if (code)
-		return code;
-	json_reader_init(&reader, value, "", error);
-	json_reader_integer(&reader, "next", JSON_REQUIRED, 1, UINT32_MAX, &next);
-	code = json_reader_finish(&reader);
-	json_decref(value);
-	if (next > intent->next_id)
-		intent->next_id = (uint32_t)next;
-	return code;
-}
-
-/* Names are declared in a first pass over all records. */
-static int declare_record(struct draft *draft, struct loaded *loaded, struct error *error)
-{
-	const char *name, *text = loaded->record->value;
-	struct draft_entry *entry;
-	int code = json_load_text(text, strlen(text), RECORD_SIZE_MAX, &loaded->value, error);
-
-	if (code)
-		return code;
-	name = json_string_value(json_object_get(loaded->value, "name"));
-	if (!name || !name_is_valid(name))
-		return error_set(error, EINVAL, NULL, "the record has no valid name");
-	if (draft_entry(draft, loaded->id))
-		return error_set(error, EINVAL, NULL, "two records have the id %u", loaded->id);
-	entry = draft_declare_id(draft, loaded->vpc_id, loaded->kind, name, loaded->id);
-	entry->after->revision = loaded->revision;
-	return 0;
-}
-
-static int read_record(struct draft *draft, struct loaded *loaded, struct error *error)
-{
-	struct draft_entry *entry = draft_entry(draft, loaded->id);
-	const struct object *vpc = draft_object(draft, loaded->vpc_id);
-	struct json_reader reader;
-
-	if (!vpc || vpc->kind != OBJECT_VPC)
-		return error_set(error, EINVAL, NULL, "there is no record of its vpc");
-	if (loaded->kind == OBJECT_VPC) {
-		struct vpc_object *own = (struct vpc_object *)entry->after;
-		const struct object *table = draft_find(draft, vpc->id, OBJECT_ROUTE_TABLE, "main");
-		const struct object *group =
-			draft_find(draft, vpc->id, OBJECT_SECURITY_GROUP, "default");
-
-		if (!table || !group)
-			return error_set(error, EINVAL, NULL,
-					 "there is no record of its main table or default group");
-		own->main_table_id = table->id;
-		own->default_group_id = group->id;
+	if (map_put_text(&comparing->keys, key, draft)) {
+		free(key);
+		return;
 	}
-	json_reader_init(&reader, loaded->value, "", error);
-	return text_read(draft, entry, &reader, true);
-}
-
-/* The intent takes over what the draft holds, each object with its own revision. */
-static void take_over(struct intent *intent, struct draft *draft)
-{
-	for (size_t i = 0; i < draft->entries.count; i++) {
-		struct draft_entry *entry = draft->entries.list[i];
-
-		intent_insert(intent, entry->after);
-		entry->after = NULL;
+	if (draft->comparison_count == draft->comparison_room) {
+		draft->comparison_room = draft->comparison_room ? draft->comparison_room * 2 : 16;
+		draft->comparisons = xreallocarray(draft->comparisons, draft->comparison_room,
+						   sizeof(*draft->comparisons));
 	}
-	if (draft->next_id > intent->next_id)
-		intent->next_id = draft->next_id;
-	intent->generation++;
+	draft->comparisons[draft->comparison_count++] = (struct comparison){ key, revision };
 }
 
-static void raise_next_id(void *context, uint32_t id)
+/* An object of the intent that what is written was judged by. Its own change is compared anyway. */
+static void compare_object(struct comparing *comparing, uint32_t id)
 {
-	struct draft *draft = context;
+	const struct draft_entry *entry = draft_entry(comparing->draft, id);
+	const struct object *object = entry ? entry->before
+					    : intent_object(comparing->draft->intent, id);
 
-	if (id >= draft->next_id)
-		draft->next_id = id + 1;
+	if (object)
+		compare(comparing, object_key(object), object->revision);
 }
 
-static int load_all(struct intent *intent, struct draft *draft, struct loaded *list, size_t count,
-		    struct error *error)
+/* A route may name a port that is gone, so the ports of routes need no comparison. */
+static void compare_reference(void *context, enum reference reference, uint32_t target_id)
 {
-	int code = 0;
+	if (reference != REFERENCE_TABLE_PORT)
+		compare_object(context, target_id);
+}
 
-	for (size_t i = 0; i < count && !code; i++) {
-		code = declare_record(draft, &list[i], error);
-		if (code)
-			error_prefix(error, "record %s", list[i].record->key);
-		raise_next_id(draft, list[i].id);
-	}
-	/* VPCs first: the others look at them. */
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < count && !code; i++) {
-			if ((list[i].kind == OBJECT_VPC) != (pass == 0))
-				continue;
-			code = read_record(draft, &list[i], error);
-			if (code)
-				error_prefix(error, "record %s", list[i].record->key);
-			else
-				object_parts(draft_entry(draft, list[i].id)->after, raise_next_id,
-					     draft);
+static void compare_host(struct comparing *comparing, const char *name)
+{
+	const struct object *host = draft_find(comparing->draft, 0, OBJECT_HOST, name);
+
+	if (name[0] && host)
+		compare_object(comparing, host->id);
+}
+
+static void compare_change(struct comparing *comparing, const struct change *change)
+{
+	const struct object *either = change->after ? change->after : change->before;
+
+	compare(comparing, object_key(either), change->before ? change->before->revision : 0);
+	if (!change->after)
+		return;
+	if (either->vpc_id && either->vpc_id != either->id)
+		compare_object(comparing, either->vpc_id);
+	object_references(either, compare_reference, comparing);
+	if (either->kind == OBJECT_PORT)
+		compare_host(comparing, ((const struct port_object *)either)->host);
+	else if (either->kind == OBJECT_TUNNEL)
+		compare_host(comparing, ((const struct tunnel_object *)either)->host);
+}
+
+/*
+ * Keys of what is given out must not be there, unless an object of this draft had them before: its
+ * own comparison guards them then.
+ */
+static void compare_given(struct comparing *comparing)
+{
+	struct draft *draft = comparing->draft;
+	struct map had = { 0 };
+	size_t count;
+	const struct record *records = draft_records(draft, &count);
+
+	for (size_t i = 0; i < draft->change_count; i++) {
+		const struct object *before = draft->changes[i].before;
+		const struct port_object *port = (const struct port_object *)before;
+		char *key = unique_key(before);
+
+		if (key)
+			map_put_text(&had, key, draft);
+		free(key);
+		for (size_t j = 0; before && before->kind == OBJECT_PORT && j < port->address_count;
+		     j++) {
+			key = ipam_key(port, j);
+			map_put_text(&had, key, draft);
+			free(key);
 		}
 	}
-	if (!code)
-		take_over(intent, draft);
-	return code;
+	for (size_t i = 0; i < count; i++) {
+		const char *key = records[i].key;
+		bool given =
+			strncmp(key, STORE_PREFIX "ipam/", strlen(STORE_PREFIX "ipam/")) == 0 ||
+			strncmp(key, STORE_PREFIX "names/", strlen(STORE_PREFIX "names/")) == 0 ||
+			strncmp(key, SEGMENT_ID_PREFIX, strlen(SEGMENT_ID_PREFIX)) == 0;
+
+		if (given && records[i].value && !map_get_text(&had, key))
+			compare(comparing, xstrdup(key), 0);
+		if (strcmp(key, NEXT_ID_KEY) == 0)
+			compare(comparing, xstrdup(key), draft->intent->next_id_revision);
+	}
+	map_fini(&had, NULL);
 }
 
-int intent_load(struct intent *intent, const struct record *records, const uint64_t *revisions,
-		size_t count, struct error *error)
+const struct comparison *draft_comparisons(struct draft *draft, size_t *count)
 {
-	struct loaded *list = xcalloc(count + 1, sizeof(*list));
-	struct draft *draft = draft_new(intent);
-	size_t loaded = 0;
-	int code = 0;
+	struct comparing comparing = { .draft = draft };
 
-	for (size_t i = 0; i < count && !code; i++) {
-		struct loaded *next = &list[loaded];
-
-		*next = (struct loaded){ .record = &records[i],
-					 .revision = revisions ? revisions[i] : 0 };
-		if (strcmp(records[i].key, PREFIX "ids/next") == 0) {
-			code = load_next_id(intent, &records[i], error);
-			if (code)
-				error_prefix(error, "record %s", records[i].key);
-		} else if (parse_key(records[i].key, next)) {
-			loaded++;
-		}
-		/* The ipam keys say again what the ports say; other keys are others'. */
+	if (draft->checked && !draft->comparisons) {
+		for (size_t i = 0; i < draft->change_count; i++)
+			compare_change(&comparing, &draft->changes[i]);
+		compare_given(&comparing);
 	}
-	if (!code)
-		code = load_all(intent, draft, list, loaded, error);
-	for (size_t i = 0; i < loaded; i++)
-		json_decref(list[i].value);
-	free(list);
-	draft_free(draft);
-	return code;
+	map_fini(&comparing.keys, NULL);
+	*count = draft->comparison_count;
+	return draft->comparisons;
 }

@@ -25,7 +25,8 @@ enum apply_mode {
 
 /* In this order the tree is read and judged. */
 static const enum object_kind reading_order[] = {
-	OBJECT_ROUTE_TABLE, OBJECT_ACL, OBJECT_SECURITY_GROUP, OBJECT_SUBNET, OBJECT_PORT,
+	OBJECT_ROUTE_TABLE, OBJECT_ACL,  OBJECT_SECURITY_GROUP,
+	OBJECT_SUBNET,      OBJECT_PORT, OBJECT_TUNNEL,
 };
 
 static bool is_permanent(enum object_kind kind, const char *name)
@@ -110,7 +111,7 @@ static void forget_vpc(struct draft *draft, const struct object *vpc)
 {
 	uint32_t vpc_id = vpc->id;
 
-	for (enum object_kind kind = OBJECT_SUBNET; kind < OBJECT_KINDS; kind++) {
+	for (enum object_kind kind = OBJECT_SUBNET; kind < OBJECT_HOST; kind++) {
 		const struct object **list;
 		size_t count = draft_members(draft, vpc_id, kind, &list);
 
@@ -230,17 +231,49 @@ static void prune_vpcs(struct draft *draft, const json_t *vpcs)
 	free(list);
 }
 
+/* Hosts in the tree are made as they are written; the others stay. */
+static int apply_hosts(struct draft *draft, json_t *hosts, struct json_reader *reader)
+{
+	json_t *nothing = json_object();
+	const char *name;
+	json_t *value;
+	int code = 0;
+
+	json_object_foreach(hosts, name, value) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "hosts.%.64s", name);
+		if (!name_is_valid(name)) {
+			json_decref(nothing);
+			return refuse_name(OBJECT_HOST, NULL, name, path, reader->error);
+		}
+		draft_declare(draft, 0, OBJECT_HOST, name);
+	}
+	json_object_foreach(hosts, name, value) {
+		const struct object *host = draft_find(draft, 0, OBJECT_HOST, name);
+		struct json_reader child;
+
+		json_reader_member(reader, "hosts", name, json_is_null(value) ? nothing : value,
+				   &child);
+		code = read_member(draft, draft_entry(draft, host->id), &child);
+		if (code)
+			break;
+	}
+	json_decref(nothing);
+	return code;
+}
+
 int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct error *error)
 {
 	struct json_reader reader;
-	json_t *vpcs = NULL, *ignored, *value, *nothing;
+	json_t *vpcs = NULL, *hosts = NULL, *ignored, *value, *nothing;
 	const char *name;
 	int code;
 
 	json_reader_init(&reader, (json_t *)tree, "", error);
 	json_reader_names(&reader, "vpcs", JSON_OPTIONAL, &vpcs);
 	json_reader_value(&reader, "lab", JSON_OPTIONAL, &ignored);
-	json_reader_value(&reader, "hosts", JSON_OPTIONAL, &ignored);
+	json_reader_names(&reader, "hosts", JSON_OPTIONAL, &hosts);
 	code = json_reader_finish(&reader);
 	if (code) {
 		if (error && error->path[0])
@@ -250,6 +283,11 @@ int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct
 	nothing = json_object();
 	if (prune)
 		prune_vpcs(draft, vpcs ? vpcs : nothing);
+	code = apply_hosts(draft, hosts, &reader);
+	if (code) {
+		json_decref(nothing);
+		return code;
+	}
 	json_object_foreach(vpcs, name, value) {
 		struct json_reader child;
 
@@ -289,10 +327,19 @@ static int resolve_kind(const char *word, enum object_kind *kind, struct error *
 	if (object_kind_from_plural(word, kind))
 		return 0;
 	suggestion_init(&suggestion, word);
-	for (enum object_kind k = OBJECT_SUBNET; k < OBJECT_KINDS; k++)
+	for (enum object_kind k = OBJECT_SUBNET; k < OBJECT_HOST; k++)
 		suggestion_offer(&suggestion, object_kind_plural(k));
 	return error_set(error, ENOENT, NULL, "a vpc has no collection \"%.60s\"%s", word,
 			 suggestion_format(&suggestion, hint));
+}
+
+static int resolve_host(const struct draft *draft, const char *name, struct place *place)
+{
+	place->kind = OBJECT_HOST;
+	place->name = name;
+	place->object = draft_find(draft, 0, OBJECT_HOST, name);
+	snprintf(place->path, sizeof(place->path), "hosts.%.64s", name);
+	return 0;
 }
 
 static int resolve_place(const struct draft *draft, const char *const *path, size_t path_count,
@@ -302,8 +349,11 @@ static int resolve_place(const struct draft *draft, const char *const *path, siz
 	int code;
 
 	*place = (struct place){ .kind = OBJECT_VPC };
-	if (path_count == 0 || strcmp(path[0], "vpcs") != 0)
-		return error_set(error, ENOENT, NULL, "a path of intent begins with \"vpcs\"");
+	if (path_count == 2 && strcmp(path[0], "hosts") == 0)
+		return resolve_host(draft, path[1], place);
+	if (path_count == 0 || (strcmp(path[0], "vpcs") != 0 && strcmp(path[0], "hosts") != 0))
+		return error_set(error, ENOENT, NULL,
+				 "a path of intent begins with \"vpcs\" or \"hosts\"");
 	if (path_count == 1 || path_count == 3)
 		return error_set(error, EINVAL, NULL,
 				 "a collection is changed object by object, or by apply");
@@ -337,6 +387,9 @@ static int refuse_missing(const struct draft *draft, const struct place *place, 
 {
 	char hint[128];
 
+	if (place->kind == OBJECT_HOST)
+		return error_set(error, ENOENT, place->path, "no host \"%.64s\"%s", place->name,
+				 draft_suggest(draft, 0, OBJECT_HOST, place->name, hint));
 	if (place->kind == OBJECT_VPC || !place->vpc)
 		return error_set(error, ENOENT, place->path, "no vpc \"%.64s\"%s", place->vpc_name,
 				 draft_suggest(draft, 0, OBJECT_VPC, place->vpc_name, hint));
@@ -351,12 +404,14 @@ static int put(struct draft *draft, const struct place *place, const json_t *bod
 	struct json_reader reader;
 
 	if (!name_is_valid(place->name))
-		return refuse_name(place->kind, place->kind == OBJECT_VPC ? NULL : place->vpc_name,
-				   place->name, place->path, error);
+		return refuse_name(place->kind, place->vpc ? place->vpc_name : NULL, place->name,
+				   place->path, error);
 	json_reader_init(&reader, (json_t *)body, place->path, error);
 	if (place->kind == OBJECT_VPC)
 		return apply_vpc(draft, place->name, &reader, APPLY_WRITTEN);
-	return read_member(draft, draft_declare(draft, place->vpc->id, place->kind, place->name),
+	return read_member(draft,
+			   draft_declare(draft, place->vpc ? place->vpc->id : 0, place->kind,
+					 place->name),
 			   &reader);
 }
 
@@ -433,6 +488,15 @@ static void make_room(json_t *base, const json_t *patch)
 			json_object_del(base, "attach");
 }
 
+/* A segment of another type keeps nothing of what it was. */
+static void make_room_in_segment(json_t *base, const json_t *patch)
+{
+	const json_t *type = json_object_get(json_object_get(patch, "segment"), "type");
+
+	if (type && !json_equal(type, json_object_get(json_object_get(base, "segment"), "type")))
+		json_object_del(base, "segment");
+}
+
 static int patch_object(struct draft *draft, const struct place *place, const json_t *patch,
 			struct error *error)
 {
@@ -446,8 +510,10 @@ static int patch_object(struct draft *draft, const struct place *place, const js
 	}
 	if (place->kind == OBJECT_PORT)
 		make_room(base, patch);
-	if (place->kind == OBJECT_SUBNET)
+	if (place->kind == OBJECT_SUBNET) {
 		make_room_for_range(draft, place->object, base, patch);
+		make_room_in_segment(base, patch);
+	}
 	merge(base, patch);
 	code = put(draft, place, base, error);
 	json_decref(base);

@@ -20,10 +20,11 @@ struct intent *intent_new(void)
 	struct intent *intent = xcalloc(1, sizeof(*intent));
 
 	intent->next_id = 1;
+	host_index_init(&intent->hosts);
 	return intent;
 }
 
-static void free_set(void *set)
+void free_set(void *set)
 {
 	map_fini(set, NULL);
 	free(set);
@@ -49,12 +50,13 @@ void intent_free(struct intent *intent)
 	map_fini(&intent->macs, NULL);
 	map_fini(&intent->attachments, NULL);
 	map_fini(&intent->spaces, free);
+	host_index_fini(&intent->hosts);
 	free(intent);
 }
 
 /* ---- sets of ids ---- */
 
-static void set_add(struct map *sets, const void *key, size_t key_size, uint32_t id)
+void set_add(struct map *sets, const void *key, size_t key_size, uint32_t id)
 {
 	struct map *set = map_get(sets, key, key_size);
 
@@ -65,7 +67,7 @@ static void set_add(struct map *sets, const void *key, size_t key_size, uint32_t
 	map_put_u32(set, id, set);
 }
 
-static void set_remove(struct map *sets, const void *key, size_t key_size, uint32_t id)
+void set_remove(struct map *sets, const void *key, size_t key_size, uint32_t id)
 {
 	struct map *set = map_get(sets, key, key_size);
 
@@ -86,7 +88,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* The ids of a set (which may be NULL), ascending. */
-static size_t set_list(const struct map *set, uint32_t **ids)
+size_t set_list(const struct map *set, uint32_t **ids)
 {
 	size_t count = 0;
 
@@ -136,7 +138,7 @@ static void change_route_names(struct intent *intent, const struct route_table_o
 
 		for (size_t j = 0; j < route->port_count; j++) {
 			unsigned char key[NAME_KEY_SIZE];
-			size_t size = name_key(key, table->object.vpc_id, OBJECT_PORT,
+			size_t size = name_key(key, table->object.vpc_id, route->port_kinds[j],
 					       route->port_names[j]);
 
 			if (add)
@@ -185,6 +187,7 @@ static void change_indexes(struct intent *intent, const struct object *object, b
 		change_route_names(intent, (const struct route_table_object *)object, add);
 	if (object->kind == OBJECT_PORT)
 		change_port(intent, (const struct port_object *)object, add);
+	host_index_change(intent, object, add);
 	if (add)
 		set_add(&intent->members, &member, sizeof(member), object->id);
 	else
@@ -224,6 +227,8 @@ const struct object *intent_find(const struct intent *intent, const char *vpc,
 	unsigned char key[NAME_KEY_SIZE];
 	const struct object *object;
 
+	if (kind == OBJECT_HOST)
+		return map_get(&intent->names, key, name_key(key, 0, OBJECT_HOST, name));
 	object = map_get(&intent->names, key, name_key(key, 0, OBJECT_VPC, vpc));
 	if (!object || kind == OBJECT_VPC)
 		return object;
@@ -295,6 +300,11 @@ size_t intent_subnets_of_acl(const struct intent *intent, uint32_t acl_id, uint3
 	return set_list(intent_referrers(intent, REFERENCE_SUBNET_ACL, acl_id), ids);
 }
 
+size_t intent_tunnels_of_subnet(const struct intent *intent, uint32_t subnet_id, uint32_t **ids)
+{
+	return set_list(intent_referrers(intent, REFERENCE_TUNNEL_SUBNET, subnet_id), ids);
+}
+
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 			      const struct ip_address *address)
 {
@@ -323,8 +333,8 @@ void object_path(const struct intent *intent, const struct object *object, char 
 {
 	const struct object *vpc = intent_named(intent, object->vpc_id);
 
-	if (object->kind == OBJECT_VPC)
-		snprintf(path, size, "vpcs.%s", object->name);
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		snprintf(path, size, "%s.%s", object_kind_plural(object->kind), object->name);
 	else
 		snprintf(path, size, "vpcs.%s.%s.%s", vpc ? vpc->name : "?",
 			 object_kind_plural(object->kind), object->name);
@@ -335,8 +345,8 @@ static void describe_object(const struct intent *intent, const struct object *ob
 {
 	const struct object *vpc = intent_named(intent, object->vpc_id);
 
-	if (object->kind == OBJECT_VPC)
-		snprintf(text, size, "vpc %s", object->name);
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		snprintf(text, size, "%s %s", object_kind_word(object->kind), object->name);
 	else
 		snprintf(text, size, "%s %s/%s", object_kind_word(object->kind),
 			 vpc ? vpc->name : "?", object->name);

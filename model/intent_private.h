@@ -26,12 +26,29 @@ enum reference {
 	REFERENCE_SUBNET_ACL,
 	REFERENCE_TABLE_PORT, /* the one that may dangle (V24) */
 	REFERENCE_GROUP_GROUP,
+	REFERENCE_TUNNEL_SUBNET,
+	REFERENCE_HOST_HOST,
 	REFERENCES
 };
 
 /* No address of the subnet below these offsets is free; [0] IPv4, [1] IPv6. */
 struct address_space {
 	uint64_t lowest[2];
+};
+
+/* Indexes over hosts, segments and tunnels; intent_hosts.c. Sets count, by name or id. */
+struct host_index {
+	char own[NAME_SIZE];    /* name of the host this process is on */
+	struct map of_vpc;      /* vpc id: struct map, host name: how many ports and tunnels */
+	struct map of_subnet;   /* subnet id: the same */
+	struct map vpcs;        /* host name: struct map, vpc id: how many */
+	struct map addresses;   /* address of the underlay: id of the host */
+	struct map segment_ids; /* id of a segment: id of the subnet; others' keys as well */
+	struct map udp_ports;   /* UDP port and kind: set of ids of subnets and tunnels */
+	struct map ends;        /* end_key() of a tunnel: set of ids */
+	struct map without_id;  /* kind and port of a segment without an id: set of subnets */
+	struct map *mtus;       /* vpc id: what intent_vpc_mtu() found; owned */
+	uint32_t next_segment;  /* where the search for a free id of a segment begins */
 };
 
 struct intent {
@@ -45,22 +62,32 @@ struct intent {
 	struct map macs;        /* MAC key: id of the port */
 	struct map attachments; /* attachment key: id of the port */
 	struct map spaces;      /* subnet id: struct address_space, owned */
-	uint32_t next_id;       /* the first one that was never given out */
-	uint64_t generation;    /* moves with every commit */
-	struct draft *draft;    /* the youngest draft still alive, for names in sentences */
+	struct host_index hosts;
+	uint32_t next_id;          /* the first one that was never given out */
+	uint64_t next_id_revision; /* of its record, as it was read */
+	uint64_t generation;       /* moves with every commit */
+	struct draft *draft;       /* the youngest draft still alive, for names in sentences */
 };
 
-/* ---- object.c ---- */
+/* ---- object.c, object_compare.c ---- */
 
 struct object *object_new(enum object_kind kind);
 struct object *object_copy(const struct object *object);
 void object_free(struct object *object); /* accepts NULL */
+/* Of a security group or an ACL; NULL for the others. */
+struct rule_list *object_rules(const struct object *object, bool ingress);
 bool object_equal(const struct object *a, const struct object *b);
 void port_set_addresses(struct port_object *port, const struct ip_address *list, size_t count);
 void port_set_groups(struct port_object *port, const uint32_t *list, size_t count);
 void port_set_allowed(struct port_object *port, const struct ip_prefix *list, size_t count);
+/* Copies; what it had is not freed. */
+void host_set_peers(struct host_object *host, const struct host_peer *list, size_t count);
+void host_set_uplinks(struct host_object *host, const struct host_uplink *list, size_t count);
+bool segment_equal(const struct segment *a, const struct segment *b);
+bool tunnel_equal_groups(const struct tunnel_object *a, const struct tunnel_object *b);
 void route_set_room(struct route_object *route, size_t count); /* for ports; it has none so far */
 void route_fini(struct route_object *route);
+bool route_equal(const struct route_object *a, const struct route_object *b); /* ids left out */
 void rule_list_add(struct rule_list *list, const struct rule_object *rule);
 bool rule_equal(const struct rule_object *a, const struct rule_object *b); /* ids left out */
 void group_default_ingress(const struct security_group_object *group, struct rule_list *list);
@@ -114,7 +141,30 @@ static inline uint32_t value_to_id(const void *value)
 	return (uint32_t)(uintptr_t)value;
 }
 
+#define END_KEY_SIZE (NAME_SIZE + 32)
+/* What tunnels of one host must differ in, but for their local ends: remote end, kind, port, id. */
+size_t end_key(unsigned char key[END_KEY_SIZE], const struct tunnel_object *tunnel);
+
+/* UDP port, host order, of a tunnel object; 0: none. */
+uint16_t tunnel_port(const struct tunnel_object *tunnel);
+
+/* ---- intent_hosts.c ---- */
+
+void host_index_init(struct host_index *index);
+void free_set(void *set);
+void host_index_change(struct intent *intent, const struct object *object, bool add);
+void host_index_fini(struct host_index *index);
+/* Whether there are host objects; without there is one host, and nothing travels. */
+bool intent_has_hosts(const struct intent *intent);
+/* The name that `host` of a port stands for: the own one where it is empty. */
+const char *intent_host_name(const struct intent *intent, const char *host);
+uint64_t udp_port_key(uint16_t port, uint8_t kind);
+
 /* ---- intent.c ---- */
+
+void set_add(struct map *sets, const void *key, size_t key_size, uint32_t id);
+void set_remove(struct map *sets, const void *key, size_t key_size, uint32_t id);
+size_t set_list(const struct map *set, uint32_t **ids); /* ascending; @set may be NULL */
 
 void intent_insert(struct intent *intent, struct object *object);         /* takes it over */
 void intent_withdraw(struct intent *intent, const struct object *object); /* the caller's again */
@@ -159,6 +209,7 @@ struct draft {
 	uint64_t generation; /* of the intent when the draft was opened */
 	uint32_t next_id;
 	bool checked, committed;
+	bool taken;                /* news from the store: objects have their revisions */
 	bool own_sentence;         /* the reader that failed said all itself, its key included */
 	struct entry_list entries; /* in the order they were touched; owned */
 	struct map by_id;          /* id: struct draft_entry */
@@ -166,13 +217,20 @@ struct draft {
 	struct map members;        /* vpc id and kind: struct entry_list, owned */
 	/* Made anew by each check. */
 	struct map addresses, macs,
-		attachments; /* claims of changed ports: keys as in the intent */
-	struct map spaces;   /* subnet id: struct address_space, owned */
-	struct map ranges;   /* vpc id: struct subnet_ranges, owned */
+		attachments;    /* claims of changed ports: keys as in the intent */
+	struct map segment_ids; /* id of a segment: subnet */
+	struct map udp_ports;   /* udp_port_key(): one that has it */
+	struct map underlay;    /* address: host */
+	struct map without_id;  /* as in the intent: set of subnets */
+	struct map ends;        /* end_key(): set of tunnels */
+	struct map spaces;      /* subnet id: struct address_space, owned */
+	struct map ranges;      /* vpc id: struct subnet_ranges, owned */
 	struct change *changes;
 	size_t change_count;
 	struct record *records;
 	size_t record_count, record_room;
+	struct comparison *comparisons;
+	size_t comparison_count, comparison_room;
 };
 
 const struct object *draft_object(const struct draft *draft, uint32_t id);
@@ -204,6 +262,21 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 		 struct error *error, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));
 
+/* ---- draft_store.c, draft_load.c ---- */
+
+#define STORE_PREFIX "/weft/1/"
+#define NEXT_ID_KEY STORE_PREFIX "ids/next"
+#define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
+
+/* The record an object is in. The caller's to free(). */
+char *object_key(const struct object *object);
+
+/* ---- mtu.c ---- */
+
+/* The same as intent_vpc_mtu(), of a VPC as the draft has it; @subnet: the one that says least. */
+uint32_t draft_vpc_mtu(const struct draft *draft, const struct vpc_object *vpc,
+		       const struct subnet_object **subnet);
+
 /* ---- check*.c ---- */
 
 int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error *error);
@@ -215,6 +288,18 @@ int check_port_rules(struct draft *draft, const struct port_object *port, struct
 int check_present(struct draft *draft, const struct object *object, const char *key,
 		  uint32_t target_id, struct error *error);
 int check_unreferenced(const struct draft *draft, const struct object *object, struct error *error);
+int check_segment(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+int check_host_of(struct draft *draft, const struct object *object, const char *host,
+		  struct error *error);
+int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);
+int check_tunnel_ends(struct draft *draft, const struct tunnel_object *tunnel, struct error *error);
+int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error);
+int check_host_removed(const struct draft *draft, const struct object *host, struct error *error);
+/* A segment that names no id keeps the one it had; without it gets a free one. */
+void check_keep_segment(struct draft *draft, const struct draft_entry *entry);
+int check_assign_segment(struct draft *draft, const struct draft_entry *entry, struct error *error);
+/* Ports and tunnels that name no host get one as soon as there are hosts. */
+void check_complete_hosts(struct draft *draft);
 int check_routes(struct draft *draft, const struct route_table_object *table, struct error *error);
 int check_port(struct draft *draft, struct draft_entry *entry, struct error *error);
 int check_addresses(const struct draft *draft, const struct port_object *port, struct error *error);

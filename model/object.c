@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One object by itself: defaults, copy, comparison, what it refers to, the keys it is found
- * under.
+ * One object by itself: defaults, copy, what it refers to, the keys it is found under.
  *
- * Comparison is by content, field by field, never by memory: only the used part of the fixed
- * arrays counts. Parts (rules, routes) keep their id as long as their content stays, wherever
- * they stand in the list.
+ * Parts (rules, routes) keep their id as long as their content stays, wherever they stand in the
+ * list.
  *
- * Neighbours: intent.c (indexes), text_read.c and text_write.c (JSON), intent_private.h
- * (contracts).
+ * Neighbours: object_compare.c, intent.c (indexes), text_read.c and text_write.c (JSON),
+ * intent_private.h (contracts).
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/encapsulation.h"
 #include "model/intent_private.h"
 
 static const struct {
@@ -27,6 +26,8 @@ static const struct {
 	[OBJECT_SECURITY_GROUP] = { "security_groups", "security group",
 				    sizeof(struct security_group_object) },
 	[OBJECT_ACL] = { "acls", "acl", sizeof(struct acl_object) },
+	[OBJECT_TUNNEL] = { "tunnels", "tunnel", sizeof(struct tunnel_object) },
+	[OBJECT_HOST] = { "hosts", "host", sizeof(struct host_object) },
 	[OBJECT_ROUTE] = { "routes", "route", 0 },
 	[OBJECT_GROUP_RULE] = { "rules", "rule", 0 },
 	[OBJECT_ACL_RULE] = { "acl_rules", "acl rule", 0 },
@@ -47,7 +48,7 @@ const char *object_kind_word(enum object_kind kind)
 
 bool object_kind_from_plural(const char *word, enum object_kind *kind)
 {
-	for (enum object_kind k = OBJECT_SUBNET; k < OBJECT_KINDS; k++) {
+	for (enum object_kind k = OBJECT_SUBNET; k < OBJECT_HOST; k++) {
 		if (strcmp(word, kinds[k].plural) == 0) {
 			*kind = k;
 			return true;
@@ -65,6 +66,15 @@ bool name_is_valid(const char *name)
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
 }
 
+/* A host offers every kind, the most usual first. */
+static void new_host(struct host_object *host)
+{
+	host->mtu = HOST_MTU_DEFAULT;
+	host->encapsulation_count = HOST_ENCAPSULATIONS_MAX;
+	for (uint8_t i = 0; i < HOST_ENCAPSULATIONS_MAX; i++)
+		host->encapsulations[i] = (uint8_t)(TUNNEL_NONE + 1 + i);
+}
+
 struct object *object_new(enum object_kind kind)
 {
 	struct object *object = xcalloc(1, kinds[kind].size);
@@ -73,7 +83,6 @@ struct object *object_new(enum object_kind kind)
 	if (kind == OBJECT_VPC) {
 		struct vpc_object *vpc = (struct vpc_object *)object;
 
-		vpc->mtu = 1500;
 		vpc->flow_limit = VPC_FLOW_LIMIT_DEFAULT;
 		memcpy(vpc->timeouts, timeout_defaults, sizeof(vpc->timeouts));
 	} else if (kind == OBJECT_SUBNET) {
@@ -83,6 +92,9 @@ struct object *object_new(enum object_kind kind)
 		subnet->flood_rate = 1000;
 		subnet->station_limit = 256;
 		subnet->station_ageing = 300;
+		subnet->segment.encapsulation = TUNNEL_VXLAN;
+		subnet->segment.ttl = SEGMENT_TTL_DEFAULT;
+		subnet->segment.id_automatic = true;
 	} else if (kind == OBJECT_PORT) {
 		struct port_object *port = (struct port_object *)object;
 
@@ -93,12 +105,18 @@ struct object *object_new(enum object_kind kind)
 		port->flow_limit = PORT_FLOW_LIMIT_DEFAULT;
 		port->attach.queues = 1;
 		port->attach.configure = true;
+	} else if (kind == OBJECT_TUNNEL) {
+		struct tunnel_object *tunnel = (struct tunnel_object *)object;
+
+		tunnel->ttl = SEGMENT_TTL_DEFAULT;
+		tunnel->keepalive_retries = KEEPALIVE_RETRIES_DEFAULT;
+	} else if (kind == OBJECT_HOST) {
+		new_host((struct host_object *)object);
 	}
 	return object;
 }
 
-/* Both kinds of object with rules; NULL for the others. */
-static struct rule_list *rules_of(const struct object *object, bool ingress)
+struct rule_list *object_rules(const struct object *object, bool ingress)
 {
 	if (object->kind == OBJECT_SECURITY_GROUP) {
 		struct security_group_object *group = (struct security_group_object *)object;
@@ -167,12 +185,14 @@ void route_set_room(struct route_object *route, size_t count)
 {
 	route->port_ids = xcalloc(count, sizeof(*route->port_ids));
 	route->port_names = xcalloc(count, sizeof(*route->port_names));
+	route->port_kinds = xcalloc(count, sizeof(*route->port_kinds));
 }
 
 void route_fini(struct route_object *route)
 {
 	free(route->port_ids);
 	free(route->port_names);
+	free(route->port_kinds);
 }
 
 /* The routes of @table are another's so far. */
@@ -193,7 +213,20 @@ static void copy_routes(struct route_table_object *table)
 			continue;
 		route->port_ids = xmemdup(route->port_ids, ports * sizeof(*route->port_ids));
 		route->port_names = xmemdup(route->port_names, ports * sizeof(*route->port_names));
+		route->port_kinds = xmemdup(route->port_kinds, ports * sizeof(*route->port_kinds));
 	}
+}
+
+void host_set_peers(struct host_object *host, const struct host_peer *list, size_t count)
+{
+	host->peers = count ? xmemdup(list, count * sizeof(*list)) : NULL;
+	host->peer_count = count;
+}
+
+void host_set_uplinks(struct host_object *host, const struct host_uplink *list, size_t count)
+{
+	host->uplinks = count ? xmemdup(list, count * sizeof(*list)) : NULL;
+	host->uplink_count = count;
 }
 
 struct object *object_copy(const struct object *object)
@@ -204,9 +237,14 @@ struct object *object_copy(const struct object *object)
 		copy_routes((struct route_table_object *)copy);
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
-	} else if (rules_of(copy, true)) {
-		copy_rules(rules_of(copy, true));
-		copy_rules(rules_of(copy, false));
+	} else if (copy->kind == OBJECT_HOST) {
+		struct host_object *host = (struct host_object *)copy;
+
+		host_set_peers(host, host->peers, host->peer_count);
+		host_set_uplinks(host, host->uplinks, host->uplink_count);
+	} else if (object_rules(copy, true)) {
+		copy_rules(object_rules(copy, true));
+		copy_rules(object_rules(copy, false));
 	}
 	return copy;
 }
@@ -227,9 +265,12 @@ void object_free(struct object *object)
 		free(port->addresses);
 		free(port->group_ids);
 		free(port->allowed);
-	} else if (rules_of(object, true)) {
-		free(rules_of(object, true)->rules);
-		free(rules_of(object, false)->rules);
+	} else if (object->kind == OBJECT_HOST) {
+		free(((struct host_object *)object)->peers);
+		free(((struct host_object *)object)->uplinks);
+	} else if (object_rules(object, true)) {
+		free(object_rules(object, true)->rules);
+		free(object_rules(object, false)->rules);
 	}
 	free(object);
 }
@@ -263,132 +304,6 @@ void group_default_egress(struct rule_list *list)
 	rule_list_add(list, &rule);
 	ip_prefix_parse("::/0", &rule.prefix);
 	rule_list_add(list, &rule);
-}
-
-/* ---- comparison ---- */
-
-bool rule_equal(const struct rule_object *a, const struct rule_object *b)
-{
-	if (a->protocol != b->protocol || a->icmp_both != b->icmp_both || a->peer != b->peer ||
-	    a->number != b->number || a->deny != b->deny || a->range_count != b->range_count)
-		return false;
-	if (a->peer == PEER_GROUP ? a->group_id != b->group_id
-				  : !ip_prefix_equal(&a->prefix, &b->prefix))
-		return false;
-	for (size_t i = 0; i < a->range_count; i++)
-		if (a->ranges[i].first != b->ranges[i].first ||
-		    a->ranges[i].last != b->ranges[i].last)
-			return false;
-	return true;
-}
-
-bool rule_list_equal(const struct rule_list *a, const struct rule_list *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (!rule_equal(&a->rules[i], &b->rules[i]))
-			return false;
-	return true;
-}
-
-static bool route_equal(const struct route_object *a, const struct route_object *b)
-{
-	if (!ip_prefix_equal(&a->to, &b->to) || a->via != b->via || a->port_count != b->port_count)
-		return false;
-	for (size_t i = 0; i < a->port_count; i++)
-		if (a->port_ids[i] != b->port_ids[i] ||
-		    strcmp(a->port_names[i], b->port_names[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
-{
-	if (a->cidr_count != b->cidr_count || a->established != b->established ||
-	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
-	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
-	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0)
-		return false;
-	for (size_t i = 0; i < a->cidr_count; i++)
-		if (!ip_prefix_equal(&a->cidrs[i], &b->cidrs[i]))
-			return false;
-	return true;
-}
-
-static bool subnet_equal(const struct subnet_object *a, const struct subnet_object *b)
-{
-	for (int family = 0; family < 2; family++)
-		if (!ip_prefix_equal(&a->cidrs[family], &b->cidrs[family]) ||
-		    !ip_address_equal(&a->gateways[family], &b->gateways[family]))
-			return false;
-	return a->mode == b->mode && a->segment == b->segment &&
-	       a->route_table_id == b->route_table_id &&
-	       a->route_table_implicit == b->route_table_implicit && a->acl_id == b->acl_id &&
-	       a->flood_rate == b->flood_rate && a->station_limit == b->station_limit &&
-	       a->station_ageing == b->station_ageing;
-}
-
-static bool attach_equal(const struct attach *a, const struct attach *b)
-{
-	return a->kind == b->kind && strcmp(a->netns, b->netns) == 0 && a->pid == b->pid &&
-	       strcmp(a->ifname, b->ifname) == 0 && a->configure == b->configure &&
-	       a->queues == b->queues;
-}
-
-static bool port_equal(const struct port_object *a, const struct port_object *b)
-{
-	if (a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
-	    a->address_count != b->address_count || a->group_count != b->group_count ||
-	    a->allowed_count != b->allowed_count ||
-	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
-	    a->flow_limit != b->flow_limit || !attach_equal(&a->attach, &b->attach) ||
-	    strcmp(a->host, b->host) != 0)
-		return false;
-	for (size_t i = 0; i < a->address_count; i++)
-		if (!ip_address_equal(&a->addresses[i], &b->addresses[i]))
-			return false;
-	for (size_t i = 0; i < a->allowed_count; i++)
-		if (!ip_prefix_equal(&a->allowed[i], &b->allowed[i]))
-			return false;
-	return memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) == 0;
-}
-
-static bool table_equal(const struct route_table_object *a, const struct route_table_object *b)
-{
-	if (a->route_count != b->route_count)
-		return false;
-	for (size_t i = 0; i < a->route_count; i++)
-		if (!route_equal(&a->routes[i], &b->routes[i]))
-			return false;
-	return true;
-}
-
-bool object_equal(const struct object *a, const struct object *b)
-{
-	if (a->kind != b->kind || a->id != b->id || a->vpc_id != b->vpc_id ||
-	    strcmp(a->name, b->name) != 0)
-		return false;
-	switch (a->kind) {
-	case OBJECT_VPC:
-		return vpc_equal((const struct vpc_object *)a, (const struct vpc_object *)b);
-	case OBJECT_SUBNET:
-		return subnet_equal((const struct subnet_object *)a,
-				    (const struct subnet_object *)b);
-	case OBJECT_PORT:
-		return port_equal((const struct port_object *)a, (const struct port_object *)b);
-	case OBJECT_ROUTE_TABLE:
-		return table_equal((const struct route_table_object *)a,
-				   (const struct route_table_object *)b);
-	case OBJECT_SECURITY_GROUP:
-	case OBJECT_ACL:
-		return rule_list_equal(rules_of(a, true), rules_of(b, true)) &&
-		       rule_list_equal(rules_of(a, false), rules_of(b, false));
-	case OBJECT_KINDS:
-	case OBJECT_GROUP_RULE:
-	case OBJECT_ACL_RULE: break;
-	}
-	return false;
 }
 
 /* ---- ids of parts ---- */
@@ -462,11 +377,11 @@ void object_identify_parts(struct object *object, const struct object *before, u
 	if (object->kind == OBJECT_ROUTE_TABLE) {
 		identify_routes((struct route_table_object *)object,
 				(const struct route_table_object *)before, next_id);
-	} else if (rules_of(object, true)) {
-		identify_rules(rules_of(object, true), before ? rules_of(before, true) : NULL,
-			       next_id);
-		identify_rules(rules_of(object, false), before ? rules_of(before, false) : NULL,
-			       next_id);
+	} else if (object_rules(object, true)) {
+		identify_rules(object_rules(object, true),
+			       before ? object_rules(before, true) : NULL, next_id);
+		identify_rules(object_rules(object, false),
+			       before ? object_rules(before, false) : NULL, next_id);
 	}
 }
 
@@ -481,7 +396,7 @@ void object_parts(const struct object *object, void (*visit)(void *context, uint
 		return;
 	}
 	for (int ingress = 0; ingress < 2; ingress++) {
-		const struct rule_list *list = rules_of(object, ingress);
+		const struct rule_list *list = object_rules(object, ingress);
 
 		for (size_t i = 0; list && i < list->count; i++)
 			visit(context, list->rules[i].id);
@@ -504,6 +419,18 @@ void object_references(const struct object *object,
 		visit(context, REFERENCE_PORT_SUBNET, port->subnet_id);
 		for (size_t i = 0; i < port->group_count; i++)
 			visit(context, REFERENCE_PORT_GROUP, port->group_ids[i]);
+	} else if (object->kind == OBJECT_TUNNEL) {
+		const struct tunnel_object *tunnel = (const struct tunnel_object *)object;
+
+		if (tunnel->subnet_id)
+			visit(context, REFERENCE_TUNNEL_SUBNET, tunnel->subnet_id);
+		for (size_t i = 0; i < tunnel->group_count; i++)
+			visit(context, REFERENCE_PORT_GROUP, tunnel->group_ids[i]);
+	} else if (object->kind == OBJECT_HOST) {
+		const struct host_object *host = (const struct host_object *)object;
+
+		for (size_t i = 0; i < host->peer_count; i++)
+			visit(context, REFERENCE_HOST_HOST, host->peers[i].host_id);
 	} else if (object->kind == OBJECT_ROUTE_TABLE) {
 		const struct route_table_object *table = (const struct route_table_object *)object;
 
@@ -512,7 +439,7 @@ void object_references(const struct object *object,
 				visit(context, REFERENCE_TABLE_PORT, table->routes[i].port_ids[j]);
 	} else if (object->kind == OBJECT_SECURITY_GROUP) {
 		for (int ingress = 0; ingress < 2; ingress++) {
-			const struct rule_list *list = rules_of(object, ingress);
+			const struct rule_list *list = object_rules(object, ingress);
 
 			for (size_t i = 0; i < list->count; i++)
 				if (list->rules[i].peer == PEER_GROUP)
@@ -545,7 +472,7 @@ size_t object_text_bound(const struct object *object)
 	 * its ranges
 	 */
 	for (int ingress = 0; ingress < 2; ingress++) {
-		const struct rule_list *list = rules_of(object, ingress);
+		const struct rule_list *list = object_rules(object, ingress);
 
 		for (size_t i = 0; list && i < list->count; i++)
 			size += 190 + 12 * list->rules[i].range_count;
@@ -561,7 +488,7 @@ size_t name_key(unsigned char key[NAME_KEY_SIZE], uint32_t vpc_id, enum object_k
 	size_t length = strnlen(name, NAME_SIZE);
 
 	/* The names of VPCs are among themselves, whatever the id of the VPC. */
-	if (kind == OBJECT_VPC)
+	if (kind == OBJECT_VPC || kind == OBJECT_HOST)
 		vpc_id = 0;
 	memcpy(key, &vpc_id, sizeof(vpc_id));
 	key[4] = (unsigned char)kind;
@@ -602,6 +529,25 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 		return true;
 	}
 	return false;
+}
+
+uint16_t tunnel_port(const struct tunnel_object *tunnel)
+{
+	return tunnel->port ? tunnel->port : encapsulation_port(tunnel->encapsulation);
+}
+
+size_t end_key(unsigned char key[END_KEY_SIZE], const struct tunnel_object *tunnel)
+{
+	uint16_t port = tunnel_port(tunnel);
+	size_t length = strnlen(tunnel->host, NAME_SIZE);
+
+	memcpy(key, tunnel->remote.byte, 16);
+	memcpy(key + 16, &port, sizeof(port));
+	key[18] = tunnel->encapsulation;
+	key[19] = tunnel->has_id;
+	memcpy(key + 20, &tunnel->id, sizeof(tunnel->id));
+	memcpy(key + 24, tunnel->host, length);
+	return 24 + length;
 }
 
 uint64_t member_key(uint32_t vpc_id, enum object_kind kind)

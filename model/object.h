@@ -30,7 +30,14 @@
 #define ACL_RULES_MAX 4096
 #define TABLE_ROUTES_MAX 1000
 #define ROUTE_PORTS_MAX 32 /* ECMP */
-#define FLOW_TIMEOUTS 8    /* in the order of enum flow_timeout, core/tables.h */
+#define HOST_ADDRESSES_MAX 16
+#define HOST_ENCAPSULATIONS_MAX 9 /* the kinds of enum tunnel_kind, core/tables.h */
+#define HOST_PEERS_MAX 4096
+#define HOST_UPLINKS_MAX 64
+#define HOST_MTU_DEFAULT 1500
+#define SEGMENT_TTL_DEFAULT 64
+#define KEEPALIVE_RETRIES_DEFAULT 3
+#define FLOW_TIMEOUTS 8 /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
 
@@ -41,6 +48,8 @@ enum object_kind {
 	OBJECT_ROUTE_TABLE,
 	OBJECT_SECURITY_GROUP,
 	OBJECT_ACL,
+	OBJECT_TUNNEL,
+	OBJECT_HOST, /* of no VPC: its vpc_id is 0 */
 	OBJECT_KINDS,
 	/* Parts of an object that have an id of their own, for drops and traces to name. */
 	OBJECT_ROUTE = OBJECT_KINDS,
@@ -52,7 +61,7 @@ enum object_kind {
 struct object {
 	enum object_kind kind;
 	uint32_t id;
-	uint32_t vpc_id;   /* of the VPC it is in; its own id for a VPC */
+	uint32_t vpc_id;   /* of the VPC it is in; its own id for a VPC; 0 for a host */
 	uint64_t revision; /* of the store when it was last written; the ETag */
 	char name[NAME_SIZE];
 };
@@ -64,7 +73,7 @@ struct vpc_object {
 	size_t cidr_count;
 	struct ip_prefix cidrs[VPC_CIDRS_MAX]; /* canonical */
 	enum established_policy established;
-	uint32_t mtu;                     /* bytes of IP that ports get */
+	uint32_t mtu;                     /* bytes of IP that ports get; 0: intent_vpc_mtu() */
 	uint32_t flow_limit;              /* connections of the whole VPC */
 	uint32_t timeouts[FLOW_TIMEOUTS]; /* seconds */
 	uint32_t main_table_id; /* the table named main unless `main_route_table` says otherwise */
@@ -73,13 +82,32 @@ struct vpc_object {
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
 enum segment_type { SEGMENT_OVERLAY, SEGMENT_LOCAL };
+enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
+enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
+
+/* How the packets of a subnet travel between hosts. */
+struct segment {
+	enum segment_type type;
+	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
+	uint8_t ttl;           /* of the outer header */
+	uint8_t dscp;          /* of the outer header, unless copied */
+	bool copy_dscp;
+	bool id_automatic; /* none was named */
+	uint16_t port;     /* UDP, host order; 0: the usual one of the kind */
+	uint32_t id;       /* VNI, VSID or GRE key, of all subnets' only this one's; 0: local */
+	enum checksum_kind udp_checksum; /* usual: none over IPv4, one over IPv6 */
+	enum underlay_kind underlay;     /* which of the hosts' addresses carry it */
+	struct ip_prefix underlay_prefix;
+	struct ip_address group; /* floods go to this group of the underlay; zero: to each host */
+	struct ip_prefix vteps;  /* ends that are not Weft and may send to the group; or length 0 */
+};
 
 struct subnet_object {
 	struct object object;
 	struct ip_prefix cidrs[2];     /* [0] IPv4, [1] IPv6; length 0: absent */
 	struct ip_address gateways[2]; /* all zero: absent */
 	enum subnet_mode mode;
-	enum segment_type segment;
+	struct segment segment;
 	uint32_t route_table_id;   /* the VPC's main table where none was named */
 	bool route_table_implicit; /* none was named: follows the main table (V18) */
 	uint32_t acl_id;           /* 0: all passes */
@@ -120,7 +148,56 @@ struct port_object {
 	uint32_t mtu;        /* 0: the VPC's */
 	uint32_t flow_limit; /* connections it may have begun */
 	struct attach attach;
-	char host[NAME_SIZE]; /* empty: this one */
+	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */
+};
+
+/*
+ * A point-to-point tunnel of a VPC to an end that is not Weft: a member of an l2 subnet, or
+ * (without a subnet) the target of routes.
+ */
+struct tunnel_object {
+	struct object object;
+	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
+	uint8_t ttl, dscp;
+	bool copy_dscp, checksum, sequence;
+	bool has_id;
+	uint16_t port; /* UDP, host order; 0: the usual one of the kind */
+	uint32_t id;   /* VNI, VSID or GRE key */
+	char host[NAME_SIZE];
+	struct ip_address remote;
+	struct ip_address local; /* zero: the host's first of the family */
+	uint32_t subnet_id;      /* 0: none */
+	uint32_t mtu;            /* 0: as much as the underlay takes */
+	bool filtered;           /* has security groups; else rules say nothing of it */
+	size_t group_count;
+	uint32_t group_ids[PORT_GROUPS_MAX]; /* ascending */
+	uint32_t keepalive_interval;         /* seconds; 0: none */
+	uint32_t keepalive_retries;
+	struct ip_address keepalive_address; /* inside the tunnel; zero: by the tunnel's own means */
+};
+
+/* What carries packets between this host and another, whatever their subnets say. */
+struct host_peer {
+	uint32_t host_id;
+	uint8_t encapsulation; /* enum tunnel_kind */
+};
+
+struct host_uplink {
+	char network[NAME_SIZE];
+	char ifname[16];
+};
+
+struct host_object {
+	struct object object;
+	size_t address_count;
+	struct ip_prefix addresses[HOST_ADDRESSES_MAX]; /* the underlay's; not canonical */
+	uint32_t mtu;                                   /* of the underlay */
+	size_t encapsulation_count;
+	uint8_t encapsulations[HOST_ENCAPSULATIONS_MAX]; /* enum tunnel_kind, the liked first */
+	size_t peer_count;
+	struct host_peer *peers; /* owned; ascending by id */
+	size_t uplink_count;
+	struct host_uplink *uplinks; /* owned; ascending by name */
 };
 
 enum via_kind { VIA_LOCAL, VIA_BLACKHOLE, VIA_PORTS };
@@ -137,6 +214,7 @@ struct route_object {
 	 */
 	uint32_t *port_ids;
 	char (*port_names)[NAME_SIZE];
+	enum object_kind *port_kinds; /* OBJECT_PORT or OBJECT_TUNNEL */
 };
 
 /*
@@ -205,11 +283,13 @@ void intent_free(struct intent *intent);
  */
 const struct object *intent_object(const struct intent *intent, uint32_t id);
 
-/* By VPC name and, for anything but a VPC, kind and name. NULL when there is none. */
+/* By VPC name and, for anything but a VPC, kind and name; a host by name, @vpc says nothing
+ * then. NULL when there is none. */
 const struct object *intent_find(const struct intent *intent, const char *vpc,
 				 enum object_kind kind, const char *name);
 
-/* The objects of a VPC of one kind, by name; vpc_id 0 and OBJECT_VPC: all VPCs. O(result).
+/* The objects of a VPC of one kind, by name; vpc_id 0 and OBJECT_VPC: all VPCs, and with
+ * OBJECT_HOST: all hosts. O(result).
  * The array is the caller's to free(); the objects are borrowed. Returns the count. */
 size_t intent_list(const struct intent *intent, uint32_t vpc_id, enum object_kind kind,
 		   const struct object ***list);
@@ -224,6 +304,40 @@ size_t intent_subnets_of_table(const struct intent *intent, uint32_t table_id, u
 size_t intent_tables_with_port(const struct intent *intent, uint32_t port_id, uint32_t **ids);
 size_t intent_groups_naming_group(const struct intent *intent, uint32_t group_id, uint32_t **ids);
 size_t intent_subnets_of_acl(const struct intent *intent, uint32_t acl_id, uint32_t **ids);
+size_t intent_tunnels_of_subnet(const struct intent *intent, uint32_t subnet_id, uint32_t **ids);
+
+/*
+ * The host this process is on, by name; told once, before anything is read or planned. Ports and
+ * tunnels that name no host are on it.
+ */
+void intent_set_host(struct intent *intent, const char *name);
+
+/* Whether a port or tunnel with this `host` is on this host. */
+bool intent_is_local(const struct intent *intent, const char *host);
+
+/* This host; NULL as long as nobody made an object of it. A lone host needs none. */
+const struct host_object *intent_own_host(const struct intent *intent);
+
+/* A host by name; an empty name is this host's. NULL: there is none. */
+const struct host_object *intent_host(const struct intent *intent, const char *name);
+
+/*
+ * Who has part in a VPC: hosts with at least one port or tunnel of it (ids, ascending); of one of
+ * its subnets; and the VPCs that a host has part in. O(result), the array is the caller's.
+ */
+size_t intent_hosts_of_vpc(const struct intent *intent, uint32_t vpc_id, uint32_t **ids);
+size_t intent_hosts_of_subnet(const struct intent *intent, uint32_t subnet_id, uint32_t **ids);
+size_t intent_vpcs_of_host(const struct intent *intent, const char *host, uint32_t **ids);
+
+/* Whether a host has part in a VPC. O(1). */
+bool intent_has_part(const struct intent *intent, const char *host, uint32_t vpc_id);
+
+/*
+ * Largest IP packet of the VPC's ports, bytes: what was asked for, and no more than its subnets
+ * carry between the hosts there are. And that of one port.
+ */
+uint32_t intent_vpc_mtu(const struct intent *intent, uint32_t vpc_id);
+uint32_t intent_port_mtu(const struct intent *intent, const struct port_object *port);
 
 /* The port of a VPC that owns an address; 0 when none does. O(1). */
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
@@ -237,7 +351,7 @@ uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 bool intent_describe(const struct intent *intent, uint32_t id, char *text, size_t size);
 
 /* The words used in JSON paths and URLs for a kind: "vpcs", "subnets", "ports", "route_tables",
- * "security_groups", "acls"; and in the singular with spaces ("route table"). */
+ * "security_groups", "acls", "tunnels", "hosts"; and in the singular with spaces ("route table"). */
 const char *object_kind_plural(enum object_kind kind);
 const char *object_kind_word(enum object_kind kind);
 

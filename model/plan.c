@@ -467,7 +467,7 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	struct port row = {
 		.vpc_id = port->object.vpc_id,
 		.subnet_id = port->subnet_id,
-		.mtu = port->mtu,
+		.mtu = intent_port_mtu(plan->intent, port),
 		.group_set_id =
 			planner_group_set(plan->planner, port->group_ids, port->group_count),
 		.flow_limit = port->flow_limit,
@@ -483,8 +483,6 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	row.port_slot = device.slot;
 	row.ifindex = device.ifindex;
 	row.kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
-	if (!row.mtu)
-		row.mtu = vpc->mtu;
 	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */
 	if (port->source_destination_check)
 		row.flags |= PORT_CHECK_SOURCE |
@@ -530,5 +528,10 @@ void plan_unit(struct planner *planner, const struct intent *intent, const struc
 		if ((object = unit_object(&plan, unit, OBJECT_PORT)))
 			plan_port(&plan, object);
 		break;
+	case UNIT_HOST:
+	case UNIT_PEER:
+	case UNIT_TUNNEL:
+	case UNIT_TUNNEL_OBJECT:
+	case UNIT_UNDERLAY: break;
 	}
 }

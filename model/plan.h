@@ -38,7 +38,19 @@ size_t table_key_size(enum table_id table);
 size_t table_value_size(enum table_id table);
 const char *table_name(enum table_id table);
 
-enum unit_kind { UNIT_VPC, UNIT_SUBNET, UNIT_ROUTE_TABLE, UNIT_ACL, UNIT_GROUP_SET, UNIT_PORT };
+enum unit_kind {
+	UNIT_VPC,
+	UNIT_SUBNET,
+	UNIT_ROUTE_TABLE,
+	UNIT_ACL,
+	UNIT_GROUP_SET,
+	UNIT_PORT,
+	UNIT_HOST,          /* another host: its addresses */
+	UNIT_PEER,          /* a VPC as it is on another host; number of the peer */
+	UNIT_TUNNEL,        /* a subnet between here and another host; number of the tunnel */
+	UNIT_TUNNEL_OBJECT, /* a tunnel object, of this host or another */
+	UNIT_UNDERLAY,      /* what all tunnels here share; id 0. Always planned last */
+};
 
 struct unit {
 	enum unit_kind kind;
@@ -53,7 +65,10 @@ struct port_device {
 	uint32_t attachment_flags; /* enum attachment_flags, core/tables.h */
 };
 
-/* What the planner asks the agent; all pure look-ups. */
+/*
+ * What the planner asks the agent; all pure look-ups. Which host this is, the intent knows
+ * (intent_set_host()). As long as it has no host objects the last four are not called.
+ */
 struct plan_host {
 	void *context;
 	/* False: the port is not of this host (no rows of it but the endpoint's). */
@@ -62,6 +77,13 @@ struct plan_host {
 	uint32_t (*vpc_generation)(void *context, uint32_t vpc_id);
 	uint32_t flow_capacity;  /* connections the flow table holds */
 	uint32_t flow_guarantee; /* per port */
+	/* Slots of port_stats: of a peer (all ports of a VPC on another host), of a tunnel object. */
+	uint32_t (*peer_slot)(void *context, uint32_t vpc_id, uint32_t host_id);
+	uint32_t (*tunnel_slot)(void *context, uint32_t tunnel_id);
+	/* What is known of the way to a host: its path MTU, 0: not known. May be NULL. */
+	uint32_t (*path_mtu)(void *context, uint32_t host_id);
+	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */
+	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
 };
 
 /*
@@ -74,11 +96,28 @@ struct planner *planner_new(void);
 void planner_free(struct planner *planner);
 
 /* After a restart: do not use again any id that the live tables hold. Policies, subnets, rules,
- * rule_words and endpoints are given row by row before the first plan_all; rows of other tables
- * do no harm. Group sets keep the number their endpoints have in the tables, where the intent
- * says which set that is. */
+ * rule_words, endpoints, ports, tunnels and tunnel_sources are given row by row before the first
+ * plan_all; rows of other tables do no harm. Group sets keep the number their endpoints have in
+ * the tables, where the intent says which set that is; peers and tunnels keep theirs, for rows of
+ * live connections hold them. */
 void planner_reserve(struct planner *planner, enum table_id table, const void *key,
 		     const void *value);
+
+/*
+ * A peer: the part of a VPC that is on another host. The agent gives each a slot of counters before
+ * its unit is planned, and takes it back after a plan in which the peer is gone.
+ */
+struct peer {
+	uint32_t id; /* PEER_ID_FIRST and up, core/tables.h */
+	uint32_t vpc_id;
+	uint32_t host_id;
+};
+
+/* What a number of UNIT_PEER stands for. Return: false when that peer has ended. */
+bool planner_peer(const struct planner *planner, uint32_t peer_id, struct peer *peer);
+
+/* The units whose rows a new path MTU to a host changes. The array is the caller's to free(). */
+size_t plan_path_units(const struct planner *planner, uint32_t host_id, struct unit **units);
 
 /* The number of the set with these groups (ascending, count 0 allowed); made on first use. */
 uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count);

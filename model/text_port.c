@@ -177,20 +177,13 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void read_groups(struct reading *reading, struct port_object *port)
+size_t text_read_groups(struct reading *reading, uint32_t *ids, bool *present)
 {
-	uint32_t vpc_id = port->object.vpc_id;
+	uint32_t vpc_id = reading->entry->after->vpc_id;
 	const char *names[PORT_GROUPS_MAX];
-	uint32_t ids[PORT_GROUPS_MAX];
-	bool present;
 	size_t count = text_read_texts(reading, "security_groups", JSON_OPTIONAL, false, names,
-				       PORT_GROUPS_MAX, &present);
+				       PORT_GROUPS_MAX, present);
 
-	if (!present) {
-		ids[0] = draft_vpc(reading->draft, vpc_id)->default_group_id;
-		port_set_groups(port, ids, 1);
-		return;
-	}
 	for (size_t i = 0; i < count; i++) {
 		uint32_t id = text_resolve(reading->draft, reading->reader, "security_groups",
 					   vpc_id, OBJECT_SECURITY_GROUP, names[i]);
@@ -202,6 +195,19 @@ static void read_groups(struct reading *reading, struct port_object *port)
 		ids[i] = id;
 	}
 	qsort(ids, count, sizeof(ids[0]), compare_ids);
+	return count;
+}
+
+static void read_groups(struct reading *reading, struct port_object *port)
+{
+	uint32_t ids[PORT_GROUPS_MAX];
+	bool present;
+	size_t count = text_read_groups(reading, ids, &present);
+
+	if (!present) {
+		ids[0] = draft_vpc(reading->draft, port->object.vpc_id)->default_group_id;
+		count = 1;
+	}
 	port_set_groups(port, ids, count);
 }
 
@@ -226,6 +232,19 @@ static void read_allowed(struct reading *reading, struct port_object *port)
 	port_set_allowed(port, list, count);
 }
 
+void text_read_host_name(struct reading *reading, char *host)
+{
+	const char *text;
+
+	if (!json_reader_text(reading->reader, "host", JSON_OPTIONAL, 400, &text))
+		return;
+	if (name_is_valid(text))
+		snprintf(host, NAME_SIZE, "%s", text);
+	else
+		text_refuse(reading->draft, reading->reader, "host",
+			    "host \"%.64s\" is not a host's name", text);
+}
+
 void text_read_port(struct reading *reading)
 {
 	struct port_object *port = (struct port_object *)reading->entry->after;
@@ -244,11 +263,5 @@ void text_read_port(struct reading *reading)
 	text_read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
 	read_attach(reading, &port->attach);
-	if (json_reader_text(reading->reader, "host", JSON_OPTIONAL, 400, &text)) {
-		if (name_is_valid(text))
-			snprintf(port->host, sizeof(port->host), "%s", text);
-		else
-			text_refuse(reading->draft, reading->reader, "host",
-				    "host \"%.64s\" is not a host's name", text);
-	}
+	text_read_host_name(reading, port->host);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the readers of objects (text_read.c, text_port.c, text_rules.c) share.
+ * What the readers of objects (text_read.c, text_port.c, text_segment.c, text_host.c, text_rules.c)
+ * share, and the writers (text_write.c, text_segment.c, text_host.c).
  */
 #ifndef WEFT_MODEL_TEXT_PRIVATE_H
 #define WEFT_MODEL_TEXT_PRIVATE_H
@@ -51,7 +52,72 @@ size_t text_read_texts(struct reading *reading, const char *key, enum json_prese
 bool text_parse_address(struct reading *reading, const char *key, const char *text,
 			struct ip_address *address);
 
+/** text_parse_range - a range out of the text under @key, its host bits cleared (V15) */
+bool text_parse_range(struct reading *reading, const char *key, const char *text,
+		      struct ip_prefix *range);
+
 /** text_read_port - fill the port of @reading */
 void text_read_port(struct reading *reading);
+
+/** text_read_host_name - the name of a host into @host, which has room for NAME_SIZE */
+void text_read_host_name(struct reading *reading, char *host);
+
+/**
+ * text_read_groups - the names of security groups
+ * @ids: room for PORT_GROUPS_MAX; ascending
+ * @present: whether the key is there
+ *
+ * Return: how many.
+ */
+size_t text_read_groups(struct reading *reading, uint32_t *ids, bool *present);
+
+/** text_read_segment - the segment of the subnet of @reading */
+void text_read_segment(struct reading *reading, struct segment *segment);
+
+/** text_read_encapsulation - a word for a kind of encapsulation into @kind */
+void text_read_encapsulation(struct reading *reading, const char *key, enum json_presence presence,
+			     uint8_t *kind);
+
+/** text_read_outer - what segments and tunnels say of the outer header: ttl, dscp, port */
+void text_read_outer(struct reading *reading, uint8_t *ttl, uint8_t *dscp, bool *copy_dscp,
+		     uint16_t *port);
+
+/** text_read_tunnel - fill the tunnel of @reading */
+void text_read_tunnel(struct reading *reading);
+
+/** text_read_host - fill the host of @reading */
+void text_read_host(struct reading *reading);
+
+/* ---- writing ---- */
+
+/* What is written, and how. */
+struct writing {
+	const struct intent *intent;
+	enum text_form form;
+	json_t *json;
+};
+
+/** text_write_value - one key; left out of an export where it @is_default. Takes @value over. */
+void text_write_value(const struct writing *writing, const char *key, bool is_default,
+		      json_t *value);
+
+/** text_write_number - a number; left out of an export where it is @usual */
+void text_write_number(const struct writing *writing, const char *key, uint32_t value,
+		       uint32_t usual);
+
+json_t *text_name(const struct writing *writing, uint32_t id);
+json_t *text_prefix(const struct ip_prefix *prefix);
+json_t *text_address(const struct ip_address *address);
+
+/** text_one_or_list - a list of one as that one. Takes @list over. */
+json_t *text_one_or_list(json_t *list);
+
+/** text_write_outer - the way back of text_read_outer() */
+void text_write_outer(const struct writing *writing, uint8_t ttl, uint8_t dscp, bool copy_dscp,
+		      uint16_t port);
+
+void text_write_segment(const struct writing *writing, const struct segment *segment);
+void text_write_tunnel(const struct writing *writing, const struct tunnel_object *tunnel);
+void text_write_host(const struct writing *writing, const struct host_object *host);
 
 #endif

@@ -116,9 +116,8 @@ size_t text_read_texts(struct reading *reading, const char *key, enum json_prese
 	return index;
 }
 
-/* An address range, its host bits cleared (V15). */
-static bool parse_range(struct reading *reading, const char *key, const char *text,
-			struct ip_prefix *range)
+bool text_parse_range(struct reading *reading, const char *key, const char *text,
+		      struct ip_prefix *range)
 {
 	if (ip_prefix_parse(text, range))
 		return text_refuse(reading->draft, reading->reader, key,
@@ -149,6 +148,25 @@ static void read_timeouts(struct reading *reading, struct vpc_object *vpc)
 	reading->reader->code = json_reader_finish(&child);
 }
 
+/* "auto", which is the usual, or bytes. */
+static void read_mtu(struct reading *reading, struct vpc_object *vpc)
+{
+	json_t *value;
+
+	/* GET says it; no input. */
+	json_reader_value(reading->reader, "effective_mtu", JSON_OPTIONAL, &value);
+	if (!json_reader_value(reading->reader, "mtu", JSON_OPTIONAL, &value))
+		return;
+	if (json_is_string(value) && strcmp(json_string_value(value), "auto") == 0)
+		return;
+	if (json_is_string(value))
+		text_refuse(reading->draft, reading->reader, "mtu",
+			    "mtu is auto or a number of bytes, not \"%.64s\"",
+			    json_string_value(value));
+	else
+		text_read_number(reading->reader, "mtu", 576, 65535, &vpc->mtu);
+}
+
 static void read_vpc(struct reading *reading)
 {
 	struct vpc_object *vpc = (struct vpc_object *)reading->entry->after;
@@ -159,11 +177,11 @@ static void read_vpc(struct reading *reading)
 	vpc->cidr_count = text_read_texts(reading, "cidrs", JSON_REQUIRED, true, texts,
 					  VPC_CIDRS_MAX, &present);
 	for (size_t i = 0; i < vpc->cidr_count; i++)
-		if (!parse_range(reading, "cidrs", texts[i], &vpc->cidrs[i]))
+		if (!text_parse_range(reading, "cidrs", texts[i], &vpc->cidrs[i]))
 			return;
 	read_choice(reading, "established", "keep", "cut", &cut);
 	vpc->established = cut ? ESTABLISHED_CUT : ESTABLISHED_KEEP;
-	text_read_number(reading->reader, "mtu", 576, 65535, &vpc->mtu);
+	read_mtu(reading, vpc);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &vpc->flow_limit);
 	read_timeouts(reading, vpc);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
@@ -174,28 +192,6 @@ static void read_vpc(struct reading *reading)
 }
 
 /* ---- subnet ---- */
-
-static void read_segment(struct reading *reading, struct subnet_object *subnet)
-{
-	struct json_reader child;
-	const char *type;
-
-	if (!json_reader_object(reading->reader, "segment", JSON_OPTIONAL, &child))
-		return;
-	if (json_reader_text(&child, "type", JSON_REQUIRED, 64, &type)) {
-		if (strcmp(type, "local") == 0)
-			subnet->segment = SEGMENT_LOCAL;
-		else if (strcmp(type, "flat") == 0 || strcmp(type, "vlan") == 0)
-			text_refuse(
-				reading->draft, &child, "type",
-				"this version does not carry %s segments, only overlay and local",
-				type);
-		else if (strcmp(type, "overlay") != 0)
-			text_refuse(reading->draft, &child, "type",
-				    "a segment's type is overlay or local, not \"%.64s\"", type);
-	}
-	reading->reader->code = json_reader_finish(&child);
-}
 
 static void read_dhcp(struct reading *reading)
 {
@@ -227,7 +223,7 @@ static void read_cidr(struct reading *reading, struct subnet_object *subnet)
 	for (size_t i = 0; i < count; i++) {
 		int family;
 
-		if (!parse_range(reading, "cidr", texts[i], &range))
+		if (!text_parse_range(reading, "cidr", texts[i], &range))
 			return;
 		family = family_of(&range.address);
 		if (subnet->cidrs[family].length) {
@@ -287,7 +283,7 @@ static void read_subnet(struct reading *reading)
 	read_choice(reading, "mode", "l3", "l2", &l2);
 	subnet->mode = l2 ? SUBNET_MODE_L2 : SUBNET_MODE_L3;
 	read_gateway(reading, subnet);
-	read_segment(reading, subnet);
+	text_read_segment(reading, &subnet->segment);
 	subnet->route_table_id = draft_vpc(reading->draft, vpc_id)->main_table_id;
 	if (json_reader_text(reading->reader, "route_table", JSON_OPTIONAL, 400, &text)) {
 		subnet->route_table_implicit = false;
@@ -311,7 +307,8 @@ static void read_subnet(struct reading *reading)
  * A port that is gone may stay in the route it was in (V24). Return: the id it had, 0 when the
  * table as it is published does not name a dead port so.
  */
-static uint32_t find_dead_port(const struct reading *reading, const char *name)
+static uint32_t find_dead_port(const struct reading *reading, enum object_kind kind,
+			       const char *name)
 {
 	const struct route_table_object *before =
 		(const struct route_table_object *)reading->entry->before;
@@ -320,39 +317,60 @@ static uint32_t find_dead_port(const struct reading *reading, const char *name)
 		const struct route_object *route = &before->routes[i];
 
 		for (size_t j = 0; j < route->port_count; j++)
-			if (strcmp(route->port_names[j], name) == 0 &&
+			if (route->port_kinds[j] == kind &&
+			    strcmp(route->port_names[j], name) == 0 &&
 			    !intent_object(reading->draft->intent, route->port_ids[j]))
 				return route->port_ids[j];
 	}
 	return 0;
 }
 
+/* "port:NAME" or "tunnel:NAME". Return: the name; NULL when it is neither. */
+static const char *parse_target(const char *text, enum object_kind *kind)
+{
+	static const struct {
+		const char *word;
+		enum object_kind kind;
+	} words[] = { { "port:", OBJECT_PORT }, { "tunnel:", OBJECT_TUNNEL } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		size_t length = strlen(words[i].word);
+
+		if (strncmp(text, words[i].word, length) == 0) {
+			*kind = words[i].kind;
+			return text + length;
+		}
+	}
+	return NULL;
+}
+
 static bool read_via_port(struct reading *reading, struct json_reader *child, const char *text,
 			  struct route_object *route)
 {
-	const char *name = text + strlen("port:");
+	enum object_kind kind = OBJECT_PORT;
+	const char *name = parse_target(text, &kind);
 	const struct object *table = reading->entry->after;
 	uint32_t id = 0;
 
-	if (strncmp(text, "port:", strlen("port:")) != 0)
+	if (!name)
 		return text_refuse(reading->draft, child, "via",
-				   "via is blackhole, local, port:NAME or a list of port:NAME, not "
-				   "\"%.64s\"",
+				   "via is blackhole, local, port:NAME, tunnel:NAME or a list of "
+				   "these names, not \"%.64s\"",
 				   text);
 	if (!reading->record) {
-		if (!draft_find(reading->draft, table->vpc_id, OBJECT_PORT, name))
-			id = find_dead_port(reading, name);
+		if (!draft_find(reading->draft, table->vpc_id, kind, name))
+			id = find_dead_port(reading, kind, name);
 		if (!id)
-			id = text_resolve(reading->draft, child, "via", table->vpc_id, OBJECT_PORT,
-					  name);
+			id = text_resolve(reading->draft, child, "via", table->vpc_id, kind, name);
 		if (!id)
 			return false;
 	}
 	for (size_t i = 0; i < route->port_count; i++)
-		if (strcmp(route->port_names[i], name) == 0)
-			return text_refuse(reading->draft, child, "via", "port %.64s stands twice",
-					   name);
+		if (route->port_kinds[i] == kind && strcmp(route->port_names[i], name) == 0)
+			return text_refuse(reading->draft, child, "via", "%s %.64s stands twice",
+					   object_kind_word(kind), name);
 	snprintf(route->port_names[route->port_count], NAME_SIZE, "%s", name);
+	route->port_kinds[route->port_count] = kind;
 	route->port_ids[route->port_count++] = id;
 	route->via = VIA_PORTS;
 	return true;
@@ -392,9 +410,11 @@ static void read_via(struct reading *reading, struct json_reader *child, struct 
 	}
 	if (!json_is_array(via) || json_array_size(via) == 0 ||
 	    json_array_size(via) > ROUTE_PORTS_MAX) {
-		text_refuse(reading->draft, child, "via",
-			    "via is blackhole, local, port:NAME or a list of 1 to %d port:NAME",
-			    ROUTE_PORTS_MAX);
+		text_refuse(
+			reading->draft, child, "via",
+			"via is blackhole, local, port:NAME, tunnel:NAME or a list of 1 to %d of "
+			"these names",
+			ROUTE_PORTS_MAX);
 		return;
 	}
 	ports = xcalloc(json_array_size(via), sizeof(json_t *));
@@ -446,7 +466,7 @@ static int read_route(struct reading *reading, size_t index, json_t *value,
 		struct reading inner = *reading;
 
 		inner.reader = &child;
-		parse_range(&inner, "to", to, &route->to);
+		text_parse_range(&inner, "to", to, &route->to);
 	}
 	read_via(reading, &child, route);
 	json_reader_value(&child, "status", JSON_OPTIONAL, &status); /* GET says it; no input */
@@ -508,6 +528,8 @@ int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader
 	case OBJECT_VPC: read_vpc(&reading); break;
 	case OBJECT_SUBNET: read_subnet(&reading); break;
 	case OBJECT_PORT: text_read_port(&reading); break;
+	case OBJECT_TUNNEL: text_read_tunnel(&reading); break;
+	case OBJECT_HOST: text_read_host(&reading); break;
 	case OBJECT_ROUTE_TABLE: read_table(&reading); break;
 	case OBJECT_SECURITY_GROUP:
 	case OBJECT_ACL: text_read_rules(draft, entry, reader, record); break;

@@ -15,17 +15,10 @@
 
 #include "base/alloc.h"
 #include "base/suggest.h"
-#include "model/intent_private.h"
+#include "model/text_private.h"
 
-/* What is written, and how. */
-struct writing {
-	const struct intent *intent;
-	enum text_form form;
-	json_t *json;
-};
-
-static void write_value(const struct writing *writing, const char *key, bool is_default,
-			json_t *value)
+void text_write_value(const struct writing *writing, const char *key, bool is_default,
+		      json_t *value)
 {
 	if (is_default && writing->form == TEXT_EXPORT)
 		json_decref(value);
@@ -33,35 +26,34 @@ static void write_value(const struct writing *writing, const char *key, bool is_
 		json_object_set_new(writing->json, key, value);
 }
 
-static void write_number(const struct writing *writing, const char *key, uint32_t value,
-			 uint32_t usual)
+void text_write_number(const struct writing *writing, const char *key, uint32_t value,
+		       uint32_t usual)
 {
-	write_value(writing, key, value == usual, json_integer(value));
+	text_write_value(writing, key, value == usual, json_integer(value));
 }
 
-static json_t *name_of(const struct writing *writing, uint32_t id)
+json_t *text_name(const struct writing *writing, uint32_t id)
 {
 	const struct object *object = intent_named(writing->intent, id);
 
 	return json_string(object ? object->name : "?");
 }
 
-static json_t *prefix_text(const struct ip_prefix *prefix)
+json_t *text_prefix(const struct ip_prefix *prefix)
 {
 	char text[IP_PREFIX_TEXT_SIZE];
 
 	return json_string(ip_prefix_format(prefix, text));
 }
 
-static json_t *address_text(const struct ip_address *address)
+json_t *text_address(const struct ip_address *address)
 {
 	char text[IP_ADDRESS_TEXT_SIZE];
 
 	return json_string(ip_address_format(address, text));
 }
 
-/* A list of one is written as that one. Takes @list over. */
-static json_t *one_or_list(json_t *list)
+json_t *text_one_or_list(json_t *list)
 {
 	json_t *one;
 
@@ -80,19 +72,23 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	json_t *cidrs = json_array();
 
 	for (size_t i = 0; i < vpc->cidr_count; i++)
-		json_array_append_new(cidrs, prefix_text(&vpc->cidrs[i]));
-	write_value(writing, "cidrs", false, cidrs);
-	write_number(writing, "mtu", vpc->mtu, usual->mtu);
-	write_value(writing, "established", vpc->established == ESTABLISHED_KEEP,
-		    json_string(vpc->established == ESTABLISHED_KEEP ? "keep" : "cut"));
-	write_number(writing, "flow_limit", vpc->flow_limit, usual->flow_limit);
+		json_array_append_new(cidrs, text_prefix(&vpc->cidrs[i]));
+	text_write_value(writing, "cidrs", false, cidrs);
+	text_write_value(writing, "mtu", vpc->mtu == 0,
+			 vpc->mtu ? json_integer(vpc->mtu) : json_string("auto"));
+	if (writing->form == TEXT_FULL)
+		json_object_set_new(writing->json, "effective_mtu",
+				    json_integer(intent_vpc_mtu(writing->intent, vpc->object.id)));
+	text_write_value(writing, "established", vpc->established == ESTABLISHED_KEEP,
+			 json_string(vpc->established == ESTABLISHED_KEEP ? "keep" : "cut"));
+	text_write_number(writing, "flow_limit", vpc->flow_limit, usual->flow_limit);
 	inner.json = json_object();
 	for (size_t i = 0; i < FLOW_TIMEOUTS; i++)
-		write_number(&inner, timeout_names[i], vpc->timeouts[i], usual->timeouts[i]);
-	write_value(writing, "timeouts", json_object_size(inner.json) == 0, inner.json);
-	write_value(writing, "main_route_table",
-		    main_table && strcmp(main_table->name, "main") == 0,
-		    name_of(writing, vpc->main_table_id));
+		text_write_number(&inner, timeout_names[i], vpc->timeouts[i], usual->timeouts[i]);
+	text_write_value(writing, "timeouts", json_object_size(inner.json) == 0, inner.json);
+	text_write_value(writing, "main_route_table",
+			 main_table && strcmp(main_table->name, "main") == 0,
+			 text_name(writing, vpc->main_table_id));
 	object_free(&usual->object);
 }
 
@@ -110,40 +106,37 @@ static void write_gateway(const struct writing *writing, const struct subnet_obj
 		if (!ip_address_equal(&subnet->gateways[family], &first))
 			usual = false;
 		if (has)
-			json_array_append_new(gateways, address_text(&subnet->gateways[family]));
+			json_array_append_new(gateways, text_address(&subnet->gateways[family]));
 	}
 	if (json_array_size(gateways))
-		write_value(writing, "gateway", usual, one_or_list(gateways));
+		text_write_value(writing, "gateway", usual, text_one_or_list(gateways));
 	else {
 		json_decref(gateways);
-		write_value(writing, "gateway", true, json_null());
+		text_write_value(writing, "gateway", true, json_null());
 	}
 }
 
 static void write_subnet(const struct writing *writing, const struct subnet_object *subnet)
 {
 	json_t *cidrs = json_array();
-	json_t *segment = json_object();
 
 	for (int family = 0; family < 2; family++)
 		if (subnet->cidrs[family].length)
-			json_array_append_new(cidrs, prefix_text(&subnet->cidrs[family]));
-	write_value(writing, "cidr", false, one_or_list(cidrs));
+			json_array_append_new(cidrs, text_prefix(&subnet->cidrs[family]));
+	text_write_value(writing, "cidr", false, text_one_or_list(cidrs));
 	write_gateway(writing, subnet);
-	write_value(writing, "mode", subnet->mode == SUBNET_MODE_L3,
-		    json_string(subnet->mode == SUBNET_MODE_L3 ? "l3" : "l2"));
-	json_object_set_new(segment, "type",
-			    json_string(subnet->segment == SEGMENT_LOCAL ? "local" : "overlay"));
-	write_value(writing, "segment", subnet->segment == SEGMENT_OVERLAY, segment);
-	write_value(writing, "route_table", subnet->route_table_implicit,
-		    subnet->route_table_implicit ? json_null()
-						 : name_of(writing, subnet->route_table_id));
-	write_value(writing, "acl", subnet->acl_id == 0,
-		    subnet->acl_id ? name_of(writing, subnet->acl_id) : json_null());
-	write_value(writing, "dhcp", true, json_false());
-	write_number(writing, "flood_rate", subnet->flood_rate, 1000);
-	write_number(writing, "station_limit", subnet->station_limit, 256);
-	write_number(writing, "station_ageing", subnet->station_ageing, 300);
+	text_write_value(writing, "mode", subnet->mode == SUBNET_MODE_L3,
+			 json_string(subnet->mode == SUBNET_MODE_L3 ? "l3" : "l2"));
+	text_write_segment(writing, &subnet->segment);
+	text_write_value(writing, "route_table", subnet->route_table_implicit,
+			 subnet->route_table_implicit ? json_null()
+						      : text_name(writing, subnet->route_table_id));
+	text_write_value(writing, "acl", subnet->acl_id == 0,
+			 subnet->acl_id ? text_name(writing, subnet->acl_id) : json_null());
+	text_write_value(writing, "dhcp", true, json_false());
+	text_write_number(writing, "flood_rate", subnet->flood_rate, 1000);
+	text_write_number(writing, "station_limit", subnet->station_limit, 256);
+	text_write_number(writing, "station_ageing", subnet->station_ageing, 300);
 }
 
 static json_t *attach_json(const struct writing *writing, const struct attach *attach)
@@ -163,13 +156,13 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 		json_object_set_new(inner.json, attach->kind == ATTACH_TAP ? "tap" : "tun",
 				    json_string(attach->ifname));
 	if (!device) {
-		write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
-			    json_string(attach->ifname));
-		write_value(&inner, "configure", attach->configure,
-			    json_boolean(attach->configure));
+		text_write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
+				 json_string(attach->ifname));
+		text_write_value(&inner, "configure", attach->configure,
+				 json_boolean(attach->configure));
 	}
 	if (attach->kind == ATTACH_TAP)
-		write_number(&inner, "queues", attach->queues, 1);
+		text_write_number(&inner, "queues", attach->queues, 1);
 	return inner.json;
 }
 
@@ -178,12 +171,12 @@ static void write_addresses(const struct writing *writing, const struct port_obj
 	json_t *addresses = json_array();
 
 	for (size_t i = 0; i < port->address_count; i++)
-		json_array_append_new(addresses, address_text(&port->addresses[i]));
+		json_array_append_new(addresses, text_address(&port->addresses[i]));
 	if (writing->form == TEXT_EXPORT && port->address_count == 1) {
-		write_value(writing, "address", false, one_or_list(addresses));
+		text_write_value(writing, "address", false, text_one_or_list(addresses));
 		return;
 	}
-	write_value(writing, "addresses", false, addresses);
+	text_write_value(writing, "addresses", false, addresses);
 }
 
 static void write_groups(const struct writing *writing, const struct port_object *port)
@@ -193,10 +186,11 @@ static void write_groups(const struct writing *writing, const struct port_object
 	json_t *groups = json_array();
 
 	for (size_t i = 0; i < port->group_count; i++)
-		json_array_append_new(groups, name_of(writing, port->group_ids[i]));
-	write_value(writing, "security_groups",
-		    vpc && port->group_count == 1 && port->group_ids[0] == vpc->default_group_id,
-		    groups);
+		json_array_append_new(groups, text_name(writing, port->group_ids[i]));
+	text_write_value(writing, "security_groups",
+			 vpc && port->group_count == 1 &&
+				 port->group_ids[0] == vpc->default_group_id,
+			 groups);
 }
 
 static void write_port(const struct writing *writing, const struct port_object *port)
@@ -205,23 +199,23 @@ static void write_port(const struct writing *writing, const struct port_object *
 	char mac[MAC_ADDRESS_TEXT_SIZE];
 	json_t *allowed = json_array();
 
-	write_value(writing, "subnet", false, name_of(writing, port->subnet_id));
+	text_write_value(writing, "subnet", false, text_name(writing, port->subnet_id));
 	write_addresses(writing, port);
-	write_value(writing, "mac", mac_address_equal(&port->mac, &own),
-		    json_string(mac_address_format(&port->mac, mac)));
+	text_write_value(writing, "mac", mac_address_equal(&port->mac, &own),
+			 json_string(mac_address_format(&port->mac, mac)));
 	write_groups(writing, port);
 	for (size_t i = 0; i < port->allowed_count; i++)
-		json_array_append_new(allowed, prefix_text(&port->allowed[i]));
-	write_value(writing, "allowed_addresses", port->allowed_count == 0, allowed);
-	write_value(writing, "source_destination_check", port->source_destination_check,
-		    json_boolean(port->source_destination_check));
-	write_value(writing, "mtu", port->mtu == 0,
-		    port->mtu ? json_integer(port->mtu) : json_null());
-	write_number(writing, "flow_limit", port->flow_limit, PORT_FLOW_LIMIT_DEFAULT);
-	write_value(writing, "attach", port->attach.kind == ATTACH_NONE,
-		    attach_json(writing, &port->attach));
-	write_value(writing, "host", port->host[0] == '\0',
-		    port->host[0] ? json_string(port->host) : json_null());
+		json_array_append_new(allowed, text_prefix(&port->allowed[i]));
+	text_write_value(writing, "allowed_addresses", port->allowed_count == 0, allowed);
+	text_write_value(writing, "source_destination_check", port->source_destination_check,
+			 json_boolean(port->source_destination_check));
+	text_write_value(writing, "mtu", port->mtu == 0,
+			 port->mtu ? json_integer(port->mtu) : json_null());
+	text_write_number(writing, "flow_limit", port->flow_limit, PORT_FLOW_LIMIT_DEFAULT);
+	text_write_value(writing, "attach", port->attach.kind == ATTACH_NONE,
+			 attach_json(writing, &port->attach));
+	text_write_value(writing, "host", port->host[0] == '\0',
+			 port->host[0] ? json_string(port->host) : json_null());
 }
 
 /* ---- route tables ---- */
@@ -236,8 +230,10 @@ static json_t *via_json(const struct route_object *route)
 		return json_string("local");
 	ports = json_array();
 	for (size_t i = 0; i < route->port_count; i++)
-		json_array_append_new(ports, json_sprintf("port:%s", route->port_names[i]));
-	return one_or_list(ports);
+		json_array_append_new(ports,
+				      json_sprintf("%s:%s", object_kind_word(route->port_kinds[i]),
+						   route->port_names[i]));
+	return text_one_or_list(ports);
 }
 
 /* V24: a route stays when its target is gone, and says so. */
@@ -257,7 +253,7 @@ static json_t *route_json(const struct writing *writing, const struct route_obje
 
 	if (writing->form == TEXT_RECORD)
 		json_object_set_new(json, "id", json_integer(route->id));
-	json_object_set_new(json, "to", prefix_text(&route->to));
+	json_object_set_new(json, "to", text_prefix(&route->to));
 	json_object_set_new(json, "via", via_json(route));
 	if (writing->form == TEXT_FULL)
 		json_object_set_new(json, "status",
@@ -291,7 +287,7 @@ static void write_table(const struct writing *writing, const struct route_table_
 	}
 	for (size_t i = 0; i < table->route_count; i++)
 		json_array_append_new(routes, route_json(writing, &table->routes[i]));
-	write_value(writing, "routes", table->route_count == 0, routes);
+	text_write_value(writing, "routes", table->route_count == 0, routes);
 }
 
 /* ---- rules ---- */
@@ -302,20 +298,20 @@ static void write_group(const struct writing *writing, const struct security_gro
 
 	group_default_ingress(group, &ingress);
 	group_default_egress(&egress);
-	write_value(writing, "ingress", rule_list_equal(&group->ingress, &ingress),
-		    text_write_rules(writing->intent, &group->object, true, writing->form));
-	write_value(writing, "egress", rule_list_equal(&group->egress, &egress),
-		    text_write_rules(writing->intent, &group->object, false, writing->form));
+	text_write_value(writing, "ingress", rule_list_equal(&group->ingress, &ingress),
+			 text_write_rules(writing->intent, &group->object, true, writing->form));
+	text_write_value(writing, "egress", rule_list_equal(&group->egress, &egress),
+			 text_write_rules(writing->intent, &group->object, false, writing->form));
 	free(ingress.rules);
 	free(egress.rules);
 }
 
 static void write_acl(const struct writing *writing, const struct acl_object *acl)
 {
-	write_value(writing, "ingress", acl->ingress.count == 0,
-		    text_write_rules(writing->intent, &acl->object, true, writing->form));
-	write_value(writing, "egress", acl->egress.count == 0,
-		    text_write_rules(writing->intent, &acl->object, false, writing->form));
+	text_write_value(writing, "ingress", acl->ingress.count == 0,
+			 text_write_rules(writing->intent, &acl->object, true, writing->form));
+	text_write_value(writing, "egress", acl->egress.count == 0,
+			 text_write_rules(writing->intent, &acl->object, false, writing->form));
 }
 
 json_t *text_write(const struct intent *intent, const struct object *object, enum text_form form)
@@ -330,6 +326,10 @@ json_t *text_write(const struct intent *intent, const struct object *object, enu
 	case OBJECT_VPC: write_vpc(&writing, (const struct vpc_object *)object); break;
 	case OBJECT_SUBNET: write_subnet(&writing, (const struct subnet_object *)object); break;
 	case OBJECT_PORT: write_port(&writing, (const struct port_object *)object); break;
+	case OBJECT_TUNNEL:
+		text_write_tunnel(&writing, (const struct tunnel_object *)object);
+		break;
+	case OBJECT_HOST: text_write_host(&writing, (const struct host_object *)object); break;
 	case OBJECT_ROUTE_TABLE:
 		write_table(&writing, (const struct route_table_object *)object);
 		break;
@@ -375,12 +375,17 @@ static json_t *write_collection(const struct intent *intent, uint32_t vpc_id, en
 
 static json_t *write_tree(const struct intent *intent, enum text_form form)
 {
-	static const enum object_kind order[] = { OBJECT_SUBNET, OBJECT_ROUTE_TABLE,
-						  OBJECT_SECURITY_GROUP, OBJECT_ACL, OBJECT_PORT };
+	static const enum object_kind order[] = { OBJECT_SUBNET,         OBJECT_ROUTE_TABLE,
+						  OBJECT_SECURITY_GROUP, OBJECT_ACL,
+						  OBJECT_PORT,           OBJECT_TUNNEL };
 	json_t *vpcs = write_collection(intent, 0, OBJECT_VPC, form);
+	json_t *tree = json_object();
 	const char *name;
 	json_t *vpc;
 
+	if (intent_has_hosts(intent))
+		json_object_set_new(tree, "hosts", write_collection(intent, 0, OBJECT_HOST, form));
+	json_object_set_new(tree, "vpcs", vpcs);
 	json_object_foreach(vpcs, name, vpc) {
 		uint32_t id = intent_find(intent, name, OBJECT_VPC, name)->id;
 
@@ -393,7 +398,7 @@ static json_t *write_tree(const struct intent *intent, enum text_form form)
 				json_object_set_new(vpc, object_kind_plural(order[i]), members);
 		}
 	}
-	return json_pack("{so}", "vpcs", vpcs);
+	return tree;
 }
 
 json_t *intent_export(const struct intent *intent)
@@ -418,6 +423,20 @@ static int suggest_among(const struct intent *intent, uint32_t vpc_id, enum obje
 			 vpc ? " in vpc " : "", vpc ? vpc : "", hint);
 }
 
+static json_t *get_host(const struct intent *intent, const char *const *path, size_t path_count,
+			struct error *error)
+{
+	const struct object *host;
+
+	if (path_count == 1)
+		return write_collection(intent, 0, OBJECT_HOST, TEXT_FULL);
+	host = path_count == 2 ? intent_find(intent, "", OBJECT_HOST, path[1]) : NULL;
+	if (host)
+		return text_write(intent, host, TEXT_FULL);
+	suggest_among(intent, 0, OBJECT_HOST, path[1], NULL, error);
+	return NULL;
+}
+
 json_t *intent_get(const struct intent *intent, const char *const *path, size_t path_count,
 		   struct error *error)
 {
@@ -426,8 +445,11 @@ json_t *intent_get(const struct intent *intent, const char *const *path, size_t 
 
 	if (path_count == 0)
 		return write_tree(intent, TEXT_FULL);
+	if (strcmp(path[0], "hosts") == 0)
+		return get_host(intent, path, path_count, error);
 	if (strcmp(path[0], "vpcs") != 0 || path_count > 4) {
-		error_set(error, ENOENT, NULL, "a path of intent begins with \"vpcs\"");
+		error_set(error, ENOENT, NULL,
+			  "a path of intent begins with \"vpcs\" or \"hosts\"");
 		return NULL;
 	}
 	if (path_count == 1)

@@ -220,18 +220,20 @@ static const struct refusal table_refusals[] = {
 	{ TABLE, "{'routes':[{'to':'10.9.0.0','via':'blackhole'}]}", TABLE_PATH ".routes[0].to",
 	  "route table blue/new: to \"10.9.0.0\" is not ADDRESS/LENGTH" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'nowhere'}]}", TABLE_PATH ".routes[0].via",
-	  "route table blue/new: via is blackhole, local, port:NAME or a list of port:NAME,"
+	  "route table blue/new: via is blackhole, local, port:NAME, tunnel:NAME or a list of "
+	  "these names,"
 	  " not \"nowhere\"" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'port:fw'}]}", TABLE_PATH ".routes[0].via",
 	  "route table blue/new: no port \"fw\" in vpc blue (did you mean \"fw1\"?)" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':[]}]}", TABLE_PATH ".routes[0].via",
-	  "route table blue/new: via is blackhole, local, port:NAME or a list of 1 to 32 "
-	  "port:NAME" },
+	  "route table blue/new: via is blackhole, local, port:NAME, tunnel:NAME or a list of 1 to 32 "
+	  "of these names" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':['port:fw1','port:fw1']}]}",
 	  TABLE_PATH ".routes[0].via", "route table blue/new: port fw1 stands twice" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':['port:fw1','blackhole']}]}",
 	  TABLE_PATH ".routes[0].via",
-	  "route table blue/new: via is blackhole, local, port:NAME or a list of port:NAME,"
+	  "route table blue/new: via is blackhole, local, port:NAME, tunnel:NAME or a list of "
+	  "these names,"
 	  " not \"blackhole\"" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'local'}]}", TABLE_PATH ".routes[0].via",
 	  "route table blue/new: route 10.9.0.0/16: via local is only for the ranges of "
@@ -485,9 +487,8 @@ static void test_tree(void **state)
 		 "acl blue/%.60s…: the name has 300 characters, at most 63 are allowed", name);
 	snprintf(body + 600, sizeof(body) - 600, "vpcs.blue.acls.%.64s", name);
 	refuse(intent, REQUEST_APPLY, NULL, body, -EINVAL, body + 600, sentence);
-	/* A lab's keys are somebody else's. */
-	request(intent, REQUEST_APPLY, NULL, "{'lab':{'name':'x'},'hosts':{'h1':{}},'vpcs':null}",
-		"");
+	/* A lab's key is somebody else's. */
+	request(intent, REQUEST_APPLY, NULL, "{'lab':{'name':'x'},'vpcs':null}", "");
 	intent_free(intent);
 }
 

@@ -34,7 +34,7 @@ static void test_apply(void **state)
 		"'subnets':{'web':{'cidr':'10.0.1.0/24','route_table':'private'}},"
 		"'route_tables':{'private':{'routes':[{'to':'11.0.0.0/8','via':'blackhole'}]}},"
 		"'ports':{'web1':{'subnet':'web','security_groups':[]}}}}}",
-		"~ vpc blue: mtu 1500 → 9000, timeouts {\"tcp_opening\":30,\"tcp_established\":432000,"
+		"~ vpc blue: mtu auto → 9000, timeouts {\"tcp_opening\":30,\"tcp_established\":432000,"
 		"\"tcp_closing\":120,\"tcp_closed\":3,\"udp_unreplied\":30,\"udp_replied\":180,"
 		"\"icmp\":30,\"other\":600} → {\"tcp_opening\":30,\"tcp_established\":432000,"
 		"\"tcp_closing\":120,\"tcp_closed\":3,\"udp_unreplied\":30,\"udp_replied\":180,"
@@ -359,7 +359,7 @@ static void test_patch(void **state)
 	request(intent, REQUEST_REMOVE, "vpcs/blue/subnets/new", NULL, NULL);
 	/* A PUT of a VPC leaves collections alone that it does not write. */
 	request(intent, REQUEST_PUT, "vpcs/blue", "{'cidrs':['10.0.0.0/16'],'ports':{}}", NULL);
-	assert_member(intent, "vpcs/blue", "mtu", "1500");
+	assert_member(intent, "vpcs/blue", "mtu", "'auto'");
 	assert_null(intent_find(intent, "blue", OBJECT_PORT, "web1"));
 	assert_non_null(intent_find(intent, "blue", OBJECT_SUBNET, "web"));
 	refuse(intent, REQUEST_PATCH, "vpcs/blue/subnets/web", "[]", -EINVAL,

@@ -6,6 +6,12 @@
 #include "model/intent_private.h"
 #include "tests/unit/model_cases.h"
 
+/* Hosts that name a host as a peer; nobody but a test asks. */
+static size_t peers_of_host(const struct intent *intent, uint32_t host_id, uint32_t **ids)
+{
+	return set_list(intent_referrers(intent, REFERENCE_HOST_HOST, host_id), ids);
+}
+
 /* The kinds of reference, and how the intent answers them. */
 static size_t (*const questions[REFERENCES])(const struct intent *, uint32_t, uint32_t **) = {
 	[REFERENCE_PORT_SUBNET] = intent_ports_of_subnet,
@@ -14,6 +20,8 @@ static size_t (*const questions[REFERENCES])(const struct intent *, uint32_t, ui
 	[REFERENCE_SUBNET_ACL] = intent_subnets_of_acl,
 	[REFERENCE_TABLE_PORT] = intent_tables_with_port,
 	[REFERENCE_GROUP_GROUP] = intent_groups_naming_group,
+	[REFERENCE_TUNNEL_SUBNET] = intent_tunnels_of_subnet,
+	[REFERENCE_HOST_HOST] = peers_of_host,
 };
 
 struct search {

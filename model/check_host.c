@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hosts, and which host a port or tunnel is on.
+ *
+ * Two hosts must be able to reach one another: an address of the same family, and a kind of
+ * encapsulation with room for an id that both offer. A pair that cannot would be a black hole in
+ * every VPC that spans it, so the second host is refused. As soon as there are host objects, every
+ * port and tunnel says which host it is on; those that said nothing so far are on the one that the
+ * daemon runs on.
+ *
+ * Neighbours: check.c (the caller), check_tunnel.c (segments and tunnels), mtu.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/encapsulation.h"
+#include "model/intent_private.h"
+
+#define IPV6_MTU_MIN 1280
+#define IPV4_MTU_MIN 576
+
+/* ---- which host ---- */
+
+static bool draft_has_hosts(const struct draft *draft)
+{
+	uint64_t key = member_key(0, OBJECT_HOST);
+	const struct entry_list *touched = map_get(&draft->members, &key, sizeof(key));
+	const struct map *set = intent_members(draft->intent, 0, OBJECT_HOST);
+	size_t count = set ? map_count(set) : 0;
+
+	for (size_t i = 0; touched && i < touched->count; i++) {
+		if (touched->list[i]->after)
+			return true;
+		count -= touched->list[i]->before != NULL;
+	}
+	return count > 0;
+}
+
+/* The name of the host that things are on which name none; empty when that is not plain. */
+static const char *default_host(const struct draft *draft, char name[NAME_SIZE])
+{
+	const struct object **hosts;
+	size_t count;
+
+	snprintf(name, NAME_SIZE, "%s", draft->intent->hosts.own);
+	if (name[0] && draft_find(draft, 0, OBJECT_HOST, name))
+		return name;
+	count = draft_members(draft, 0, OBJECT_HOST, &hosts);
+	snprintf(name, NAME_SIZE, "%s", count == 1 ? hosts[0]->name : "");
+	free(hosts);
+	return name;
+}
+
+static char *host_of(struct object *object)
+{
+	if (object->kind == OBJECT_PORT)
+		return ((struct port_object *)object)->host;
+	if (object->kind == OBJECT_TUNNEL)
+		return ((struct tunnel_object *)object)->host;
+	return NULL;
+}
+
+/* What a lone host has no use for: the name of a host, the id of a segment. */
+static bool is_homeless(const struct object *object)
+{
+	const struct segment *segment = &((const struct subnet_object *)object)->segment;
+
+	if (object->kind == OBJECT_SUBNET)
+		return segment->type == SEGMENT_OVERLAY && !segment->id;
+	return !host_of((struct object *)object)[0];
+}
+
+/* Everything of the intent that names no host becomes part of the draft. */
+static void touch_homeless(struct draft *draft)
+{
+	static const enum object_kind kinds[] = { OBJECT_PORT, OBJECT_TUNNEL, OBJECT_SUBNET };
+	const struct object **vpcs, **list;
+	size_t vpc_count = draft_members(draft, 0, OBJECT_VPC, &vpcs);
+
+	for (size_t i = 0; i < vpc_count; i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(kinds); j++) {
+			size_t count = draft_members(draft, vpcs[i]->id, kinds[j], &list);
+
+			for (size_t k = 0; k < count; k++)
+				if (is_homeless(list[k]))
+					draft_edit(draft, list[k]);
+			free(list);
+		}
+	}
+	free(vpcs);
+}
+
+void check_complete_hosts(struct draft *draft)
+{
+	char name[NAME_SIZE];
+
+	if (!draft_has_hosts(draft))
+		return;
+	if (!intent_has_hosts(draft->intent))
+		touch_homeless(draft);
+	default_host(draft, name);
+	for (size_t i = 0; i < draft->entries.count; i++) {
+		const struct draft_entry *entry = draft->entries.list[i];
+		char *host = entry->after ? host_of(entry->after) : NULL;
+		const char *before = entry->before ? host_of((struct object *)entry->before) : NULL;
+
+		if (host && !host[0])
+			snprintf(host, NAME_SIZE, "%s", before && before[0] ? before : name);
+	}
+}
+
+int check_host_of(struct draft *draft, const struct object *object, const char *host,
+		  struct error *error)
+{
+	char hint[128];
+
+	if (!draft_has_hosts(draft))
+		return 0;
+	if (!host[0])
+		return draft_refuse(draft, object, "host", EINVAL, error,
+				    "host is missing: which of the hosts it is on must be said");
+	if (draft_find(draft, 0, OBJECT_HOST, host))
+		return 0;
+	return draft_refuse(draft, object, "host", EINVAL, error, "no host \"%.64s\"%s", host,
+			    draft_suggest(draft, 0, OBJECT_HOST, host, hint));
+}
+
+/* ---- a host by itself ---- */
+
+static int check_addresses_of(struct draft *draft, const struct host_object *host,
+			      struct error *error)
+{
+	char text[IP_ADDRESS_TEXT_SIZE], title[160];
+
+	for (size_t i = 0; i < host->address_count; i++) {
+		const struct ip_address *address = &host->addresses[i].address;
+		uint32_t owner = value_to_id(
+			map_get(&draft->intent->hosts.addresses, address, sizeof(*address)));
+		uint32_t claimed =
+			value_to_id(map_get(&draft->underlay, address, sizeof(*address)));
+
+		ip_address_format(address, text);
+		if (ip_address_is_multicast(address) || ip_address_is_unspecified(address) ||
+		    ip_address_is_loopback(address) || ip_address_is_broadcast(address))
+			return draft_refuse(draft, &host->object, "underlay", EINVAL, error,
+					    "%s is not an address of a host", text);
+		if (claimed == host->object.id)
+			return draft_refuse(draft, &host->object, "underlay", EINVAL, error,
+					    "address %s stands twice", text);
+		if (!claimed && owner != host->object.id && owner && !draft_entry(draft, owner))
+			claimed = owner;
+		if (claimed)
+			return draft_refuse(draft, &host->object, "underlay", EINVAL, error,
+					    "address %s is taken by %s", text,
+					    draft_title(draft, draft_object(draft, claimed),
+							title));
+		map_put(&draft->underlay, address, sizeof(*address), id_to_value(host->object.id));
+	}
+	return 0;
+}
+
+static int check_peers(struct draft *draft, const struct host_object *host, struct error *error)
+{
+	for (size_t i = 0; i < host->peer_count; i++) {
+		const struct host_peer *peer = &host->peers[i];
+		const char *kind = encapsulation_name(peer->encapsulation);
+		const struct host_object *other;
+		int code = check_present(draft, &host->object, "peers", peer->host_id, error);
+
+		if (code)
+			return code;
+		other = (const struct host_object *)draft_object(draft, peer->host_id);
+		if (other == host)
+			return draft_refuse(draft, &host->object, "peers", EINVAL, error,
+					    "a host is no peer of itself");
+		if (!encapsulation_has_id(peer->encapsulation))
+			return draft_refuse(draft, &host->object, "peers", EINVAL, error,
+					    "%s: %s has no id, so it carries one segment only; a "
+					    "subnet may ask for it",
+					    other->object.name, kind);
+		if (!host_offers(host, peer->encapsulation) ||
+		    !host_offers(other, peer->encapsulation))
+			return draft_refuse(draft, &host->object, "peers", EINVAL, error,
+					    "%s: %s is not among the encapsulations of %s",
+					    other->object.name, kind,
+					    host_offers(host, peer->encapsulation) ? "that host"
+										   : "this host");
+	}
+	return 0;
+}
+
+static bool has_family(const struct host_object *host, int family)
+{
+	for (size_t i = 0; i < host->address_count; i++)
+		if (family_of(&host->addresses[i].address) == family)
+			return true;
+	return false;
+}
+
+static int check_pair(struct draft *draft, const struct host_object *host,
+		      const struct host_object *other, struct error *error)
+{
+	bool family = false, kind = false;
+
+	for (int i = 0; i < 2; i++)
+		family |= has_family(host, i) && has_family(other, i);
+	if (!family)
+		return draft_refuse(draft, &host->object, "underlay", EINVAL, error,
+				    "it and host %s have no addresses of one family",
+				    other->object.name);
+	/* Of these, some carry Ethernet: an l2 subnet must be able to travel as well. */
+	for (size_t i = 0; i < host->encapsulation_count; i++)
+		kind |= encapsulation_has_id(host->encapsulations[i]) &&
+			encapsulation_has_ethernet(host->encapsulations[i]) &&
+			host_offers(other, host->encapsulations[i]);
+	if (!kind)
+		return draft_refuse(draft, &host->object, "encapsulations", EINVAL, error,
+				    "it and host %s need one of vxlan, geneve, nvgre and gretap "
+				    "that both have",
+				    other->object.name);
+	return 0;
+}
+
+/* ---- a host among the others ---- */
+
+static int check_pairs(struct draft *draft, const struct host_object *host, struct error *error)
+{
+	const struct object **others;
+	size_t count = draft_members(draft, 0, OBJECT_HOST, &others);
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++)
+		if (others[i] != &host->object)
+			code = check_pair(draft, host, (const struct host_object *)others[i],
+					  error);
+	free(others);
+	return code;
+}
+
+/* The subnets that are there must still carry what they have to. */
+static int check_room(struct draft *draft, const struct host_object *host, struct error *error)
+{
+	const struct object **vpcs;
+	size_t count = draft_members(draft, 0, OBJECT_VPC, &vpcs);
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct vpc_object *vpc = (const struct vpc_object *)vpcs[i];
+		const struct subnet_object *subnet;
+		uint32_t mtu = draft_vpc_mtu(draft, vpc, &subnet), least = IPV4_MTU_MIN;
+
+		for (size_t j = 0; j < vpc->cidr_count; j++)
+			if (!ip_prefix_is_ipv4(&vpc->cidrs[j]))
+				least = IPV6_MTU_MIN;
+		if (subnet && mtu < least)
+			code = draft_refuse(draft, &host->object, "mtu", EINVAL, error,
+					    "mtu %u leaves subnet %s/%s %u bytes in %s, and it "
+					    "needs %u",
+					    host->mtu, vpc->object.name, subnet->object.name, mtu,
+					    encapsulation_name(subnet->segment.encapsulation),
+					    least);
+	}
+	free(vpcs);
+	return code;
+}
+
+/* Tunnels of the host are judged by its addresses. */
+static int check_tunnels_of(struct draft *draft, const struct object *host, struct error *error)
+{
+	uint32_t *vpc_ids;
+	size_t count = intent_vpcs_of_host(draft->intent, host->name, &vpc_ids);
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct object **list;
+		size_t tunnels = draft_members(draft, vpc_ids[i], OBJECT_TUNNEL, &list);
+
+		for (size_t j = 0; j < tunnels && !code; j++) {
+			const struct tunnel_object *tunnel = (const struct tunnel_object *)list[j];
+
+			if (strcmp(tunnel->host, host->name) == 0)
+				code = check_tunnel_ends(draft, tunnel, error);
+		}
+		free(list);
+	}
+	free(vpc_ids);
+	return code;
+}
+
+int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error)
+{
+	const struct host_object *host = (const struct host_object *)entry->after;
+	int code;
+
+	if (host->encapsulation_count == 0)
+		return draft_refuse(draft, &host->object, "encapsulations", EINVAL, error,
+				    "a host needs at least one encapsulation");
+	code = check_addresses_of(draft, host, error);
+	if (!code)
+		code = check_peers(draft, host, error);
+	if (!code)
+		code = check_pairs(draft, host, error);
+	if (!code)
+		code = check_room(draft, host, error);
+	if (!code && entry->before)
+		code = check_tunnels_of(draft, &host->object, error);
+	return code;
+}
+
+/* ---- removal ---- */
+
+int check_host_removed(const struct draft *draft, const struct object *host, struct error *error)
+{
+	static const enum object_kind kinds[] = { OBJECT_PORT, OBJECT_TUNNEL };
+	uint32_t *vpc_ids;
+	size_t count = intent_vpcs_of_host(draft->intent, host->name, &vpc_ids);
+	char title[160];
+	int code = 0;
+
+	for (size_t i = 0; i < count * ARRAY_SIZE(kinds) && !code; i++) {
+		const struct object **list;
+		size_t members = draft_members(draft, vpc_ids[i / ARRAY_SIZE(kinds)],
+					       kinds[i % ARRAY_SIZE(kinds)], &list);
+
+		for (size_t j = 0; j < members && !code; j++)
+			if (strcmp(host_of((struct object *)list[j]), host->name) == 0)
+				code = draft_refuse(draft, host, NULL, EBUSY, error,
+						    "%s is on it and must be moved or removed "
+						    "first",
+						    draft_title(draft, list[j], title));
+		free(list);
+	}
+	free(vpc_ids);
+	return code;
+}
