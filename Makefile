@@ -5,7 +5,7 @@
 #	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
 #	make check		every test; the last line counts them
 #	sudo make demo		two tenants with the same addresses, on this machine
-#	make unit | vectors | verifier | net | interop | fuzz | lint | format | bench | clean
+#	make unit | vectors | race | verifier | net | interop | fuzz | lint | format | bench | clean
 #	make install PREFIX=/usr/local DESTDIR=
 #
 # core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
@@ -99,6 +99,7 @@ TESTS_CLI      := cli lab
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c frame.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
+RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := pipeline yaml model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
@@ -265,6 +266,16 @@ $(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/
 	$(call say,LD)
 	$(Q)$(CC) -g $(SANITIZE) $^ $(LIBS) -o $@
 
+# Several CPUs at the flow table; the world and the frames are those of the vectors.
+# Tens of thousands of runs: without sanitizers, which look at the same code elsewhere.
+RACE_TESTS := build/obj/tests/race/native build/obj/tests/race/kernel
+$(patsubst %.c,build/obj/%.o,$(RACE_SOURCES)): | build/weft.skel.h
+build/obj/tests/race/native: build/obj/tests/race/order.o
+$(RACE_TESTS): %: %.o $(patsubst %.c,build/obj/%.o,tests/vectors/world.c tests/vectors/frame.c) \
+		build/obj/model.a build/obj/core.a build/obj/base.a
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LIBS) -o $@
+
 # A fuzz target may use every layer; archives are searched, so that it takes only what it calls.
 FUZZ_TESTS := $(FUZZ:%=build/fuzz/tests/fuzz/%)
 FUZZ_ARCHIVES := $(call layers_AGENT,build/fuzz) build/fuzz/client.a
@@ -292,7 +303,7 @@ $(VERIFIER_RUNNER) $(VERIFIER_LOADER):
 NET_TESTS = $(wildcard tests/net/test_*.py)
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
-.PHONY: deps check check-all unit vectors verifier net interop fuzz test-programs
+.PHONY: deps check check-all unit vectors race verifier net interop fuzz test-programs
 deps:
 	@tools/deps install build test lint bench
 
@@ -300,12 +311,12 @@ check:
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory -j$$(nproc) check-all
 
-test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(FUZZ_TESTS)
+test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(RACE_TESTS) $(FUZZ_TESTS)
 
 check-all: test-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run \
 		--suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE) \
-		--suite kernel $(VECTORS_KERNEL) \
+		--suite kernel $(VECTORS_KERNEL) $(RACE_TESTS) \
 		--suite net $(NET_TESTS) \
 		--suite fuzz $(FUZZ_RUNS)
 
@@ -314,6 +325,9 @@ unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER)
 
 vectors: $(VECTORS_RUNNER)
 	@tests/run --suite vectors $(VECTORS_NATIVE) $(VECTORS_KERNEL)
+
+race: $(RACE_TESTS)
+	@tests/run --suite race $(RACE_TESTS)
 
 # In Linux 6.1, whatever kernel this machine has; needs no root.
 verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)

@@ -165,11 +165,14 @@ static __always_inline int flow_replace(const struct flow_key *key, const struct
 					int there)
 {
 	struct flow *old;
+	__u32 slot;
 
-	if (there) {
-		old = table_lookup(flows, key);
-		if (old)
-			flow_remove(key, old);
+	old = there ? table_lookup(flows, key) : NULL;
+	if (old && flow_claim(key, old, &slot)) {
+		if (flow_over(old, row->seen))
+			flow_remove(key, old, slot);
+		else
+			flow_unclaim(old, slot); /* another CPU was faster */
 	}
 	return (int)table_add(flows, key, row);
 }
@@ -231,8 +234,6 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 /* The part of a row that the slow stages decide anew each time, all but the generation. */
 static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, struct flow *row)
 {
-	if (p->key.protocol != PROTOCOL_TCP && !(row->flags & FLOW_ORIGINAL))
-		row->state = FLOW_REPLIED;
 	row->seen = p->now;
 	row->timeout = timeout_of(p->key.protocol, row->state, vpc);
 	row->renew = p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
@@ -248,20 +249,40 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 		row->ingress_rule_id = p->ingress_rule_id;
 	__builtin_memcpy(row->ethernet_in, p->ethernet, 12);
 	__builtin_memcpy(row->ethernet_out, p->ethernet_out, 12);
-	atomic_add(&row->packets, 1);
-	atomic_add(&row->bytes, p->frame_length);
+}
+
+/* The state after the packet, in both rows. The peer's row is written at once: it is not claimed, and as
+ * soon as it is removed its memory may be another connection's. */
+static __always_inline void flow_advance(struct packet *p, const struct vpc *vpc, struct flow *flow)
+{
+	struct flow_key reverse;
+	struct flow *peer;
+
+	flow_key_reverse(&p->key, p->out_port_id, &reverse);
+	peer = table_lookup(flows, &reverse);
+	if (peer && peer->peer_port_id != p->port_id)
+		peer = NULL; /* the row of another pair */
+	if (p->key.protocol != PROTOCOL_TCP)
+		flow->state = flow->flags & FLOW_ORIGINAL ? flow->state : FLOW_REPLIED;
+	else if (!(p->flags & PACKET_FRAGMENT_LATER))
+		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
+	flow->timeout = timeout_of(p->key.protocol, flow->state, vpc);
+	if (peer && (p->flags & PACKET_PEER_KNOWN)) {
+		peer->state = flow->state;
+		peer->timeout = flow->timeout;
+	}
 }
 
 /* The port of a row has another slot now: it was plugged in again, or is on another host. What its
- * connection was charged goes with it. */
-static __always_inline void flow_recharge(struct packet *p, struct flow *flow)
+ * connection was charged goes with it. slot: of the claimed row, for flow_unclaim. */
+static __always_inline void flow_recharge(struct packet *p, const struct flow *flow, __u32 *slot)
 {
-	struct slot_key from = { .slot = flow->charged_slot };
+	struct slot_key from = { .slot = *slot };
 	struct slot_key to = { .slot = p->port_slot };
 	struct port_stats *before, *after;
 
-	if (from.slot == to.slot || !atomic_swap_if(&flow->charged_slot, from.slot, to.slot) ||
-	    !(flow->flags & FLOW_CHARGED))
+	*slot = to.slot;
+	if (from.slot == to.slot || !(flow->flags & FLOW_CHARGED))
 		return;
 	before = table_lookup(port_stats, &from);
 	after = table_lookup(port_stats, &to);
@@ -272,39 +293,47 @@ static __always_inline void flow_recharge(struct packet *p, struct flow *flow)
 }
 
 /*
- * A connection that is known: its row is decided anew, in place, and the state follows the packet.
- * Others may read the row meanwhile: until the new generation stands in it, which is written last, they
- * see a row that is not settled and come this way themselves.
+ * A connection that is known: its row is decided anew, in place, by one CPU at a time, and the state
+ * follows the packet. Others may read the row meanwhile: it is unresolved while its way out is written,
+ * and they come this way themselves. Where another CPU is at the row already, what that one writes
+ * stands. A row removed since flow_find (the connection is closed, or its port gone) is not missed.
  */
 static __always_inline int flow_renew(struct frame *f, struct packet *p, const struct vpc *vpc)
 {
 	struct flow_key own = p->key; /* as in flow_find */
 	struct flow *flow = table_lookup(flows, &own);
-	struct flow_key reverse;
-	struct flow *peer;
+	int error = 0;
+	__u32 slot;
 
-	if (!flow)
-		return VERDICT_INTERNAL;
-	flow_key_reverse(&p->key, p->out_port_id, &reverse);
-	peer = table_lookup(flows, &reverse);
-	if (peer && peer->peer_port_id != p->port_id)
-		peer = NULL; /* the row of another pair */
-	if (p->key.protocol == PROTOCOL_TCP && !(p->flags & PACKET_FRAGMENT_LATER))
-		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
-	flow_fill(p, vpc, flow);
-	flow_recharge(p, flow);
-	atomic_write(&flow->generation, p->generation);
-	flow->flags &= ~FLOW_UNRESOLVED;
 	p->object_id = p->port_id;
-	if (!(p->flags & PACKET_PEER_KNOWN)) {
-		if (flow_write_peer(p, flow))
-			return VERDICT_FLOW_TABLE_FULL;
-	} else if (peer) {
-		peer->state = flow->state;
-		peer->timeout = flow->timeout;
-	}
+	if (!flow || !flow_claim(&own, flow, &slot))
+		return VERDICT_NEXT;
+	flow_advance(p, vpc, flow);
+	flow->flags |= FLOW_UNRESOLVED;
+	compiler_barrier();
+	flow_fill(p, vpc, flow);
+	atomic_add(&flow->packets, 1);
+	atomic_add(&flow->bytes, p->frame_length);
+	flow_recharge(p, flow, &slot);
+	atomic_write(&flow->generation, p->generation);
+	flow->flags &= (__u8)~FLOW_UNRESOLVED;
+	if (!(p->flags & PACKET_PEER_KNOWN))
+		error = flow_write_peer(p, flow);
+	flow_unclaim(flow, slot);
+	if (error)
+		return VERDICT_FLOW_TABLE_FULL;
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
+}
+
+/* Takes back a row just entered, whose other half found no room. */
+static __always_inline void flow_take_back(const struct flow_key *key)
+{
+	struct flow *flow = table_lookup(flows, key);
+	__u32 slot;
+
+	if (flow && flow_claim(key, flow, &slot))
+		flow_remove(key, flow, slot);
 }
 
 /*
@@ -336,19 +365,21 @@ int flow_write(struct frame *f, struct packet *p)
 	row.flags |= FLOW_ORIGINAL;
 	row.born = p->now;
 	row.charged_slot = p->port_slot;
+	row.packets = 1;
+	row.bytes = p->frame_length;
 	flow_fill(p, vpc, &row);
 	row.generation = p->generation;
 	own = p->key; /* as in flow_find */
 	error = flow_replace(&own, &row, p->flags & PACKET_ROW_THERE);
-	if (!error && !(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row)) {
-		table_remove(flows, &own);
-		error = -1;
-	}
 	if (error)
-		flow_release(&row);
+		flow_release(row.flags, row.charged_slot, row.vpc_slot);
 	/* Another CPU has just entered the connection: the next packet finds it. */
 	if (error && error != TABLE_ROW_EXISTS)
 		return VERDICT_FLOW_TABLE_FULL;
+	if (!error && !(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row)) {
+		flow_take_back(&own);
+		return VERDICT_FLOW_TABLE_FULL;
+	}
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
 }

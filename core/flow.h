@@ -6,8 +6,8 @@
  * the key begins with the port that the packet enters by, so a row speaks for one port, a spoofed
  * tuple from another port finds nothing, and a packet that passes a middlebox is another connection at
  * each leg. The pair is made by its first packet; the row of the reply is UNRESOLVED until the first
- * reply has found its own way (TCP inside one subnet: settled at once). A hit costs one look-up and one rewrite (flow_hit, inline here); whatever
- * a hit cannot settle goes through the slow stages again:
+ * reply has found its own way (TCP inside one subnet: settled at once). A hit costs one look-up and one rewrite
+ * (flow_hit, inline here); whatever a hit cannot settle goes through the slow stages again:
  *
  *   - the VPC's generation has moved (rules, routes, ports changed),
  *   - the row has not been seen for its timeout, or its renewal is due (l2 subnets: FDB ageing),
@@ -26,6 +26,9 @@
  * closed since (flow_ended). A live row is never removed for another's sake: a full table refuses new
  * connections and keeps the old.
  *
+ * CPUs share the rows without locks. A row is entered by table_add, which one of two CPUs does; removed, or
+ * given another way out, by the one CPU that has claimed it (flow_claim); read by flow_hit as it says there.
+ *
  * The port that began a connection pays for the pair (flow_write): up to its guarantee it always finds
  * room, beyond that it shares what is left, and never more than its limit or its VPC's.
  */
@@ -34,6 +37,9 @@
 
 #include "core/packet.h"
 #include "core/tcp.h"
+
+/* charged_slot of a row that a CPU has claimed (flow_claim). */
+#define FLOW_CLAIMED 0xffffffffu
 
 /* Alive by itself or by the other row of its pair. flow: looked up by key. */
 static inline int flow_alive(const struct flow_key *key, const struct flow *flow, __u32 now)
@@ -49,17 +55,17 @@ static inline int flow_alive(const struct flow_key *key, const struct flow *flow
 	       !ticks_passed(now, peer->seen, peer->timeout);
 }
 
-/* Gives back what flow_write took for the pair, when the row that was charged goes. */
-static inline void flow_release(const struct flow *flow)
+/* Gives back what flow_write took for the pair, when the row that was charged goes. flags: of that row. */
+static inline void flow_release(__u8 flags, __u32 charged_slot, __u32 vpc_slot)
 {
-	struct slot_key port = { .slot = flow->charged_slot };
-	struct slot_key vpc = { .slot = flow->vpc_slot };
+	struct slot_key port = { .slot = charged_slot };
+	struct slot_key vpc = { .slot = vpc_slot };
 	struct slot_key zero = { .slot = 0 };
 	struct port_stats *of_port;
 	struct vpc_stats *of_vpc;
 	struct datapath_state *shared;
 
-	if (!(flow->flags & FLOW_CHARGED))
+	if (!(flags & FLOW_CHARGED))
 		return;
 	of_port = table_lookup(port_stats, &port);
 	if (of_port)
@@ -67,7 +73,7 @@ static inline void flow_release(const struct flow *flow)
 	of_vpc = table_lookup(vpc_stats, &vpc);
 	if (of_vpc)
 		atomic_add(&of_vpc->flows, -1);
-	if (!(flow->flags & FLOW_CHARGED_SHARED))
+	if (!(flags & FLOW_CHARGED_SHARED))
 		return;
 	shared = table_lookup(state, &zero);
 	if (shared)
@@ -75,30 +81,88 @@ static inline void flow_release(const struct flow *flow)
 }
 
 /*
- * Removes a row and gives back what it was charged for. The row's memory may be another connection's as
- * soon as it is removed, so what is needed of it is copied before. 1: it was removed, and by this call.
+ * Takes the sole right to remove a row, or to write its way out. Since it was looked up another CPU may
+ * have removed it, and its memory may be another connection's, or the next one's of the same key. So the
+ * row is marked first and then asked for once more: nobody else removes a marked row, so what the
+ * look-up finds is true until flow_unclaim or flow_remove. The caller judges the row again after this.
+ * The memory of a removed row stays marked until a new row is written there.
+ * 1: claimed, with the row's charged_slot in *slot. 0: it is not the key's, or another CPU is at it.
  */
-static inline int flow_remove(const struct flow_key *key, const struct flow *flow)
+OUT_OF_LINE int flow_claim(const struct flow_key *key, struct flow *flow, __u32 *slot)
 {
-	struct flow charged = {};
+	__u32 charged_slot = flow->charged_slot;
 
-	charged.flags = flow->flags;
-	charged.charged_slot = flow->charged_slot;
-	charged.vpc_slot = flow->vpc_slot;
-	if (table_remove(flows, key))
+	if (charged_slot == FLOW_CLAIMED ||
+	    !atomic_swap_if(&flow->charged_slot, charged_slot, FLOW_CLAIMED))
 		return 0;
-	flow_release(&charged);
+	*slot = charged_slot;
+	if (table_lookup(flows, key) == flow)
+		return 1;
+	atomic_write(&flow->charged_slot, charged_slot);
+	return 0;
+}
+
+static inline void flow_unclaim(struct flow *flow, __u32 slot)
+{
+	atomic_write(&flow->charged_slot, slot);
+}
+
+/* Removes a claimed row and gives back what it was charged for: once, whoever else wanted to. 1: done. */
+OUT_OF_LINE int flow_remove(const struct flow_key *key, struct flow *flow, __u32 slot)
+{
+	__u8 flags = flow->flags;
+	__u32 vpc_slot = flow->vpc_slot;
+
+	if (table_remove(flows, key)) {
+		flow_unclaim(flow, slot);
+		return 0;
+	}
+	flow_release(flags, slot, vpc_slot);
 	return 1;
+}
+
+/* What a row must be to go: closed, or not seen for its timeout. One that another CPU has just put in
+ * the place of such a row is neither. */
+static inline int flow_over(const struct flow *flow, __u32 now)
+{
+	return flow->state == FLOW_CLOSED || ticks_passed(now, flow->seen, flow->timeout);
+}
+
+/* The sweep's look at a row: 1 when it is removed, for its port is gone or its pair was not seen in time. */
+static inline int flow_sweep(const struct flow_key *key, struct flow *flow, __u32 now)
+{
+	struct port_key port = { .port_id = key->port_id };
+	int gone = !table_lookup(ports, &port);
+	__u32 slot;
+
+	if (!gone && flow_alive(key, flow, now))
+		return 0;
+	if (!flow_claim(key, flow, &slot))
+		return 0;
+	if (gone || flow_over(flow, now))
+		return flow_remove(key, flow, slot);
+	flow_unclaim(flow, slot);
+	return 0;
+}
+
+static inline int flow_is_ended(const struct flow *flow, __u32 peer_port_id, __u32 born)
+{
+	return flow->state == FLOW_CLOSED && flow->peer_port_id == peer_port_id &&
+	       flow->born == born;
 }
 
 /* Removes one row of a connection that ended, unless its ports have begun another since. */
 static inline void remove_ended(const struct flow_key *key, __u32 peer_port_id, __u32 born)
 {
 	struct flow *flow = table_lookup(flows, key);
+	__u32 slot;
 
-	if (flow && flow->state == FLOW_CLOSED && flow->peer_port_id == peer_port_id &&
-	    flow->born == born)
-		flow_remove(key, flow);
+	if (!flow || !flow_is_ended(flow, peer_port_id, born) || !flow_claim(key, flow, &slot))
+		return;
+	if (flow_is_ended(flow, peer_port_id, born))
+		flow_remove(key, flow, slot);
+	else
+		flow_unclaim(flow, slot);
 }
 
 /* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. Nothing
@@ -129,6 +193,24 @@ OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id, __u3
 }
 
 /*
+ * Moves both rows of a TCP connection to a state. Before it returns all this is to be seen by the other
+ * CPUs: of two that follow the FINs of both sides at once, one sees the other's when it looks again.
+ */
+static inline void flow_enter(struct flow *flow, struct flow *peer, __u8 state,
+			      const struct vpc *vpc)
+{
+	__u32 timeout = timeout_of(PROTOCOL_TCP, state, vpc);
+
+	compiler_barrier();
+	flow->state = state;
+	if (peer) {
+		peer->state = state;
+		peer->timeout = timeout;
+	}
+	atomic_write(&flow->timeout, timeout);
+}
+
+/*
  * A TCP segment of a settled connection that may change its state. VERDICT_DELIVERED: followed, forward
  * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
  */
@@ -154,14 +236,15 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 	peer = table_lookup(flows, &reverse);
 	if (peer && peer->peer_port_id != p->port_id)
 		peer = NULL; /* the row of another pair */
+	if (table_lookup(flows, &p->key) != flow)
+		return VERDICT_DELIVERED; /* removed since: what stands there is not to be touched */
 	state = tcp_next_state(flow, peer, p->tcp_flags);
 	if (state == flow->state)
 		return VERDICT_DELIVERED;
-	flow->state = state;
-	flow->timeout = timeout_of(PROTOCOL_TCP, state, vpc);
-	if (peer) {
-		peer->state = state;
-		peer->timeout = flow->timeout;
+	flow_enter(flow, peer, state, vpc);
+	if (state == FLOW_CLOSING && peer && (peer->flags & FLOW_FIN_SEEN)) {
+		state = FLOW_CLOSED;
+		flow_enter(flow, peer, state, vpc);
 	}
 	if (state == FLOW_CLOSED)
 		p->flags |= PACKET_ENDED;
@@ -209,24 +292,41 @@ static inline void flow_take(struct packet *p, const struct flow *flow)
 	__builtin_memcpy(p->ethernet_out, flow->ethernet_out, 12);
 }
 
+/* The way out in the row is whole, and of the rules as they are now. */
+static inline int flow_decided(const struct flow *flow, __u32 generation)
+{
+	return !(flow->flags & FLOW_UNRESOLVED) && flow->generation == generation;
+}
+
 /* The row says how to treat this packet, now and without asking further. */
-static inline int flow_settled(struct packet *p, const struct flow *flow, const struct vpc *vpc,
+static inline int flow_settled(struct packet *p, const struct flow *flow, __u32 generation,
 			       __u32 now)
 {
-	return !(flow->flags & FLOW_UNRESOLVED) && flow->vpc_slot == p->vpc_slot &&
+	return flow_decided(flow, generation) && flow->vpc_slot == p->vpc_slot &&
 	       flow->charged_slot == p->port_slot &&
-	       flow->generation == generation_now(p->vpc_slot, vpc) &&
 	       !ticks_passed(now, flow->seen, flow->timeout) && (__s32)(now - flow->renew) < 0 &&
 	       ethernet_equal(p->ethernet, flow->ethernet_in) && p->packet_length <= flow->mtu;
+}
+
+/*
+ * The way out is the one of every packet between these two stations. Not so where the MACs do not say
+ * who they are: a frame to the gateway may be for anybody, and a tun has none.
+ */
+static inline int flow_out_by_mac(const struct packet *p)
+{
+	return !(p->flags & PACKET_NO_ETHERNET) && ethernet_equal(p->ethernet, p->ethernet_out);
 }
 
 /*
  * The hot path. VERDICT_DELIVERED with p->out_* set and the frame rewritten, VERDICT_NEXT when the slow
  * stages must see the packet, or a drop.
  *
- * The memory of a row that is removed meanwhile on another CPU may become another connection's. So the
- * way out is copied first and the row judged after: what was copied is of a row that still was this
- * connection's, or one between the same two stations.
+ * Another CPU may be writing the row's way out, or have removed the row and given its memory to another
+ * connection. So the row must be decided before its way out is copied, and is judged after that: what
+ * was copied then is whole, and of a row that was this connection's or one between the same two
+ * stations. Where the stations are not known by their MACs, the row is looked up again. (It is not for
+ * neighbours, the most common case by far: that would only help against a CPU that stands still after
+ * the look-up until the row is removed, and goes on in the nanoseconds in which a new row is copied there.)
  */
 static inline int flow_hit(struct frame *f, struct packet *p)
 {
@@ -234,7 +334,7 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	struct flow *flow;
 	struct vpc *vpc;
 	__u8 *header;
-	__u32 now;
+	__u32 now, generation;
 	int verdict;
 
 	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR)) != PACKET_IP || p->vlan_count)
@@ -245,10 +345,17 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 		return VERDICT_NEXT;
 	}
 	vpc = table_lookup(vpcs, &slot);
+	if (!vpc)
+		return VERDICT_NEXT;
 	now = clock_tick();
+	generation = generation_now(p->vpc_slot, vpc);
+	if (!flow_decided(flow, generation))
+		return VERDICT_NEXT;
+	compiler_barrier();
 	flow_take(p, flow);
 	compiler_barrier();
-	if (!vpc || !flow_settled(p, flow, vpc, now)) {
+	if (!flow_settled(p, flow, generation, now) ||
+	    (!flow_out_by_mac(p) && table_lookup(flows, &p->key) != flow)) {
 		p->out_port_id = 0;
 		return VERDICT_NEXT;
 	}

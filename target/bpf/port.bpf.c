@@ -25,6 +25,7 @@ static __always_inline void tell_tester(struct __sk_buff *skb, struct packet *p,
 	skb->cb[0] = (__u32)verdict;
 	skb->cb[1] = p->object_id;
 	skb->cb[2] = p->out_port_id;
+	skb->cb[3] = p->out_ifindex;
 }
 
 static __always_inline int send(struct __sk_buff *skb, struct packet *p, int verdict)

@@ -20,14 +20,12 @@ static long sweep_flow(struct bpf_map *map, struct flow_key *key, struct flow *f
 		       struct sweep_context *context)
 {
 	struct flow_key copy = *key;
-	struct port_key port = { .port_id = key->port_id };
 
 	(void)map;
-	if (table_lookup(ports, &port) && flow_alive(&copy, flow, context->now)) {
+	if (flow_sweep(&copy, flow, context->now))
+		context->removed += 1;
+	else
 		context->kept += 1;
-		return 0;
-	}
-	context->removed += (__u64)flow_remove(&copy, flow);
 	return 0;
 }
 

@@ -42,11 +42,21 @@ void native_run_underlay(struct frame *f, struct native_result *result);
 /* Forgets every row in memory; tables are memory only again. */
 void native_reset(void);
 
+/* Forgets the rows of one table in memory. */
+void native_empty(enum table_id i);
+
 /* Puts table i over the map fds[i], for all tables. The descriptors stay the caller's. */
 void native_live(const int *fds);
 
 /* 0: the coarse monotonic clock; otherwise the time in ns that every run sees. */
 void native_clock(__u64 ns);
+
+/*
+ * Calls step before each step of the pipeline that those of another CPU may come before or after: verbs of
+ * flow tables, atomic operations, barriers. NULL, as at the start: nothing is called. Tests put several
+ * CPUs' steps in every order with it, one at a time.
+ */
+void native_between(void (*step)(void));
 
 /* A table by its number; never NULL for i < TABLES. */
 struct table *native_table(enum table_id i);

@@ -7,8 +7,9 @@
  * removed while live leave a mark, so that the map's row does not shine through.
  *
  * Every row is an allocation of its own, for pointers from a look-up stay valid while others come and
- * go, as in the kernel (RCU). Removed rows are freed with the next native_reset. An LPM table keeps its
- * rows in the same hash, and a look-up tries the prefix lengths that exist, longest first.
+ * go, as in the kernel (RCU). Removed rows are freed with the next native_reset; but in a preallocated
+ * table the memory of a removed row is that of the next new one, as in the kernel. An LPM table keeps
+ * its rows in the same hash, and a look-up tries the prefix lengths that exist, longest first.
  *
  * Neighbours: target.h (the verbs), native.h (callers).
  */
@@ -36,7 +37,7 @@ struct table_rows {
 };
 
 #define KIND_HASH TABLE_HASH
-#define KIND_HASH_PREALLOCATED TABLE_HASH
+#define KIND_HASH_PREALLOCATED TABLE_HASH_PREALLOCATED
 #define KIND_LRU_HASH TABLE_LRU_HASH
 #define KIND_LPM_TRIE TABLE_LPM_TRIE
 #define KIND_ARRAY TABLE_ARRAY
@@ -59,6 +60,20 @@ static struct table *const tables[] = { WEFT_TABLES(TABLE_POINTER) };
 struct table *native_table(enum table_id i)
 {
 	return tables[i];
+}
+
+void (*native_step)(void);
+
+void native_between(void (*step)(void))
+{
+	native_step = step;
+}
+
+/* The rows of these tables are made and removed by packets. */
+static void between_verbs(const struct table *table)
+{
+	if (table->kind == TABLE_HASH_PREALLOCATED)
+		between_steps();
 }
 
 static void *allocate(size_t size)
@@ -128,10 +143,23 @@ static struct table_row *find(struct table *table, const void *key)
 	return row;
 }
 
-static struct table_row *insert(struct table *table, const void *key)
+/* Memory for a new row: of a preallocated table that of the row removed last, if there is one. */
+static struct table_row *row_new(struct table *table)
 {
 	struct table_rows *rows = rows_of(table);
-	struct table_row *row = allocate(sizeof(*row) + value_room(table) + table->key_size);
+	struct table_row *row = rows->removed;
+
+	if (table->kind != TABLE_HASH_PREALLOCATED || !row)
+		return allocate(sizeof(*row) + value_room(table) + table->key_size);
+	rows->removed = row->next;
+	row->hidden = 0;
+	return row;
+}
+
+/* Puts a row into its bucket. */
+static void link_row(struct table *table, struct table_row *row, const void *key)
+{
+	struct table_rows *rows = rows_of(table);
 	struct table_row **bucket;
 
 	if (rows->row_count >= rows->bucket_count)
@@ -144,6 +172,13 @@ static struct table_row *insert(struct table *table, const void *key)
 	rows->row_count++;
 	if (table->kind == TABLE_LPM_TRIE)
 		rows->prefixes[*(const __u32 *)key]++;
+}
+
+static struct table_row *insert(struct table *table, const void *key)
+{
+	struct table_row *row = row_new(table);
+
+	link_row(table, row, key);
 	return row;
 }
 
@@ -220,6 +255,7 @@ void *native_lookup(struct table *table, const void *key)
 {
 	struct table_row *row;
 
+	between_verbs(table);
 	if (table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY) {
 		if (*(const __u32 *)key >= table->room)
 			return NULL;
@@ -251,8 +287,9 @@ static void take_out(struct table *table, struct table_row *row)
 int native_update(struct table *table, const void *key, const void *row_bytes, int flags)
 {
 	unsigned char masked[64];
-	struct table_row *row;
+	struct table_row *row, *fresh;
 
+	between_verbs(table);
 	if (table->kind == TABLE_ARRAY || table->kind == TABLE_PERCPU_ARRAY) {
 		void *value = native_lookup(table, key);
 
@@ -283,18 +320,21 @@ int native_update(struct table *table, const void *key, const void *row_bytes, i
 		}
 	}
 	/* A new row, not new bytes in the old one: who holds the old one goes on reading it. */
+	fresh = row_new(table);
+	memcpy(fresh->bytes, row_bytes, table->value_size);
 	if (row)
 		take_out(table, row);
-	row = insert(table, key);
-	memcpy(row->bytes, row_bytes, table->value_size);
+	link_row(table, fresh, key);
 	return 0;
 }
 
 int native_remove(struct table *table, const void *key)
 {
-	struct table_row *row = find(table, key);
+	struct table_row *row;
 	int there;
 
+	between_verbs(table);
+	row = find(table, key);
 	if (!row && table->live >= 0 && table->kind != TABLE_LPM_TRIE)
 		row = find_live(table, key);
 	there = row && !row->hidden;
@@ -317,16 +357,16 @@ void native_walk(struct table *table, void (*fn)(void *context, const void *key,
 				fn(context, row_key(table, row), row->bytes);
 }
 
-static void clear(struct table *table)
+void native_empty(enum table_id i)
 {
+	struct table *table = tables[i];
 	struct table_rows *rows = table->rows;
 	struct table_row *row, *next;
 
-	table->live = -1;
 	if (!rows)
 		return;
-	for (size_t i = 0; i < rows->bucket_count; i++)
-		for (row = rows->buckets[i]; row; row = next) {
+	for (size_t b = 0; b < rows->bucket_count; b++)
+		for (row = rows->buckets[b]; row; row = next) {
 			next = row->next;
 			free(row);
 		}
@@ -341,8 +381,10 @@ static void clear(struct table *table)
 
 void native_reset(void)
 {
-	for (size_t i = 0; i < TABLES; i++)
-		clear(tables[i]);
+	for (size_t i = 0; i < TABLES; i++) {
+		native_empty((enum table_id)i);
+		tables[i]->live = -1;
+	}
 }
 
 void native_live(const int *fds)

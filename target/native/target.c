@@ -11,7 +11,7 @@
 #include "core/pipeline.h"
 
 static __u64 fixed_ns;
-static struct frame *running;
+static __thread struct frame *running;
 
 void native_clock(__u64 ns)
 {

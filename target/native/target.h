@@ -72,7 +72,14 @@ struct frame {
 /* One table: rows in memory by key, or a live map of the kernel under a layer of rows written here. */
 struct table {
 	const char *name;
-	enum { TABLE_HASH, TABLE_LRU_HASH, TABLE_LPM_TRIE, TABLE_ARRAY, TABLE_PERCPU_ARRAY } kind;
+	enum {
+		TABLE_HASH,
+		TABLE_HASH_PREALLOCATED,
+		TABLE_LRU_HASH,
+		TABLE_LPM_TRIE,
+		TABLE_ARRAY,
+		TABLE_PERCPU_ARRAY
+	} kind;
 	__u32 key_size;
 	__u32 value_size;
 	__u32 room;
@@ -93,23 +100,35 @@ void *native_lookup(struct table *table, const void *key);
 int native_update(struct table *table, const void *key, const void *row, int flags);
 int native_remove(struct table *table, const void *key);
 
+/* Where a step of another CPU may come in between; for tests (native_between in native.h). */
+extern void (*native_step)(void);
+#define between_steps() ((void)(native_step ? native_step() : (void)0))
+
 #define table_lookup(name, key) ((row_of_##name *)native_lookup(&table_##name, key))
 #define table_put(name, key, row) native_update(&table_##name, key, row, 0)
 #define table_add(name, key, row) native_update(&table_##name, key, row, 1)
 #define table_remove(name, key) native_remove(&table_##name, key)
 
-#define atomic_add(counter, n) ((void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
-#define atomic_swap_if(word, old, new) __sync_bool_compare_and_swap(word, old, new)
-#define atomic_fetch_add64(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
-#define atomic_fetch_add32(counter, n) __atomic_fetch_add(counter, n, __ATOMIC_RELAXED)
+#define atomic_add(counter, n)                                                                     \
+	(between_steps(), (void)__atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+#define atomic_swap_if(word, old, new)                                                             \
+	(between_steps(), __sync_bool_compare_and_swap(word, old, new))
+#define atomic_fetch_add64(counter, n)                                                             \
+	(between_steps(), __atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
+#define atomic_fetch_add32(counter, n)                                                             \
+	(between_steps(), __atomic_fetch_add(counter, n, __ATOMIC_RELAXED))
 
 /* Keeps reads and writes before it before those after it, as far as the compiler goes. */
-#define compiler_barrier() asm volatile("" ::: "memory")
+#define compiler_barrier()                                                                         \
+	do {                                                                                       \
+		asm volatile("" ::: "memory");                                                     \
+		between_steps();                                                                   \
+	} while (0)
 
 /* What table_add says where there is a row already. */
 #define TABLE_ROW_EXISTS (-17)
 
-#define atomic_write(word, value) __atomic_store_n(word, value, __ATOMIC_SEQ_CST)
+#define atomic_write(word, value) (between_steps(), __atomic_store_n(word, value, __ATOMIC_SEQ_CST))
 
 __u64 clock_ns(void);
 
