@@ -43,7 +43,8 @@
  * @name: its name
  * @registry: lab.json: {"name", "file", "state": "starting"|"up", "hosts": {HOST: {"namespace",
  *	"instance", "pid", "started"}}, "nodes": {NODE: {"namespace", "host", "place", "claimed"}}};
- *	with several hosts "underlay": {"networks", "routers"}, "machines": {NAME: {"namespace"}},
+ *	with several hosts "underlay": {"networks", "routers"}, "machines": {NAME: {"namespace",
+ *	"network", "addresses"}},
  *	"stores": {NAME: {"namespace", "address", "pid", "started"}}, and of each host "underlay",
  *	"network"
  * @lock: descriptor that keeps others from changing the lab; -1 if it was only read
@@ -137,6 +138,13 @@ void lab_attach_by_socket(json_t *tree, const char *socket_path);
  *	reference, also on failure
  */
 int lab_wires_plan(const json_t *lab, json_t **underlay, struct error *error);
+
+/**
+ * lab_wires_plan_node - a machine without Weft on a network of the underlay
+ * @entry: of the registry; gets "addresses" and "network"
+ */
+int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *node, json_t *entry,
+			struct error *error);
 
 /**
  * lab_wires_plan_host - where on the underlay a host is

@@ -99,7 +99,7 @@ static int plan_stores(struct plan *plan, const json_t *lab)
 /* What is between several hosts. */
 static int plan_between(struct plan *plan, const json_t *lab)
 {
-	const char *router;
+	const char *router, *node;
 	json_t *value;
 	int code = lab_wires_plan(lab, &plan->underlay, plan->error);
 
@@ -108,6 +108,17 @@ static int plan_between(struct plan *plan, const json_t *lab)
 	json_object_set_new(plan->machines, "underlay", machine(plan, "underlay"));
 	json_object_foreach(json_object_get(plan->underlay, "routers"), router, value) {
 		json_object_set_new(plan->machines, router, machine(plan, router));
+	}
+	json_object_foreach(json_object_get(lab, "nodes"), node, value) {
+		json_t *entry = machine(plan, node);
+
+		if (code == 0 && json_object_get(plan->machines, node))
+			code = error_set(plan->error, EINVAL, "lab.nodes",
+					 "%s is the name of a router or of the underlay already",
+					 node);
+		if (code == 0)
+			code = lab_wires_plan_node(plan->underlay, node, value, entry, plan->error);
+		json_object_set_new(plan->machines, node, entry);
 	}
 	return code < 0 ? code : plan_stores(plan, lab);
 }
@@ -124,7 +135,8 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 		return error_set(plan->error, EINVAL, "hosts", "must be a map of hosts by name");
 	if (json_object_size(hosts) > 200)
 		return error_set(plan->error, EINVAL, "hosts", "a lab has at most 200 hosts");
-	if (json_object_size(hosts) > 1 || json_object_get(lab, "underlay"))
+	if (json_object_size(hosts) > 1 || json_object_get(lab, "underlay") ||
+	    json_object_size(json_object_get(lab, "nodes")) > 0)
 		code = plan_between(plan, lab);
 	if (json_object_size(hosts) > 1)
 		plan->only_host = NULL;
@@ -162,8 +174,7 @@ static int check_lab_section(const json_t *tree, struct error *error)
 		if (!is_known)
 			return error_set(error, EINVAL, path, "unknown key \"%s\"%s", key,
 					 suggestion_format(&suggestion, text));
-		if ((strcmp(key, "networks") == 0 || strcmp(key, "nodes") == 0) &&
-		    json_object_size(value) > 0)
+		if (strcmp(key, "networks") == 0 && json_object_size(value) > 0)
 			return error_set(error, ENOTSUP, path,
 					 "networks beside the underlay are not in this version");
 	}

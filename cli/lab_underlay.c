@@ -357,6 +357,29 @@ static int make_hosts(struct wires *wires)
 	return 0;
 }
 
+/* Machines without Weft. */
+static int make_nodes(struct wires *wires)
+{
+	const char *name;
+	json_t *node;
+
+	json_object_foreach(json_object_get(wires->lab->registry, "machines"), name, node) {
+		const char *network = json_string_value(json_object_get(node, "network"));
+		const char *namespace = namespace_of(wires->lab, "machines", name);
+		int code;
+
+		if (!network)
+			continue;
+		code = plug(wires, network, namespace, HOST_DEVICE,
+			    json_object_get(node, "addresses"), mtu_of(wires, network));
+		if (code == 0)
+			code = route_host(wires, namespace, network);
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
 static int make_all(struct wires *wires)
 {
 	const char *name;
@@ -376,7 +399,8 @@ static int make_all(struct wires *wires)
 		if (code < 0)
 			return code;
 	}
-	return make_hosts(wires);
+	code = make_hosts(wires);
+	return code < 0 ? code : make_nodes(wires);
 }
 
 int lab_underlay_make(struct lab *lab, struct error *error)

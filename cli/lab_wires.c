@@ -213,6 +213,39 @@ static const char *network_of_host(const json_t *underlay, const json_t *host, c
 	return NULL;
 }
 
+int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *node, json_t *entry,
+			struct error *error)
+{
+	const json_t *address = json_object_get(node, "address");
+	const char *network = json_string_value(json_object_get(node, "network")), *key;
+	json_t *addresses, *value;
+	char path[128];
+	int code;
+
+	snprintf(path, sizeof(path), "lab.nodes.%.40s", name);
+	if (!name_fits(name))
+		return refuse(error, path, name, "a name for a node: up to 15 of a-z, 0-9 and -");
+	if (!json_is_object(node))
+		return error_set(error, EINVAL, path, "must be a map with network and address");
+	json_object_foreach((json_t *)node, key, value) {
+		if (strcmp(key, "network") != 0 && strcmp(key, "address") != 0)
+			return error_set(error, EINVAL, path,
+					 "unknown key \"%.40s\"; a node has network and address",
+					 key);
+	}
+	if (!network || !json_object_get(json_object_get(underlay, "networks"), network))
+		return error_set(error, EINVAL, path, "there is no network \"%.40s\"",
+				 network ? network : "");
+	if (!address)
+		return error_set(error, EINVAL, path, "needs an address (192.0.2.9/24)");
+	code = read_addresses(address, path, &addresses, error);
+	if (code < 0)
+		return code;
+	json_object_set_new(entry, "addresses", addresses);
+	json_object_set_new(entry, "network", json_string(network));
+	return 0;
+}
+
 int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, json_t *entry,
 			struct error *error)
 {

@@ -124,6 +124,7 @@ static void test_underlay(void **state)
 		"  underlay:\n"
 		"    networks: {left: {}, right: {mtu: 9000}}\n"
 		"    routers: {r1: {left: 192.0.2.254/24, right: [198.51.100.254/24]}}\n"
+		"  nodes: {other: {network: left, address: 192.0.2.9/24}}\n"
 		"hosts:\n"
 		"  h1: {underlay: 192.0.2.1/24}\n"
 		"  h2: {underlay: [198.51.100.1/24, '2001:db8::1/64'], mtu: 9000}\n"
@@ -140,6 +141,8 @@ static void test_underlay(void **state)
 	assert_string_equal(text_at(registry, "nodes blue/b host"), "h2");
 	assert_string_equal(text_at(registry, "machines underlay namespace"), "weft-wide-underlay");
 	assert_string_equal(text_at(registry, "machines r1 namespace"), "weft-wide-r1");
+	assert_string_equal(text_at(registry, "machines other namespace"), "weft-wide-other");
+	assert_string_equal(text_at(registry, "machines other network"), "left");
 	assert_string_equal(text_at(registry, "stores store1 address"), "100.64.0.1");
 	assert_string_equal(text_at(registry, "stores store3 address"), "100.64.0.3");
 	/* The daemons learn of the hosts; what is the lab's own is taken out. */
@@ -164,7 +167,11 @@ static void test_refusals(void **state)
 		{ "lab: {name: -x}", "lab.name", "is not a name", 1 },
 		{ "lab: {name: a23456789012345678901234567890123}", "lab.name", "up to 32", 1 },
 		{ "lab:\n  nam: x", "lab.nam", "(did you mean \"name\"?)", 2 },
-		{ "lab:\n  nodes: {p: {}}", "lab.nodes", "not in this version", 2 },
+		{ "lab:\n  nodes: {p: {}}", "lab.nodes.p", "there is no network", 2 },
+		{ "lab:\n  nodes: {p: {network: underlay}}", "lab.nodes.p", "needs an address", 2 },
+		{ "lab:\n  nodes: {p: {network: underlay, vlan: 7}}", "lab.nodes.p",
+		  "unknown key \"vlan\"", 2 },
+		{ "lab: {networks: {p: {}}}", "lab.networks", "not in this version", 1 },
 		{ "hosts: []", "hosts", "must be a map", 1 },
 		{ "hosts: {a: {}, b: {}}", "hosts.a.underlay", "says where each is", 1 },
 		{ "hosts: {a: {underlay: 192.0.2.1}, b: {}}", "hosts.a.underlay",
