@@ -56,8 +56,7 @@ static int etcd_get(struct store *store, const char *key, store_item_callback *c
 	etcd_append_key(self, &body, "key", key);
 	append_staleness(self, &body);
 	buf_append_char(&body, '}');
-	result =
-		etcd_request(self, "/v3/kv/range", &body, etcd_deadline(self), NULL, &reply, error);
+	result = etcd_read(self, &body, &reply, error);
 	buf_fini(&body);
 	if (result)
 		return result;
@@ -99,7 +98,7 @@ static int read_page(struct etcd_store *self, const char *prefix, const struct p
 		etcd_append_number(&body, "revision", page->revision);
 	append_staleness(self, &body);
 	buf_append_char(&body, '}');
-	result = etcd_request(self, "/v3/kv/range", &body, etcd_deadline(self), NULL, reply, error);
+	result = etcd_read(self, &body, reply, error);
 	buf_fini(&body);
 	return result;
 }
@@ -320,6 +319,7 @@ static void etcd_close(struct store *store)
 	loop_timer_stop(&self->probe_timer);
 	loop_timer_stop(&self->watch_timer);
 	loop_timer_stop(&self->stream_timer);
+	loop_timer_stop(&self->quiet_timer);
 	etcd_transfers_close(self);
 	curl_slist_free_all(self->headers);
 	map_fini(&self->watch_ids, NULL);
@@ -451,6 +451,8 @@ static void take_options(struct etcd_store *self, const struct store_etcd_option
 	self->prefix_len = strlen(self->prefix);
 	self->deadline_ns = (options->deadline_ms ? options->deadline_ms : STORE_ETCD_DEADLINE_MS) *
 			    CLOCK_NS_PER_MS;
+	self->quiet_ns =
+		(options->quiet_ms ? options->quiet_ms : STORE_ETCD_QUIET_MS) * CLOCK_NS_PER_MS;
 	self->stale_reads = options->stale_reads;
 	self->one_watch_per_stream = options->one_watch_per_stream;
 	self->marker_temporary = !options->name;

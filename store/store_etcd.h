@@ -28,6 +28,7 @@
 #include "store/store.h"
 
 #define STORE_ETCD_DEADLINE_MS 3000
+#define STORE_ETCD_QUIET_MS 10000
 
 /**
  * struct store_etcd_options - how to reach a cluster; texts are copied
@@ -43,6 +44,8 @@
  *	listed or told) by which it learns what became of a commit; NULL: a random one, which is
  *	deleted at the end
  * @deadline_ms: milliseconds a call may take; 0 for STORE_ETCD_DEADLINE_MS
+ * @quiet_ms: a stream of events that is silent for so long is asked for a sign of life, and given
+ *	up when it is silent for as long again; 0 for STORE_ETCD_QUIET_MS
  * @stale_reads: get and list may be answered by any member from what it has, which may be late,
  *	and go on without a quorum
  * @one_watch_per_stream: for a proxy between that passes no stream on while it is being sent;
@@ -60,6 +63,7 @@ struct store_etcd_options {
 	const char *prefix;
 	const char *name;
 	uint64_t deadline_ms;
+	uint64_t quiet_ms;
 	bool stale_reads;
 	bool one_watch_per_stream;
 	const struct clock *clock;

@@ -205,10 +205,10 @@ static enum fate fence_off(struct etcd_store *self, const char *token, uint64_t 
 		fate = FATE_NOT_DONE;
 	} else if (learn_marker(self, marker_of_refused(reply), token)) {
 		fate = FATE_DONE;
-	} else if (learn_marker(self, marker_of_refused(reply), fence)) {
+	} else if (learn_marker(self, marker_of_refused(reply), fence) ||
+		   self->marker_revision < before) {
+		/* Fenced before; or an older state was restored, in which nothing of it is. */
 		fate = FATE_NOT_DONE;
-	} else if (self->marker_revision < before) {
-		fate = FATE_NOT_DONE; /* an older state was restored, before which there is none */
 	}
 	json_decref(reply);
 	buf_fini(&body);

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -25,8 +26,19 @@
 /* The least time a member is given before another one is asked. */
 #define ATTEMPT_MS 300
 
+/* The most that a read without quorum takes while etcd is thought to be unreachable. */
+#define STALE_NS (500 * CLOCK_NS_PER_MS)
+
 /* How often a request is repeated because the token was too old. */
 #define RENEWALS 2
+
+/* Programs that the daemon starts have no part in its connections. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)context;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
 
 void etcd_prepare(struct etcd_store *self, CURL *easy, size_t endpoint, const char *path,
 		  struct curl_slist *headers)
@@ -45,6 +57,7 @@ void etcd_prepare(struct etcd_store *self, CURL *easy, size_t endpoint, const ch
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 5L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 2L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (self->ca_file) {
 		curl_easy_setopt(easy, CURLOPT_CAINFO, self->ca_file);
@@ -148,6 +161,11 @@ void etcd_probe(struct etcd_store *self)
 	etcd_append_bytes(&body, "key", self->marker, strlen(self->marker));
 	buf_append_text(&body, ",\"count_only\":true}");
 	etcd_ask(self, "/v3/kv/range", &body, probed, self->endpoint);
+}
+
+void etcd_probe_soon(struct etcd_store *self)
+{
+	loop_timer_start(self->loop, &self->probe_timer, 0, 0);
 }
 
 void etcd_note_revision(struct etcd_store *self, uint64_t revision, uint64_t known)
@@ -262,7 +280,10 @@ static long attempt_ms(const struct etcd_store *self, uint64_t deadline, bool on
 	return (long)left;
 }
 
-/* Ask one member after the other, each at most twice, until one says yes or no. */
+/*
+ * Ask one member after the other, each at most twice, until one says yes or no.
+ * @once: not again if it may have happened
+ */
 static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
 				     const struct buf *body, uint64_t deadline, bool once,
 				     json_t **reply, struct error *error)
@@ -276,10 +297,8 @@ static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
 		size_t endpoint = self->endpoint;
 
 		outcome = attempt(self, endpoint, path, body, timeout_ms, reply, error);
-		if (outcome == ETCD_DONE || outcome == ETCD_REFUSED || outcome == ETCD_RENEW) {
-			etcd_set_reachable(self, endpoint);
+		if (outcome == ETCD_DONE || outcome == ETCD_REFUSED || outcome == ETCD_RENEW)
 			return outcome;
-		}
 		self->endpoint = (endpoint + 1) % self->endpoint_count;
 		if (error->code == -EFBIG || (once && outcome == ETCD_UNKNOWN))
 			return outcome;
@@ -287,8 +306,8 @@ static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
 	return outcome;
 }
 
-/* Return: 0 with a token, or with an empty one if etcd has no users. */
-static int log_in(struct etcd_store *self, uint64_t deadline, struct error *error)
+/* Return: ETCD_DONE with a token, or with an empty one if etcd has no users. */
+static enum etcd_outcome log_in(struct etcd_store *self, uint64_t deadline, struct error *error)
 {
 	enum etcd_outcome outcome;
 	struct buf body = { 0 };
@@ -297,13 +316,15 @@ static int log_in(struct etcd_store *self, uint64_t deadline, struct error *erro
 	char *text;
 
 	if (!self->user || self->token)
-		return 0;
+		return ETCD_DONE;
 	request = json_pack("{s:s, s:s}", "name", self->user, "password",
 			    self->password ? self->password : "");
 	text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
-	if (!text)
-		return error_set(error, EINVAL, NULL, "the user or the password is not UTF-8");
+	if (!text) {
+		error_set(error, EINVAL, NULL, "the user or the password is not UTF-8");
+		return ETCD_REFUSED;
+	}
 	buf_append_text(&body, text);
 	free(text);
 	outcome = ask_members(self, "/v3/auth/authenticate", &body, deadline, false, &reply, error);
@@ -314,36 +335,74 @@ static int log_in(struct etcd_store *self, uint64_t deadline, struct error *erro
 		self->token = xstrdup("");
 	json_decref(reply);
 	if (self->token)
-		return 0;
-	if (outcome == ETCD_DONE)
-		return error_set(error, EPROTO, NULL, "etcd gives no token");
-	if (outcome != ETCD_REFUSED)
-		etcd_set_unreachable(self, error);
-	return error->code;
+		return ETCD_DONE;
+	if (outcome == ETCD_DONE) {
+		error_set(error, EPROTO, NULL, "etcd gives no token");
+		return ETCD_REFUSED;
+	}
+	/* A login that may have happened is none. */
+	return outcome == ETCD_UNKNOWN ? ETCD_NOT_SENT : outcome;
+}
+
+void etcd_log_in(struct etcd_store *self)
+{
+	struct error why = { 0 };
+
+	if (self->reachable && log_in(self, etcd_deadline(self), &why) != ETCD_DONE)
+		log_limited(LOG_LEVEL_WARNING, "etcd login failed", "error=\"%s\"", why.text);
+}
+
+/* A request with the token of the user, a new one if the last one is too old. */
+static enum etcd_outcome ask_as_user(struct etcd_store *self, const char *path,
+				     const struct buf *body, uint64_t deadline, bool once,
+				     json_t **reply, struct error *error)
+{
+	enum etcd_outcome outcome = ETCD_RENEW;
+
+	for (int i = 0; outcome == ETCD_RENEW && i < RENEWALS; i++) {
+		if (i)
+			etcd_forget_token(self);
+		outcome = log_in(self, deadline, error);
+		if (outcome == ETCD_DONE)
+			outcome = ask_members(self, path, body, deadline, once, reply, error);
+	}
+	return outcome;
 }
 
 int etcd_request(struct etcd_store *self, const char *path, const struct buf *body,
 		 uint64_t deadline, bool *unknown, json_t **reply, struct error *error)
 {
-	enum etcd_outcome outcome = ETCD_NOT_SENT;
 	struct error why = { 0 };
-	int result;
+	enum etcd_outcome outcome;
 
-	result = etcd_check_reachable(self, error);
-	for (int i = 0; !result && i < RENEWALS; i++) {
-		result = log_in(self, deadline, &why);
-		if (result)
-			break;
-		outcome = ask_members(self, path, body, deadline, unknown, reply, &why);
-		if (outcome != ETCD_RENEW)
-			break;
-		etcd_forget_token(self);
-	}
-	if (result || outcome == ETCD_DONE)
-		return result && why.code ? error_set(error, result, NULL, "%s", why.text) : result;
-	if (outcome == ETCD_UNKNOWN && unknown)
+	if (etcd_check_reachable(self, &why))
+		return error_set(error, why.code, NULL, "%s", why.text);
+	outcome = ask_as_user(self, path, body, deadline, unknown, reply, &why);
+	if (outcome == ETCD_DONE || outcome == ETCD_REFUSED || outcome == ETCD_RENEW)
+		etcd_set_reachable(self, self->endpoint);
+	else if (outcome == ETCD_UNKNOWN && unknown)
 		*unknown = true;
-	else if ((outcome == ETCD_UNKNOWN || outcome == ETCD_NOT_SENT) && why.code != -EFBIG)
+	else if (outcome != ETCD_AGAIN && why.code != -EFBIG)
 		etcd_set_unreachable(self, &why);
+	return outcome == ETCD_DONE ? 0 : error_set(error, why.code, NULL, "%s", why.text);
+}
+
+int etcd_read(struct etcd_store *self, const struct buf *body, json_t **reply, struct error *error)
+{
+	uint64_t now = clock_monotonic_ns(NULL);
+	struct error why = { 0 };
+	enum etcd_outcome outcome;
+
+	if (!self->stale_reads || !etcd_check_reachable(self, &why))
+		return etcd_request(self, "/v3/kv/range", body, etcd_deadline(self), NULL, reply,
+				    error);
+	/* Without a quorum some member may be there; but if none is, that must not take long. */
+	if (now < self->stale_retry_ns)
+		return error_set(error, why.code, NULL, "%s", why.text);
+	outcome = ask_as_user(self, "/v3/kv/range", body, now + STALE_NS, false, reply, &why);
+	if (outcome == ETCD_DONE)
+		return 0;
+	if (outcome == ETCD_UNKNOWN || outcome == ETCD_NOT_SENT)
+		self->stale_retry_ns = clock_monotonic_ns(NULL) + CLOSED_NS;
 	return error_set(error, why.code, NULL, "%s", why.text);
 }

@@ -32,6 +32,7 @@
  * @endpoint: index of the one that requests go to; @watch_endpoint: streams
  * @token: of the user; NULL if there is none yet, "" if etcd wants none
  * @reachable: else @why; a store in no loop tries again after @retry_ns
+ * @stale_retry_ns: the same for reads that need no quorum
  * @marker: wire key of the marker; @marker_revision: its mod revision if @marker_known
  * @watch_ids: number to struct etcd_watch, for those that are on a stream
  */
@@ -47,6 +48,7 @@ struct etcd_store {
 	char *prefix;
 	size_t prefix_len;
 	uint64_t deadline_ns;
+	uint64_t quiet_ns;
 	bool stale_reads;
 	bool one_watch_per_stream;
 
@@ -65,6 +67,7 @@ struct etcd_store {
 	bool reachable;
 	struct error why;
 	uint64_t retry_ns;
+	uint64_t stale_retry_ns;
 	uint64_t probe_delay_ns;
 	struct loop_timer probe_timer;
 	bool probing;
@@ -82,6 +85,7 @@ struct etcd_store {
 	unsigned int unanswered;
 	struct loop_timer watch_timer;
 	struct loop_timer stream_timer;
+	struct loop_timer quiet_timer;
 };
 
 static inline struct etcd_store *etcd_from(struct store *store)
@@ -174,6 +178,13 @@ uint64_t etcd_deadline(const struct etcd_store *self);
 int etcd_request(struct etcd_store *self, const char *path, const struct buf *body,
 		 uint64_t deadline, bool *unknown, json_t **reply, struct error *error);
 
+/**
+ * etcd_read - a range request, also while there is no quorum if stale reads are wanted
+ *
+ * Return: 0, or negative errno with @error.
+ */
+int etcd_read(struct etcd_store *self, const struct buf *body, json_t **reply, struct error *error);
+
 /** etcd_check_reachable - 0, or the reason why a call should not be tried now */
 int etcd_check_reachable(struct etcd_store *self, struct error *error);
 
@@ -184,8 +195,12 @@ void etcd_note_revision(struct etcd_store *self, uint64_t revision, uint64_t kno
 void etcd_set_reachable(struct etcd_store *self, size_t endpoint);
 void etcd_set_unreachable(struct etcd_store *self, const struct error *why);
 
-/** etcd_probe - ask without waiting whether there is a quorum */
+/** etcd_probe - ask without waiting whether there is a quorum; in the next round: from anywhere */
 void etcd_probe(struct etcd_store *self);
+void etcd_probe_soon(struct etcd_store *self);
+
+/** etcd_log_in - get a token if there is a user, no token yet, and a member to ask */
+void etcd_log_in(struct etcd_store *self);
 
 /** etcd_forget_token - log in again before the next request */
 void etcd_forget_token(struct etcd_store *self);
@@ -194,6 +209,7 @@ void etcd_forget_token(struct etcd_store *self);
 
 /**
  * struct etcd_transfer - what runs on the loop; the first member of its kind
+ * @socket_count: of its connection
  * @finished: called when it ended by itself, when it is in no list any more
  */
 struct etcd_transfer {
@@ -202,6 +218,7 @@ struct etcd_transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	size_t endpoint;
+	int socket_count;
 	char text[CURL_ERROR_SIZE];
 	void (*finished)(struct etcd_transfer *transfer, CURLcode code);
 	void (*release)(struct etcd_transfer *transfer);
@@ -278,10 +295,10 @@ struct etcd_watch {
 	size_t pending_size;
 };
 
-void etcd_watch_add(struct store *store, struct store_watch *watch);
-void etcd_watch_remove(struct store *store, struct store_watch *watch);
-void etcd_watch_rewind(struct store *store, struct store_watch *watch);
-int etcd_watch_take(struct store *store, struct store_watch *watch, store_item_callback *callback,
+void etcd_watch_add(struct store *store, struct store_watch *front);
+void etcd_watch_remove(struct store *store, struct store_watch *front);
+void etcd_watch_rewind(struct store *store, struct store_watch *front);
+int etcd_watch_take(struct store *store, struct store_watch *front, store_item_callback *callback,
 		    void *context, uint64_t *revision);
 
 /** etcd_watches_init - nothing is watched yet */
@@ -314,6 +331,7 @@ void etcd_stream_failed(struct etcd_stream *stream, const struct error *why);
  * @resumes: it has something to send again
  * @watch_count: of the watches on it
  * @asked_ns: when something was asked last, of the system's clock
+ * @heard_ns: when something came last; @pinged: since then it was asked for a sign of life
  * @failed: why it has to end; .code 0: it has not
  */
 struct etcd_stream {
@@ -328,6 +346,8 @@ struct etcd_stream {
 	size_t padded;
 	size_t watch_count;
 	uint64_t asked_ns;
+	uint64_t heard_ns;
+	bool pinged;
 	struct error failed;
 };
 
@@ -336,6 +356,14 @@ struct etcd_stream *etcd_stream_open(struct etcd_store *self, bool duplex, struc
 
 /** etcd_stream_send - more of the body; for a duplex one */
 void etcd_stream_send(struct etcd_stream *stream, const struct buf *body);
+
+/**
+ * etcd_stream_is_closed - whether it has failed, which is then said in @stream->failed
+ *
+ * libcurl does not end a transfer whose reply has ended while its body waits for more; it only
+ * loses interest in the socket.
+ */
+bool etcd_stream_is_closed(struct etcd_stream *stream);
 
 /** etcd_stream_pad - some more filling for one without an answer */
 void etcd_stream_pad(struct etcd_stream *stream);

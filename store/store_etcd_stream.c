@@ -87,6 +87,8 @@ static size_t take_reply(char *data, size_t size, size_t count, void *context)
 		return 0;
 	buf_append(&stream->line, data, length);
 	stream->answered = true;
+	stream->heard_ns = clock_monotonic_ns(NULL);
+	stream->pinged = false;
 	if (status != 200)
 		return length;
 	while (!stream->failed.code && stream->line.size &&
@@ -175,6 +177,19 @@ void etcd_stream_send(struct etcd_stream *stream, const struct buf *body)
 	stream->resumes = true;
 	/* Not from here: this may be inside of one of libcurl's callbacks. */
 	loop_timer_start(self->loop, &self->stream_timer, 0, 0);
+}
+
+bool etcd_stream_is_closed(struct etcd_stream *stream)
+{
+	struct etcd_store *self = stream->transfer.self;
+
+	if (stream->failed.code)
+		return true;
+	if (!stream->answered || stream->transfer.socket_count > 0)
+		return false;
+	error_set(&stream->failed, EHOSTUNREACH, NULL, "%s: the stream of events was closed",
+		  self->endpoints[stream->transfer.endpoint]);
+	return true;
 }
 
 void etcd_stream_pad(struct etcd_stream *stream)

@@ -69,16 +69,27 @@ static void watch_socket(struct etcd_store *self, const struct etcd_socket *entr
 			    -result);
 }
 
+/* Count the sockets of the transfer that @easy is of: one without any has been closed. */
+static void count_socket(CURL *easy, int change)
+{
+	struct etcd_transfer *transfer = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+	if (transfer)
+		transfer->socket_count += change;
+}
+
 static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
 {
 	struct etcd_store *self = context;
 	struct etcd_socket *entry = known;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		loop_remove_fd(self->loop, fd);
-		if (entry)
+		if (entry) {
 			list_remove(&entry->node);
+			count_socket(easy, -1);
+		}
 		free(entry);
 		return 0;
 	}
@@ -87,6 +98,7 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
 		entry->fd = fd;
 		list_push_back(&self->sockets, &entry->node);
 		curl_multi_assign(self->multi, fd, entry);
+		count_socket(easy, 1);
 	} else {
 		loop_remove_fd(self->loop, fd);
 	}
@@ -144,7 +156,8 @@ int etcd_transfers_open(struct etcd_store *self, struct error *error)
 
 void etcd_transfers_close(struct etcd_store *self)
 {
-	struct list *node;
+	struct etcd_socket *following;
+	struct etcd_socket *entry;
 
 	while (!list_is_empty(&self->transfers)) {
 		struct etcd_transfer *transfer =
@@ -156,8 +169,8 @@ void etcd_transfers_close(struct etcd_store *self)
 	curl_multi_cleanup(self->multi);
 	curl_easy_cleanup(self->easy);
 	loop_timer_stop(&self->curl_timer);
-	while ((node = list_pop_front(&self->sockets)))
-		free(container_of(node, struct etcd_socket, node));
+	LIST_FOR_EACH_SAFE(entry, following, &self->sockets, node)
+		free(entry);
 	loop_free(self->own_loop);
 }
 
@@ -184,6 +197,7 @@ void etcd_transfers_move(struct etcd_store *self)
 	move_timer(loop, &self->probe_timer);
 	move_timer(loop, &self->watch_timer);
 	move_timer(loop, &self->stream_timer);
+	move_timer(loop, &self->quiet_timer);
 }
 
 /* One transfer ------------------------------------------------------------------------------- */

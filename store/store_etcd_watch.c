@@ -25,7 +25,7 @@
 /* Bytes kept for one watch; more is lost, and its owner lists again. */
 #define PENDING_SIZE_MAX (64U << 20)
 
-/* How long a stream may take to answer, and how often it may fail to before plainer ones are used. */
+/* How long (or quiet_ns) a stream may take to answer, and how often it may fail to before plainer ones are used. */
 #define ANSWER_NS (3 * CLOCK_NS_PER_SECOND)
 #define UNANSWERED_MAX 2
 
@@ -187,6 +187,7 @@ static void place_waiting(void *context)
 	struct etcd_watch *watch;
 	struct buf body = { 0 };
 
+	etcd_log_in(self);
 	LIST_FOR_EACH(any, &self->streams, node)
 		if (any->duplex)
 			stream = any;
@@ -200,6 +201,8 @@ static void place_waiting(void *context)
 		buf_reset(&body);
 		append_create(self, &body, watch);
 		stream = etcd_stream_open(self, !self->one_watch_per_stream, &body);
+		if (!loop_timer_is_running(&self->quiet_timer))
+			loop_timer_start(self->loop, &self->quiet_timer, self->quiet_ns, 0);
 		join(watch, stream);
 	}
 	buf_fini(&body);
@@ -292,13 +295,14 @@ static bool look_at(struct etcd_store *self, struct etcd_stream *stream)
 
 void etcd_streams_look(struct etcd_store *self)
 {
+	uint64_t answer_ns = self->quiet_ns < ANSWER_NS ? self->quiet_ns : ANSWER_NS;
 	uint64_t now = clock_monotonic_ns(NULL);
 	struct etcd_stream *following;
 	struct etcd_stream *stream;
 	bool again = false;
 
 	LIST_FOR_EACH_SAFE(stream, following, &self->streams, node) {
-		if (stream->failed.code) {
+		if (etcd_stream_is_closed(stream)) {
 			struct error why = stream->failed;
 
 			etcd_stream_failed(stream, &why);
@@ -310,7 +314,7 @@ void etcd_streams_look(struct etcd_store *self)
 		}
 		if (!look_at(self, stream))
 			continue;
-		if (now > stream->asked_ns + ANSWER_NS)
+		if (now > stream->asked_ns + answer_ns)
 			give_up(stream);
 		else
 			again = true;
@@ -328,6 +332,34 @@ static void on_stream_timer(void *context)
 	LIST_FOR_EACH(stream, &self->streams, node)
 		etcd_stream_pad(stream);
 	etcd_streams_look(self);
+}
+
+/* What is silent for long is asked for a sign of life, and ended if it gives none. */
+static void on_quiet_timer(void *context)
+{
+	struct etcd_store *self = context;
+	uint64_t now = clock_monotonic_ns(NULL);
+	struct etcd_stream *following;
+	struct etcd_stream *stream;
+	struct error why = { 0 };
+	struct buf ping = { 0 };
+
+	buf_append_text(&ping, "{\"progress_request\":{}}");
+	LIST_FOR_EACH_SAFE(stream, following, &self->streams, node) {
+		if (!stream->duplex || !stream->answered || now < stream->heard_ns + self->quiet_ns)
+			continue;
+		if (stream->pinged) {
+			error_set(&why, ETIMEDOUT, NULL, "%s: the stream of events is dead",
+				  self->endpoints[stream->transfer.endpoint]);
+			etcd_stream_failed(stream, &why);
+		} else {
+			stream->pinged = true;
+			etcd_stream_send(stream, &ping);
+		}
+	}
+	buf_fini(&ping);
+	if (!list_is_empty(&self->streams))
+		loop_timer_start(self->loop, &self->quiet_timer, self->quiet_ns, 0);
 }
 
 /* Hearing ------------------------------------------------------------------------------------ */
@@ -357,11 +389,8 @@ static void hear_event(struct etcd_store *self, struct etcd_watch *watch, const 
 static void hear_events(struct etcd_store *self, struct etcd_watch *watch, const json_t *events,
 			bool fragment)
 {
-	const json_t *event;
-	size_t index;
-
-	json_array_foreach((json_t *)(uintptr_t)events, index, event)
-		hear_event(self, watch, event);
+	for (size_t i = 0; i < json_array_size(events); i++)
+		hear_event(self, watch, json_array_get(events, i));
 	watch->partial = fragment;
 	if (watch->pending_size > PENDING_SIZE_MAX) {
 		log_warning("etcd watch too far behind", "prefix=%s", watch->front->prefix);
@@ -413,7 +442,7 @@ void etcd_watch_hear(struct etcd_store *self, const json_t *result)
 			self->unanswered = 0;
 		/* This member is behind, or all of them are: a read with quorum tells. */
 		if (revision < watch->after)
-			etcd_probe(self);
+			etcd_probe_soon(self);
 		return;
 	}
 	watch->created = true;
@@ -476,6 +505,7 @@ void etcd_watches_init(struct etcd_store *self)
 	list_init(&self->streams);
 	loop_timer_init(&self->watch_timer, place_waiting, self);
 	loop_timer_init(&self->stream_timer, on_stream_timer, self);
+	loop_timer_init(&self->quiet_timer, on_quiet_timer, self);
 }
 
 void etcd_watches_restart(struct etcd_store *self)

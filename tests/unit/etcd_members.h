@@ -30,10 +30,14 @@ struct etcd_member {
 	char url[64];
 };
 
-/* @tls: a folder with ca.pem, server.pem and server.key; NULL for plain HTTP */
+/*
+ * @tls: a folder with ca.pem, server.pem and server.key; NULL for plain HTTP
+ * @small: etcd's own limits, and a small quota
+ */
 struct etcd_members {
 	char directory[64];
 	const char *tls;
+	bool small;
 	int count;
 	struct etcd_member members[ETCD_MEMBERS_MAX];
 };
@@ -88,8 +92,12 @@ static inline void etcd_exec(const struct etcd_members *cluster, int number)
 	ARGUMENT("--initial-cluster", buf_text(&peers));
 	ARGUMENT("--heartbeat-interval", "50");
 	ARGUMENT("--election-timeout", "500");
-	ARGUMENT("--max-txn-ops", "65536");
-	ARGUMENT("--max-request-bytes", "16777216");
+	if (cluster->small) {
+		ARGUMENT("--quota-backend-bytes", "20000000");
+	} else {
+		ARGUMENT("--max-txn-ops", "65536");
+		ARGUMENT("--max-request-bytes", "16777216");
+	}
 	ARGUMENT("--logger", "zap");
 	ARGUMENT("--log-level", "error");
 	if (cluster->tls) {
@@ -162,7 +170,8 @@ static inline bool etcd_member_listens(const struct etcd_members *cluster, int n
 /* Return: 0 when each member takes connections; it may take a moment until they have a leader. */
 static inline int etcd_members_start(struct etcd_members *cluster, int count, const char *tls)
 {
-	*cluster = (struct etcd_members){ .count = count, .tls = tls };
+	cluster->count = count;
+	cluster->tls = tls;
 	snprintf(cluster->directory, sizeof(cluster->directory), "%s/weft-test-etcd-XXXXXX",
 		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (!mkdtemp(cluster->directory))
@@ -197,9 +206,13 @@ static inline int etcd_remove_one(const char *path, const struct stat *status, i
 
 static inline int etcd_members_stop(struct etcd_members *cluster)
 {
+	int result;
+
 	for (int i = 0; i < cluster->count; i++)
 		etcd_member_end(cluster, i, SIGKILL);
-	return nftw(cluster->directory, etcd_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	result = nftw(cluster->directory, etcd_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	*cluster = (struct etcd_members){ 0 };
+	return result;
 }
 
 #endif
