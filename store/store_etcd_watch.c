@@ -25,7 +25,10 @@
 /* Bytes kept for one watch; more is lost, and its owner lists again. */
 #define PENDING_SIZE_MAX (64U << 20)
 
-/* How long (or quiet_ns) a stream may take to answer, and how often it may fail to before plainer ones are used. */
+/*
+ * How long (at most quiet_ns) a stream may take to answer, and how often it may fail to before
+ * plainer ones are used.
+ */
 #define ANSWER_NS (3 * CLOCK_NS_PER_SECOND)
 #define UNANSWERED_MAX 2
 
