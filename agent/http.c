@@ -6,6 +6,9 @@
  * peer may; further calls bring the body; the last one runs the API and queues the response. A
  * body that is too large is read to its end and thrown away, so that the client reads the refusal
  * instead of a broken connection. A stream (events) is suspended while its queue is empty.
+ *
+ * A connection is silent until the head of a request of somebody who may has come, and again when it was
+ * answered. Silent connections are kept in the order in which they fell silent.
  */
 #include "agent/http.h"
 
@@ -39,7 +42,14 @@ struct http_server {
 	struct http *http;
 	struct MHD_Daemon *daemon;
 	int epoll_fd;
-	bool tls; /* over TCP: a token is needed */
+	bool tls;           /* over TCP: a token is needed */
+	struct list silent; /* struct http_connection, the longest first */
+	size_t silent_count, silent_max;
+};
+
+struct http_connection {
+	struct list node; /* of the silent ones; by itself if it is not silent */
+	int fd;           /* libmicrohttpd's */
 };
 
 struct http {
@@ -74,6 +84,58 @@ struct http_stream {
 	bool suspended;
 	bool greeted;
 };
+
+/* ---- silent connections ---- */
+
+static struct http_connection *connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void connection_speaks(struct http_server *server, struct http_connection *connection)
+{
+	if (list_is_empty(&connection->node))
+		return;
+	list_remove(&connection->node);
+	server->silent_count--;
+}
+
+static void connection_falls_silent(struct http_server *server, struct http_connection *connection)
+{
+	struct http_connection *longest;
+
+	connection_speaks(server, connection);
+	list_push_back(&server->silent, &connection->node);
+	if (++server->silent_count <= server->silent_max)
+		return;
+	longest = container_of(server->silent.next, struct http_connection, node);
+	connection_speaks(server, longest);
+	/* libmicrohttpd sees the end of the connection and closes it. */
+	shutdown(longest->fd, SHUT_RDWR);
+}
+
+static void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
+				   enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *server = context;
+	struct http_connection *connection = *socket_context;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		connection = xcalloc(1, sizeof(*connection));
+		list_init(&connection->node);
+		connection->fd =
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		*socket_context = connection;
+		connection_falls_silent(server, connection);
+	} else if (connection) {
+		connection_speaks(server, connection);
+		free(connection);
+		*socket_context = NULL;
+	}
+}
 
 /* ---- who may ---- */
 
@@ -269,6 +331,8 @@ static enum MHD_Result http_access(void *context, struct MHD_Connection *connect
 		state->allowed = server->tls ? peer_has_token(server->http, connection)
 					     : peer_has_uid(connection);
 		*request_context = state;
+		if (state->allowed)
+			connection_speaks(server, connection_of(connection));
 		return MHD_YES;
 	}
 	if (*data_size == 0)
@@ -292,11 +356,11 @@ static void http_completed(void *context, struct MHD_Connection *connection, voi
 {
 	struct http_request *state = *request_context;
 
-	(void)context;
-	(void)connection;
 	(void)why;
 	if (!state)
 		return;
+	if (state->allowed)
+		connection_falls_silent(context, connection_of(connection));
 	buf_fini(&state->body);
 	free(state);
 	*request_context = NULL;
@@ -404,6 +468,8 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 
 	server->http = http;
 	server->tls = tls;
+	list_init(&server->silent);
+	server->silent_max = (tls ? CONNECTIONS_TCP : CONNECTIONS_UNIX) / 2;
 	if (tls) {
 		flags |= MHD_USE_TLS;
 		options[count++] = (struct MHD_OptionItem){ MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -416,8 +482,9 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 	options[count] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 	server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_access, server,
 					  MHD_OPTION_EXTERNAL_LOGGER, http_log, NULL,
-					  MHD_OPTION_NOTIFY_COMPLETED, http_completed, NULL,
-					  MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, NULL,
+					  MHD_OPTION_NOTIFY_COMPLETED, http_completed, server,
+					  MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify,
+					  server, MHD_OPTION_UNESCAPE_CALLBACK, http_unescape, NULL,
 					  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
 					  options, MHD_OPTION_END);
 	if (!server->daemon) {

@@ -4,7 +4,9 @@
  *
  * libmicrohttpd parses; its epoll descriptor sits in the daemon's own loop, so there is one thread.
  * On the unix socket the peer's uid decides (root or the daemon's own), over TCP a bearer token.
- * Bodies, connections and idle time are bounded, so that no client can hold up the others.
+ * Bodies, connections and idle time are bounded, so that no client can hold up the others: at most
+ * half of the connections may have no request under way; beyond that the one that is silent for longest
+ * is closed.
  */
 #ifndef WEFT_AGENT_HTTP_H
 #define WEFT_AGENT_HTTP_H

@@ -184,6 +184,54 @@ static void a_body_that_is_too_large_is_refused_in_words(void **state)
 	free(body);
 }
 
+/* Whether the other side has closed, after letting it run a while. */
+static bool is_closed(struct served *served, int fd)
+{
+	char byte;
+	ssize_t count;
+
+	loop_run_once(served->world->loop, 0);
+	count = read(fd, &byte, 1);
+	return count == 0 || (count < 0 && errno == ECONNRESET);
+}
+
+/* Connections that say nothing, or half a head, make room for others at once. */
+static void silent_connections_hold_up_nobody(void **state)
+{
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: w\r\n\r\n";
+	struct served *served = *state;
+	struct buf text = { 0 };
+	int fds[600], fd, closed = 0, kept;
+
+	/* One that has asked and one whose request is under way are not among those that go first. */
+	kept = dial(served);
+	send_text(served, kept, "GET /v1/events HTTP/1.1\r\nHost: w\r\n\r\n");
+	receive(served, kept, &text, ": weft events");
+	buf_reset(&text);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = dial(served);
+		send_text(served, fds[i], i % 2 ? "" : "GET /healthz HTTP/1.1\r\nHost:");
+		loop_run_once(served->world->loop, 0);
+	}
+	fd = dial(served);
+	send_text(served, fd, request);
+	receive(served, fd, &text, "200 OK");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		closed += is_closed(served, fds[i]);
+	/* 256 silent ones are left, the youngest: the last of them may yet speak. */
+	assert_int_equal(closed, (int)ARRAY_SIZE(fds) + 1 - 256);
+	assert_false(is_closed(served, fds[ARRAY_SIZE(fds) - 1]));
+	buf_reset(&text);
+	send_text(served, fds[ARRAY_SIZE(fds) - 1], request);
+	receive(served, fds[ARRAY_SIZE(fds) - 1], &text, "200 OK");
+	assert_false(is_closed(served, kept));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	close(fd);
+	close(kept);
+	buf_fini(&text);
+}
+
 static void a_stream_brings_events_and_ends_with_its_client(void **state)
 {
 	struct served *served = *state;
@@ -247,6 +295,7 @@ int main(void)
 		SERVED(a_request_may_come_byte_by_byte),
 		SERVED(a_nul_does_not_end_a_name),
 		SERVED(a_body_that_is_too_large_is_refused_in_words),
+		SERVED(silent_connections_hold_up_nobody),
 		SERVED(a_stream_brings_events_and_ends_with_its_client),
 		SERVED(closing_ends_streams_that_are_open),
 		cmocka_unit_test(addresses_to_listen_at),
