@@ -25,6 +25,7 @@ from underlay import GUEST, TWIN, Underlay, address, no_offloads
 from harness import BUILD, ROOT, Failure, Netns, Skip, check, run
 
 FOLDER = "WEFT_GUEST"
+SPARE_SECONDS = 30  # after which the guest is not just slow but gone
 BOOT_SECONDS = 120  # a loaded machine; it takes six when there is nothing else to do
 CARDS = {"peer": GUEST, "twin": TWIN}  # a namespace of the guest for each of its two cards
 NO_OFFLOADS = ",".join(["csum=off", "guest_csum=off", "gso=off", "mrg_rxbuf=off",
@@ -118,7 +119,7 @@ class Guest:
         self.number = int(time.monotonic() * 1000)  # unlike the numbers of another test
         while True:
             with contextlib.suppress(TimeoutError):
-                self.run("true", seconds=2, namespace="-")
+                self.ask("true", 2, "-", 0)
                 return
             check(time.monotonic() < deadline, "the guest does not answer: " + self.said())
 
@@ -131,8 +132,8 @@ class Guest:
         for index, (namespace, number) in enumerate(CARDS.items()):
             self.run(f"""
                 if [ -e /run/netns/{namespace} ]; then
+                    ip -n {namespace} link set eth0 netns 1 name eth{index}
                     ip netns delete {namespace}
-                    until [ -e /sys/class/net/eth{index} ]; do usleep 10000; done
                 fi
                 ip netns add {namespace}
                 ip link set eth{index} netns {namespace} name eth0""", (0,), 30, "-")
@@ -145,20 +146,24 @@ class Guest:
 
     def run(self, script, accept=None, seconds=60, namespace="peer"):
         """Run a script in the guest; what it printed and its status, like harness.run(). What it
-        leaves running must not hold its output."""
-        self.number += 1
-        self.port.sendall(f"{self.number} {namespace} ".encode() +
-                          base64.b64encode(script.encode()) + b"\n")
-        deadline = time.monotonic() + seconds
-        while True:
-            words = self.line(deadline).split(" ")  # until the guest is ready, also its echo
-            if words[:2] == ["=", str(self.number)]:
-                break
+        leaves running must not hold its output; a script that takes longer is ended."""
+        words = self.ask(script, seconds, namespace, SPARE_SECONDS)
         output = base64.b64decode(words[3]).decode("utf-8", "replace")
         done = subprocess.CompletedProcess(script, int(words[2]), output, "")
         if accept is not None and done.returncode not in accept:
             raise Failure(f"in the guest: {script}: status {done.returncode}\n{output}")
         return done
+
+    def ask(self, script, seconds, namespace, spare):
+        """Send a script; the words of the answer to it."""
+        self.number += 1
+        self.port.sendall(f"{self.number} {seconds} {namespace} ".encode() +
+                          base64.b64encode(script.encode()) + b"\n")
+        deadline = time.monotonic() + seconds + spare
+        while True:
+            words = self.line(deadline).split(" ")  # until the guest is ready, also its echo
+            if words[:2] == ["=", str(self.number)]:
+                return words
 
     def line(self, deadline):
         while b"\n" not in self.rest:

@@ -11,10 +11,10 @@
 # The initramfs holds Debian's own ip, bridge, tc, ping, nc and dash, busybox for the rest, and the
 # modules of every tunnel. Commands come over the second serial port, one line each,
 #
-#	NUMBER NAMESPACE BASE64-OF-A-SCRIPT
+#	NUMBER SECONDS NAMESPACE BASE64-OF-A-SCRIPT
 #
-# and are answered by "= NUMBER STATUS BASE64-OF-WHAT-IT-PRINTED". NAMESPACE is a network namespace
-# that an earlier command made, or "-".
+# and are answered by "= NUMBER STATUS BASE64-OF-WHAT-IT-PRINTED". A script that takes
+# longer than SECONDS is ended. NAMESPACE is a network namespace that an earlier command made, or "-".
 set -uo pipefail
 place=$1
 
@@ -53,12 +53,13 @@ make_files() {
 		ip link set lo up
 		stty -F /dev/ttyS1 raw -echo
 		exec 3<>/dev/ttyS1
-		while read -r number namespace script <&3; do
+		while read -r number seconds namespace script <&3; do
 			echo "$script" | base64 -d >/tmp/script
 			if [ "$namespace" = - ]; then
-				/tools/sh /tmp/script
+				timeout "$seconds" /tools/sh /tmp/script
 			else
-				nsenter --net=/run/netns/$namespace /tools/sh /tmp/script
+				timeout "$seconds" nsenter --net=/run/netns/$namespace \
+					/tools/sh /tmp/script
 			fi >/tmp/said 2>&1 </dev/null 3>&-
 			status=$?
 			echo "= $number $status $(base64 -w 0 /tmp/said)" >&3

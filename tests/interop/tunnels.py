@@ -107,7 +107,7 @@ def vxlan(name, mtu, outer=4, options="", **tunnel):
     return Form(name, {"type": "vxlan", "id": 100, **tunnel}, "vxlan",
                 f"id 100 local {{g}} remote {{w}} dstport {port} dev eth0 {options}", mtu,
                 outer=outer, decode_as=[f"udp.port=={port},vxlan"],
-                wanted={"vxlan.vni": "100", "vxlan.flags": "0x08"})
+                wanted={"vxlan.vni": "100", "vxlan.flag_i": "1"})
 
 
 def geneve(name, mtu, outer=4, options="", **tunnel):
