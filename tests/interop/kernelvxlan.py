@@ -20,6 +20,7 @@ class KernelVxlan(Host):
         peers: underlay addresses that frames to unknown and to all are sent to (head-end); group:
         a multicast group for them instead. Sources are learned from what arrives in both cases."""
         device, bridge = f"vx{vni}", f"br{vni}"
+        self.remove(vni)
         where = ["group", group, "dev", "eth0"] if group else []
         made = self.run("ip", "link", "add", device, "type", "vxlan", "id", vni, "local",
                         address(self.number, family), "dstport", port, *where, *options)
@@ -39,9 +40,9 @@ class KernelVxlan(Host):
         return bridge
 
     def remove(self, vni):
-        """The device and the bridge of a segment."""
+        """The device and the bridge of a segment, where there is one."""
         for device in (f"vx{vni}", f"br{vni}"):
-            self.run("ip", "link", "delete", device, accept=[0])
+            self.run("ip", "link", "delete", device)
 
     def external(self, own, port=4789, family=4, mtu=1450):
         """One device for every VNI (collect metadata): route() says which packet has which."""

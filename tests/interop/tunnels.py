@@ -12,7 +12,7 @@ to 10.50.0.0/24 and fd00:50::/64.
 """
 import json
 
-from underlay import GUEST, WEFT, Host, address
+from underlay import GUEST, MTU, WEFT, Host, address
 from harness import wait_for
 
 NEAR = {4: "10.0.1.11", 6: "fd00:b:0:1::11"}
@@ -54,7 +54,7 @@ class Blue:
                           "attach": {"netns": "inner"}},
             },
         }
-        if mtu:
+        if mtu:  # else as large as a lone host allows
             vpc["mtu"] = mtu
         if segment:
             vpc["subnets"]["lan"]["segment"] = segment
@@ -66,10 +66,9 @@ class Blue:
         self.weft.apply(json.dumps({
             "hosts": {"test": {"underlay": [f"{address(WEFT)}/24", f"{address(WEFT, 6)}/64"]}},
             "vpcs": {"blue": vpc}}))
-        if mtu:
-            for end in (self.near, self.inner):
-                wait_for(lambda one=end: f" mtu {mtu} " in one.run(
-                    "ip", "link", "show", "eth0").stdout, f"{end.name} has the MTU {mtu}")
+        for end in (self.near, self.inner):
+            wait_for(lambda one=end: f" mtu {mtu or MTU} " in one.run(
+                "ip", "link", "show", "eth0").stdout, f"{end.name} has the MTU {mtu or MTU}")
 
 
 def far_end(end, form, number=GUEST, remote=WEFT, own=None, ranges=None):
