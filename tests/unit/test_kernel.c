@@ -557,8 +557,7 @@ static void test_qdiscs(void **state)
 	attach(datapath, "wx");
 	attach(datapath, "px");
 	assert_int_equal(datapath_attach(datapath, if_nametoindex("tap0"), PORT_TAP, NULL), 0);
-	run("tc qdisc show dev wx | grep -q ingress");
-	run("tc qdisc | grep clsact | grep -q px && tc qdisc | grep clsact | grep -q tap0");
+	run("tc qdisc | sort | tr -d '\\n' | grep -q 'clsact.*px.*clsact.*tap0.*ingress.*wx'");
 	datapath_close(datapath);
 	run("ip link del wx && ip link del dev tap0");
 	destroy();
