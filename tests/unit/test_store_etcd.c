@@ -95,6 +95,21 @@ static void test_leader_killed(void **state)
 	munmap(writing, sizeof(*writing));
 }
 
+/* Return: whether @number is there; asked again, it is not written again. */
+static bool put_number_once(struct store *store, int number)
+{
+	struct store_transaction *transaction = store_transaction_new();
+	char key[32];
+	int result;
+
+	snprintf(key, sizeof(key), "/k/%d", number);
+	store_transaction_require_revision(transaction, key, 0);
+	store_transaction_put(transaction, key, "1", 0);
+	result = store_commit(store, transaction, NULL, &error);
+	store_transaction_free(transaction);
+	return !result || result == -EAGAIN;
+}
+
 /* A member that neither answers nor dies: the stream on it is found to be dead. */
 static void test_member_frozen(void **state)
 {
@@ -110,7 +125,7 @@ static void test_member_frozen(void **state)
 	for (int i = 0; i < cluster.count; i++) {
 		kill(cluster.members[i].pid, SIGSTOP);
 		/* Perhaps it was the leader. */
-		for (int tries = 0; tries < 20 && put_number(writer, count); tries++)
+		for (int tries = 0; tries < 100 && !put_number_once(writer, count); tries++)
 			poll(NULL, 0, 50);
 		count++;
 		TURN_UNTIL(hearing->count == count);
