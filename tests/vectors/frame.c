@@ -181,7 +181,14 @@ static void ip_words(struct builder *b)
 	for (;;) {
 		if (take(b, "ttl"))
 			ip[b->ipv4 ? 8 : 7] = (uint8_t)number(b);
-		else if (take(b, "df"))
+		else if (take(b, "tos")) {
+			unsigned tos = number(b);
+
+			if (b->ipv4)
+				ip[1] = (uint8_t)tos;
+			else
+				put16(ip, 0x6000 | tos << 4);
+		} else if (take(b, "df"))
 			ip[6] |= 0x40;
 		else if (take(b, "id"))
 			put16(ip + 4, number(b));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -17,6 +18,7 @@
 
 #define TC_ACT_REDIRECT 7
 #define LOOPBACK_IFINDEX 1
+#define NEXT_HOPS 256 /* tunnels of a world, at most */
 
 static struct weft *weft;
 static int fds[TABLES];
@@ -79,10 +81,35 @@ static void kernel_walk(enum table_id table, void (*fn)(void *, const void *, co
 	}
 }
 
-static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
-		       struct outcome *outcome)
+/* Every tunnel's way out is known, so that no route is asked for: there is none in this place. */
+static void know_next_hops(void)
 {
-	struct attachment_key lo = { .ifindex = LOOPBACK_IFINDEX };
+	struct {
+		__u32 tunnel_id, found, ifindex, mtu;
+		__u8 ethernet[14], pad[2];
+	} hop = { .ifindex = LOOPBACK_IFINDEX, .mtu = 0xffff };
+	int map = bpf_object__find_map_fd_by_name(weft->obj, "next_hops");
+	int cpus = libbpf_num_possible_cpus();
+	char *rows = calloc((size_t)cpus, sizeof(hop));
+	struct timespec now;
+
+	if (!rows)
+		vector_fail("out of memory");
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	hop.found = (__u32)(((__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec) >> 20);
+	for (__u32 id = 1; id < NEXT_HOPS; id++) {
+		hop.tunnel_id = id;
+		for (int i = 0; i < cpus; i++)
+			memcpy(rows + (size_t)i * sizeof(hop), &hop, sizeof(hop));
+		if (bpf_map_update_elem(map, &id, rows, BPF_ANY))
+			vector_fail("kernel: no row of next_hops: %s", strerror(errno));
+	}
+	free(rows);
+}
+
+static bool run_program(struct bpf_program *program, const struct vector_frame *frame,
+			struct outcome *outcome)
+{
 	struct __sk_buff context = { .ifindex = LOOPBACK_IFINDEX };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
 		    .data_size_in = (__u32)frame->size, .data_out = outcome->data,
@@ -90,8 +117,7 @@ static bool kernel_run(const struct attachment *attachment, const struct vector_
 		    .ctx_size_in = sizeof(context), .ctx_out = &context,
 		    .ctx_size_out = sizeof(context), .repeat = 1);
 
-	kernel_put(TABLE_attachments, &lo, attachment);
-	if (bpf_prog_test_run_opts(bpf_program__fd(weft->progs.from_port), &options)) {
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &options)) {
 		/* BPF_PROG_TEST_RUN takes no frame that is shorter than its IP header. */
 		if (errno == EINVAL && frame->size < 14 + 40)
 			return false;
@@ -106,6 +132,23 @@ static bool kernel_run(const struct attachment *attachment, const struct vector_
 	return true;
 }
 
+static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
+		       struct outcome *outcome)
+{
+	struct attachment_key lo = { .ifindex = LOOPBACK_IFINDEX };
+
+	kernel_put(TABLE_attachments, &lo, attachment);
+	know_next_hops();
+	return run_program(weft->progs.from_port, frame, outcome);
+}
+
+static bool kernel_receive(const struct vector_frame *frame, struct outcome *outcome)
+{
+	know_next_hops();
+	return run_program(bpf_object__find_program_by_name(weft->obj, "from_underlay"), frame,
+			   outcome);
+}
+
 const struct side kernel_side = {
 	.name = "kernel",
 	.load = kernel_load,
@@ -114,5 +157,6 @@ const struct side kernel_side = {
 	.get = kernel_get,
 	.walk = kernel_walk,
 	.run = kernel_run,
+	.run_underlay = kernel_receive,
 	.unload = kernel_unload,
 };

@@ -48,6 +48,21 @@ static void native_each(enum table_id table, void (*fn)(void *, const void *, co
 	native_walk(native_table(table), fn, context);
 }
 
+static void take_outcome(struct frame *f, const struct native_result *result,
+			 struct outcome *outcome)
+{
+	outcome->verdict = result->verdict;
+	outcome->object_id = result->object_id;
+	outcome->out_port_id = result->out_port_id;
+	outcome->replied = result->flags & PACKET_REPLY;
+	outcome->outer = result->flags & PACKET_TO_UNDERLAY;
+	outcome->size = f->length;
+	if (f->length > sizeof(outcome->data))
+		vector_fail("native: the frame has grown to %u bytes", f->length);
+	memcpy(outcome->data, f->data, f->length);
+	native_frame_free(f);
+}
+
 static bool native_send(const struct attachment *attachment, const struct vector_frame *frame,
 			struct outcome *outcome)
 {
@@ -55,15 +70,17 @@ static bool native_send(const struct attachment *attachment, const struct vector
 	struct native_result result = { 0 };
 
 	native_run_attached(f, attachment, &result);
-	outcome->verdict = result.verdict;
-	outcome->object_id = result.object_id;
-	outcome->out_port_id = result.out_port_id;
-	outcome->replied = result.flags & PACKET_REPLY;
-	outcome->size = f->length;
-	if (f->length > sizeof(outcome->data))
-		vector_fail("native: the frame has grown to %u bytes", f->length);
-	memcpy(outcome->data, f->data, f->length);
-	native_frame_free(f);
+	take_outcome(f, &result, outcome);
+	return true;
+}
+
+static bool native_receive(const struct vector_frame *frame, struct outcome *outcome)
+{
+	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
+	struct native_result result = { 0 };
+
+	native_run_underlay(f, &result);
+	take_outcome(f, &result, outcome);
 	return true;
 }
 
@@ -75,5 +92,6 @@ const struct side native_side = {
 	.get = native_get,
 	.walk = native_each,
 	.run = native_send,
+	.run_underlay = native_receive,
 	.unload = native_reset,
 };

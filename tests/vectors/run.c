@@ -41,6 +41,9 @@ static struct world world;
 static struct rows written;
 static FILE *seeds;
 static const char *seeds_folder;
+/* Lines about hosts behind `world`, for each of its vectors. */
+static char *statements[LINES_MAX];
+static size_t statement_count;
 
 #define VERDICT_NAME(name, class, sentence) #name,
 static const char *const verdict_names[VERDICTS] = { WEFT_VERDICTS(VERDICT_NAME) };
@@ -123,20 +126,38 @@ static struct collected collect(const struct side *side, enum table_id table)
 	return rows;
 }
 
+/* What packets leave behind. */
+static const enum table_id of_packets[] = { TABLE_flows, TABLE_fragments, TABLE_stations,
+					    TABLE_station_ends };
+#define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
+
+static void remove_all(const struct side *side, enum table_id table)
+{
+	struct collected rows = collect(side, table);
+
+	for (size_t i = 0; i < rows.count; i++)
+		side->remove(table, rows.bytes + i * (rows.key_size + rows.value_size));
+	free(rows.bytes);
+}
+
+/* The rows of a table that the world says, where packets have changed or removed them. */
+static void put_again(const struct side *side, enum table_id table)
+{
+	for (size_t i = 0; i < world.rows.count; i++) {
+		const struct row *row = world.rows.list[i];
+
+		if (row->table == table)
+			side->put(table, row->bytes, row->bytes + row->key_size);
+	}
+}
+
 static void forget(const struct side *side)
 {
-	static const enum table_id of_packets[] = { TABLE_flows, TABLE_fragments, TABLE_stations };
 	struct port_stats no_port_stats = { 0 };
 	struct vpc_stats no_vpc_stats = { 0 };
 
-	for (size_t t = 0; t < 3; t++) {
-		struct collected rows = collect(side, of_packets[t]);
-
-		for (size_t i = 0; i < rows.count; i++)
-			side->remove(of_packets[t],
-				     rows.bytes + i * (rows.key_size + rows.value_size));
-		free(rows.bytes);
-	}
+	for (size_t t = 0; t < OF_PACKETS; t++)
+		remove_all(side, of_packets[t]);
 	for (uint32_t slot = 0; slot < 1024; slot++) {
 		struct slot_key key = { slot };
 
@@ -144,12 +165,65 @@ static void forget(const struct side *side)
 		if (slot < 64)
 			side->put(TABLE_vpc_stats, &key, &no_vpc_stats);
 	}
-	for (size_t i = 0; i < world.rows.count; i++) {
-		const struct row *row = world.rows.list[i];
+	put_again(side, TABLE_stations);
+	put_again(side, TABLE_tunnel_sequences);
+}
 
-		if (row->table == TABLE_stations)
-			side->put(TABLE_stations, row->bytes, row->bytes + row->key_size);
+/* ---- several hosts: what each knows of its packets, while the tables are another's ---- */
+
+static struct collected kept[HOSTS_MAX][2][OF_PACKETS];
+
+static void keep(size_t host)
+{
+	for (size_t s = 0; s < side_count; s++)
+		for (size_t t = 0; t < OF_PACKETS; t++) {
+			free(kept[host][s][t].bytes);
+			kept[host][s][t] = collect(sides[s], of_packets[t]);
+			remove_all(sides[s], of_packets[t]);
+		}
+}
+
+static void give_back(size_t host)
+{
+	for (size_t s = 0; s < side_count; s++) {
+		put_again(sides[s], TABLE_stations);
+		for (size_t t = 0; t < OF_PACKETS; t++) {
+			struct collected *rows = &kept[host][s][t];
+			size_t size = rows->key_size + rows->value_size;
+
+			for (size_t i = 0; i < rows->count; i++)
+				sides[s]->put(of_packets[t], rows->bytes + i * size,
+					      rows->bytes + i * size + rows->key_size);
+			free(rows->bytes);
+			memset(rows, 0, sizeof(*rows));
+		}
 	}
+}
+
+static void forget_kept(void)
+{
+	for (size_t h = 0; h < HOSTS_MAX; h++)
+		for (size_t s = 0; s < 2; s++)
+			for (size_t t = 0; t < OF_PACKETS; t++) {
+				free(kept[h][s][t].bytes);
+				memset(&kept[h][s][t], 0, sizeof(kept[h][s][t]));
+			}
+}
+
+/* The tables become those of another host, which remembers its own packets. */
+static void switch_host(const char *name)
+{
+	int host = hosts_find(name);
+
+	if (host < 0)
+		vector_fail("no host %s", name);
+	if ((size_t)host == world.here)
+		return;
+	keep(world.here);
+	world.here = (size_t)host;
+	world_plan(&world);
+	write_world();
+	give_back(world.here);
 }
 
 /* Time passes: what was seen was seen longer ago. */
@@ -222,6 +296,120 @@ static bool answer_is_sound(const struct side *side, const struct outcome *o)
 	return true;
 }
 
+/* What both sides have made of a frame is the same. */
+static bool sides_agree(const struct outcome outcomes[2], const bool ran[2])
+{
+	size_t from = outcomes[0].outer ? 14 : 0; /* the header of the way out is the edge's */
+
+	if (side_count < 2 || !ran[1])
+		return true;
+	if (outcomes[0].verdict != outcomes[1].verdict)
+		return no("native says %s, kernel says %s", verdict_names[outcomes[0].verdict],
+			  outcomes[1].verdict < VERDICTS ? verdict_names[outcomes[1].verdict]
+							 : "?");
+	if (outcomes[0].object_id != outcomes[1].object_id)
+		return no("native names object %u, kernel %u", outcomes[0].object_id,
+			  outcomes[1].object_id);
+	if (outcomes[0].out_port_id != outcomes[1].out_port_id)
+		return no("native goes to port %u, kernel to %u", outcomes[0].out_port_id,
+			  outcomes[1].out_port_id);
+	if (outcomes[0].replied != outcomes[1].replied)
+		return no("only one of native and kernel answers");
+	if (outcomes[0].size != outcomes[1].size ||
+	    memcmp(outcomes[0].data + from, outcomes[1].data + from, outcomes[0].size - from))
+		return no("the frames differ (%zu and %zu bytes)", outcomes[0].size,
+			  outcomes[1].size);
+	return true;
+}
+
+/* An outer packet comes in by the underlay. */
+static bool receive_frame(const struct vector_frame *frame, struct outcome outcomes[2], bool ran[2])
+{
+	for (size_t s = 0; s < side_count; s++) {
+		memset(&outcomes[s], 0, sizeof(outcomes[s]));
+		ran[s] = sides[s]->run_underlay(frame, &outcomes[s]);
+		if (ran[s] && outcomes[s].replied && !outcomes[0].outer &&
+		    !answer_is_sound(sides[s], &outcomes[s]))
+			return false;
+	}
+	return sides_agree(outcomes, ran);
+}
+
+/* The outer packet that has just left arrives at another host. */
+static bool cross(const char *host, struct outcome outcomes[2], bool ran[2])
+{
+	static struct vector_frame frame;
+
+	if (!outcomes[0].outer)
+		return no("no outer packet has left: %s", verdict_names[outcomes[0].verdict]);
+	memcpy(frame.data, outcomes[0].data, outcomes[0].size);
+	frame.size = outcomes[0].size;
+	memset(frame.data, 2, 12);
+	frame.data[12] = frame.data[14] >> 4 == 4 ? 0x08 : 0x86;
+	frame.data[13] = frame.data[14] >> 4 == 4 ? 0x00 : 0xdd;
+	switch_host(host);
+	return receive_frame(&frame, outcomes, ran);
+}
+
+/* leaves WORDS: the frame is this outer packet, from the IP header to the end. */
+static bool check_leaves(char **words, size_t count, const struct outcome *o)
+{
+	static struct vector_frame frame;
+
+	outer_build(&world, words, count, o, &frame);
+	if (!o->outer)
+		return no("no outer packet has left: %s", verdict_names[o->verdict]);
+	for (size_t i = 14; i < frame.size && i < o->size; i++)
+		if (frame.data[i] != o->data[i])
+			return no("byte %zu of the outer packet is %02x, expected %02x", i - 14,
+				  o->data[i], frame.data[i]);
+	return o->size == frame.size ? true
+				     : no("the outer packet has %zu bytes, expected %zu",
+					  o->size - 14, frame.size - 14);
+}
+
+/* RFC 6040, figure 4, by [inner][outer]: Not-ECT, ECT(1), ECT(0), CE as on the wire; -1 is a drop. */
+static const int ecn_table[4][4] = {
+	{ 0, 0, 0, -1 },
+	{ 1, 1, 1, 3 },
+	{ 2, 1, 2, 3 },
+	{ 3, 3, 3, 3 },
+};
+
+/* ecn WORDS: a packet with each mark outside ($outer) and inside ($inner). */
+static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+{
+	static struct vector_frame frame;
+	char *changed[WORDS_MAX], outer[16], inner[16];
+
+	for (int cell = 0; cell < 16; cell++) {
+		const struct outcome *o = &outcomes[0];
+		int wanted = ecn_table[cell & 3][cell >> 2], mark;
+
+		snprintf(outer, sizeof(outer), "%d", cell >> 2);
+		snprintf(inner, sizeof(inner), "%d", 0x28 << 2 | (cell & 3));
+		for (size_t i = 0; i < count; i++)
+			changed[i] = !strcmp(words[i], "$outer")   ? outer
+				     : !strcmp(words[i], "$inner") ? inner
+								   : words[i];
+		outer_build(&world, changed, count, NULL, &frame);
+		if (!receive_frame(&frame, outcomes, ran))
+			return false;
+		if (wanted < 0 && o->verdict == VERDICT_INNER_ECN)
+			continue;
+		if (wanted < 0 || o->verdict != VERDICT_DELIVERED)
+			return no("inner %d, outer %d: %s", cell & 3, cell >> 2,
+				  verdict_names[o->verdict]);
+		mark = o->data[12] == 0x08 ? o->data[15] : (o->data[14] << 4 | o->data[15] >> 4);
+		if ((mark & 0xff) != (0x28 << 2 | wanted))
+			return no("inner %d, outer %d: service is %02x, expected mark %d", cell & 3,
+				  cell >> 2, mark & 0xff, wanted);
+		if (o->data[12] == 0x08 && checksum(0, o->data + 14, 20) != 0xffff)
+			return no("inner %d, outer %d: wrong IPv4 checksum", cell & 3, cell >> 2);
+	}
+	return true;
+}
+
 static bool send_frame(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
 	const struct port_object *port = world_port(&world, words[0]);
@@ -241,28 +429,11 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run(&attachment, &frame, &outcomes[s]);
-		if (ran[s] && outcomes[s].replied && !answer_is_sound(sides[s], &outcomes[s]))
+		if (ran[s] && outcomes[s].replied && !outcomes[0].outer &&
+		    !answer_is_sound(sides[s], &outcomes[s]))
 			return false;
 	}
-	if (side_count < 2 || !ran[1])
-		return true;
-	if (outcomes[0].verdict != outcomes[1].verdict)
-		return no("native says %s, kernel says %s", verdict_names[outcomes[0].verdict],
-			  outcomes[1].verdict < VERDICTS ? verdict_names[outcomes[1].verdict]
-							 : "?");
-	if (outcomes[0].object_id != outcomes[1].object_id)
-		return no("native names object %u, kernel %u", outcomes[0].object_id,
-			  outcomes[1].object_id);
-	if (outcomes[0].out_port_id != outcomes[1].out_port_id)
-		return no("native goes to port %u, kernel to %u", outcomes[0].out_port_id,
-			  outcomes[1].out_port_id);
-	if (outcomes[0].replied != outcomes[1].replied)
-		return no("only one of native and kernel answers");
-	if (outcomes[0].size != outcomes[1].size ||
-	    memcmp(outcomes[0].data, outcomes[1].data, outcomes[0].size))
-		return no("the frames differ (%zu and %zu bytes)", outcomes[0].size,
-			  outcomes[1].size);
-	return true;
+	return sides_agree(outcomes, ran);
 }
 
 /*
@@ -361,6 +532,10 @@ static bool check_verdict(char **words, size_t count, const struct outcome *o)
 		return no("expected %s, got %s at %s", words[0], verdict_names[o->verdict], object);
 	if (count < 3)
 		return true;
+	if (count == 3 && hosts_object(words[2]))
+		return o->object_id == hosts_object(words[2]) ? true
+							      : no("expected object %s, got %u %s",
+								   words[2], o->object_id, object);
 	for (i = 2; i < count; i++) {
 		strncat(wanted, words[i], sizeof(wanted) - strlen(wanted) - 1);
 		if (i + 1 < count)
@@ -467,18 +642,42 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		return check_verdict(words + 1, count - 1, &outcomes[0]);
 	if (!strcmp(words[0], "to") && count == 2) {
 		const struct port_object *port = world_port(&world, words[1]);
+		uint32_t id = port ? port->object.id : hosts_object(words[1]);
 
-		return port && port->object.id == outcomes[0].out_port_id
-			       ? true
-			       : no("went to port id %u, not to %s", outcomes[0].out_port_id,
-				    words[1]);
+		return id && id == outcomes[0].out_port_id ? true
+							   : no("went to port id %u, not to %s",
+								outcomes[0].out_port_id, words[1]);
 	}
 	if (!strcmp(words[0], "frame"))
 		return check_answer(words + 1, count - 1, *from, &outcomes[0]);
+	if (!strcmp(words[0], "frame-of") && count > 2)
+		return check_answer(words + 2, count - 2, world_port(&world, words[1]),
+				    &outcomes[0]);
 	if (!strcmp(words[0], "bytes") && count == 3)
 		return check_bytes(words + 1, &outcomes[0]);
 	if (!strcmp(words[0], "flows") && count == 2)
 		return check_flows(strtoul(words[1], NULL, 10));
+	if (!strcmp(words[0], "receive") && count > 1) {
+		static struct vector_frame frame;
+
+		outer_build(&world, words + 1, count - 1, NULL, &frame);
+		return receive_frame(&frame, outcomes, ran);
+	}
+	if (!strcmp(words[0], "across") && count == 2)
+		return cross(words[1], outcomes, ran);
+	if (!strcmp(words[0], "leaves") && count > 1)
+		return check_leaves(words + 1, count - 1, &outcomes[0]);
+	if (!strcmp(words[0], "ecn") && count > 1)
+		return check_ecn(words + 1, count - 1, outcomes, ran);
+	if (!strcmp(words[0], "on") && count == 2) {
+		switch_host(words[1]);
+		return true;
+	}
+	if (hosts_statement(&world, words, count)) {
+		world_plan(&world);
+		write_world();
+		return true;
+	}
 	if (!strcmp(words[0], "change") && count == 2) {
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
 		world_read(&world, path);
@@ -506,8 +705,18 @@ static void run_vector(struct vector *vector, const char *world_file)
 		if (!seeds)
 			vector_fail("%s cannot be written", shown);
 	}
+	hosts_clear();
+	world.here = 0;
 	world_read(&world, world_file);
+	for (size_t i = 0; i < statement_count; i++) {
+		snprintf(shown, sizeof(shown), "%s", statements[i]);
+		if (!hosts_statement(&world, words, split(shown, words)))
+			vector_fail("\"%s\" is in no vector", statements[i]);
+	}
+	if (statement_count)
+		world_plan(&world);
 	write_world();
+	forget_kept();
 	for (size_t s = 0; s < side_count; s++)
 		forget(sides[s]);
 	for (size_t i = 0; good && i < vector->line_count; i++) {
@@ -548,6 +757,27 @@ static void start_world(void)
 		sides[s]->load();
 }
 
+static void forget_statements(void)
+{
+	while (statement_count)
+		free(statements[--statement_count]);
+}
+
+static void remember_statement(const char *text)
+{
+	if (statement_count == LINES_MAX)
+		vector_fail("too many lines about hosts");
+	statements[statement_count] = strdup(text);
+	if (!statements[statement_count++])
+		vector_fail("out of memory");
+}
+
+static void begin_vector(struct vector *vector, const char *text, const char *path, int number)
+{
+	snprintf(place, sizeof(place), "%s:%d", path, number);
+	snprintf(vector->name, sizeof(vector->name), "%s", text + 7);
+}
+
 static void run_file(const char *path)
 {
 	FILE *file = fopen(path, "r");
@@ -571,10 +801,15 @@ static void run_file(const char *path)
 			flush(&vector, world_file);
 			snprintf(world_file, sizeof(world_file), "%s/%s", folder, text + 6);
 			start_world();
+			forget_statements();
+		} else if (!vector.name[0] && world_file[0]) {
+			if (strncmp(text, "vector ", 7))
+				remember_statement(text);
+			else
+				begin_vector(&vector, text, path, number);
 		} else if (!strncmp(text, "vector ", 7)) {
 			flush(&vector, world_file);
-			snprintf(place, sizeof(place), "%s:%d", path, number);
-			snprintf(vector.name, sizeof(vector.name), "%s", text + 7);
+			begin_vector(&vector, text, path, number);
 		} else {
 			if (vector.line_count == LINES_MAX || !vector.name[0])
 				vector_fail("line %d is in no vector, or one too many", number);
@@ -584,6 +819,7 @@ static void run_file(const char *path)
 		}
 	}
 	flush(&vector, world_file);
+	forget_statements();
 	fclose(file);
 }
 

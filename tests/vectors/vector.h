@@ -7,7 +7,7 @@
  * rows go into the native tables and into kernel maps; each frame runs through both builds of core/, and
  * verdict, deciding object, bytes and connections must be the same. README.md has the syntax.
  *
- * frame.c builds frames from words, world.c makes rows of intent, run.c reads the files and compares,
+ * frame.c builds frames from words, outer.c outer packets, hosts.c makes several hosts of a world, world.c makes rows of intent, run.c reads the files and compares,
  * kernel.c and native.c are the two sides.
  */
 #ifndef WEFT_TESTS_VECTOR_H
@@ -31,6 +31,7 @@ struct world {
 	struct rows rows; /* all rows as planned */
 	uint32_t generation;
 	uint64_t revision;
+	size_t here; /* the host whose rows these are, where there are several */
 };
 
 struct vector_frame {
@@ -43,6 +44,7 @@ struct outcome {
 	uint32_t object_id;
 	uint32_t out_port_id;
 	bool replied; /* native only knows; the kernel's redirect tells */
+	bool outer;   /* the frame is an outer packet now (native only) */
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
 };
@@ -59,6 +61,8 @@ struct side {
 	/* False: this side cannot take such a frame (shorter than an Ethernet header). */
 	bool (*run)(const struct attachment *attachment, const struct vector_frame *frame,
 		    struct outcome *outcome);
+	/* The same for an outer packet that comes in by the underlay. */
+	bool (*run_underlay)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
 };
 
@@ -68,6 +72,8 @@ extern const struct side kernel_side;
 /* Makes the world of a JSON file, or changes it to another file's intent (live connections stay). The
  * rows of the new world are in world->rows; the caller writes them. Exits with a sentence on an error. */
 void world_read(struct world *world, const char *path);
+/* The rows again, as another host or after a statement about hosts. */
+void world_plan(struct world *world);
 void world_free(struct world *world);
 /* A port by "vpc/name"; NULL when there is none. */
 const struct port_object *world_port(const struct world *world, const char *name);
@@ -77,6 +83,24 @@ void world_attachment(const struct world *world, const struct port_object *port,
 /* Builds a frame from words (README.md). Exits with a sentence on a word it does not know. */
 void frame_build(const struct world *world, const struct port_object *from, char **words,
 		 size_t count, struct vector_frame *frame);
+
+/*
+ * Several hosts (hosts.c). A statement is a line of a world (README.md); false: it is none. hosts_rows
+ * turns the rows of a world of one host into those that the host numbered `here` has.
+ */
+#define HOSTS_MAX 4
+void hosts_clear(void);
+bool hosts_any(void);
+bool hosts_statement(const struct world *world, char **words, size_t count);
+void hosts_rows(const struct world *world, size_t here, struct rows *rows);
+int hosts_find(const char *name); /* -1: there is none */
+const struct ip_address *hosts_address(size_t host, bool ipv6);
+/* Id of a tunnel object VPC/NAME, or of the peer VPC/HOST; 0: none. */
+uint32_t hosts_object(const char *name);
+
+/* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
+void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
+		 struct vector_frame *frame);
 
 /* Says file, line and sentence, and ends the program. */
 void vector_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -49,7 +49,7 @@ static json_t *read_json(const char *path)
 }
 
 /* All rows of the intent as it is now. */
-static void plan_world(struct world *world)
+void world_plan(struct world *world)
 {
 	struct plan_host host = {
 		.context = world,
@@ -66,6 +66,8 @@ static void plan_world(struct world *world)
 	for (size_t i = 0; i < count; i++)
 		plan_unit(world->planner, world->intent, &host, &units[i], &world->rows);
 	free(units);
+	if (hosts_any())
+		hosts_rows(world, world->here, &world->rows);
 }
 
 void world_read(struct world *world, const char *path)
@@ -95,7 +97,7 @@ void world_read(struct world *world, const char *path)
 		world->generation++;
 	free(units);
 	free(vpcs);
-	plan_world(world);
+	world_plan(world);
 	draft_free(draft);
 	json_decref(json);
 }
