@@ -479,6 +479,10 @@ static void layer4_words(struct builder *b, const char *text)
 		ports(b, header);
 		header[12] = 0x50;
 		header[13] = tcp_flags(word(b));
+		if (take(b, "tcp-options")) {
+			hex_words(b);
+			b->frame->data[b->l4 + 12] = (uint8_t)((b->frame->size - b->l4) / 4 << 4);
+		}
 	} else if (!strcmp(text, "udp")) {
 		transport(b, 17);
 		ports(b, append(b, 8));

@@ -17,6 +17,7 @@
 #include "tests/vectors/vector.h"
 
 #define TC_ACT_REDIRECT 7
+#define TC_ACT_UNSPEC (-1)
 #define LOOPBACK_IFINDEX 1
 #define NEXT_HOPS 256 /* tunnels of a world, at most */
 
@@ -129,6 +130,9 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
 			   outcome->verdict != VERDICT_DELIVERED;
 	outcome->size = options.data_size_out;
+	/* Left to the host, before a look into it or after. */
+	if ((int)options.retval == TC_ACT_UNSPEC)
+		outcome->verdict = VERDICT_NOT_OURS;
 	return true;
 }
 
