@@ -337,7 +337,8 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	__u32 now, generation;
 	int verdict;
 
-	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR)) != PACKET_IP || p->vlan_count)
+	if ((p->flags & (PACKET_IP | PACKET_ICMP_ERROR | PACKET_END_MOVED)) != PACKET_IP ||
+	    p->vlan_count)
 		return VERDICT_NEXT;
 	flow = table_lookup(flows, &p->key);
 	if (!flow) {

@@ -70,6 +70,7 @@ enum packet_flags {
 	PACKET_FROM_PEER =
 		1 << 21, /* from another Weft host: its rules of sending have been asked there */
 	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
+	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 };
 

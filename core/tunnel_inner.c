@@ -211,6 +211,17 @@ static __always_inline __u32 sender(const struct packet *p)
 	return port_id ? port_id : sender_unknown(p);
 }
 
+/* Many ends behind one port: is the station known to be at this one? bridge.c learns it otherwise. */
+static __always_inline int end_has_moved(const struct packet *p)
+{
+	struct station_key key = { .subnet_id = p->source_subnet_id };
+	struct station_end *end;
+
+	mac_copy(key.mac, p->ethernet + 6);
+	end = table_lookup(station_ends, &key);
+	return !end || !address_equal(&end->address, &p->outer_source);
+}
+
 /* p: out of its tunnel and parsed. VERDICT_NEXT with the sender in port_id, or the drop. */
 int tunnel_inner(struct frame *f, struct packet *p)
 {
@@ -225,6 +236,8 @@ int tunnel_inner(struct frame *f, struct packet *p)
 	verdict = inner_rules(f, p);
 	if (verdict)
 		return verdict;
+	if ((p->source_flags & TUNNEL_SOURCE_LEARN) && end_has_moved(p))
+		p->flags |= PACKET_END_MOVED;
 	if (!(p->flags & PACKET_FROM_PEER))
 		return VERDICT_NEXT;
 	port_id = sender(p);

@@ -144,6 +144,8 @@ static const struct object *object_named(const struct world *world, enum object_
 
 static void carrier_kind(struct carrier *c, const char *name)
 {
+	if (!strcmp(name, "none"))
+		return; /* the ways of this segment have gone */
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name)) {
 			c->tunnel.kind = kinds[i].kind;
@@ -255,7 +257,7 @@ static void tunnel_statement(const struct world *world, char **words, size_t cou
 
 	snprintf(vpc, sizeof(vpc), "%s", words[0]);
 	vpc[strcspn(vpc, "/")] = '\0';
-	c->vpc_id = intent_find(world->intent, NULL, OBJECT_VPC, vpc)->id;
+	c->vpc_id = intent_find(world->intent, vpc, OBJECT_VPC, vpc)->id;
 	c->object = true;
 	c->host = host_named(words[1]);
 	carrier_kind(c, words[2]);
@@ -508,7 +510,7 @@ static void add_carriers(struct rows *rows, size_t here)
 		if (c->object && c->host == here)
 			add_object(rows, c, i, here);
 		for (size_t h = 0; !c->object && h < hosts.host_count; h++) {
-			if (h == here)
+			if (h == here || !c->tunnel.kind)
 				continue;
 			add_peer(rows, c->vpc_id, h);
 			add_way(rows, c, tunnel_id(i, h), peer_id(c->vpc_id, h),
