@@ -142,8 +142,14 @@ static bool kernel_run(const struct attachment *attachment, const struct vector_
 	struct attachment_key lo = { .ifindex = LOOPBACK_IFINDEX };
 
 	kernel_put(TABLE_attachments, &lo, attachment);
-	know_next_hops();
+	if (kernel_has_underlay())
+		know_next_hops();
 	return run_program(weft->progs.from_port, frame, outcome);
+}
+
+static bool kernel_has_underlay(void)
+{
+	return bpf_object__find_program_by_name(weft->obj, "from_underlay");
 }
 
 static bool kernel_receive(const struct vector_frame *frame, struct outcome *outcome)
@@ -161,6 +167,7 @@ const struct side kernel_side = {
 	.get = kernel_get,
 	.walk = kernel_walk,
 	.run = kernel_run,
+	.has_underlay = kernel_has_underlay,
 	.run_underlay = kernel_receive,
 	.unload = kernel_unload,
 };
