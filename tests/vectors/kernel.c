@@ -136,6 +136,11 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	return true;
 }
 
+static bool kernel_has_underlay(void)
+{
+	return bpf_object__find_program_by_name(weft->obj, "from_underlay");
+}
+
 static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
 		       struct outcome *outcome)
 {
@@ -145,11 +150,6 @@ static bool kernel_run(const struct attachment *attachment, const struct vector_
 	if (kernel_has_underlay())
 		know_next_hops();
 	return run_program(weft->progs.from_port, frame, outcome);
-}
-
-static bool kernel_has_underlay(void)
-{
-	return bpf_object__find_program_by_name(weft->obj, "from_underlay");
 }
 
 static bool kernel_receive(const struct vector_frame *frame, struct outcome *outcome)
