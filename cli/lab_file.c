@@ -56,7 +56,11 @@ static json_t *machine(const struct plan *plan, const char *name)
 
 static int plan_host(struct plan *plan, const char *name, json_t *host)
 {
-	json_t *entry = machine(plan, name);
+	json_t *entry;
+
+	if (!name)
+		return error_set(plan->error, EINVAL, "hosts", "a lab has at least one host");
+	entry = machine(plan, name);
 
 	json_object_set_new(plan->hosts, name, entry);
 	json_object_set_new(entry, "instance", json_sprintf("lab-%s-%s", plan->lab, name));
