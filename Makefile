@@ -39,9 +39,10 @@ STORE := $(addprefix store/, \
 
 MODEL := $(addprefix model/, \
 	check.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
-	classifier.c diff.c dirty.c draft.c draft_change.c draft_load.c draft_store.c draft_write.c \
+	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
+	draft_write.c \
 	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
-	planner.c rows.c services.c text_host.c text_port.c \
+	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
@@ -87,6 +88,7 @@ TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map 
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
+	plan_hosts plan_hosts_random \
 		  classifier diff
 TESTS_CORE     := # the vectors
 TESTS_DATAPATH := datapath_dummy kernel

@@ -188,6 +188,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 
 	new->options = *options;
 	new->intent = intent_new();
+	intent_set_host(new->intent, options->host);
 	new->planner = planner_new();
 	problems_init(&new->problems, options->clock);
 	slots_init(&new->port_slots, table_rooms[TABLE_port_stats]);

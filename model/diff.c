@@ -4,8 +4,8 @@
  *
  * The datapath reads while the steps are taken, one at a time, so each prefix of the list must be a
  * state that may be seen. The order is:
- *   1. what takes reachability away and gives nothing: devices, endpoints, stations, extra
- *      addresses and ports that go;
+ *   1. what takes reachability away and gives nothing: devices, who may send through tunnels,
+ *      endpoints, stations, extra addresses and ports that go;
  *   2. puts, what rules need before what makes anything reachable. New classifiers have new ids, so
  *      that a put into policies or subnets switches from complete old rules to complete new ones;
  *   3. removals of what nothing refers to any more, in the reverse order;
@@ -48,19 +48,24 @@ static const unsigned char put_place[TABLES] = {
 	[TABLE_vpcs] = 16,
 	[TABLE_nexthop_groups] = 17,
 	[TABLE_subnets] = 18,
-	[TABLE_ports] = 19,
-	[TABLE_allowed_sources] = 20,
-	[TABLE_stations] = 21,
-	[TABLE_floods] = 22,
-	[TABLE_routes] = 23,
-	[TABLE_endpoints] = 24,
-	[TABLE_attachments] = 25,
-	[TABLE_attachments_far] = 25,
+	[TABLE_vteps] = 19,
+	[TABLE_tunnels] = 20,
+	[TABLE_ports] = 21,
+	[TABLE_allowed_sources] = 22,
+	[TABLE_stations] = 23,
+	[TABLE_floods] = 24,
+	[TABLE_routes] = 25,
+	[TABLE_endpoints] = 26,
+	[TABLE_tunnel_sources] = 27,
+	[TABLE_tunnel_ports] = 28,
+	[TABLE_attachments] = 29,
+	[TABLE_attachments_far] = 29,
 };
 
 static const unsigned char remove_place[TABLES] = {
 	[TABLE_attachments] = 1,
 	[TABLE_attachments_far] = 1,
+	[TABLE_tunnel_sources] = 1,
 	[TABLE_endpoints] = 2,
 	[TABLE_stations] = 3,
 	[TABLE_allowed_sources] = 4,
@@ -68,19 +73,22 @@ static const unsigned char remove_place[TABLES] = {
 
 	[TABLE_routes] = 30,
 	[TABLE_floods] = 31,
-	[TABLE_subnets] = 32,
-	[TABLE_nexthop_groups] = 33,
-	[TABLE_policies] = 34,
-	[TABLE_classifier_services] = 35,
-	[TABLE_classifier_groups] = 36,
-	[TABLE_classifier_addresses] = 37,
-	[TABLE_rules] = 38,
-	[TABLE_rule_words] = 39,
-	[TABLE_vpcs] = 41,
+	[TABLE_tunnels] = 32,
+	[TABLE_vteps] = 33,
+	[TABLE_tunnel_ports] = 34,
+	[TABLE_subnets] = 35,
+	[TABLE_nexthop_groups] = 36,
+	[TABLE_policies] = 37,
+	[TABLE_classifier_services] = 38,
+	[TABLE_classifier_groups] = 39,
+	[TABLE_classifier_addresses] = 40,
+	[TABLE_rules] = 41,
+	[TABLE_rule_words] = 42,
+	[TABLE_vpcs] = 44,
 };
 
-#define PLACE_GENERATION 40
-#define PLACES 42
+#define PLACE_GENERATION 43
+#define PLACES 45
 /* LPM keys begin with their length; the longest is 32 bits of id and 128 of address. */
 #define LENGTHS 161
 

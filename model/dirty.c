@@ -18,18 +18,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/planner.h"
+#include "model/dirty_private.h"
 
-struct dirty {
-	struct planner *planner;
-	const struct intent *intent;
-	struct map seen; /* kind and id -> anything */
-	struct map vpcs; /* id -> anything */
-	size_t count, room;
-	struct unit *units;
-};
-
-static void mark_kind(struct dirty *dirty, enum unit_kind kind, uint32_t id)
+void mark_kind(struct dirty *dirty, enum unit_kind kind, uint32_t id)
 {
 	uint64_t key = (uint64_t)kind << 32 | id;
 
@@ -49,8 +40,7 @@ static void mark_ids(struct dirty *dirty, enum unit_kind kind, uint32_t *ids, si
 	free(ids);
 }
 
-static void mark_objects(struct dirty *dirty, enum unit_kind unit, uint32_t vpc_id,
-			 enum object_kind kind)
+void mark_objects(struct dirty *dirty, enum unit_kind unit, uint32_t vpc_id, enum object_kind kind)
 {
 	const struct object **list;
 	size_t count = intent_list(dirty->intent, vpc_id, kind, &list);
@@ -61,13 +51,25 @@ static void mark_objects(struct dirty *dirty, enum unit_kind unit, uint32_t vpc_
 }
 
 /* The generation of this VPC must move. */
-static void mark_generation(struct dirty *dirty, uint32_t vpc_id)
+void mark_generation(struct dirty *dirty, uint32_t vpc_id)
 {
 	if (!intent_object(dirty->intent, vpc_id))
 		return;
 	map_put_u32(&dirty->vpcs, vpc_id, dirty);
 	mark_kind(dirty, UNIT_VPC, vpc_id);
 }
+
+/* What all VPCs have units of. */
+static const struct {
+	enum unit_kind unit;
+	enum object_kind object;
+} members[] = {
+	{ UNIT_SUBNET, OBJECT_SUBNET },
+	{ UNIT_ROUTE_TABLE, OBJECT_ROUTE_TABLE },
+	{ UNIT_ACL, OBJECT_ACL },
+	{ UNIT_PORT, OBJECT_PORT },
+	{ UNIT_TUNNEL_OBJECT, OBJECT_TUNNEL },
+};
 
 /* ---- group sets ---- */
 
@@ -94,16 +96,28 @@ static void mark_set(struct dirty *dirty, const struct group_set *set)
 	}
 }
 
-static void port_move(struct dirty *dirty, uint32_t port_id, const struct port_object *after)
+/* A port or tunnel is in this set now; NULL: in none. */
+static void port_move(struct dirty *dirty, uint32_t port_id, struct group_set *set)
 {
-	struct group_set *set = NULL, *emptied;
+	struct group_set *emptied;
 
-	if (after)
-		set = planner_set_of_groups(dirty->planner, after->group_ids, after->group_count);
 	if (planner_port_move(dirty->planner, port_id, set, &emptied) && set)
 		mark_set(dirty, set);
 	if (emptied)
 		mark_set(dirty, emptied);
+}
+
+void mark_vpc(struct dirty *dirty, uint32_t vpc_id)
+{
+	const struct object **groups;
+	size_t count = intent_list(dirty->intent, vpc_id, OBJECT_SECURITY_GROUP, &groups);
+
+	mark_kind(dirty, UNIT_VPC, vpc_id);
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		mark_objects(dirty, members[i].unit, vpc_id, members[i].object);
+	for (size_t i = 0; i < count; i++)
+		mark_sets_of_group(dirty, groups[i]->id);
+	free(groups);
 }
 
 /* ---- kinds ---- */
@@ -131,30 +145,70 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0])) != 0;
 }
 
+/* Routes lead to a port or tunnel that came or went. */
+static void mark_tables(struct dirty *dirty, const struct object *target)
+{
+	uint32_t *tables;
+	size_t count = intent_tables_with_port(dirty->intent, target->id, &tables);
+
+	if (count)
+		mark_generation(dirty, target->vpc_id);
+	mark_ids(dirty, UNIT_ROUTE_TABLE, tables, count);
+}
+
+static void mark_port_host(struct dirty *dirty, const struct port_object *port)
+{
+	mark_part(dirty, port->object.vpc_id, port->host);
+	if (port->attach.kind == ATTACH_TAP)
+		mark_taps(dirty, port->subnet_id);
+}
+
 static void dirty_port(struct dirty *dirty, const struct change *change)
 {
 	const struct port_object *before = (const struct port_object *)change->before;
 	const struct port_object *after = (const struct port_object *)change->after;
 	const struct port_object *either = after ? after : before;
-	uint32_t id = either->object.id, *tables;
+	uint32_t id = either->object.id;
 
 	mark_kind(dirty, UNIT_PORT, id);
-	port_move(dirty, id, after);
+	if (after)
+		port_move(dirty, id,
+			  planner_set_of_groups(dirty->planner, after->group_ids,
+						after->group_count));
+	else
+		port_move(dirty, id, NULL);
+	if (before)
+		mark_port_host(dirty, before);
+	if (after)
+		mark_port_host(dirty, after);
 	if (!before || !after || before->subnet_id != after->subnet_id ||
 	    strcmp(before->host, after->host) != 0) {
 		mark_l2_subnet(dirty, either->subnet_id);
 		if (before)
 			mark_l2_subnet(dirty, before->subnet_id);
 	}
-	if (!before || !after) {
-		size_t count = intent_tables_with_port(dirty->intent, id, &tables);
-
-		if (count)
-			mark_generation(dirty, either->object.vpc_id);
-		mark_ids(dirty, UNIT_ROUTE_TABLE, tables, count);
-	}
+	if (!before || !after)
+		mark_tables(dirty, &either->object);
 	if (before && (!after || port_decides_otherwise(before, after)))
 		mark_generation(dirty, either->object.vpc_id);
+}
+
+/* A tunnel object, as the port and the member of a subnet that it is. */
+static void dirty_member_tunnel(struct dirty *dirty, const struct change *change)
+{
+	const struct tunnel_object *before = (const struct tunnel_object *)change->before;
+	const struct tunnel_object *after = (const struct tunnel_object *)change->after;
+	const struct tunnel_object *either = after ? after : before;
+
+	dirty_tunnel(dirty, change);
+	port_move(dirty, either->object.id,
+		  after ? planner_set_of_tunnel(dirty->planner, after) : NULL);
+	if (before)
+		mark_l2_subnet(dirty, before->subnet_id);
+	if (after)
+		mark_l2_subnet(dirty, after->subnet_id);
+	if (!before || !after)
+		mark_tables(dirty, &either->object);
 }
 
 static void dirty_vpc(struct dirty *dirty, const struct change *change)
@@ -163,18 +217,21 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 	const struct vpc_object *after = (const struct vpc_object *)change->after;
 	uint32_t id;
 
-	mark_kind(dirty, UNIT_VPC, (change->after ? change->after : change->before)->id);
+	id = (change->after ? change->after : change->before)->id;
+	mark_kind(dirty, UNIT_VPC, id);
+	mark_mtu(dirty, id);
+	mark_part(dirty, id, "");
 	if (!before || !after)
 		return;
-	id = after->object.id;
 	if (before->cidr_count != after->cidr_count ||
 	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0])) != 0) {
 		mark_objects(dirty, UNIT_ROUTE_TABLE, id, OBJECT_ROUTE_TABLE);
 		mark_generation(dirty, id);
 	}
-	if (before->mtu != after->mtu) {
+	if (before->flow_limit != after->flow_limit && intent_has_hosts(dirty->intent)) {
 		mark_objects(dirty, UNIT_PORT, id, OBJECT_PORT);
-		mark_generation(dirty, id);
+		mark_objects(dirty, UNIT_TUNNEL_OBJECT, id, OBJECT_TUNNEL);
+		mark_peers(dirty, id);
 	}
 	if (before->established != after->established ||
 	    memcmp(before->timeouts, after->timeouts, sizeof(after->timeouts)) != 0)
@@ -188,6 +245,12 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 	uint32_t id = (change->after ? change->after : change->before)->id;
 
 	mark_kind(dirty, UNIT_SUBNET, id);
+	mark_mtu(dirty, (change->after ? change->after : change->before)->vpc_id);
+	if (!before || !after || before->mode != after->mode ||
+	    !segment_equal(&before->segment, &after->segment) ||
+	    memcmp(before->cidrs, after->cidrs, sizeof(after->cidrs)) != 0)
+		mark_subnet_tunnels(dirty, (change->after ? change->after : change->before)->vpc_id,
+				    id);
 	if (before)
 		mark_generation(dirty, before->object.vpc_id);
 	/* The mode says whether the ports' sources are checked. */
@@ -230,8 +293,8 @@ static void dirty_change(struct dirty *dirty, const struct change *change)
 			mark_generation(dirty, either->vpc_id);
 		break;
 	case OBJECT_ACL: dirty_acl(dirty, change); break;
-	case OBJECT_TUNNEL:
-	case OBJECT_HOST: break;
+	case OBJECT_TUNNEL: dirty_member_tunnel(dirty, change); break;
+	case OBJECT_HOST: dirty_host(dirty, change); break;
 	case OBJECT_KINDS: /* a route: it changes with its table */
 	case OBJECT_GROUP_RULE:
 	case OBJECT_ACL_RULE: break;
@@ -246,7 +309,7 @@ static struct unit *units_sort(const struct unit *units, size_t count)
 	struct unit *sorted = xcalloc(count, sizeof(*sorted));
 	size_t done = 0;
 
-	for (int kind = UNIT_VPC; kind <= UNIT_PORT; kind++) {
+	for (int kind = UNIT_VPC; kind <= UNIT_UNDERLAY; kind++) {
 		for (size_t i = 0; i < count; i++) {
 			if ((int)units[i].kind == kind)
 				sorted[done++] = units[i];
@@ -281,25 +344,17 @@ void plan_dirty(struct planner *planner, const struct intent *intent, const stru
 
 size_t plan_all(struct planner *planner, const struct intent *intent, struct unit **units)
 {
-	static const struct {
-		enum unit_kind unit;
-		enum object_kind object;
-	} kinds[] = {
-		{ UNIT_SUBNET, OBJECT_SUBNET },
-		{ UNIT_ROUTE_TABLE, OBJECT_ROUTE_TABLE },
-		{ UNIT_ACL, OBJECT_ACL },
-		{ UNIT_PORT, OBJECT_PORT },
-	};
 	struct dirty all = { .planner = planner, .intent = intent };
 	const struct object **vpcs;
 	size_t count, vpc_count = intent_list(intent, 0, OBJECT_VPC, &vpcs);
 
 	planner_recount(planner, intent);
+	planner->apart = intent_has_hosts(intent);
 	for (size_t i = 0; i < vpc_count; i++) {
-		mark_kind(&all, UNIT_VPC, vpcs[i]->id);
-		for (size_t j = 0; j < ARRAY_SIZE(kinds); j++)
-			mark_objects(&all, kinds[j].unit, vpcs[i]->id, kinds[j].object);
+		mark_vpc(&all, vpcs[i]->id);
+		mark_mtu(&all, vpcs[i]->id);
 	}
+	mark_everything_between(&all);
 	free(vpcs);
 	MAP_FOR_EACH(&planner->sets_by_id, it) {
 		const struct group_set *set = it.value;
@@ -307,6 +362,7 @@ size_t plan_all(struct planner *planner, const struct intent *intent, struct uni
 		if (set->port_count)
 			mark_kind(&all, UNIT_GROUP_SET, set->id);
 	}
+	map_fini(&all.vpcs, NULL);
 	dirty_finish(&all, units, &count);
 	return count;
 }

@@ -133,6 +133,10 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 		const struct port_object *port = (const struct port_object *)object;
 
 		change_part(intent, object->vpc_id, port->subnet_id, port->host, add);
+		if (port->attach.kind == ATTACH_TAP)
+			count_change(&intent->hosts.taps_of, &port->subnet_id,
+				     sizeof(port->subnet_id), intent_host_name(intent, port->host),
+				     strlen(intent_host_name(intent, port->host)), add);
 		break;
 	}
 	case OBJECT_SUBNET:
@@ -164,6 +168,7 @@ void host_index_fini(struct host_index *index)
 {
 	map_fini(&index->of_vpc, free_counts);
 	map_fini(&index->of_subnet, free_counts);
+	map_fini(&index->taps_of, free_counts);
 	map_fini(&index->vpcs, free_counts);
 	map_fini(&index->addresses, NULL);
 	map_fini(&index->segment_ids, NULL);
@@ -256,6 +261,14 @@ bool intent_has_part(const struct intent *intent, const char *host, uint32_t vpc
 {
 	const char *name = intent_host_name(intent, host);
 	const struct map *counts = map_get_u32(&intent->hosts.of_vpc, vpc_id);
+
+	return counts && map_get(counts, name, strlen(name));
+}
+
+bool intent_has_taps(const struct intent *intent, const char *host, uint32_t subnet_id)
+{
+	const char *name = intent_host_name(intent, host);
+	const struct map *counts = map_get_u32(&intent->hosts.taps_of, subnet_id);
 
 	return counts && map_get(counts, name, strlen(name));
 }

@@ -41,6 +41,7 @@ struct host_index {
 	char own[NAME_SIZE];    /* name of the host this process is on */
 	struct map of_vpc;      /* vpc id: struct map, host name: how many ports and tunnels */
 	struct map of_subnet;   /* subnet id: the same */
+	struct map taps_of;     /* subnet id: the same, only ports that are taps */
 	struct map vpcs;        /* host name: struct map, vpc id: how many */
 	struct map addresses;   /* address of the underlay: id of the host */
 	struct map segment_ids; /* id of a segment: id of the subnet; others' keys as well */
@@ -154,8 +155,6 @@ void host_index_init(struct host_index *index);
 void free_set(void *set);
 void host_index_change(struct intent *intent, const struct object *object, bool add);
 void host_index_fini(struct host_index *index);
-/* Whether there are host objects; without there is one host, and nothing travels. */
-bool intent_has_hosts(const struct intent *intent);
 /* The name that `host` of a port stands for: the own one where it is empty. */
 const char *intent_host_name(const struct intent *intent, const char *host);
 uint64_t udp_port_key(uint16_t port, uint8_t kind);

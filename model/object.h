@@ -315,6 +315,9 @@ void intent_set_host(struct intent *intent, const char *name);
 /* Whether a port or tunnel with this `host` is on this host. */
 bool intent_is_local(const struct intent *intent, const char *host);
 
+/* Whether there are host objects. Without, there is one host, and nothing travels. */
+bool intent_has_hosts(const struct intent *intent);
+
 /* This host; NULL as long as nobody made an object of it. A lone host needs none. */
 const struct host_object *intent_own_host(const struct intent *intent);
 
@@ -329,8 +332,9 @@ size_t intent_hosts_of_vpc(const struct intent *intent, uint32_t vpc_id, uint32_
 size_t intent_hosts_of_subnet(const struct intent *intent, uint32_t subnet_id, uint32_t **ids);
 size_t intent_vpcs_of_host(const struct intent *intent, const char *host, uint32_t **ids);
 
-/* Whether a host has part in a VPC. O(1). */
+/* Whether a host has part in a VPC; whether it has taps in a subnet. O(1). */
 bool intent_has_part(const struct intent *intent, const char *host, uint32_t vpc_id);
+bool intent_has_taps(const struct intent *intent, const char *host, uint32_t subnet_id);
 
 /*
  * Largest IP packet of the VPC's ports, bytes: what was asked for, and no more than its subnets

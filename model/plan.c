@@ -15,17 +15,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/planner.h"
+#include "model/plan_private.h"
 
 #define IPV4_LENGTH 96
 #define TICKS_MAX INT32_MAX /* ticks are compared by signed difference */
-
-struct plan {
-	struct planner *planner;
-	const struct intent *intent;
-	const struct plan_host *host;
-	struct rows *rows;
-};
 
 /* ---- small things ---- */
 
@@ -34,22 +27,6 @@ static uint32_t ticks_of_seconds(uint32_t seconds)
 	uint64_t ticks = (uint64_t)seconds * TICKS_PER_SECOND;
 
 	return ticks > TICKS_MAX ? TICKS_MAX : (uint32_t)ticks;
-}
-
-static struct address address_row(const struct ip_address *address)
-{
-	struct address row;
-
-	memcpy(&row, address, sizeof(row));
-	return row;
-}
-
-static const struct object *object_of(const struct intent *intent, uint32_t id,
-				      enum object_kind kind)
-{
-	const struct object *object = intent_object(intent, id);
-
-	return object && object->kind == kind ? object : NULL;
 }
 
 static bool address_is_zero(const struct ip_address *address)
@@ -118,6 +95,14 @@ static void plan_gateway(const struct plan *plan, const struct subnet_object *su
 	}
 }
 
+static bool port_is_here(const struct plan *plan, const struct port_object *port,
+			 struct port_device *device)
+{
+	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host))
+		return false;
+	return plan->host->port_device(plan->host->context, port->object.id, device);
+}
+
 /* The ports of this host that get what an l2 subnet floods. Returns how many. */
 static uint32_t plan_floods(const struct plan *plan, uint32_t subnet_id)
 {
@@ -129,7 +114,10 @@ static uint32_t plan_floods(const struct plan *plan, uint32_t subnet_id)
 		struct flood row = { .port_id = port_ids[i] };
 		struct port_device device;
 
-		if (!plan->host->port_device(plan->host->context, port_ids[i], &device))
+		if (!port_is_here(plan,
+				  (const struct port_object *)intent_object(plan->intent,
+									    port_ids[i]),
+				  &device))
 			continue;
 		rows_add(plan->rows, TABLE_floods, &key, &row);
 		count++;
@@ -193,6 +181,8 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 	if (subnet->mode == SUBNET_MODE_L2) {
 		row.flags |= SUBNET_L2;
 		row.flood_count = plan_floods(plan, subnet->object.id);
+		row.remote_flood_count = plan_flood_tunnels(plan, subnet, row.flood_count);
+		row.flood_count += row.remote_flood_count;
 	}
 	rows_add(plan->rows, TABLE_subnets, &key, &row);
 	plan_gateway(plan, subnet, &mac);
@@ -220,7 +210,7 @@ static struct route route_to_ports(const struct plan *plan, const struct route_o
 	struct nexthops hops = { 0 };
 
 	for (size_t i = 0; i < route->port_count && hops.count < NEXTHOPS_MAX; i++) {
-		if (object_of(plan->intent, route->port_ids[i], OBJECT_PORT))
+		if (object_of(plan->intent, route->port_ids[i], route->port_kinds[i]))
 			hops.port_id[hops.count++] = route->port_ids[i];
 	}
 	if (hops.count == 1) {
@@ -341,12 +331,23 @@ static void plan_acl(const struct plan *plan, uint32_t acl_id)
 		planner_acl_forget(plan->planner, acl_id);
 		return;
 	}
+	if (!planner_is_here(plan->intent, object->vpc_id))
+		return;
 	acl_orders((const struct acl_object *)object, &egress, &ingress);
 	state = planner_acl(plan->planner, acl_id);
 	plan_classifier(plan, state->egress, &egress);
 	plan_classifier(plan, state->ingress, &ingress);
 	rule_order_fini(&egress);
 	rule_order_fini(&ingress);
+}
+
+/* A set is of the VPC of its groups; the empty one is of all. */
+static bool set_is_here(const struct plan *plan, const struct group_set *set)
+{
+	const struct object *group =
+		set->group_count ? intent_object(plan->intent, set->group_ids[0]) : NULL;
+
+	return !group || planner_is_here(plan->intent, group->vpc_id);
 }
 
 static void plan_group_set(const struct plan *plan, uint32_t set_id)
@@ -362,6 +363,8 @@ static void plan_group_set(const struct plan *plan, uint32_t set_id)
 		planner_set_forget(plan->planner, set);
 		return;
 	}
+	if (!set_is_here(plan, set))
+		return;
 	for (size_t i = 0; i < set->group_count; i++) {
 		const struct object *object =
 			object_of(plan->intent, set->group_ids[i], OBJECT_SECURITY_GROUP);
@@ -444,26 +447,51 @@ static void plan_device(const struct plan *plan, const struct port_object *port,
 		.vpc_slot = vpc_slot,
 		.flags = device->attachment_flags,
 	};
-	struct station_key station_key = { .subnet_id = port->subnet_id };
-	struct station station = { .port_id = port->object.id, .flags = STATION_STATIC };
 
 	if (device->ifindex)
 		rows_add(plan->rows,
 			 key.ifindex < ATTACHMENTS_NEAR ? TABLE_attachments : TABLE_attachments_far,
 			 &key, &row);
-	memcpy(station_key.mac, port->mac.byte, sizeof(station_key.mac));
-	rows_add(plan->rows, TABLE_stations, &station_key, &station);
+}
+
+/* In its subnet the port is found by its MAC, on whichever host it is. */
+static void plan_station(const struct plan *plan, const struct port_object *port)
+{
+	struct station_key key = { .subnet_id = port->subnet_id };
+	struct station row = { .port_id = port->object.id, .flags = STATION_STATIC };
+
+	memcpy(key.mac, port->mac.byte, sizeof(key.mac));
+	rows_add(plan->rows, TABLE_stations, &key, &row);
+}
+
+/* The row of a port on this host. Return: false when it has none yet. */
+static bool plan_own_port(const struct plan *plan, const struct port_object *port, struct port *row)
+{
+	const struct host_object *own = intent_own_host(plan->intent);
+	const struct plan_host *host = plan->host;
+	struct port_device device = { 0 };
+
+	if (!port_is_here(plan, port, &device))
+		return false;
+	row->vpc_slot = host->vpc_slot(host->context, port->object.vpc_id);
+	row->port_slot = device.slot;
+	row->ifindex = device.ifindex;
+	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
+	row->host_id = own ? own->object.id : 0;
+	if (port->allowed_count)
+		row->flags |= PORT_EXTRA_ADDRESSES;
+	plan_allowed(plan, port);
+	plan_device(plan, port, &device, row->vpc_slot);
+	return true;
 }
 
 static void plan_port(const struct plan *plan, const struct port_object *port)
 {
-	const struct plan_host *host = plan->host;
 	const struct vpc_object *vpc =
 		(const struct vpc_object *)object_of(plan->intent, port->object.vpc_id, OBJECT_VPC);
 	const struct subnet_object *subnet = (const struct subnet_object *)object_of(
 		plan->intent, port->subnet_id, OBJECT_SUBNET);
 	struct port_key key = { .port_id = port->object.id };
-	struct port_device device = { 0 };
 	struct port row = {
 		.vpc_id = port->object.vpc_id,
 		.subnet_id = port->subnet_id,
@@ -471,28 +499,23 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 		.group_set_id =
 			planner_group_set(plan->planner, port->group_ids, port->group_count),
 		.flow_limit = port->flow_limit,
-		.flow_guarantee = host->flow_guarantee,
+		.flow_guarantee = plan->host->flow_guarantee,
 	};
 
 	if (!vpc || !subnet)
 		return;
 	plan_endpoints(plan, port, row.group_set_id);
-	if (!host->port_device(host->context, port->object.id, &device))
-		return;
-	row.vpc_slot = host->vpc_slot(host->context, port->object.vpc_id);
-	row.port_slot = device.slot;
-	row.ifindex = device.ifindex;
-	row.kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */
 	if (port->source_destination_check)
 		row.flags |= PORT_CHECK_SOURCE |
 			     (subnet->mode == SUBNET_MODE_L2 ? 0 : PORT_CHECK_MAC);
-	if (port->allowed_count)
-		row.flags |= PORT_EXTRA_ADDRESSES;
 	memcpy(row.mac, port->mac.byte, sizeof(row.mac));
+	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host))
+		plan_remote_port(plan, port, vpc, &row);
+	else if (!plan_own_port(plan, port, &row))
+		return;
 	rows_add(plan->rows, TABLE_ports, &key, &row);
-	plan_allowed(plan, port);
-	plan_device(plan, port, &device, row.vpc_slot);
+	plan_station(plan, port);
 }
 
 /* ---- any unit ---- */
@@ -500,7 +523,10 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 static const void *unit_object(const struct plan *plan, const struct unit *unit,
 			       enum object_kind kind)
 {
-	return object_of(plan->intent, unit->id, kind);
+	const struct object *object = object_of(plan->intent, unit->id, kind);
+
+	/* What no port or tunnel of this host has part in has no rows here. */
+	return object && planner_is_here(plan->intent, object->vpc_id) ? object : NULL;
 }
 
 void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,
@@ -528,10 +554,10 @@ void plan_unit(struct planner *planner, const struct intent *intent, const struc
 		if ((object = unit_object(&plan, unit, OBJECT_PORT)))
 			plan_port(&plan, object);
 		break;
-	case UNIT_HOST:
-	case UNIT_PEER:
-	case UNIT_TUNNEL:
-	case UNIT_TUNNEL_OBJECT:
-	case UNIT_UNDERLAY: break;
+	case UNIT_HOST: plan_other_host(&plan, unit->id); break;
+	case UNIT_PEER: plan_peer(&plan, unit->id); break;
+	case UNIT_TUNNEL: plan_tunnel(&plan, unit->id); break;
+	case UNIT_TUNNEL_OBJECT: plan_tunnel_object(&plan, unit->id); break;
+	case UNIT_UNDERLAY: plan_underlay(&plan); break;
 	}
 }

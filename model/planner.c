@@ -26,6 +26,8 @@ struct planner *planner_new(void)
 	planner->next_set = 1;
 	planner->ids.next_classifier = 1;
 	planner->ids.next_words = 1;
+	planner->next_peer = PEER_ID_FIRST;
+	planner->next_tunnel = 1;
 	return planner;
 }
 
@@ -65,6 +67,7 @@ void planner_free(struct planner *planner)
 	map_fini(&planner->set_of_port, NULL);
 	map_fini(&planner->acls, acl_state_free);
 	map_fini(&planner->found, NULL);
+	planner_tunnels_fini(planner);
 	free(planner);
 }
 
@@ -80,6 +83,7 @@ static void reserve(uint32_t *next, uint32_t used)
 void planner_reserve(struct planner *planner, enum table_id table, const void *key,
 		     const void *value)
 {
+	planner_reserve_tunnels(planner, table, key, value);
 	if (table == TABLE_policies) {
 		const struct policy_key *policy_key = key;
 		const struct policy *policy = value;
@@ -171,6 +175,13 @@ struct group_set *planner_set_of_groups(struct planner *planner, const uint32_t 
 	key = set_key_make(group_ids, count);
 	set = map_get(&planner->sets, key.words, key.size);
 	return set ? set : set_new(planner, &key, planner->next_set++);
+}
+
+struct group_set *planner_set_of_tunnel(struct planner *planner, const struct tunnel_object *tunnel)
+{
+	if (!tunnel->filtered)
+		return NULL;
+	return planner_set_of_groups(planner, tunnel->group_ids, tunnel->group_count);
 }
 
 uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count)
@@ -304,8 +315,9 @@ static void found_adopt(struct planner *planner, const struct object *const *por
 	map_fini(&planner->found, NULL);
 }
 
-/* Every port of the intent. The array is the caller's to free(). */
-static size_t ports_list(const struct intent *intent, const struct object ***ports)
+/* Every port, or every tunnel, of the intent. The array is the caller's to free(). */
+static size_t ports_list(const struct intent *intent, enum object_kind kind,
+			 const struct object ***ports)
 {
 	const struct object **vpcs, **all = NULL;
 	size_t vpc_count = intent_list(intent, 0, OBJECT_VPC, &vpcs);
@@ -313,7 +325,7 @@ static size_t ports_list(const struct intent *intent, const struct object ***por
 
 	for (size_t i = 0; i < vpc_count; i++) {
 		const struct object **some;
-		size_t some_count = intent_list(intent, vpcs[i]->id, OBJECT_PORT, &some);
+		size_t some_count = intent_list(intent, vpcs[i]->id, kind, &some);
 
 		all = xreallocarray(all, count + some_count, sizeof(const struct object *));
 		if (some_count)
@@ -330,7 +342,7 @@ void planner_recount(struct planner *planner, const struct intent *intent)
 {
 	const struct object **ports;
 	struct group_set *emptied;
-	size_t count = ports_list(intent, &ports);
+	size_t count = ports_list(intent, OBJECT_PORT, &ports);
 
 	if (map_count(&planner->found))
 		found_adopt(planner, ports, count);
@@ -347,6 +359,14 @@ void planner_recount(struct planner *planner, const struct intent *intent)
 				  planner_set_of_groups(planner, port->group_ids,
 							port->group_count),
 				  &emptied);
+	}
+	free(ports);
+	count = ports_list(intent, OBJECT_TUNNEL, &ports);
+	for (size_t i = 0; i < count; i++) {
+		const struct tunnel_object *tunnel = (const struct tunnel_object *)ports[i];
+
+		planner_port_move(planner, tunnel->object.id,
+				  planner_set_of_tunnel(planner, tunnel), &emptied);
 	}
 	free(ports);
 }

@@ -26,6 +26,7 @@ struct world {
 	uint64_t revision;
 	uint32_t generation;
 	uint32_t unplugged_id, elsewhere_id; /* ports without a device, and of another host */
+	uint32_t path_host_id, path_mtu;     /* what is known of the way to one host */
 	struct map units;                    /* kind and id -> struct rows */
 	struct map tables;                   /* a row's head and key -> struct row */
 	/* Of the last change. */
@@ -61,6 +62,32 @@ static inline uint32_t vpc_generation(void *context, uint32_t vpc_id)
 	return world->generation;
 }
 
+static inline uint32_t peer_slot(void *context, uint32_t vpc_id, uint32_t host_id)
+{
+	(void)context;
+	return 5000 + 100 * vpc_id + host_id;
+}
+
+static inline uint32_t tunnel_slot(void *context, uint32_t tunnel_id)
+{
+	(void)context;
+	return 4000 + tunnel_id;
+}
+
+static inline uint32_t path_mtu(void *context, uint32_t host_id)
+{
+	const struct world *world = context;
+
+	return host_id == world->path_host_id ? world->path_mtu : 0;
+}
+
+static inline uint32_t underlay_ifindex(void *context, const struct ip_address *address)
+{
+	(void)context;
+	(void)address;
+	return 3;
+}
+
 static inline struct plan_host host_of(struct world *world)
 {
 	return (struct plan_host){
@@ -69,6 +96,10 @@ static inline struct plan_host host_of(struct world *world)
 		.vpc_slot = vpc_slot,
 		.vpc_generation = vpc_generation,
 		.flow_guarantee = 128,
+		.peer_slot = peer_slot,
+		.tunnel_slot = tunnel_slot,
+		.path_mtu = path_mtu,
+		.underlay_ifindex = underlay_ifindex,
 	};
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What plan.c (units of one host) and plan_tunnel.c (units between hosts) share.
+ */
+#ifndef WEFT_MODEL_PLAN_PRIVATE_H
+#define WEFT_MODEL_PLAN_PRIVATE_H
+
+#include <string.h>
+
+#include "model/planner.h"
+
+struct plan {
+	struct planner *planner;
+	const struct intent *intent;
+	const struct plan_host *host;
+	struct rows *rows;
+};
+
+static inline struct address address_row(const struct ip_address *address)
+{
+	struct address row;
+
+	memcpy(&row, address, sizeof(row));
+	return row;
+}
+
+static inline const struct object *object_of(const struct intent *intent, uint32_t id,
+					     enum object_kind kind)
+{
+	const struct object *object = intent_object(intent, id);
+
+	return object && object->kind == kind ? object : NULL;
+}
+
+/** plan_mac - the MAC of a tunnel object, by which another host leads packets to it */
+struct mac_address plan_mac(uint32_t tunnel_id);
+
+/**
+ * plan_flood_tunnels - the members of an l2 subnet behind tunnels, for the end of its flood list
+ * @index: of the first row
+ *
+ * Return: how many.
+ */
+uint32_t plan_flood_tunnels(const struct plan *plan, const struct subnet_object *subnet,
+			    uint32_t index);
+
+/** plan_remote_port - a port of another host: its row, complete but for the way there */
+void plan_remote_port(const struct plan *plan, const struct port_object *port,
+		      const struct vpc_object *vpc, struct port *row);
+
+/* The units between hosts. */
+void plan_other_host(const struct plan *plan, uint32_t host_id);
+void plan_peer(const struct plan *plan, uint32_t peer_id);
+void plan_tunnel(const struct plan *plan, uint32_t tunnel_number);
+void plan_tunnel_object(const struct plan *plan, uint32_t object_id);
+void plan_underlay(const struct plan *plan);
+
+#endif
