@@ -62,17 +62,21 @@ DATAPATH := $(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(addprefix agent/, \
-	api.c api_apply.c api_flows.c api_objects.c api_plain.c api_status.c api_trace.c \
-	device.c device_netns.c device_tap.c device_veth.c device_watch.c drops.c events.c \
-	http.c http_listen.c isolate.c metrics.c names.c notify.c openapi.c options.c ports.c \
-	probe.c problems.c reconcile.c recover.c slots.c tables.c upkeep.c)
+	api.c api_apply.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
+	api_trace.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
+	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
+	device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
+	join_server.c metrics.c names.c notify.c openapi.c options.c path_probe.c ports.c \
+	probe.c problems.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
+	tables.c tls_client.c underlay.c upkeep.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)
 
 # cli/main.c is apart, like agent/main.c.
 CLI := $(addprefix cli/, \
-	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c lab.c lab_exec.c \
+	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c host.c \
+	host_setup.c lab.c lab_exec.c \
 	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \
 	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
@@ -92,7 +96,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff
 TESTS_CORE     := # the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := agent_events agent_http agent_options agent_probe agent_slots reconcile \
+TESTS_AGENT    := certificate path_probe agent_events agent_http agent_options agent_probe agent_slots reconcile \
 		  device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
@@ -125,7 +129,7 @@ ifeq ($(CI),true)
 WARNINGS += -Werror
 endif
 
-LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap libcurl
+LIBRARIES := libbpf libelf zlib libmnl sqlite3 libmicrohttpd jansson yaml-0.1 libcap libcurl gnutls
 LIBS      := $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -lpthread
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null)
 

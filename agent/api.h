@@ -18,13 +18,19 @@
 #include "agent/reconcile.h"
 #include "base/buf.h"
 
+struct cluster;
+
 #define API_BODY_SIZE_MAX (8U << 20)
 #define API_QUERY_MAX 16
 
 /**
  * struct api - what handlers work on; all borrowed
  * @instance: the daemon's name
- * @store_name: "sqlite"
+ * @cluster: this host among others; NULL in tests without
+ * @loop, @store: of the daemon
+ * @state: state directory; NULL: hosts cannot be joined
+ * @restart: start the daemon anew, after the answer
+ * @store_name: "sqlite", or "etcds://…"
  * @started_ns: monotonic time the daemon started at
  */
 struct api {
@@ -33,6 +39,12 @@ struct api {
 	struct events *events;
 	struct drops *drops;
 	const struct clock *clock;
+	struct cluster *cluster;
+	struct loop *loop;
+	struct store *store;
+	const char *state;
+	void (*restart)(void *context);
+	void *restart_context;
 	const char *instance;
 	const char *store_name;
 	uint64_t started_ns;

@@ -13,30 +13,47 @@ static json_t *applied_document(struct api_call *call, const struct draft *draft
 			 (json_int_t)revision, "dry_run", dry_run);
 }
 
+/* A tree on its way: applied again when another host wrote in between. */
+struct apply {
+	json_t *tree;
+	bool prune;
+};
+
+static int apply_fill(void *context, struct draft *draft, struct error *error)
+{
+	const struct apply *apply = context;
+
+	return draft_apply_tree(draft, apply->tree, apply->prune, error);
+}
+
 void api_apply(struct api_call *call)
 {
-	struct draft *draft;
+	struct apply apply = { 0 };
+	struct draft *draft = NULL;
 	struct error error = { 0 };
-	bool dry_run, prune;
+	bool dry_run;
 	uint64_t revision = reconcile_revision(call->api->reconcile);
-	json_t *tree;
 	int code;
 
-	if (!api_query_flag(call, "dry_run", &dry_run) || !api_query_flag(call, "prune", &prune))
+	if (!api_query_flag(call, "dry_run", &dry_run) ||
+	    !api_query_flag(call, "prune", &apply.prune))
 		return;
-	tree = api_body(call);
-	if (!tree)
+	apply.tree = api_body(call);
+	if (!apply.tree)
 		return;
-	draft = draft_new(api_intent(call));
-	code = draft_apply_tree(draft, tree, prune, &error);
-	json_decref(tree);
-	if (!code)
-		code = draft_check(draft, &error);
+	if (dry_run) {
+		draft = draft_new(api_intent(call));
+		code = apply_fill(&apply, draft, &error);
+		if (!code)
+			code = draft_check(draft, &error);
+	} else {
+		code = reconcile_change(call->api->reconcile, apply_fill, &apply, &draft, &revision,
+					&error);
+	}
+	json_decref(apply.tree);
 	/* The resource is /v1/apply, which is there: what is not is something that the tree refers to. */
-	if (code && error.code == -ENOENT)
+	if (code == -ENOENT)
 		error.code = -EINVAL;
-	if (!code && !dry_run)
-		code = reconcile_commit(call->api->reconcile, draft, &revision, &error);
 	if (code)
 		api_fail(call, &error);
 	else

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/cluster.h"
 #include "agent/names.h"
 #include "agent/ports.h"
 
@@ -50,7 +51,30 @@ static const struct object *call_object(struct api_call *call)
 			   call->segment_count == 4 ? call->segments[3] : NULL);
 }
 
-/* What a GET shows: the model's JSON, and the state of ports wherever ports are in it. */
+static void add_host_status(struct api_call *call, const char *name, json_t *document)
+{
+	const struct object *host = intent_find(api_intent(call), "", OBJECT_HOST, name);
+
+	if (host && call->api->cluster && json_is_object(document))
+		json_object_set_new(document, "status",
+				    cluster_host_json(call->api->cluster, host->id));
+}
+
+static json_t *host_document(struct api_call *call, json_t *document)
+{
+	const char *name;
+	json_t *entry;
+
+	if (call->segment_count == 2)
+		add_host_status(call, call->segments[1], document);
+	else
+		json_object_foreach(document, name, entry) {
+			add_host_status(call, name, entry);
+		}
+	return document;
+}
+
+/* What a GET shows: the model's JSON, and the state of ports and hosts wherever they are in it. */
 static json_t *call_document(struct api_call *call, struct error *error)
 {
 	json_t *document = intent_get(api_intent(call), call->segments, call->segment_count, error);
@@ -58,8 +82,10 @@ static json_t *call_document(struct api_call *call, struct error *error)
 	const char *name;
 	json_t *entry;
 
-	if (!document || call->kind == OBJECT_HOST)
-		return document;
+	if (!document)
+		return NULL;
+	if (call->kind == OBJECT_HOST)
+		return host_document(call, document);
 	if (call->segment_count == 1) {
 		json_object_foreach(document, name, entry) {
 			vpc = intent_find(api_intent(call), name, OBJECT_VPC, NULL);
@@ -132,24 +158,23 @@ void api_object_get(struct api_call *call)
 		api_object_answer(call, 200);
 }
 
-/* Whether the object is as the client believes (If-Match); answers 412 if not. */
-static bool call_precondition(struct api_call *call)
+/* Whether the object is as the client believes (If-Match, If-None-Match). Return: 0 or -ESTALE. */
+static int call_precondition(struct api_call *call, struct error *error)
 {
 	const char *wanted = call->request->if_match;
 	const struct object *object = call_object(call);
 	char etag[32];
 
+	if (call->request->if_none_match && object)
+		return error_set(error, ESTALE, NULL, "there is such an object already");
 	if (!wanted || (object && strcmp(wanted, "*") == 0))
-		return true;
-	if (object) {
-		snprintf(etag, sizeof(etag), "\"%" PRIu64 "\"", object->revision);
-		if (strcmp(wanted, etag) == 0)
-			return true;
-	}
-	api_response_error(call->response, 412, "precondition_failed", NULL,
-			   object ? "the object was changed since it was read"
-				  : "there is no such object");
-	return false;
+		return 0;
+	if (!object)
+		return error_set(error, ESTALE, NULL, "there is no such object");
+	snprintf(etag, sizeof(etag), "\"%" PRIu64 "\"", object->revision);
+	if (strcmp(wanted, etag) == 0)
+		return 0;
+	return error_set(error, ESTALE, NULL, "the object was changed since it was read");
 }
 
 /* Parts of an object that only the daemon says. */
@@ -166,57 +191,59 @@ static void drop_read_only(json_t *document)
 	}
 }
 
-/* Judge, store, do. Return: whether it was done; the call is answered if not. */
-static bool call_commit(struct api_call *call, struct draft *draft, uint64_t *revision)
-{
-	struct error error = { 0 };
+/* A write on its way: done again from here when another host wrote in between. */
+struct object_write {
+	struct api_call *call;
+	json_t *body;
+	bool patch;
+	bool existed;
+};
 
-	if (draft_check(draft, &error) ||
-	    reconcile_commit(call->api->reconcile, draft, revision, &error)) {
-		api_fail(call, &error);
-		return false;
-	}
-	return true;
+static int object_write_fill(void *context, struct draft *draft, struct error *error)
+{
+	struct object_write *write = context;
+	struct api_call *call = write->call;
+	int code = call_precondition(call, error);
+
+	if (code)
+		return code;
+	write->existed = call_object(call) != NULL;
+	if (write->patch)
+		code = draft_patch(draft, call->segments, call->segment_count, write->body, error);
+	else
+		code = draft_put(draft, call->segments, call->segment_count, write->body,
+				 call->request->if_none_match != NULL, error);
+	/* The object was found; what was not is something that the body refers to. */
+	if (code == -ENOENT)
+		error->code = code = -EINVAL;
+	return code;
 }
 
 static void api_object_write(struct api_call *call, bool patch)
 {
-	bool create_only = call->request->if_none_match != NULL;
-	bool existed = call_object(call) != NULL;
-	struct draft *draft;
+	struct object_write write = { .call = call, .patch = patch };
+	struct draft *draft = NULL;
 	struct error error = { 0 };
 	uint64_t revision;
-	json_t *body;
-	int code;
 
-	if (create_only && strcmp(call->request->if_none_match, "*") != 0) {
+	if (call->request->if_none_match && strcmp(call->request->if_none_match, "*") != 0) {
 		api_refuse(call, 400, "If-None-Match", "If-None-Match knows only *");
 		return;
 	}
-	if (create_only && existed) {
-		api_response_error(call->response, 412, "precondition_failed", NULL,
-				   "there is such an object already");
-		return;
-	}
-	if (!call_precondition(call))
-		return;
-	body = api_body(call);
-	if (!body)
-		return;
-	drop_read_only(body);
-	draft = draft_new(api_intent(call));
-	code = patch ? draft_patch(draft, call->segments, call->segment_count, body, &error)
-		     : draft_put(draft, call->segments, call->segment_count, body, create_only,
-				 &error);
-	json_decref(body);
-	if (code) {
-		/* The object was found; what was not is something that the body refers to. */
-		if (error.code == -ENOENT)
-			error.code = -EINVAL;
+	if (call_precondition(call, &error)) {
 		api_fail(call, &error);
-	} else if (call_commit(call, draft, &revision)) {
-		api_object_answer(call, existed ? 200 : 201);
+		return;
 	}
+	write.body = api_body(call);
+	if (!write.body)
+		return;
+	drop_read_only(write.body);
+	if (reconcile_change(call->api->reconcile, object_write_fill, &write, &draft, &revision,
+			     &error))
+		api_fail(call, &error);
+	else
+		api_object_answer(call, write.existed ? 200 : 201);
+	json_decref(write.body);
 	draft_free(draft);
 }
 
@@ -232,18 +259,26 @@ void api_object_patch(struct api_call *call)
 		api_object_write(call, true);
 }
 
+static int object_delete_fill(void *context, struct draft *draft, struct error *error)
+{
+	struct api_call *call = context;
+	int code = call_precondition(call, error);
+
+	return code ? code : draft_remove(draft, call->segments, call->segment_count, error);
+}
+
 void api_object_delete(struct api_call *call)
 {
-	struct draft *draft;
+	struct draft *draft = NULL;
 	struct error error = { 0 };
 	uint64_t revision;
 
-	if (!call_exists(call, false) || !call_precondition(call))
+	if (!call_exists(call, false))
 		return;
-	draft = draft_new(api_intent(call));
-	if (draft_remove(draft, call->segments, call->segment_count, &error))
+	if (reconcile_change(call->api->reconcile, object_delete_fill, call, &draft, &revision,
+			     &error))
 		api_fail(call, &error);
-	else if (call_commit(call, draft, &revision))
+	else
 		api_json(call, 200,
 			 json_pack("{s:o, s:I}", "changes", api_changes(call, draft), "revision",
 				   (json_int_t)revision));

@@ -31,6 +31,7 @@ api_handler api_collection_get, api_object_get, api_object_put, api_object_patch
 	api_object_delete;                                               /* api_objects.c */
 api_handler api_apply, api_export;                                       /* api_apply.c */
 api_handler api_trace;                                                   /* api_trace.c */
+api_handler api_cluster_init, api_cluster_join, api_cluster_token;       /* api_cluster.c */
 api_handler api_flows;                                                   /* api_flows.c */
 api_handler api_status, api_counters;                                    /* api_status.c */
 api_handler api_events, api_drops, api_metrics, api_openapi, api_health; /* api_plain.c */

@@ -2,8 +2,8 @@
 /*
  * weftd: sets up in an order in which each step may still fail with a sentence, then runs the loop.
  *
- *	options -> lock of the state directory -> store -> datapath -> host in line with the intent
- *	-> socket bound -> capabilities dropped -> service manager told -> loop
+ *	options -> lock of the state directory -> etcd, if it is run here -> store -> datapath -> host in
+ *	line with the intent -> socket bound -> capabilities dropped -> service manager told -> loop
  *
  * Ending, however it comes about, leaves the datapath as it is: it forwards without us, and the next start
  * takes it over.
@@ -16,9 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/cache.h"
+#include "agent/cluster.h"
+#include "agent/cluster_store.h"
 #include "agent/device.h"
+#include "agent/etcd.h"
 #include "agent/http.h"
 #include "agent/isolate.h"
+#include "agent/join_server.h"
 #include "agent/notify.h"
 #include "agent/options.h"
 #include "base/alloc.h"
@@ -26,13 +31,22 @@
 
 #define FLOW_GUARANTEE 32 /* times 16,384 ports is the default size of the flow table */
 #define EXIT_USAGE 2
+#define RESTART_DELAY_NS (100 * CLOCK_NS_PER_MS) /* until the answer is on its way */
 
 /* Everything that is open, in the order of opening. */
 struct daemon {
 	struct options options;
+	struct cluster_config config;
+	const char *host;
 	int lock;
 	struct loop *loop;
+	struct loop_timer restart;
+	bool again; /* start anew when the loop ends */
+	struct etcd *etcd;
 	struct store *store;
+	struct cache *cache;
+	struct cluster *cluster;
+	struct join_server *join_server;
 	struct datapath *datapath;
 	struct events *events;
 	struct reconcile *reconcile;
@@ -82,7 +96,37 @@ static int open_loop(struct daemon *daemon, struct error *error)
 	return code;
 }
 
-static int open_store(struct daemon *daemon, struct error *error)
+/* What the command line says goes before what `weft host init` and `join` left. */
+static int read_config(struct daemon *daemon, struct error *error)
+{
+	const struct options *options = &daemon->options;
+	struct cluster_config *config = &daemon->config;
+	int code = cluster_config_read(options->state, config, error);
+
+	if (code)
+		return code;
+	if (options->store) {
+		bool shared = strcmp(options->store, "sqlite") != 0;
+
+		cluster_config_fini(config);
+		config->store = shared ? xstrdup(options->store) : NULL;
+		config->store_ca = xstrdup(options->store_ca);
+		config->store_certificate = xstrdup(options->store_certificate);
+		config->store_key = xstrdup(options->store_key);
+	}
+	if (options->host || !config->host) {
+		free(config->host);
+		config->host = xstrdup(options->host ? options->host : options->default_host);
+	}
+	if (options->underlay_count) {
+		memcpy(config->underlay, options->underlay, sizeof(config->underlay));
+		config->underlay_count = options->underlay_count;
+	}
+	daemon->host = config->host;
+	return 0;
+}
+
+static int open_own_store(struct daemon *daemon, struct error *error)
 {
 	char *path = xasprintf("%s/store.db", daemon->options.state);
 	int code = store_open_sqlite(path, NULL, &daemon->store, error);
@@ -91,6 +135,25 @@ static int open_store(struct daemon *daemon, struct error *error)
 		error_prefix(error, "store %s", path);
 	free(path);
 	return code;
+}
+
+static int open_store(struct daemon *daemon, struct error *error)
+{
+	struct cluster_config *config = &daemon->config;
+	int code = 0;
+
+	if (!config->store) {
+		code = open_own_store(daemon, error);
+	} else {
+		if (config->etcd_cluster)
+			code = etcd_open(daemon->loop, daemon->options.state, config, &daemon->etcd,
+					 error);
+		if (!code)
+			code = cluster_store_open(config, &daemon->store, error);
+		if (!code)
+			code = cache_open(daemon->options.state, &daemon->cache, error);
+	}
+	return code ? code : store_attach(daemon->store, daemon->loop, error);
 }
 
 static int open_datapath(struct daemon *daemon, struct error *error)
@@ -104,13 +167,34 @@ static int open_datapath(struct daemon *daemon, struct error *error)
 	return datapath_open_kernel(&options, &daemon->datapath, error);
 }
 
+static int open_cluster(struct daemon *daemon, struct error *error)
+{
+	const struct cluster_options options = {
+		.loop = daemon->loop,
+		.store = daemon->store,
+		.datapath = daemon->datapath,
+		.host = daemon->host,
+		.underlay = daemon->config.underlay,
+		.underlay_count = daemon->config.underlay_count,
+		.shared = daemon->config.store != NULL,
+		.devices = true,
+	};
+	int code = cluster_open(&options, &daemon->cluster, error);
+
+	return code ? code
+		    : join_server_open(daemon->loop, daemon->options.state, &daemon->config,
+				       &daemon->join_server, error);
+}
+
 static int open_reconcile(struct daemon *daemon, struct error *error)
 {
 	struct reconcile_options options = {
 		.loop = daemon->loop,
 		.store = daemon->store,
 		.datapath = daemon->datapath,
-		.host = daemon->options.host,
+		.shared = daemon->config.store != NULL,
+		.cache = daemon->cache,
+		.host = daemon->host,
 		.instance = daemon->options.name,
 		.devices = true,
 		.flow_capacity = daemon->options.flow_capacity,
@@ -120,13 +204,31 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 
 	daemon->events = events_new();
 	options.events = daemon->events;
+	options.cluster = cluster_callbacks(daemon->cluster);
 	code = reconcile_open(&options, &daemon->reconcile, error);
 	if (code)
 		return code;
 	daemon->drops = drops_new(daemon->loop, daemon->datapath,
 				  reconcile_intent(daemon->reconcile), daemon->events,
-				  daemon->options.host);
+				  daemon->host);
+	cluster_start(daemon->cluster, daemon->reconcile);
 	return 0;
+}
+
+static void restart_now(void *context)
+{
+	struct daemon *daemon = context;
+
+	daemon->again = true;
+	loop_stop(daemon->loop);
+}
+
+static void restart_soon(void *context)
+{
+	struct daemon *daemon = context;
+
+	loop_timer_init(&daemon->restart, restart_now, daemon);
+	loop_timer_start(daemon->loop, &daemon->restart, RESTART_DELAY_NS, 0);
 }
 
 static int open_http(struct daemon *daemon, struct error *error)
@@ -144,8 +246,14 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.datapath = daemon->datapath,
 		.events = daemon->events,
 		.drops = daemon->drops,
+		.cluster = daemon->cluster,
+		.loop = daemon->loop,
+		.store = daemon->store,
+		.state = daemon->options.state,
+		.restart = restart_soon,
+		.restart_context = daemon,
 		.instance = daemon->options.name,
-		.store_name = daemon->options.store,
+		.store_name = daemon->config.store ? daemon->config.store : "sqlite",
 		.started_ns = clock_monotonic_ns(NULL),
 	};
 	return http_open(daemon->loop, &daemon->api, &options, &daemon->http, error);
@@ -158,11 +266,15 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 	if (!code)
 		code = open_state(daemon, error);
 	if (!code)
+		code = read_config(daemon, error);
+	if (!code)
 		code = open_loop(daemon, error);
 	if (!code)
 		code = open_store(daemon, error);
 	if (!code)
 		code = open_datapath(daemon, error);
+	if (!code)
+		code = open_cluster(daemon, error);
 	if (!code)
 		code = open_reconcile(daemon, error);
 	if (!code)
@@ -176,12 +288,18 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 static void daemon_close(struct daemon *daemon)
 {
 	http_close(daemon->http);
+	join_server_close(daemon->join_server);
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
+	cluster_close(daemon->cluster);
 	events_free(daemon->events);
 	datapath_close(daemon->datapath);
+	cache_close(daemon->cache);
 	store_close(daemon->store);
+	etcd_close(daemon->etcd, daemon->options.end_etcd && !daemon->again);
+	loop_timer_stop(&daemon->restart);
 	loop_free(daemon->loop);
+	cluster_config_fini(&daemon->config);
 	file_unlock(daemon->lock);
 }
 
@@ -241,6 +359,39 @@ static int fail(const struct error *error, int status)
 	return status;
 }
 
+static int stop_etcd(struct daemon *daemon, struct error *error)
+{
+	int code = open_state(daemon, error);
+
+	if (!code)
+		code = etcd_stop(daemon->options.state, error);
+	file_unlock(daemon->lock);
+	return code;
+}
+
+/* From open to close, once. Return: 0 or negative errno. */
+static int run(struct daemon *daemon, struct error *error)
+{
+	const struct options options = daemon->options;
+	bool again = daemon->again;
+	int code;
+
+	*daemon = (struct daemon){ .options = options, .lock = -1 };
+	code = daemon_open(daemon, error);
+	if (!code) {
+		log_notice("ready", "instance=%s version=%s pid=%d socket=%s store=%s",
+			   daemon->options.name, WEFT_VERSION, (int)getpid(),
+			   daemon->options.socket, daemon->api.store_name);
+		if (!again)
+			notify_manager("READY=1");
+		code = loop_run(daemon->loop);
+		if (code)
+			error_set(error, code, NULL, "the event loop failed: %s", strerror(-code));
+	}
+	daemon_close(daemon);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon = { .lock = -1 };
@@ -262,16 +413,11 @@ int main(int argc, char **argv)
 	}
 	if (daemon.options.remove_datapath)
 		return remove_datapath(&daemon, &error) ? fail(&error, 1) : 0;
-	code = daemon_open(&daemon, &error);
-	if (!code) {
-		log_notice("ready", "instance=%s version=%s pid=%d socket=%s", daemon.options.name,
-			   WEFT_VERSION, (int)getpid(), daemon.options.socket);
-		notify_manager("READY=1");
-		code = loop_run(daemon.loop);
-		if (code)
-			error_set(&error, code, NULL, "the event loop failed: %s", strerror(-code));
-	}
-	daemon_close(&daemon);
+	if (daemon.options.stop_etcd)
+		return stop_etcd(&daemon, &error) ? fail(&error, 1) : 0;
+	do
+		code = run(&daemon, &error);
+	while (!code && daemon.again);
 	if (code)
 		return fail(&error, 1);
 	log_notice("stopped", "instance=%s", daemon.options.name);

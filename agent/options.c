@@ -28,6 +28,12 @@ enum option_id {
 	OPTION_KEY,
 	OPTION_TOKEN_FILE,
 	OPTION_STORE,
+	OPTION_STORE_CA,
+	OPTION_STORE_CERTIFICATE,
+	OPTION_STORE_KEY,
+	OPTION_UNDERLAY,
+	OPTION_END_ETCD,
+	OPTION_STOP_ETCD,
 	OPTION_FLOWS,
 	OPTION_HOOK,
 	OPTION_LOG_LEVEL,
@@ -50,7 +56,17 @@ static const struct option_row {
 	{ OPTION_CERTIFICATE, "tls-certificate", "FILE", "PEM certificate, for --listen" },
 	{ OPTION_KEY, "tls-key", "FILE", "PEM key, for --listen" },
 	{ OPTION_TOKEN_FILE, "token-file", "FILE", "bearer token clients must send, for --listen" },
-	{ OPTION_STORE, "store", "STORE", "sqlite, in the state directory" },
+	{ OPTION_STORE, "store", "STORE",
+	  "sqlite, in the state directory, or etcd://A:2379,B:2379, etcds:// for TLS (default: what "
+	  "`weft host init` or `join` chose, else sqlite)" },
+	{ OPTION_STORE_CA, "store-ca", "FILE", "PEM of the authority of etcds://" },
+	{ OPTION_STORE_CERTIFICATE, "store-cert", "FILE", "PEM certificate shown to etcds://" },
+	{ OPTION_STORE_KEY, "store-key", "FILE", "PEM key of it" },
+	{ OPTION_UNDERLAY, "underlay", "ADDR[,ADDR]",
+	  "underlay addresses of this host, for its first start in a cluster" },
+	{ OPTION_END_ETCD, "end-etcd", NULL,
+	  "end the etcd that is run here when weftd is stopped" },
+	{ OPTION_STOP_ETCD, "stop-etcd", NULL, "end the etcd that is run here, and nothing else" },
 	{ OPTION_HOOK, "hook", "clsact|tcx",
 	  "how programs hang on devices (default: clsact; tcx from Linux 6.6)" },
 	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
@@ -93,6 +109,26 @@ static int read_hook(struct options *options, const char *text, struct error *er
 	return 0;
 }
 
+static int read_underlay(struct options *options, const char *text, struct error *error)
+{
+	char *list = xstrdup(text), *rest = list, *word;
+	int code = 0;
+
+	while (!code && (word = strsep(&rest, ","))) {
+		if (options->underlay_count == CLUSTER_UNDERLAY_MAX)
+			code = error_set(error, EINVAL, NULL, "--underlay: at most %d addresses",
+					 CLUSTER_UNDERLAY_MAX);
+		else if (ip_prefix_parse_or_address(word,
+						    &options->underlay[options->underlay_count]))
+			code = error_set(error, EINVAL, NULL, "--underlay: \"%s\" is no address",
+					 word);
+		else
+			options->underlay_count++;
+	}
+	free(list);
+	return code;
+}
+
 static int take(struct options *options, enum option_id id, const char *text, struct error *error)
 {
 	switch (id) {
@@ -105,6 +141,12 @@ static int take(struct options *options, enum option_id id, const char *text, st
 	case OPTION_KEY: options->key = text; break;
 	case OPTION_TOKEN_FILE: options->token_file = text; break;
 	case OPTION_STORE: options->store = text; break;
+	case OPTION_STORE_CA: options->store_ca = text; break;
+	case OPTION_STORE_CERTIFICATE: options->store_certificate = text; break;
+	case OPTION_STORE_KEY: options->store_key = text; break;
+	case OPTION_UNDERLAY: return read_underlay(options, text, error);
+	case OPTION_END_ETCD: options->end_etcd = true; break;
+	case OPTION_STOP_ETCD: options->stop_etcd = true; break;
 	case OPTION_HOOK: return read_hook(options, text, error);
 	case OPTION_FLOWS: return read_flows(options, text, error);
 	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
@@ -123,20 +165,36 @@ static bool is_name(const char *text)
 	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
 }
 
+static int check_store(const struct options *options, struct error *error)
+{
+	bool tls = strncmp(options->store, "etcds://", 8) == 0;
+
+	if (strcmp(options->store, "sqlite") != 0 && !tls &&
+	    strncmp(options->store, "etcd://", 7) != 0)
+		return error_set(
+			error, EINVAL, NULL,
+			"--store is sqlite, etcd://ADDRESS:PORT,… or etcds://…, not \"%s\"",
+			options->store);
+	if (tls ? !(options->store_ca && options->store_certificate && options->store_key)
+		: options->store_ca || options->store_certificate || options->store_key)
+		return error_set(error, EINVAL, NULL,
+				 "--store etcds:// needs --store-ca, --store-cert and --store-key, "
+				 "which are for nothing else");
+	return 0;
+}
+
 static int check(const struct options *options, struct error *error)
 {
 	if (!is_name(options->name))
 		return error_set(error, EINVAL, NULL,
 				 "--name is a-z, 0-9 and -, at most 63 characters, not \"%s\"",
 				 options->name);
-	if (strncmp(options->store, "etcd://", 7) == 0)
-		return error_set(
-			error, ENOTSUP, NULL,
-			"this version keeps its intent on one host: --store etcd:// is not "
-			"there yet");
-	if (strcmp(options->store, "sqlite") != 0)
-		return error_set(error, EINVAL, NULL, "--store is sqlite, not \"%s\"",
-				 options->store);
+	if (options->store) {
+		int code = check_store(options, error);
+
+		if (code)
+			return code;
+	}
 	if (options->listen && !(options->certificate && options->key && options->token_file))
 		return error_set(error, EINVAL, NULL,
 				 "--listen serves TLS only and asks for a token: it needs "
@@ -149,12 +207,9 @@ static int check(const struct options *options, struct error *error)
 
 static void fill_in(struct options *options)
 {
-	if (!options->host) {
-		if (gethostname(options->default_host, sizeof(options->default_host) - 1) ||
-		    !options->default_host[0])
-			snprintf(options->default_host, sizeof(options->default_host), "localhost");
-		options->host = options->default_host;
-	}
+	if (gethostname(options->default_host, sizeof(options->default_host) - 1) ||
+	    !options->default_host[0])
+		snprintf(options->default_host, sizeof(options->default_host), "localhost");
 	if (!options->state) {
 		snprintf(options->default_state, sizeof(options->default_state), "/var/lib/weft/%s",
 			 options->name);
@@ -174,7 +229,6 @@ int options_read(struct options *options, int argc, char **argv, struct error *e
 
 	*options = (struct options){
 		.name = "default",
-		.store = "sqlite",
 		.log_level = LOG_LEVEL_INFO,
 		.flow_capacity = FLOW_CAPACITY_DEFAULT,
 	};

@@ -8,12 +8,16 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "agent/cluster_config.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 
 /**
  * struct options - what was asked for; texts point into argv or into the struct
+ * @host: NULL: what the state directory says, else default_host
+ * @end_etcd: the etcd that is run here ends with the daemon
+ * @stop_etcd: end it, and nothing else
  * @help, @version: print that and go
  */
 struct options {
@@ -25,10 +29,17 @@ struct options {
 	const char *certificate;
 	const char *key;
 	const char *token_file;
-	const char *store;
+	const char *store; /* NULL: what the state directory says */
+	const char *store_ca;
+	const char *store_certificate;
+	const char *store_key;
+	struct ip_prefix underlay[CLUSTER_UNDERLAY_MAX];
+	size_t underlay_count;
 	enum log_level log_level;
 	unsigned int flow_capacity;
 	enum datapath_hook hook;
+	bool end_etcd;
+	bool stop_etcd;
 	bool remove_datapath;
 	bool help;
 	bool version;

@@ -20,6 +20,8 @@ enum problem_source {
 	PROBLEM_DEVICE,   /* a port's device */
 	PROBLEM_STORE,    /* intent cannot be written */
 	PROBLEM_DATAPATH, /* sweep, events */
+	PROBLEM_PATH,     /* the underlay to a host */
+	PROBLEM_CLUSTER,  /* this host's place among others */
 };
 
 struct problem {

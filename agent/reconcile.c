@@ -17,110 +17,13 @@
 
 const uint32_t apply_bucket_ms[APPLY_BUCKETS] = { 1, 2, 5, 10, 50, 100, 500, 1000, 5000, 30000 };
 
-/* ---- what the planner asks ---- */
-
-static bool host_port_device(void *context, uint32_t port_id, struct port_device *device)
-{
-	const struct reconcile *reconcile = context;
-	uint32_t slot = slots_get(&reconcile->port_slots, port_id);
-
-	if (!slot)
-		return false;
-	ports_device(reconcile->ports, port_id, device);
-	device->slot = slot;
-	return true;
-}
-
-static uint32_t host_vpc_slot(void *context, uint32_t vpc_id)
-{
-	const struct reconcile *reconcile = context;
-
-	return slots_get(&reconcile->vpc_slots, vpc_id);
-}
-
-static uint32_t host_vpc_generation(void *context, uint32_t vpc_id)
-{
-	const struct reconcile *reconcile = context;
-
-	return reconcile->generations[slots_get(&reconcile->vpc_slots, vpc_id)];
-}
-
-void reconcile_host_init(struct reconcile *reconcile)
-{
-	reconcile->plan_host = (struct plan_host){
-		.context = reconcile,
-		.port_device = host_port_device,
-		.vpc_slot = host_vpc_slot,
-		.vpc_generation = host_vpc_generation,
-		.flow_capacity = reconcile->options.flow_capacity,
-		.flow_guarantee = reconcile->options.flow_guarantee,
-	};
-}
-
-/* ---- slots ---- */
-
-/* A slot, if need be after a sweep that lets go of resting ones. */
-static uint32_t take_slot(struct reconcile *reconcile, struct slots *slots, uint32_t object_id,
-			  bool *fresh)
-{
-	uint32_t slot = slots_take(slots, object_id, fresh);
-
-	if (!slot && reconcile_sweep(reconcile) == 0)
-		slot = slots_take(slots, object_id, fresh);
-	if (!slot)
-		problems_raise(&reconcile->problems, PROBLEM_TABLES, object_id,
-			       "no slot for its counters is free");
-	return slot;
-}
-
-void reconcile_take_vpc_slot(struct reconcile *reconcile, uint32_t vpc_id)
-{
-	bool fresh;
-	uint32_t slot = take_slot(reconcile, &reconcile->vpc_slots, vpc_id, &fresh);
-	struct vpc_stats *stats;
-
-	if (!slot || !fresh)
-		return;
-	/* Connections of the slot's last owner must not look like this one's. */
-	reconcile->generations[slot]++;
-	stats = datapath_vpc_stats(reconcile->options.datapath, slot);
-	if (stats)
-		memset(stats, 0, sizeof(*stats));
-}
-
-void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id)
-{
-	bool fresh;
-	uint32_t slot = take_slot(reconcile, &reconcile->port_slots, port_id, &fresh);
-	struct port_stats *stats;
-
-	if (!slot || !fresh)
-		return;
-	stats = datapath_port_stats(reconcile->options.datapath, slot);
-	if (stats)
-		memset(stats, 0, sizeof(*stats));
-}
-
-/*
- * Each port has its guarantee, of half the flow table at most all together; what is left is for all.
- * The datapath reads both numbers for each new connection, so they may move while traffic flows.
- */
-void reconcile_share_flows(struct reconcile *reconcile)
-{
-	struct datapath_state *state = datapath_state(reconcile->options.datapath);
-	uint64_t capacity = reconcile->options.flow_capacity;
-	uint64_t ports = slots_used(&reconcile->port_slots);
-	uint64_t guarantee = reconcile->options.flow_guarantee;
-
-	if (!state)
-		return;
-	if (ports && guarantee > capacity / 2 / ports)
-		guarantee = capacity / 2 / ports;
-	__atomic_store_n(&state->flow_guarantee, guarantee, __ATOMIC_RELAXED);
-	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
-}
-
 /* ---- one change ---- */
+
+static const struct tunnel_object *tunnel_of(const struct object *object)
+{
+	return object && object->kind == OBJECT_TUNNEL ? (const struct tunnel_object *)object
+						       : NULL;
+}
 
 static const struct port_object *port_of(const struct object *object)
 {
@@ -135,6 +38,8 @@ struct touched {
 	size_t unplug_count;
 	uint32_t *gone_vpcs;
 	size_t gone_vpc_count;
+	uint32_t *slots; /* of tunnels that are not here any more */
+	size_t slot_count;
 	struct map seen; /* ports in plug */
 };
 
@@ -178,27 +83,78 @@ static bool vpc_devices_differ(const struct change *change)
 	const struct vpc_object *after = (const void *)change->after;
 
 	return before && after &&
-	       (before->mtu != after->mtu || before->cidr_count != after->cidr_count ||
+	       (before->cidr_count != after->cidr_count ||
 		memcmp(before->cidrs, after->cidrs,
 		       before->cidr_count * sizeof(before->cidrs[0])) != 0);
+}
+
+static void touch_ports_of_vpc(struct reconcile *reconcile, struct touched *touched,
+			       uint32_t vpc_id)
+{
+	const struct object **subnets;
+	size_t count = intent_list(reconcile->intent, vpc_id, OBJECT_SUBNET, &subnets);
+
+	for (size_t i = 0; i < count; i++)
+		touch_ports_of_subnet(reconcile, touched, subnets[i]->id);
+	free(subnets);
 }
 
 static void touch_vpc(struct reconcile *reconcile, struct touched *touched,
 		      const struct change *change)
 {
-	const struct object **subnets;
-	size_t count;
-
 	if (change->after)
 		reconcile_take_vpc_slot(reconcile, change->after->id);
 	else
 		touched->gone_vpcs[touched->gone_vpc_count++] = change->before->id;
-	if (!vpc_devices_differ(change))
+	if (vpc_devices_differ(change))
+		touch_ports_of_vpc(reconcile, touched, change->after->id);
+}
+
+/* What a VPC's packets may be as large as depends on its subnets, and on which hosts have part in it. */
+static void touch_mtu(struct reconcile *reconcile, struct touched *touched, uint32_t vpc_id)
+{
+	const struct object *vpc = intent_object(reconcile->intent, vpc_id);
+	uint32_t mtu = vpc ? intent_vpc_mtu(reconcile->intent, vpc_id) : 0;
+	uint32_t before = (uint32_t)(uintptr_t)(mtu ? map_put_u32(&reconcile->vpc_mtus, vpc_id,
+								  (void *)(uintptr_t)mtu)
+						    : map_remove_u32(&reconcile->vpc_mtus, vpc_id));
+
+	if (mtu && before && mtu != before)
+		touch_ports_of_vpc(reconcile, touched, vpc_id);
+}
+
+static void touch_mtus(struct reconcile *reconcile, struct touched *touched,
+		       const struct change *changes, size_t count)
+{
+	struct map seen = { 0 };
+	bool hosts = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct object *object = changes[i].after ? changes[i].after
+							       : changes[i].before;
+
+		hosts |= object->kind == OBJECT_HOST;
+		if (object->vpc_id && !map_put_u32(&seen, object->vpc_id, reconcile))
+			touch_mtu(reconcile, touched, object->vpc_id);
+	}
+	map_fini(&seen, NULL);
+	if (!hosts)
 		return;
-	count = intent_list(reconcile->intent, change->after->id, OBJECT_SUBNET, &subnets);
-	for (size_t i = 0; i < count; i++)
-		touch_ports_of_subnet(reconcile, touched, subnets[i]->id);
-	free(subnets);
+	MAP_FOR_EACH(&reconcile->vpc_mtus, it) {
+		touch_mtu(reconcile, touched, *(const uint32_t *)it.key);
+	}
+}
+
+static void touch_tunnel(struct reconcile *reconcile, struct touched *touched,
+			 const struct change *change)
+{
+	const struct tunnel_object *tunnel = tunnel_of(change->after);
+
+	if (tunnel && intent_is_local(reconcile->intent, tunnel->host))
+		reconcile_take_port_slot(reconcile, tunnel->object.id);
+	else
+		touched->slots[touched->slot_count++] =
+			(change->after ? change->after : change->before)->id;
 }
 
 static void touch_port(struct reconcile *reconcile, struct touched *touched,
@@ -221,6 +177,7 @@ static void touch(struct reconcile *reconcile, struct touched *touched,
 {
 	touched->unplug = xcalloc(count, sizeof(*touched->unplug));
 	touched->gone_vpcs = xcalloc(count, sizeof(*touched->gone_vpcs));
+	touched->slots = xcalloc(count, sizeof(*touched->slots));
 	for (size_t i = 0; i < count; i++) {
 		switch (changes[i].kind) {
 		case OBJECT_VPC: touch_vpc(reconcile, touched, &changes[i]); break;
@@ -229,16 +186,17 @@ static void touch(struct reconcile *reconcile, struct touched *touched,
 				touch_ports_of_subnet(reconcile, touched, changes[i].after->id);
 			break;
 		case OBJECT_PORT: touch_port(reconcile, touched, &changes[i]); break;
+		case OBJECT_TUNNEL: touch_tunnel(reconcile, touched, &changes[i]); break;
+		case OBJECT_HOST:
 		case OBJECT_ROUTE_TABLE:
 		case OBJECT_SECURITY_GROUP:
 		case OBJECT_ACL:
-		case OBJECT_TUNNEL:
-		case OBJECT_HOST:
 		case OBJECT_KINDS:
 		case OBJECT_GROUP_RULE:
 		case OBJECT_ACL_RULE: break;
 		}
 	}
+	touch_mtus(reconcile, touched, changes, count);
 }
 
 /* The units of a change, and those of ports that were plugged again for it. */
@@ -262,12 +220,12 @@ static void reconcile_update(struct reconcile *reconcile, const struct change *c
 		if (!map_get_u32(&planned, touched->plug[i]))
 			units[unit_count++] = (struct unit){ UNIT_PORT, touched->plug[i] };
 	map_fini(&planned, NULL);
-	reconcile->counts.rows += tables_update(reconcile->tables, units, unit_count);
+	reconcile_update_units(reconcile, units, unit_count);
 	free(vpc_ids);
 	free(units);
 }
 
-static void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count)
+void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
 	struct touched touched = { 0 };
 
@@ -281,6 +239,8 @@ static void reconcile_apply(struct reconcile *reconcile, const struct change *ch
 	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
 	for (size_t i = 0; i < touched.gone_vpc_count; i++)
 		slots_give(&reconcile->vpc_slots, touched.gone_vpcs[i]);
+	for (size_t i = 0; i < touched.slot_count; i++)
+		slots_give(&reconcile->port_slots, touched.slots[i]);
 	for (size_t i = 0; i < touched.unplug_count; i++)
 		problems_clear(&reconcile->problems, PROBLEM_TABLES, touched.unplug[i]);
 	reconcile_share_flows(reconcile);
@@ -288,6 +248,10 @@ static void reconcile_apply(struct reconcile *reconcile, const struct change *ch
 	free(touched.plug);
 	free(touched.unplug);
 	free(touched.gone_vpcs);
+	free(touched.slots);
+	if (reconcile->options.cluster)
+		reconcile->options.cluster->changed(reconcile->options.cluster->context, changes,
+						    count);
 }
 
 static void reconcile_ports_changed(void *context, const uint32_t *port_ids, size_t count)
@@ -297,7 +261,7 @@ static void reconcile_ports_changed(void *context, const uint32_t *port_ids, siz
 
 	for (size_t i = 0; i < count; i++)
 		units[i] = (struct unit){ UNIT_PORT, port_ids[i] };
-	reconcile->counts.rows += tables_update(reconcile->tables, units, count);
+	reconcile_update_units(reconcile, units, count);
 	free(units);
 }
 
@@ -363,12 +327,16 @@ static int write_records(struct reconcile *reconcile, struct draft *draft, uint6
 		else
 			store_transaction_delete(transaction, records[i].key);
 	}
+	reconcile_require(reconcile, transaction, draft);
 	code = store_commit(reconcile->options.store, transaction, revision, &why);
 	store_transaction_free(transaction);
 	if (!code) {
+		reconcile_keep(reconcile, records, count);
 		problems_clear(&reconcile->problems, PROBLEM_STORE, 0);
 		return 0;
 	}
+	if (code == -EAGAIN)
+		return error_set(error, code, why.path, "%s", why.text);
 	reconcile->counts.store_errors++;
 	problems_raise(&reconcile->problems, PROBLEM_STORE, 0, why.text);
 	return error_set(error, code, NULL, "%s", why.text);
@@ -385,7 +353,7 @@ static void count_apply(struct reconcile *reconcile, uint64_t taken_ns)
 	reconcile->counts.commits++;
 }
 
-static void publish_changes(struct reconcile *reconcile, const struct change *changes, size_t count)
+void reconcile_publish(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
 	json_t *list;
 
@@ -427,7 +395,7 @@ int reconcile_commit(struct reconcile *reconcile, struct draft *draft, uint64_t 
 	reconcile->revision = *revision;
 	changes = draft_changes(draft, &count);
 	reconcile_apply(reconcile, changes, count);
-	publish_changes(reconcile, changes, count);
+	reconcile_publish(reconcile, changes, count);
 	count_apply(reconcile, clock_monotonic_ns(NULL) - begin);
 	log_info("intent changed", "revision=%llu changes=%zu ms=%llu",
 		 (unsigned long long)*revision, count,

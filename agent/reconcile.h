@@ -28,12 +28,33 @@
 
 struct reconcile;
 struct ports;
+struct cache;
+
+/**
+ * struct reconcile_cluster - what the reconciler tells and asks about other hosts (cluster.c)
+ * @record: each record of a store that others write to; @key NULL: a list begins, @value NULL: it is
+ *	gone. Return: true if it is no intent
+ * @connected: the store was listed
+ * @changed: the intent was changed, by whomever, and the host follows it
+ * @path_mtu, @underlay_ifindex: as in struct plan_host
+ */
+struct reconcile_cluster {
+	void *context;
+	bool (*record)(void *context, const char *key, const char *value);
+	void (*connected)(void *context);
+	void (*changed)(void *context, const struct change *changes, size_t count);
+	uint32_t (*path_mtu)(void *context, uint32_t host_id);
+	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
+};
 
 /**
  * struct reconcile_options - all borrowed for the life of the reconciler
  * @clock: NULL for the system's
  * @host: name of this host
  * @instance: name of the daemon
+ * @shared: others write to the store as well
+ * @cache: copy of the records for a start without the store; NULL: none
+ * @cluster: NULL: there is nobody else
  * @devices: false in tests without privileges: every port waits
  * @flow_capacity: connections the flow table holds
  * @flow_guarantee: connections each port may have whatever the others do
@@ -46,6 +67,9 @@ struct reconcile_options {
 	struct events *events;
 	const char *host;
 	const char *instance;
+	bool shared;
+	struct cache *cache;
+	const struct reconcile_cluster *cluster;
 	bool devices;
 	uint32_t flow_capacity;
 	uint32_t flow_guarantee;
@@ -86,6 +110,21 @@ void reconcile_close(struct reconcile *reconcile);
 
 /** reconcile_intent - the intent; change it by drafts only */
 struct intent *reconcile_intent(struct reconcile *reconcile);
+
+/* Fills a draft with what a request asks for. Return: 0, or negative errno with a sentence. */
+typedef int reconcile_fill_callback(void *context, struct draft *draft, struct error *error);
+
+/**
+ * reconcile_change - make a request so: draft, judgement, store, host
+ * @fill: called with a new draft; and again, with another one, when another host wrote in between
+ * @draft: set on success to the draft that was committed; the caller's (draft_free())
+ * @revision: set to the store's revision
+ *
+ * Return: 0; what @fill or the judgement says; or what reconcile_commit() returns. Nothing has
+ * changed then.
+ */
+int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill, void *context,
+		     struct draft **draft, uint64_t *revision, struct error *error);
 
 /**
  * reconcile_commit - make a draft so: in the store, then on this host

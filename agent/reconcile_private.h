@@ -11,10 +11,24 @@
 #include "agent/slots.h"
 #include "agent/tables.h"
 
+#define STORE_PREFIX "/weft/1/"
+
+/*
+ * With a store that others write to as well:
+ * @listed: the intent is what a list and the watch say; otherwise it is to be listed again
+ * @blind: there is no intent at all, neither in the store nor in the copy: the datapath is left alone
+ * @unreachable: the last look at the store said so
+ * @awaited: a key of which the watch has not told yet
+ */
 struct reconcile {
 	struct reconcile_options options;
 	struct intent *intent;
 	uint64_t revision;
+	struct store_watch *watch;
+	bool listed;
+	bool blind;
+	bool unreachable;
+	const char *awaited;
 	struct planner *planner;
 	struct plan_host plan_host;
 	struct tables *tables;
@@ -22,6 +36,8 @@ struct reconcile {
 	struct problems problems;
 	struct slots port_slots;
 	struct slots vpc_slots;
+	struct map peers;      /* VPC and host id -> number of the peer */
+	struct map vpc_mtus;   /* VPC id -> MTU that the devices of its ports were made with */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	uint32_t ticks;
@@ -39,11 +55,36 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error);
 void reconcile_take_vpc_slot(struct reconcile *reconcile, uint32_t vpc_id);
 void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id);
 
+/** reconcile_update_units - plan and write; peers get their slots before, and lose them after */
+size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count);
+
 /** reconcile_share_flows - tell the datapath how much of the flow table is for all ports */
 void reconcile_share_flows(struct reconcile *reconcile);
 
 /** reconcile_recover - the start: intent from the store, rows and slots from the datapath, then all in line */
 int reconcile_recover(struct reconcile *reconcile, struct error *error);
+
+/* What follows from changes of the intent: slots, devices, rows; and telling who listens. */
+void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count);
+void reconcile_publish(struct reconcile *reconcile, const struct change *changes, size_t count);
+
+/* ---- reconcile_news.c: other writers; without any, nothing of it does anything ---- */
+
+/** reconcile_require - the transaction holds only if nobody wrote what the draft builds on */
+void reconcile_require(const struct reconcile *reconcile, struct store_transaction *transaction,
+		       struct draft *draft);
+
+/** reconcile_keep - put records into the copy in the state directory */
+void reconcile_keep(struct reconcile *reconcile, const struct record *records, size_t count);
+
+/** reconcile_pass_on - whether the record is not intent's; it was given to whom it concerns */
+bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char *value);
+
+/** reconcile_connect - list and watch if that is to be done. Return: 0 or negative errno. */
+int reconcile_connect(struct reconcile *reconcile);
+
+/** reconcile_look_at_store - each second: is it there, and if it came back, what is new */
+void reconcile_look_at_store(struct reconcile *reconcile);
 
 /** reconcile_upkeep_start - run what runs by the clock */
 void reconcile_upkeep_start(struct reconcile *reconcile);

@@ -10,12 +10,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/cache.h"
 #include "agent/names.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
 #include "base/log.h"
-
-#define STORE_PREFIX "/weft/1/"
 
 #define ROOM(name, kind, key, value, room) [TABLE_##name] = (room),
 static const uint32_t table_rooms[TABLES] = { WEFT_TABLES(ROOM) };
@@ -24,6 +23,7 @@ static const uint32_t table_rooms[TABLES] = { WEFT_TABLES(ROOM) };
 /* ---- intent ---- */
 
 struct loading {
+	struct reconcile *reconcile;
 	struct record *records;
 	uint64_t *revisions;
 	size_t count, room;
@@ -33,6 +33,8 @@ static int load_item(void *context, const struct store_item *item)
 {
 	struct loading *loading = context;
 
+	if (reconcile_pass_on(loading->reconcile, item->key, item->value))
+		return 0;
 	if (loading->count == loading->room) {
 		loading->room = loading->room ? loading->room * 2 : 256;
 		loading->records =
@@ -46,24 +48,50 @@ static int load_item(void *context, const struct store_item *item)
 	return 0;
 }
 
+static void loading_fini(struct loading *loading)
+{
+	for (size_t i = 0; i < loading->count; i++) {
+		free(loading->records[i].key);
+		free(loading->records[i].value);
+	}
+	free(loading->records);
+	free(loading->revisions);
+}
+
 static int load_intent(struct reconcile *reconcile, struct error *error)
 {
-	struct loading loading = { 0 };
-	int code = store_list(reconcile->options.store, STORE_PREFIX, load_item, &loading,
-			      &reconcile->revision, error);
+	struct loading loading = { .reconcile = reconcile };
+	int code;
 
+	if (reconcile->options.shared)
+		reconcile_pass_on(reconcile, NULL, NULL);
+	code = store_list(reconcile->options.store, STORE_PREFIX, load_item, &loading,
+			  &reconcile->revision, error);
 	if (!code)
 		code = intent_load(reconcile->intent, loading.records, loading.revisions,
 				   loading.count, error);
-	for (size_t i = 0; i < loading.count; i++) {
-		free(loading.records[i].key);
-		free(loading.records[i].value);
-	}
-	free(loading.records);
-	free(loading.revisions);
+	if (!code)
+		reconcile_keep(reconcile, loading.records, loading.count);
+	loading_fini(&loading);
 	if (code && error)
 		error_prefix(error, "the stored intent cannot be read");
 	return code;
+}
+
+/* Return: whether there is a copy to go on with. */
+static bool load_copy(struct reconcile *reconcile)
+{
+	struct loading loading = { .reconcile = reconcile };
+	struct error error = { 0 };
+	bool loaded;
+
+	/* Without revisions: everything the store has is younger. */
+	if (cache_list(reconcile->options.cache, load_item, &loading, &error) ||
+	    intent_load(reconcile->intent, loading.records, NULL, loading.count, &error))
+		log_warning("the copy of the intent cannot be used", "text=\"%s\"", error.text);
+	loaded = !error.code && loading.count;
+	loading_fini(&loading);
+	return loaded;
 }
 
 /* ---- what is live ---- */
@@ -102,6 +130,12 @@ static void give_lost_slots(struct reconcile *reconcile, struct slots *slots, en
 
 		if (kept && kind == OBJECT_PORT)
 			kept = ports_is_local(reconcile->ports, (const struct port_object *)object);
+		else if (object && kind == OBJECT_PORT && object->kind == OBJECT_TUNNEL)
+			kept = intent_is_local(reconcile->intent,
+					       ((const struct tunnel_object *)object)->host);
+		/* A peer is nobody's object; whether it is still there the plan says. */
+		if (id >= PEER_ID_FIRST)
+			kept = true;
 		if (id && !kept)
 			slots_give(slots, id);
 	}
@@ -139,6 +173,18 @@ static uint32_t *local_ports(struct reconcile *reconcile, size_t *count)
 	return ids;
 }
 
+static void take_tunnel_slots(struct reconcile *reconcile)
+{
+	const struct object **tunnels;
+	size_t count = names_all(reconcile->intent, OBJECT_TUNNEL, &tunnels);
+
+	for (size_t i = 0; i < count; i++)
+		if (intent_is_local(reconcile->intent,
+				    ((const struct tunnel_object *)tunnels[i])->host))
+			reconcile_take_port_slot(reconcile, tunnels[i]->id);
+	free(tunnels);
+}
+
 static void converge(struct reconcile *reconcile)
 {
 	const struct object **vpcs;
@@ -150,15 +196,17 @@ static void converge(struct reconcile *reconcile)
 	for (size_t i = 0; i < vpc_count; i++) {
 		reconcile_take_vpc_slot(reconcile, vpcs[i]->id);
 		reconcile->generations[slots_get(&reconcile->vpc_slots, vpcs[i]->id)]++;
+		map_put_u32(&reconcile->vpc_mtus, vpcs[i]->id,
+			    (void *)(uintptr_t)intent_vpc_mtu(reconcile->intent, vpcs[i]->id));
 	}
 	for (size_t i = 0; i < port_count; i++)
 		reconcile_take_port_slot(reconcile, ports[i]);
+	take_tunnel_slots(reconcile);
 	reconcile_share_flows(reconcile);
 	ports_plug(reconcile->ports, ports, port_count);
 	unit_count = plan_all(reconcile->planner, reconcile->intent, &units);
-	rows = tables_update(reconcile->tables, units, unit_count);
+	rows = reconcile_update_units(reconcile, units, unit_count);
 	ports_prune(reconcile->ports);
-	reconcile->counts.rows += rows;
 	log_info("host in line with the intent",
 		 "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
 		 (unsigned long long)reconcile->revision, vpc_count, port_count, rows);
@@ -167,17 +215,59 @@ static void converge(struct reconcile *reconcile)
 	free(vpcs);
 }
 
-int reconcile_recover(struct reconcile *reconcile, struct error *error)
+static int take_over(struct reconcile *reconcile, struct error *error)
 {
-	int code = load_intent(reconcile, error);
+	int code = reconcile->ports ? 0 : reconcile_open_ports(reconcile, error);
 
-	if (!code)
-		code = reconcile_open_ports(reconcile, error);
 	if (!code)
 		code = adopt_datapath(reconcile, error);
 	if (!code)
 		converge(reconcile);
 	return code;
+}
+
+int reconcile_recover(struct reconcile *reconcile, struct error *error)
+{
+	int code = load_intent(reconcile, error);
+
+	if (!code)
+		code = take_over(reconcile, error);
+	if (!code)
+		reconcile->blind = false;
+	return code;
+}
+
+/* The store is away: with the copy of the intent, or with the datapath as it is. */
+static int start_alone(struct reconcile *reconcile, struct error *error)
+{
+	if (load_copy(reconcile)) {
+		log_notice("start without the store, with the copy of the intent");
+		return take_over(reconcile, error);
+	}
+	reconcile->blind = true;
+	log_notice("start without the store and without a copy of the intent");
+	return reconcile_open_ports(reconcile, error);
+}
+
+static int start(struct reconcile *reconcile, struct error *error)
+{
+	struct error why = { 0 };
+
+	if (!reconcile->options.shared)
+		return reconcile_recover(reconcile, error);
+	if (store_reachable(reconcile->options.store, NULL)) {
+		reconcile->blind = true;
+		if (!reconcile_connect(reconcile))
+			return 0;
+		/* What is there and cannot be understood is no reason to go on with something else. */
+		if (store_reachable(reconcile->options.store, &why))
+			return error_set(
+				error, EINVAL, NULL, "%s",
+				problems_get(&reconcile->problems, PROBLEM_STORE, 0)->text);
+	}
+	reconcile->blind = false;
+	reconcile_look_at_store(reconcile);
+	return start_alone(reconcile, error);
 }
 
 int reconcile_open(const struct reconcile_options *options, struct reconcile **reconcile,
@@ -197,7 +287,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 	reconcile_host_init(new);
 	new->tables = tables_new(options->datapath, new->planner, new->intent, &new->plan_host,
 				 &new->problems);
-	code = reconcile_recover(new, error);
+	code = start(new, error);
 	if (code) {
 		reconcile_close(new);
 		return code;
@@ -212,6 +302,7 @@ void reconcile_close(struct reconcile *reconcile)
 	if (!reconcile)
 		return;
 	loop_timer_stop(&reconcile->tick);
+	store_watch_cancel(reconcile->watch);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);
 	planner_free(reconcile->planner);
@@ -219,6 +310,8 @@ void reconcile_close(struct reconcile *reconcile)
 	slots_fini(&reconcile->vpc_slots);
 	problems_fini(&reconcile->problems);
 	intent_free(reconcile->intent);
+	map_fini(&reconcile->peers, NULL);
+	map_fini(&reconcile->vpc_mtus, NULL);
 	free(reconcile->generations);
 	free(reconcile);
 }

@@ -62,6 +62,10 @@ static void reconcile_tick(void *context)
 	struct reconcile *reconcile = context;
 
 	reconcile->ticks++;
+	reconcile_look_at_store(reconcile);
+	/* Without any intent every row and device would look like one too many. */
+	if (reconcile->blind)
+		return;
 	/* A large change leaves much freed memory behind; it goes back once things are quiet. */
 	if (reconcile->counts.commits != reconcile->trimmed_commits) {
 		reconcile->trimmed_commits = reconcile->counts.commits;

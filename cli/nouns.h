@@ -19,6 +19,7 @@ extern const struct noun export_noun;
 extern const struct noun flows_noun;
 extern const struct noun group_noun;
 extern const struct noun help_noun;
+extern const struct noun host_noun;
 extern const struct noun lab_noun;
 extern const struct noun port_noun;
 extern const struct noun route_noun;

@@ -244,6 +244,20 @@ int client_trace(struct client *client, const json_t *packet, json_t **trace, st
 	return exchange(client, &request, packet, trace, NULL, error);
 }
 
+int client_cluster(struct client *client, const char *verb, const json_t *wish, json_t **answer,
+		   struct error *error)
+{
+	struct http_request request = { .method = "POST" };
+	struct buf target = { 0 };
+	int code;
+
+	buf_printf(&target, "/v1/cluster/%s", verb);
+	request.target = buf_text(&target);
+	code = exchange(client, &request, wish, answer, NULL, error);
+	buf_fini(&target);
+	return code;
+}
+
 int client_export(struct client *client, json_t **tree, struct error *error)
 {
 	return get(client, "/v1/export", NULL, NULL, NULL, NULL, tree, error);

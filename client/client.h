@@ -80,6 +80,14 @@ int client_remove(struct client *client, const char *const *names, size_t name_c
 int client_apply(struct client *client, const json_t *tree, bool dry_run, bool prune,
 		 json_t **applied, struct error *error);
 
+/**
+ * client_cluster - make a cluster or become a part of one
+ * @verb: "init", "join", "token"
+ * @wish: as ClusterWish of the interface
+ */
+int client_cluster(struct client *client, const char *verb, const json_t *wish, json_t **answer,
+		   struct error *error);
+
 /** client_export - the whole intent as a tree */
 int client_export(struct client *client, json_t **tree, struct error *error);
 

@@ -39,9 +39,10 @@ static void what_is_not_given_is_filled_in(void **state)
 	assert_string_equal(options.name, "default");
 	assert_string_equal(options.state, "/var/lib/weft/default");
 	assert_string_equal(options.socket, "/run/weft/default.sock");
-	assert_string_equal(options.store, "sqlite");
+	assert_null(options.store);
 	assert_int_equal(options.log_level, LOG_LEVEL_INFO);
-	assert_true(options.host[0] != '\0');
+	assert_null(options.host);
+	assert_true(options.default_host[0] != '\0');
 	assert_null(options.listen);
 	assert_int_equal(read_line(&options, "--name h2 --flows 4096 --log-level debug", &error),
 			 0);
@@ -70,7 +71,9 @@ static void wrong_usage_is_said_in_a_sentence(void **state)
 		{ "--flows -5", "--flows" },
 		{ "--flows 99999999999999999999", "--flows" },
 		{ "--log-level loud", "loud" },
-		{ "--store etcd://h:2379", "etcd" },
+		{ "--store etcds://h:2379", "--store-ca" },
+		{ "--store etcd://h:2379 --store-key k", "nothing else" },
+		{ "--underlay 10.0.0.x", "10.0.0.x" },
 		{ "--store papyrus", "papyrus" },
 		{ "--listen 127.0.0.1:1", "--tls-certificate" },
 		{ "--tls-key k", "--listen" },

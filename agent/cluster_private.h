@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What cluster.c (the store's side) and cluster_paths.c (the underlay's side) share.
+ */
+#ifndef WEFT_AGENT_CLUSTER_PRIVATE_H
+#define WEFT_AGENT_CLUSTER_PRIVATE_H
+
+#include "agent/cluster.h"
+#include "agent/path_probe.h"
+#include "agent/underlay.h"
+#include "base/map.h"
+
+/**
+ * struct other_host - what is known of a host by its record
+ * @seen: in the list that is being taken
+ * @since_ns: real time since when @alive is so
+ * @document: of its record, the last one there was; owned
+ */
+struct other_host {
+	bool alive;
+	bool seen;
+	uint64_t since_ns;
+	json_t *document;
+};
+
+/**
+ * struct cluster - this host among others
+ * @run: a number of this run of the daemon, so that two daemons of one name notice one another
+ * @others: host id -> struct other_host; this host's own record as well
+ * @lease: 0: none
+ * @alive_text: what the own record says now; NULL: it is to be written
+ * @devices_changed: the planner's answers about devices may be others
+ */
+struct cluster {
+	struct cluster_options options;
+	struct reconcile_cluster callbacks;
+	struct reconcile *reconcile;
+	struct underlay *underlay;
+	struct path_probes *probes;
+	struct map others;
+	char run[20];
+	uint64_t lease;
+	char *alive_text;
+	bool connected;
+	bool devices_changed;
+	struct loop_timer tick;
+	struct loop_timer refresh;
+	struct loop_deferred settle;
+};
+
+/* cluster_paths.c */
+
+/** cluster_refresh_soon - something changed that the underlay's side follows */
+void cluster_refresh_soon(struct cluster *cluster);
+
+/** cluster_refresh - devices, groups and paths as the intent asks now; a timer's callback */
+void cluster_refresh(void *context);
+
+/** cluster_path_changed - a path's state changed: rows, problem */
+void cluster_path_changed(void *context, uint32_t host_id);
+
+#endif

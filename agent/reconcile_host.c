@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the planner asks of this host: slots, devices, generations, paths; see reconcile.h.
+ *
+ * Ports, tunnel objects and peers (a VPC as it is on another host) share the slots of port_stats; their ids
+ * do not meet, for those of peers begin at PEER_ID_FIRST. Which peers there are is the planner's to say: a
+ * peer gets its slot when its unit is planned, and loses it after a plan in which it is gone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/reconcile_private.h"
+#include "base/alloc.h"
+
+/* ---- what the planner asks ---- */
+
+static bool host_port_device(void *context, uint32_t port_id, struct port_device *device)
+{
+	const struct reconcile *reconcile = context;
+	uint32_t slot = slots_get(&reconcile->port_slots, port_id);
+
+	if (!slot)
+		return false;
+	ports_device(reconcile->ports, port_id, device);
+	device->slot = slot;
+	return true;
+}
+
+static uint32_t host_vpc_slot(void *context, uint32_t vpc_id)
+{
+	const struct reconcile *reconcile = context;
+
+	return slots_get(&reconcile->vpc_slots, vpc_id);
+}
+
+static uint32_t host_vpc_generation(void *context, uint32_t vpc_id)
+{
+	const struct reconcile *reconcile = context;
+
+	return reconcile->generations[slots_get(&reconcile->vpc_slots, vpc_id)];
+}
+
+/* The planner knows the peer's number; here it is found by what it stands for. */
+static uint32_t host_peer_slot(void *context, uint32_t vpc_id, uint32_t host_id)
+{
+	const struct reconcile *reconcile = context;
+	const uint32_t key[2] = { vpc_id, host_id };
+	uint32_t peer_id = (uint32_t)(uintptr_t)map_get(&reconcile->peers, key, sizeof(key));
+
+	return peer_id ? slots_get(&reconcile->port_slots, peer_id) : 0;
+}
+
+static uint32_t host_tunnel_slot(void *context, uint32_t tunnel_id)
+{
+	const struct reconcile *reconcile = context;
+
+	return slots_get(&reconcile->port_slots, tunnel_id);
+}
+
+static uint32_t host_path_mtu(void *context, uint32_t host_id)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster ? cluster->path_mtu(cluster->context, host_id) : 0;
+}
+
+static uint32_t host_underlay_ifindex(void *context, const struct ip_address *address)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster ? cluster->underlay_ifindex(cluster->context, address) : 0;
+}
+
+void reconcile_host_init(struct reconcile *reconcile)
+{
+	reconcile->plan_host = (struct plan_host){
+		.context = reconcile,
+		.port_device = host_port_device,
+		.vpc_slot = host_vpc_slot,
+		.vpc_generation = host_vpc_generation,
+		.peer_slot = host_peer_slot,
+		.tunnel_slot = host_tunnel_slot,
+		.path_mtu = host_path_mtu,
+		.underlay_ifindex = host_underlay_ifindex,
+		.flow_capacity = reconcile->options.flow_capacity,
+		.flow_guarantee = reconcile->options.flow_guarantee,
+	};
+}
+
+/* ---- slots ---- */
+
+/* A slot, if need be after a sweep that lets go of resting ones. */
+static uint32_t take_slot(struct reconcile *reconcile, struct slots *slots, uint32_t object_id,
+			  bool *fresh)
+{
+	uint32_t slot = slots_take(slots, object_id, fresh);
+
+	if (!slot && reconcile_sweep(reconcile) == 0)
+		slot = slots_take(slots, object_id, fresh);
+	if (!slot)
+		problems_raise(&reconcile->problems, PROBLEM_TABLES, object_id,
+			       "no slot for its counters is free");
+	return slot;
+}
+
+void reconcile_take_vpc_slot(struct reconcile *reconcile, uint32_t vpc_id)
+{
+	bool fresh;
+	uint32_t slot = take_slot(reconcile, &reconcile->vpc_slots, vpc_id, &fresh);
+	struct vpc_stats *stats;
+
+	if (!slot || !fresh)
+		return;
+	/* Connections of the slot's last owner must not look like this one's. */
+	reconcile->generations[slot]++;
+	stats = datapath_vpc_stats(reconcile->options.datapath, slot);
+	if (stats)
+		memset(stats, 0, sizeof(*stats));
+}
+
+void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id)
+{
+	bool fresh;
+	uint32_t slot = take_slot(reconcile, &reconcile->port_slots, port_id, &fresh);
+	struct port_stats *stats;
+
+	if (!slot || !fresh)
+		return;
+	stats = datapath_port_stats(reconcile->options.datapath, slot);
+	if (stats)
+		memset(stats, 0, sizeof(*stats));
+}
+
+/*
+ * Each port has its guarantee, of half the flow table at most all together; what is left is for all.
+ * The datapath reads both numbers for each new connection, so they may move while traffic flows.
+ */
+void reconcile_share_flows(struct reconcile *reconcile)
+{
+	struct datapath_state *state = datapath_state(reconcile->options.datapath);
+	uint64_t capacity = reconcile->options.flow_capacity;
+	uint64_t ports = slots_used(&reconcile->port_slots);
+	uint64_t guarantee = reconcile->options.flow_guarantee;
+
+	if (!state)
+		return;
+	if (ports && guarantee > capacity / 2 / ports)
+		guarantee = capacity / 2 / ports;
+	__atomic_store_n(&state->flow_guarantee, guarantee, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
+}
+
+size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count)
+{
+	size_t rows = tables_update(reconcile->tables, units, count);
+	reconcile->counts.rows += rows;
+	return rows;
+}

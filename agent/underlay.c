@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Underlay addresses, their devices and groups; see underlay.h.
+ *
+ * The kernel's messages are not read but only taken as a sign to look: hosts have few addresses, and a list
+ * of them cannot be out of step.
+ */
+#include "agent/underlay.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/netlink.h"
+
+#define LOOK_DELAY_NS (50 * CLOCK_NS_PER_MS) /* what changes comes in bursts */
+
+/* An address of the machine. */
+struct place {
+	struct ip_address address;
+	uint32_t ifindex;
+	uint32_t mtu;
+};
+
+struct membership {
+	struct underlay_group group;
+	uint32_t ifindex;
+	int fd;
+};
+
+struct underlay {
+	struct underlay_options options;
+	struct netlink *netlink;
+	int events; /* socket */
+	struct place *places;
+	size_t place_count, place_room;
+	struct ip_prefix *wanted;
+	size_t wanted_count;
+	struct membership *memberships;
+	size_t membership_count;
+	struct loop_timer look;
+};
+
+/* ---- what is on the machine ---- */
+
+static void take_address(void *context, const struct address_info *address)
+{
+	struct underlay *underlay = context;
+
+	if (underlay->place_count == underlay->place_room) {
+		underlay->place_room = underlay->place_room ? 2 * underlay->place_room : 16;
+		underlay->places = xreallocarray(underlay->places, underlay->place_room,
+						 sizeof(*underlay->places));
+	}
+	underlay->places[underlay->place_count++] =
+		(struct place){ address->address.address, address->ifindex, 0 };
+}
+
+static void take_link(void *context, const struct link_info *link)
+{
+	struct underlay *underlay = context;
+
+	for (size_t i = 0; i < underlay->place_count; i++)
+		if (underlay->places[i].ifindex == link->ifindex)
+			underlay->places[i].mtu = link->mtu;
+}
+
+/* Return: whether anything is not as it was. */
+static bool look(struct underlay *underlay)
+{
+	struct place *before = underlay->places;
+	size_t count = underlay->place_count;
+	struct error error = { 0 };
+	bool same;
+
+	underlay->places = NULL;
+	underlay->place_count = underlay->place_room = 0;
+	if (netlink_address_list(underlay->netlink, 0, take_address, underlay, &error) ||
+	    netlink_link_list(underlay->netlink, take_link, underlay, &error)) {
+		log_limited(LOG_LEVEL_WARNING, "the addresses of this host cannot be listed",
+			    "text=\"%s\"", error.text);
+		free(underlay->places);
+		underlay->places = before;
+		underlay->place_count = underlay->place_room = count;
+		return false;
+	}
+	same = count == underlay->place_count &&
+	       (!count || memcmp(before, underlay->places, count * sizeof(*before)) == 0);
+	free(before);
+	return !same;
+}
+
+static const struct place *find(const struct underlay *underlay, const struct ip_address *address)
+{
+	for (size_t i = 0; i < underlay->place_count; i++)
+		if (ip_address_equal(&underlay->places[i].address, address))
+			return &underlay->places[i];
+	return NULL;
+}
+
+uint32_t underlay_ifindex(const struct underlay *underlay, const struct ip_address *address)
+{
+	const struct place *place = find(underlay, address);
+
+	return place ? place->ifindex : 0;
+}
+
+uint32_t underlay_mtu(const struct underlay *underlay, const struct ip_address *address)
+{
+	const struct place *place = find(underlay, address);
+
+	return place ? place->mtu : 0;
+}
+
+void underlay_set(struct underlay *underlay, const struct ip_prefix *addresses, size_t count)
+{
+	free(underlay->wanted);
+	underlay->wanted = xmemdup(addresses, count * sizeof(*addresses));
+	underlay->wanted_count = count;
+}
+
+/* ---- groups ---- */
+
+static int join_socket(const struct underlay_group *group, uint32_t ifindex)
+{
+	bool ipv4 = ip_address_is_ipv4(&group->group);
+	int fd = socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), code;
+
+	if (fd < 0)
+		return -errno;
+	if (ipv4) {
+		struct ip_mreqn request = { .imr_ifindex = (int)ifindex };
+
+		memcpy(&request.imr_multiaddr, group->group.byte + 12, 4);
+		code = setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+	} else {
+		struct ipv6_mreq request = { .ipv6mr_interface = ifindex };
+
+		memcpy(&request.ipv6mr_multiaddr, group->group.byte, 16);
+		code = setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof(request));
+	}
+	if (code) {
+		code = -errno;
+		close(fd);
+		return code;
+	}
+	return fd;
+}
+
+static bool same_group(const struct underlay_group *a, const struct underlay_group *b)
+{
+	return ip_address_equal(&a->group, &b->group) && ip_address_equal(&a->local, &b->local);
+}
+
+/* The membership that is there already, taken out of the old list; -1 if there is none. */
+static int keep_membership(struct underlay *underlay, const struct underlay_group *group,
+			   uint32_t ifindex)
+{
+	for (size_t i = 0; i < underlay->membership_count; i++) {
+		struct membership *old = &underlay->memberships[i];
+		int fd = old->fd;
+
+		if (fd < 0 || old->ifindex != ifindex || !same_group(&old->group, group))
+			continue;
+		old->fd = -1;
+		return fd;
+	}
+	return -1;
+}
+
+/* A socket each: the kernel lets one socket be in few groups only. */
+void underlay_join(struct underlay *underlay, const struct underlay_group *groups, size_t count)
+{
+	struct membership *fresh = xcalloc(count + 1, sizeof(*fresh));
+	char text[IP_ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t ifindex = underlay_ifindex(underlay, &groups[i].local);
+		int fd = keep_membership(underlay, &groups[i], ifindex);
+
+		if (fd < 0 && ifindex && underlay->options.devices) {
+			fd = join_socket(&groups[i], ifindex);
+			if (fd < 0)
+				log_limited(LOG_LEVEL_WARNING, "a group cannot be joined",
+					    "group=%s text=\"%s\"",
+					    ip_address_format(&groups[i].group, text),
+					    strerror(-fd));
+		}
+		fresh[i] = (struct membership){ groups[i], ifindex, fd };
+	}
+	for (size_t i = 0; i < underlay->membership_count; i++)
+		if (underlay->memberships[i].fd >= 0)
+			close(underlay->memberships[i].fd);
+	free(underlay->memberships);
+	underlay->memberships = fresh;
+	underlay->membership_count = count;
+}
+
+/* ---- what happens by itself ---- */
+
+static void look_again(void *context)
+{
+	struct underlay *underlay = context;
+
+	if (!look(underlay))
+		return;
+	underlay->options.changed(underlay->options.context);
+}
+
+static void something_changed(void *context, int fd, uint32_t events)
+{
+	struct underlay *underlay = context;
+	char drain[8192];
+
+	(void)events;
+	while (recv(fd, drain, sizeof(drain), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
+		;
+	if (!loop_timer_is_running(&underlay->look))
+		loop_timer_start(underlay->options.loop, &underlay->look, LOOK_DELAY_NS, 0);
+}
+
+static int listen_to_kernel(struct underlay *underlay, struct error *error)
+{
+	struct sockaddr_nl address = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+	};
+
+	underlay->events =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (underlay->events < 0 ||
+	    bind(underlay->events, (const struct sockaddr *)&address, sizeof(address)) ||
+	    loop_add_fd(underlay->options.loop, underlay->events, EPOLLIN, something_changed,
+			underlay))
+		return error_set(error, errno, NULL, "changes of addresses cannot be heard: %s",
+				 strerror(errno));
+	return 0;
+}
+
+int underlay_open(const struct underlay_options *options, struct underlay **underlay,
+		  struct error *error)
+{
+	struct underlay *new = xcalloc(1, sizeof(*new));
+	int code = 0;
+
+	new->options = *options;
+	new->events = -1;
+	loop_timer_init(&new->look, look_again, new);
+	if (options->devices) {
+		code = netlink_open(&new->netlink, -1, error);
+		if (!code)
+			code = listen_to_kernel(new, error);
+	}
+	if (code) {
+		underlay_close(new);
+		return code;
+	}
+	if (options->devices)
+		look(new);
+	*underlay = new;
+	return 0;
+}
+
+void underlay_close(struct underlay *underlay)
+{
+	if (!underlay)
+		return;
+	loop_timer_stop(&underlay->look);
+	if (underlay->events >= 0) {
+		loop_remove_fd(underlay->options.loop, underlay->events);
+		close(underlay->events);
+	}
+	for (size_t i = 0; i < underlay->membership_count; i++)
+		if (underlay->memberships[i].fd >= 0)
+			close(underlay->memberships[i].fd);
+	netlink_close(underlay->netlink);
+	free(underlay->memberships);
+	free(underlay->wanted);
+	free(underlay->places);
+	free(underlay);
+}
