@@ -108,6 +108,7 @@ void cluster_path_changed(void *context, uint32_t host_id)
 	} else {
 		problems_clear(&cluster->reconcile->problems, PROBLEM_PATH, host_id);
 	}
+	reconcile_path_changed(cluster->reconcile, host_id);
 }
 
 /* ---- groups ---- */
@@ -167,6 +168,10 @@ void cluster_refresh(void *context)
 	underlay_set(cluster->underlay, own->addresses, own->address_count);
 	refresh_groups(cluster, own);
 	refresh_paths(cluster, own);
+	if (cluster->devices_changed) {
+		cluster->devices_changed = false;
+		reconcile_underlay_changed(cluster->reconcile);
+	}
 }
 
 /* ---- showing ---- */

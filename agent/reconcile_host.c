@@ -152,9 +152,69 @@ void reconcile_share_flows(struct reconcile *reconcile)
 	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
 }
 
+/* ---- peers ---- */
+
+static void begin_peer(struct reconcile *reconcile, uint32_t peer_id)
+{
+	struct peer peer;
+	uint32_t key[2];
+
+	if (!planner_peer(reconcile->planner, peer_id, &peer))
+		return;
+	key[0] = peer.vpc_id;
+	key[1] = peer.host_id;
+	map_put(&reconcile->peers, key, sizeof(key), (void *)(uintptr_t)peer_id);
+	reconcile_take_port_slot(reconcile, peer_id);
+}
+
+void reconcile_end_peers(struct reconcile *reconcile)
+{
+	MAP_FOR_EACH(&reconcile->peers, it) {
+		uint32_t peer_id = (uint32_t)(uintptr_t)it.value;
+		struct peer peer;
+
+		if (planner_peer(reconcile->planner, peer_id, &peer))
+			continue;
+		map_remove(&reconcile->peers, it.key, it.key_size);
+		slots_give(&reconcile->port_slots, peer_id);
+	}
+}
+
 size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count)
 {
-	size_t rows = tables_update(reconcile->tables, units, count);
+	bool peers = false;
+	size_t rows;
+
+	for (size_t i = 0; i < count; i++) {
+		if (units[i].kind != UNIT_PEER)
+			continue;
+		peers = true;
+		begin_peer(reconcile, units[i].id);
+	}
+	rows = tables_update(reconcile->tables, units, count);
+	if (peers)
+		reconcile_end_peers(reconcile);
 	reconcile->counts.rows += rows;
 	return rows;
+}
+
+void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id)
+{
+	struct unit *units;
+	size_t count = plan_path_units(reconcile->planner, host_id, &units);
+
+	reconcile_update_units(reconcile, units, count);
+	free(units);
+}
+
+void reconcile_underlay_changed(struct reconcile *reconcile)
+{
+	const struct object **hosts;
+	size_t count = intent_list(reconcile->intent, 0, OBJECT_HOST, &hosts);
+	const struct unit underlay = { UNIT_UNDERLAY, 0 };
+
+	for (size_t i = 0; i < count; i++)
+		reconcile_path_changed(reconcile, hosts[i]->id);
+	free(hosts);
+	reconcile_update_units(reconcile, &underlay, 1);
 }

@@ -58,6 +58,15 @@ void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id);
 /** reconcile_update_units - plan and write; peers get their slots before, and lose them after */
 size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count);
 
+/** reconcile_end_peers - slots of peers that the planner has no more */
+void reconcile_end_peers(struct reconcile *reconcile);
+
+/** reconcile_path_changed - what is known of the way to a host is not what it was */
+void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
+
+/** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
+void reconcile_underlay_changed(struct reconcile *reconcile);
+
 /** reconcile_share_flows - tell the datapath how much of the flow table is for all ports */
 void reconcile_share_flows(struct reconcile *reconcile);
 

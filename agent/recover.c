@@ -185,6 +185,19 @@ static void take_tunnel_slots(struct reconcile *reconcile)
 	free(tunnels);
 }
 
+/* Slots of peers that were taken over from the live rows and are none any more. */
+static void give_lost_peers(struct reconcile *reconcile)
+{
+	struct peer peer;
+
+	for (uint32_t slot = 1; slot < reconcile->port_slots.next; slot++) {
+		uint32_t id = slots_owner(&reconcile->port_slots, slot);
+
+		if (id >= PEER_ID_FIRST && !planner_peer(reconcile->planner, id, &peer))
+			slots_give(&reconcile->port_slots, id);
+	}
+}
+
 static void converge(struct reconcile *reconcile)
 {
 	const struct object **vpcs;
@@ -206,6 +219,7 @@ static void converge(struct reconcile *reconcile)
 	ports_plug(reconcile->ports, ports, port_count);
 	unit_count = plan_all(reconcile->planner, reconcile->intent, &units);
 	rows = reconcile_update_units(reconcile, units, unit_count);
+	give_lost_peers(reconcile);
 	ports_prune(reconcile->ports);
 	log_info("host in line with the intent",
 		 "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
