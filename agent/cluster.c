@@ -23,6 +23,7 @@
 #define REFRESH_DELAY_NS (50 * CLOCK_NS_PER_MS)
 #define TICK_NS CLOCK_NS_PER_SECOND
 #define KEY_RECORD STORE_PREFIX "cluster/probe-key"
+#define MEMBER_PREFIX STORE_PREFIX "cluster/store/"
 
 /* ---- records of the store ---- */
 
@@ -85,6 +86,19 @@ static void take_key(struct cluster *cluster, const char *value)
 	cluster_refresh_soon(cluster);
 }
 
+static void take_member(struct cluster *cluster, const char *value)
+{
+	json_t *document = NULL;
+	const char *address;
+
+	if (!cluster->options.member || json_load_text(value, strlen(value), 4096, &document, NULL))
+		return;
+	address = json_string_value(json_object_get(document, "address"));
+	if (address)
+		cluster->options.member(cluster->options.member_context, address);
+	json_decref(document);
+}
+
 /* A list begins: who is not in it is not alive. */
 static void forget_seen(struct cluster *cluster)
 {
@@ -107,6 +121,8 @@ static bool on_record(void *context, const char *key, const char *value)
 	if (strncmp(key, shared, sizeof(shared) - 1) == 0) {
 		if (value && strcmp(key, KEY_RECORD) == 0)
 			take_key(cluster, value);
+		else if (value && strncmp(key, MEMBER_PREFIX, sizeof(MEMBER_PREFIX) - 1) == 0)
+			take_member(cluster, value);
 		return true;
 	}
 	if (strncmp(key, hosts, sizeof(hosts) - 1) != 0 ||
@@ -282,6 +298,23 @@ static void ensure_key(struct cluster *cluster)
 	store_transaction_free(transaction);
 }
 
+/* So that every host knows every member: the first host was there before the others. */
+static void ensure_member(struct cluster *cluster)
+{
+	struct error error = { 0 };
+	char key[sizeof(MEMBER_PREFIX) + NAME_SIZE], text[128];
+
+	if (!cluster->options.own_member || cluster->member_said)
+		return;
+	snprintf(key, sizeof(key), MEMBER_PREFIX "%s", cluster->options.host);
+	snprintf(text, sizeof(text), "{\"address\":\"%s\"}", cluster->options.own_member);
+	if (store_put(cluster->options.store, key, text, NULL, &error))
+		log_limited(LOG_LEVEL_WARNING, "the member of the store is not told", "text=\"%s\"",
+			    error.text);
+	else
+		cluster->member_said = true;
+}
+
 static void on_connected(void *context)
 {
 	struct cluster *cluster = context;
@@ -307,6 +340,7 @@ static void cluster_settle(void *context)
 		return;
 	ensure_own_host(cluster);
 	ensure_key(cluster);
+	ensure_member(cluster);
 	say_alive(cluster);
 }
 

@@ -31,6 +31,8 @@ struct cluster;
  * struct cluster_options - borrowed for the life of the cluster
  * @host: name of this host
  * @underlay: addresses for the host object if there is none yet
+ * @own_member: "192.0.2.1:2379" if a member of the store is run here; NULL: none
+ * @member: a member of the store that some host runs; may be NULL
  * @shared: the store is one that others write to
  * @devices: false in tests without privileges
  */
@@ -42,6 +44,9 @@ struct cluster_options {
 	const char *host;
 	const struct ip_prefix *underlay;
 	size_t underlay_count;
+	const char *own_member;
+	void (*member)(void *context, const char *address);
+	void *member_context;
 	bool shared;
 	bool devices;
 };

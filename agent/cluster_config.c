@@ -162,6 +162,22 @@ int cluster_config_write(const char *state, const struct cluster_config *config,
 	return code;
 }
 
+bool cluster_config_add_member(struct cluster_config *config, const char *address)
+{
+	char *list = xstrdup(strstr(config->store, "://") + 3), *rest = list, *word, *longer;
+	bool known = false;
+
+	while (!known && (word = strsep(&rest, ",")))
+		known = strcmp(word, address) == 0;
+	free(list);
+	if (known)
+		return false;
+	longer = xasprintf("%s,%s", config->store, address);
+	free(config->store);
+	config->store = longer;
+	return true;
+}
+
 void cluster_config_fini(struct cluster_config *config)
 {
 	free(config->host);

@@ -55,6 +55,14 @@ int cluster_config_read(const char *state, struct cluster_config *config, struct
 int cluster_config_write(const char *state, const struct cluster_config *config,
 			 struct error *error);
 
+/**
+ * cluster_config_add_member - one more address of the store
+ * @address: "192.0.2.2:2379"
+ *
+ * Return: whether it was not known before.
+ */
+bool cluster_config_add_member(struct cluster_config *config, const char *address);
+
 /** cluster_config_fini - release the texts */
 void cluster_config_fini(struct cluster_config *config);
 

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/netlink.h"
+
+#define MEMBER_WAIT_MS 30000
+#define MEMBER_STEP_MS 500
 
 /* ---- the addresses of this host ---- */
 
@@ -142,6 +146,13 @@ static int ask_first_host(const struct cluster_wish *wish, const char *request, 
 
 /* ---- a member of etcd ---- */
 
+/* etcd takes the next member only when those before have been well for some seconds. */
+static bool not_yet(const struct error *error)
+{
+	return strstr(error->text, "unhealthy cluster") ||
+	       strstr(error->text, "not enough started members");
+}
+
 static int ask_etcd(const struct cluster_wish *wish, const char *authority, const char *certificate,
 		    const char *key, const char *peer, json_t **answer, struct error *error)
 {
@@ -155,8 +166,15 @@ static int ask_etcd(const struct cluster_wish *wish, const char *authority, cons
 		.path = "/v3/cluster/member/add",
 		.body = body,
 	};
-	int code = tls_ask(&question, NULL, answer, error);
+	int code = -EAGAIN;
 
+	for (int waited = 0; waited <= MEMBER_WAIT_MS; waited += MEMBER_STEP_MS) {
+		error_clear(error);
+		code = tls_ask(&question, NULL, answer, error);
+		if (!code || !not_yet(error))
+			break;
+		poll(NULL, 0, MEMBER_STEP_MS);
+	}
 	json_decref(body);
 	if (code)
 		error_prefix(error, "no member of etcd can be added");

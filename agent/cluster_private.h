@@ -42,6 +42,7 @@ struct cluster {
 	uint64_t lease;
 	char *alive_text;
 	bool connected;
+	bool member_said;
 	bool devices_changed;
 	struct loop_timer tick;
 	struct loop_timer refresh;

@@ -28,6 +28,7 @@
 #include "agent/options.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "store/store_etcd.h"
 
 #define FLOW_GUARANTEE 32 /* times 16,384 ports is the default size of the flow table */
 #define EXIT_USAGE 2
@@ -43,6 +44,7 @@ struct daemon {
 	struct loop_timer restart;
 	bool again; /* start anew when the loop ends */
 	struct etcd *etcd;
+	char *own_member; /* URL of it */
 	struct store *store;
 	struct cache *cache;
 	struct cluster *cluster;
@@ -148,6 +150,9 @@ static int open_store(struct daemon *daemon, struct error *error)
 		if (config->etcd_cluster)
 			code = etcd_open(daemon->loop, daemon->options.state, config, &daemon->etcd,
 					 error);
+		if (!code && daemon->etcd)
+			daemon->own_member =
+				etcd_url(&config->underlay[0].address, ETCD_CLIENT_PORT);
 		if (!code)
 			code = cluster_store_open(config, &daemon->store, error);
 		if (!code)
@@ -167,6 +172,24 @@ static int open_datapath(struct daemon *daemon, struct error *error)
 	return datapath_open_kernel(&options, &daemon->datapath, error);
 }
 
+/* Another member of the store: known from now on, and at the next start. */
+static void on_member(void *context, const char *address)
+{
+	struct daemon *daemon = context;
+	struct error error = { 0 };
+	char *endpoint;
+
+	if (!cluster_config_add_member(&daemon->config, address))
+		return;
+	daemon->api.store_name = daemon->config.store;
+	endpoint = xasprintf("https://%s", address);
+	if (store_etcd_add_endpoint(daemon->store, endpoint, &error) ||
+	    (!daemon->options.store &&
+	     cluster_config_write(daemon->options.state, &daemon->config, &error)))
+		log_warning("a member of the store cannot be used", "text=\"%s\"", error.text);
+	free(endpoint);
+}
+
 static int open_cluster(struct daemon *daemon, struct error *error)
 {
 	const struct cluster_options options = {
@@ -176,6 +199,9 @@ static int open_cluster(struct daemon *daemon, struct error *error)
 		.host = daemon->host,
 		.underlay = daemon->config.underlay,
 		.underlay_count = daemon->config.underlay_count,
+		.own_member = daemon->own_member ? daemon->own_member + strlen("https://") : NULL,
+		.member = on_member,
+		.member_context = daemon,
 		.shared = daemon->config.store != NULL,
 		.devices = true,
 	};
@@ -297,6 +323,7 @@ static void daemon_close(struct daemon *daemon)
 	cache_close(daemon->cache);
 	store_close(daemon->store);
 	etcd_close(daemon->etcd, daemon->options.end_etcd && !daemon->again);
+	free(daemon->own_member);
 	loop_timer_stop(&daemon->restart);
 	loop_free(daemon->loop);
 	cluster_config_fini(&daemon->config);

@@ -190,6 +190,9 @@ static void raise_unreachable(struct reconcile *reconcile, const struct error *e
 {
 	char text[400];
 
+	/* It says something else each second, between two members: the first reason stays. */
+	if (problems_get(&reconcile->problems, PROBLEM_STORE, 0))
+		return;
 	snprintf(text, sizeof(text),
 		 "the store cannot be reached, so nothing can be changed; traffic goes on: %.280s",
 		 error->text);

@@ -513,3 +513,22 @@ int store_open_etcd(const struct store_etcd_options *options, struct store **sto
 	*store = &self->store;
 	return 0;
 }
+
+int store_etcd_add_endpoint(struct store *store, const char *endpoint, struct error *error)
+{
+	struct etcd_store *self = container_of(store, struct etcd_store, store);
+	int result = check_endpoint(endpoint, error);
+
+	if (result)
+		return result;
+	for (size_t i = 0; i < self->endpoint_count; i++)
+		if (strcmp(self->endpoints[i], endpoint) == 0)
+			return 0;
+	if (self->endpoint_count == ENDPOINTS_MAX)
+		return error_set(error, E2BIG, NULL, "an etcd cluster needs 1 to %d endpoints",
+				 ENDPOINTS_MAX);
+	/* At the end: what goes on at the moment goes by the number of its endpoint. */
+	self->endpoints = xreallocarray(self->endpoints, self->endpoint_count + 1, sizeof(char *));
+	self->endpoints[self->endpoint_count++] = copy_endpoint(endpoint);
+	return 0;
+}

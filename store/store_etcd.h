@@ -81,4 +81,11 @@ struct store_etcd_options {
 int store_open_etcd(const struct store_etcd_options *options, struct store **store,
 		    struct error *error);
 
+/**
+ * store_etcd_add_endpoint - one more member that is known; one that is known already changes nothing
+ *
+ * Return: 0, -EINVAL for what is no endpoint, or -E2BIG.
+ */
+int store_etcd_add_endpoint(struct store *store, const char *endpoint, struct error *error);
+
 #endif
