@@ -51,7 +51,7 @@ CORE := $(addprefix core/, \
 	tunnel_sum.c tcp_mss.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c sweep.bpf.c copy.bpf.c)
+	tables.bpf.c port.bpf.c underlay.bpf.c sweep.bpf.c)
 
 TARGET_NATIVE := $(addprefix target/native/, \
 	table.c target.c)
@@ -65,7 +65,7 @@ AGENT := $(addprefix agent/, \
 	api.c api_apply.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
 	api_trace.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
-	device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
+	device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c names.c notify.c openapi.c options.c path_probe.c ports.c \
 	probe.c problems.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
 	tables.c tls_client.c underlay.c upkeep.c)
@@ -306,6 +306,11 @@ $(VERIFIER_RUNNER) $(VERIFIER_LOADER):
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $^ $(LIBS) -o $@
 
+# Rows of two hosts written by hand, for tests/net/test_underlay.py.
+build/test-underlay: build/obj/tests/net/underlay.o $(call layers_AGENT,build/obj)
+	$(call say,LD)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
+
 NET_TESTS = $(wildcard tests/net/test_*.py)
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
@@ -317,7 +322,7 @@ check:
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory -j$$(nproc) check-all
 
-test-programs: all $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(RACE_TESTS) $(FUZZ_TESTS)
+test-programs: all build/test-underlay $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER) $(RACE_TESTS) $(FUZZ_TESTS)
 
 check-all: test-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run \
@@ -341,7 +346,7 @@ verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
 	@tests/interop/kernel61.sh $^
 
 # make net T=neighbour runs tests/net/test_neighbour.py alone.
-net: all
+net: all build/test-underlay
 	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_TESTS))
 
 # Against what others wrote: the kernel's vxlan, Open vSwitch, Linux 6.1 in a guest. T as for net.

@@ -182,6 +182,17 @@ int netlink_link_add_veth(struct netlink *netlink, const struct veth_end *near_e
 int netlink_link_add(struct netlink *netlink, const char *kind, const char *name,
 		     struct error *error);
 
+/**
+ * netlink_link_add_tunnel - make a tunnel device that takes its headers from who uses it
+ * @kind: "vxlan" or "geneve"
+ * @port: UDP port, host order
+ *
+ * "External" or collect-metadata mode: it takes every id on the port, from everybody. Checksums of zero
+ * are accepted over IPv6 too, nothing is learned.
+ */
+int netlink_link_add_tunnel(struct netlink *netlink, const char *kind, const char *name,
+			    uint16_t port, struct error *error);
+
 int netlink_link_delete(struct netlink *netlink, uint32_t ifindex, struct error *error);
 int netlink_link_set_up(struct netlink *netlink, uint32_t ifindex, bool up, struct error *error);
 int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex, const struct mac_address *mac,

@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -90,6 +91,44 @@ int netlink_link_add(struct netlink *netlink, const char *kind, const char *name
 	mnl_attr_put_str(message, IFLA_INFO_KIND, kind);
 	mnl_attr_nest_end(message, info);
 	return netlink_finish(netlink, message, error, "make the %s device %s", kind, name);
+}
+
+int netlink_link_add_tunnel(struct netlink *netlink, const char *kind, const char *name,
+			    uint16_t port, struct error *error)
+{
+	const bool vxlan = !strcmp(kind, "vxlan");
+	struct nlmsghdr *message;
+	struct ifinfomsg *body;
+	struct nlattr *info;
+	struct nlattr *data;
+	int result;
+
+	result = netlink_check_name(name, error);
+	if (!result && !vxlan && strcmp(kind, "geneve") != 0)
+		result = error_set(error, EINVAL, NULL, "\"%.32s\" is no kind of tunnel device",
+				   kind);
+	if (result)
+		return result;
+	message = netlink_request(netlink, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*body),
+				  &body);
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+	mnl_attr_put_str(message, IFLA_INFO_KIND, kind);
+	data = mnl_attr_nest_start(message, IFLA_INFO_DATA);
+	if (vxlan) {
+		mnl_attr_put_u8(message, IFLA_VXLAN_COLLECT_METADATA, 1);
+		mnl_attr_put_u8(message, IFLA_VXLAN_LEARNING, 0);
+		mnl_attr_put_u16(message, IFLA_VXLAN_PORT, htons(port));
+		mnl_attr_put_u8(message, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, 1);
+	} else {
+		mnl_attr_put(message, IFLA_GENEVE_COLLECT_METADATA, 0, NULL);
+		mnl_attr_put_u16(message, IFLA_GENEVE_PORT, htons(port));
+		mnl_attr_put_u8(message, IFLA_GENEVE_UDP_ZERO_CSUM6_RX, 1);
+	}
+	mnl_attr_nest_end(message, data);
+	mnl_attr_nest_end(message, info);
+	return netlink_finish(netlink, message, error, "make the %s device %s on port %u", kind,
+			      name, port);
 }
 
 int netlink_link_delete(struct netlink *netlink, uint32_t ifindex, struct error *error)

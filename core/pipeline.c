@@ -141,10 +141,8 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	return p->out_port_id ? pipeline_judge(f, p) : flood(f, p);
 }
 
-/*
- * The same for a packet out of a tunnel, without a settled flow. A tunnel object that is a member of a
- * segment is a port like others; the packet of another host has been guarded and routed there.
- */
+/* The same for a packet out of a tunnel, without a settled flow: it has been guarded and routed by the
+ * host that sent it. */
 int pipeline_arrive(struct frame *f, struct packet *p)
 {
 	__u32 own_subnet_id;
@@ -152,8 +150,6 @@ int pipeline_arrive(struct frame *f, struct packet *p)
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	if (!(p->flags & PACKET_FROM_PEER) && p->source_subnet_id)
-		return pipeline_miss(f, p);
 	verdict = look_up_port(p);
 	if (verdict)
 		return verdict;

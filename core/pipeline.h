@@ -59,7 +59,7 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 }
 
 /* A packet that has left its tunnel. */
-static inline int pipeline_inner(struct frame *f, struct packet *p)
+static __always_inline int pipeline_inner(struct frame *f, struct packet *p)
 {
 	int verdict = parse(f, p);
 
@@ -73,8 +73,11 @@ static inline int pipeline_inner(struct frame *f, struct packet *p)
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);
 	}
+	/* A tunnel object that is a member of a segment is a port like others. */
 	if (!verdict)
-		verdict = pipeline_arrive(f, p);
+		verdict = !(p->flags & PACKET_FROM_PEER) && p->source_subnet_id
+				  ? pipeline_miss(f, p)
+				  : pipeline_arrive(f, p);
 	return pipeline_finish(f, p, verdict);
 }
 

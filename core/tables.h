@@ -612,6 +612,34 @@ struct drop_event {
 	__u32 pad;
 };
 
+enum underlay_event_kind {
+	UNDERLAY_TOO_BIG = 1,      /* a router on the way: ICMP 3/4, ICMPv6 2 */
+	UNDERLAY_TOO_BIG_HERE = 2, /* this host's own route has a smaller MTU than the packet */
+};
+
+/* What became of a packet that one of this host's ends sent; a ring of its own. */
+struct underlay_event {
+	__u64 tick_ns;         /* monotonic clock, coarse, ns */
+	__u32 kind;            /* enum underlay_event_kind */
+	__u32 mtu;             /* bytes of the outer IP packet that pass */
+	struct address local;  /* outer source, an end of this host */
+	struct address remote; /* outer destination, a known end */
+	struct address from;   /* who says so */
+};
+
+/* Which tunnel a device of the kernel's belongs to; by ifindex, beside the tables below. */
+struct tunnel_device {
+	__be16 port; /* UDP destination port */
+	__u16 pad;
+	__u32 kind; /* enum tunnel_kind */
+};
+
+/* A device of the underlay; likewise. */
+struct underlay_device {
+	__u8 mac[6]; /* zero: without Ethernet */
+	__u16 pad;
+};
+
 /*
  * X(name, kind, key, value, room). Kinds: HASH and LPM_TRIE (rows take memory when they are made),
  * HASH_PREALLOCATED and LRU_HASH (all memory at the start), ARRAY (mappable), PERCPU_ARRAY. Room may be changed by the loader before the

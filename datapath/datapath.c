@@ -96,9 +96,40 @@ int datapath_detach(struct datapath *datapath, uint32_t ifindex)
 	return datapath->operations->detach(datapath, ifindex);
 }
 
+int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	if (!ifindex)
+		return error_set(error, EINVAL, NULL, "there is no device to attach to");
+	return datapath->operations->attach_underlay(datapath, ifindex, error);
+}
+
+int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				  uint16_t port, struct error *error)
+{
+	if (!ifindex || !port || kind == TUNNEL_NONE || kind >= TUNNEL_KINDS)
+		return error_set(error, EINVAL, NULL, "there is no tunnel device to attach to");
+	return datapath->operations->attach_tunnel_device(datapath, ifindex, kind, port, error);
+}
+
+int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
+{
+	return datapath->operations->detach(datapath, ifindex);
+}
+
+int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex)
+{
+	return datapath->operations->detach(datapath, ifindex);
+}
+
 size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes)
 {
-	return datapath->operations->attached(datapath, ifindexes);
+	return datapath->operations->attached(datapath, DATAPATH_PORT, ifindexes);
+}
+
+size_t datapath_attached_as(struct datapath *datapath, enum datapath_role role,
+			    uint32_t **ifindexes)
+{
+	return datapath->operations->attached(datapath, role, ifindexes);
 }
 
 /* The row of an array table in memory; NULL when the slot is beyond its room. */
@@ -145,6 +176,17 @@ int datapath_events_fd(struct datapath *datapath)
 int datapath_events_read(struct datapath *datapath, datapath_event_fn *fn, void *context, int max)
 {
 	return datapath->operations->events_read(datapath, fn, context, max);
+}
+
+int datapath_underlay_events_fd(struct datapath *datapath)
+{
+	return datapath->operations->underlay_events_fd(datapath);
+}
+
+int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_event_fn *fn,
+				  void *context, int max)
+{
+	return datapath->operations->underlay_events_read(datapath, fn, context, max);
 }
 
 const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count)

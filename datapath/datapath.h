@@ -45,6 +45,7 @@ struct datapath_feature {
 struct datapath;
 
 typedef void datapath_event_fn(void *context, const struct drop_event *event);
+typedef void datapath_underlay_event_fn(void *context, const struct underlay_event *event);
 typedef bool datapath_row_fn(void *context, const void *key, const void *value); /* false: stop */
 
 /* Opens or makes the kernel datapath. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and a bpffs (mounted
@@ -87,8 +88,28 @@ int datapath_table_fd(struct datapath *datapath, enum table_id table);
 int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 		    struct error *error);
 int datapath_detach(struct datapath *datapath, uint32_t ifindex);
-/* The ifindexes that have the pipeline attached (for the audit). Array is the caller's to free(). */
-size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes);
+
+/* What a device is to the datapath. */
+enum datapath_role {
+	DATAPATH_PORT,
+	DATAPATH_UNDERLAY,      /* tunnels come in here; what is not a tunnel's is left alone */
+	DATAPATH_TUNNEL_DEVICE, /* a tunnel device of the kernel's, in external mode */
+};
+
+/* The device that the underlay's packets come in by: a NIC, a VLAN, a bond or bridge that holds the
+ * underlay address, or a device without Ethernet such as WireGuard. Idempotent like datapath_attach(). */
+int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error);
+/* The kernel's tunnel device (agent/device_tunnel.h) of a UDP port in host order. kind: enum tunnel_kind. */
+int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				  uint16_t port, struct error *error);
+/* All three give -ENOENT where nothing is attached. */
+int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);
+int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex);
+/* The ifindexes that have the pipeline attached in a role (for the audit). The arrays are the caller's to
+ * free(). */
+size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes); /* ports */
+size_t datapath_attached_as(struct datapath *datapath, enum datapath_role role,
+			    uint32_t **ifindexes);
 
 /* ---- counters: live memory shared with the pipeline, read and written atomically ---- */
 struct port_stats *datapath_port_stats(struct datapath *datapath, uint32_t slot);
@@ -108,6 +129,12 @@ int datapath_sweep(struct datapath *datapath, struct error *error);
 int datapath_events_fd(struct datapath *datapath);
 /* Reads at most max waiting events. Returns how many. */
 int datapath_events_read(struct datapath *datapath, datapath_event_fn *fn, void *context, int max);
+
+/* ---- news of the underlay: what routers on the way say of our tunnels' packets ---- */
+/* As above; a ring of its own, for few and rare events that drops must not push out. */
+int datapath_underlay_events_fd(struct datapath *datapath);
+int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_event_fn *fn,
+				  void *context, int max);
 
 const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count);
 /* Bytes of kernel memory behind all tables (memlock of fdinfo). */

@@ -17,11 +17,12 @@
 struct dummy_datapath {
 	struct datapath base;
 	struct map rows[TABLES];
-	struct map attached; /* ifindex -> its kind in dummy_kinds */
+	struct map attached; /* ifindex -> its role in dummy_roles */
 };
 
-/* What a map may point to for a kind: the addresses are the values. */
-static uint32_t dummy_kinds[PORT_TUN + 1] = { PORT_UNPLUGGED, PORT_VETH, PORT_TAP, PORT_TUN };
+/* What a map may point to for a role. */
+static enum datapath_role dummy_roles[] = { DATAPATH_PORT, DATAPATH_UNDERLAY,
+					    DATAPATH_TUNNEL_DEVICE };
 
 static struct dummy_datapath *dummy_of(struct datapath *datapath)
 {
@@ -200,8 +201,26 @@ static int dummy_table_fd(struct datapath *datapath, enum table_id table)
 static int dummy_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 			struct error *error)
 {
+	(void)kind;
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_kinds[kind]);
+	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_PORT]);
+	return 0;
+}
+
+static int dummy_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_UNDERLAY]);
+	return 0;
+}
+
+static int dummy_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				      uint16_t port, struct error *error)
+{
+	(void)kind;
+	(void)port;
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_TUNNEL_DEVICE]);
 	return 0;
 }
 
@@ -210,14 +229,16 @@ static int dummy_detach(struct datapath *datapath, uint32_t ifindex)
 	return map_remove_u32(&dummy_of(datapath)->attached, ifindex) ? 0 : -ENOENT;
 }
 
-static size_t dummy_attached(struct datapath *datapath, uint32_t **ifindexes)
+static size_t dummy_attached(struct datapath *datapath, enum datapath_role role,
+			     uint32_t **ifindexes)
 {
 	struct map *attached = &dummy_of(datapath)->attached;
 	size_t count = 0;
 
 	*ifindexes = xcalloc(map_count(attached), sizeof(**ifindexes));
 	MAP_FOR_EACH(attached, device) {
-		memcpy(&(*ifindexes)[count++], device.key, sizeof(**ifindexes));
+		if (*(const enum datapath_role *)device.value == role)
+			memcpy(&(*ifindexes)[count++], device.key, sizeof(**ifindexes));
 	}
 	return count;
 }
@@ -248,6 +269,16 @@ static int dummy_events_fd(struct datapath *datapath)
 
 static int dummy_events_read(struct datapath *datapath, datapath_event_fn *fn, void *context,
 			     int max)
+{
+	(void)datapath;
+	(void)fn;
+	(void)context;
+	(void)max;
+	return 0;
+}
+
+static int dummy_underlay_events_read(struct datapath *datapath, datapath_underlay_event_fn *fn,
+				      void *context, int max)
 {
 	(void)datapath;
 	(void)fn;
@@ -291,12 +322,16 @@ static const struct datapath_operations dummy_operations = {
 	.walk = dummy_walk,
 	.table_fd = dummy_table_fd,
 	.attach = dummy_attach,
+	.attach_underlay = dummy_attach_underlay,
+	.attach_tunnel_device = dummy_attach_tunnel_device,
 	.detach = dummy_detach,
 	.attached = dummy_attached,
 	.verdict = dummy_verdict,
 	.sweep = dummy_sweep,
 	.events_fd = dummy_events_fd,
 	.events_read = dummy_events_read,
+	.underlay_events_fd = dummy_events_fd,
+	.underlay_events_read = dummy_underlay_events_read,
 	.features = dummy_features,
 	.memory = dummy_memory,
 };

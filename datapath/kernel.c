@@ -29,6 +29,7 @@ static void kernel_close(struct datapath *datapath)
 	struct kernel_datapath *kernel = kernel_of(datapath);
 
 	ring_buffer__free(kernel->ring);
+	ring_buffer__free(kernel->underlay_ring);
 	for (int table = 0; table < TABLES; table++) {
 		if (kernel->base.mapped[table])
 			munmap(kernel->base.mapped[table], kernel->mapped_size[table]);
@@ -94,6 +95,35 @@ static int kernel_events_read(struct datapath *datapath, datapath_event_fn *fn, 
 	return max - kernel->event_budget;
 }
 
+static int kernel_underlay_events_fd(struct datapath *datapath)
+{
+	return ring_buffer__epoll_fd(kernel_of(datapath)->underlay_ring);
+}
+
+static int take_underlay_event(void *context, void *data, size_t size)
+{
+	struct kernel_datapath *kernel = context;
+
+	if (size >= sizeof(struct underlay_event))
+		kernel->underlay_event_fn(kernel->event_context, data);
+	kernel->event_budget--;
+	return kernel->event_budget > 0 ? 0 : -ECANCELED;
+}
+
+static int kernel_underlay_events_read(struct datapath *datapath, datapath_underlay_event_fn *fn,
+				       void *context, int max)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+
+	if (max <= 0)
+		return 0;
+	kernel->underlay_event_fn = fn;
+	kernel->event_context = context;
+	kernel->event_budget = max;
+	ring_buffer__consume(kernel->underlay_ring);
+	return max - kernel->event_budget;
+}
+
 /* ---- opening ---- */
 
 static const struct datapath_operations kernel_operations = {
@@ -105,12 +135,16 @@ static const struct datapath_operations kernel_operations = {
 	.walk = kernel_walk,
 	.table_fd = kernel_table_fd,
 	.attach = kernel_attach,
+	.attach_underlay = kernel_attach_underlay,
+	.attach_tunnel_device = kernel_attach_tunnel_device,
 	.detach = kernel_detach,
 	.attached = kernel_attached,
 	.verdict = kernel_verdict,
 	.sweep = kernel_sweep,
 	.events_fd = kernel_events_fd,
 	.events_read = kernel_events_read,
+	.underlay_events_fd = kernel_underlay_events_fd,
+	.underlay_events_read = kernel_underlay_events_read,
 	.features = kernel_features,
 	.memory = kernel_memory,
 };
@@ -206,9 +240,12 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 	if (!result)
 		result = map_shared(kernel, error);
 	if (!result) {
-		kernel->ring = ring_buffer__new(kernel->ring_fd, take_event, kernel, NULL);
-		if (!kernel->ring)
-			result = error_set(error, errno, NULL, "cannot read drop events: %s",
+		kernel->ring =
+			ring_buffer__new(kernel->map_fd[MAP_DROP_EVENTS], take_event, kernel, NULL);
+		kernel->underlay_ring = ring_buffer__new(kernel->map_fd[MAP_UNDERLAY_EVENTS],
+							 take_underlay_event, kernel, NULL);
+		if (!kernel->ring || !kernel->underlay_ring)
+			result = error_set(error, errno, NULL, "cannot read events: %s",
 					   strerror(errno));
 	}
 	if (result) {

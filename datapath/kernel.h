@@ -17,10 +17,22 @@
 
 #include "datapath/provider.h"
 
-enum kernel_program { PROGRAM_PORT, PROGRAM_TUN, PROGRAM_SWEEP, PROGRAMS };
+enum kernel_program {
+	PROGRAM_PORT,
+	PROGRAM_TUN,
+	PROGRAM_UNDERLAY,
+	PROGRAM_UNDERLAY_RAW, /* the same for devices without Ethernet */
+	PROGRAM_TUNNEL_DEVICE,
+	PROGRAM_SWEEP,
+	PROGRAMS,
+};
 extern const char *const kernel_program_names[PROGRAMS];
 
-#define KERNEL_FEATURES_MAX 16
+/* Maps that are no tables: nobody plans their rows. */
+enum kernel_map { MAP_DROP_EVENTS, MAP_UNDERLAY_EVENTS, MAP_TUNNEL_DEVICES, MAP_UNDERLAY_DEVICES, KERNEL_MAPS };
+extern const char *const kernel_map_names[KERNEL_MAPS];
+
+#define KERNEL_FEATURES_MAX 24
 
 struct kernel_datapath {
 	struct datapath base;
@@ -31,12 +43,14 @@ struct kernel_datapath {
 	int table_fd[TABLES];
 	bool no_batch[TABLES]; /* the kernel has no batch operation for this kind of map */
 	size_t mapped_size[TABLES];
-	int ring_fd;
+	int map_fd[KERNEL_MAPS];
 	int program_fd[PROGRAMS];
 	bool tcx;                /* attach by tcx links, otherwise by filters */
 	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
 	struct ring_buffer *ring;
+	struct ring_buffer *underlay_ring;
 	datapath_event_fn *event_fn; /* of the datapath_events_read() that runs */
+	datapath_underlay_event_fn *underlay_event_fn;
 	void *event_context;
 	int event_budget;
 	size_t feature_count;
@@ -101,8 +115,11 @@ int kernel_remove_tree(const char *path);
 /* ---- kernel_attach.c ---- */
 
 int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error);
+int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error);
+int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				uint16_t port, struct error *error);
 int kernel_detach(struct datapath *datapath, uint32_t ifindex);
-size_t kernel_attached(struct datapath *datapath, uint32_t **ifindexes);
+size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes);
 
 /**
  * kernel_attach_replace_all - put the loaded programs in the place of those that are attached

@@ -20,14 +20,21 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/netlink.h"
+#include "base/netns.h"
 #include "datapath/kernel.h"
 #include "datapath/kernel_tcx.h"
 
@@ -245,10 +252,10 @@ static bool is_attached(const char *root, uint32_t ifindex)
 	return true;
 }
 
-int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
+/* kind: enum port_kind, PORT_UNPLUGGED for what is no port's device or has its qdisc. */
+static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t kind,
+			  enum kernel_program program, struct error *error)
 {
-	struct kernel_datapath *kernel = kernel_of(datapath);
-	enum kernel_program program = kind == PORT_TUN ? PROGRAM_TUN : PROGRAM_PORT;
 	int result = remember(kernel->root, ifindex, kernel_program_names[program]);
 
 	if (result)
@@ -274,6 +281,102 @@ int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, st
 			 ifindex, kernel->tcx ? "tcx" : "a filter", strerror(-result));
 }
 
+int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
+{
+	return attach_program(kernel_of(datapath), ifindex, kind,
+			      kind == PORT_TUN ? PROGRAM_TUN : PROGRAM_PORT, error);
+}
+
+/* The MAC of a device; *ethernet: whether its frames begin with an Ethernet header, as loopback's do. */
+static int read_device(uint32_t ifindex, bool *ethernet, struct underlay_device *device)
+{
+	struct ifreq request = { 0 };
+	int fd, result = 0;
+
+	if (!if_indextoname(ifindex, request.ifr_name))
+		return -ENODEV;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFHWADDR, &request))
+		result = -errno;
+	close(fd);
+	*ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+		    request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	if (*ethernet)
+		memcpy(device->mac, request.ifr_hwaddr.sa_data, sizeof(device->mac));
+	return result;
+}
+
+/*
+ * The kernel answers bpf_fib_lookup only for a device that may forward. The pipeline asks as loopback
+ * (target/bpf/underlay.h); that nothing is to be forwarded that comes in there is as before, for what is
+ * not this host's own does not come in by loopback.
+ */
+static int let_loopback_forward(struct error *error)
+{
+	static const char *const keys[] = { "ipv4/conf/lo/forwarding", "ipv6/conf/lo/forwarding" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char *path = xasprintf("/proc/sys/net/%s", keys[i]), now = '0';
+		int fd = open(path, O_RDONLY | O_CLOEXEC), result = 0;
+		struct error why = { 0 };
+
+		free(path);
+		if (fd < 0 && errno == ENOENT) /* no such family here */
+			continue;
+		if (fd < 0 || read(fd, &now, 1) != 1 || now != '1')
+			result = netns_write_sysctl(-1, keys[i], "1", &why);
+		if (fd >= 0)
+			close(fd);
+		if (result)
+			return error_set(error, result, NULL,
+					 "routes to other hosts cannot be looked up: %s (sysctl -w "
+					 "net/%s=1 helps)",
+					 why.text, keys[i]);
+	}
+	return 0;
+}
+
+int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	struct underlay_device device = { 0 };
+	bool ethernet = true;
+	int result = read_device(ifindex, &ethernet, &device);
+
+	if (!result)
+		result = bpf_map_update_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex,
+					     &device, BPF_ANY);
+	if (result)
+		return error_set(error, result, NULL, "cannot look at device %u: %s", ifindex,
+				 strerror(-result));
+	result = let_loopback_forward(error);
+	if (!result)
+		result = attach_program(kernel, ifindex, PORT_UNPLUGGED,
+					ethernet ? PROGRAM_UNDERLAY : PROGRAM_UNDERLAY_RAW, error);
+	if (result)
+		bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
+	return result;
+}
+
+int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				uint16_t port, struct error *error)
+{
+	const struct tunnel_device device = { .port = htons(port), .kind = kind };
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	int result =
+		bpf_map_update_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex, &device, BPF_ANY);
+
+	if (result)
+		return error_set(error, result, NULL, "cannot note tunnel device %u: %s", ifindex,
+				 strerror(-result));
+	result = attach_program(kernel, ifindex, PORT_UNPLUGGED, PROGRAM_TUNNEL_DEVICE, error);
+	if (result)
+		bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex);
+	return result;
+}
+
 static int detach_device(const char *root, uint32_t ifindex)
 {
 	int result = link_remove(root, ifindex);
@@ -296,17 +399,42 @@ int kernel_detach(struct datapath *datapath, uint32_t ifindex)
 
 	if (!remembered(kernel->root, ifindex, program))
 		return -ENOENT;
+	bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex);
+	bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
 	return detach_device(kernel->root, ifindex);
 }
 
-size_t kernel_attached(struct datapath *datapath, uint32_t **ifindexes)
+/* The program of a name; PROGRAMS if this version has none such. */
+static enum kernel_program program_of(const char *name)
+{
+	int program = 0;
+
+	while (program < PROGRAMS && strcmp(name, kernel_program_names[program]))
+		program++;
+	return (enum kernel_program)program;
+}
+
+static enum datapath_role role_of(const char *name)
+{
+	enum kernel_program program = program_of(name);
+
+	if (program == PROGRAM_UNDERLAY || program == PROGRAM_UNDERLAY_RAW)
+		return DATAPATH_UNDERLAY;
+	return program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT;
+}
+
+size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes)
 {
 	struct kernel_datapath *kernel = kernel_of(datapath);
 	size_t count = remembered_list(kernel->root, ifindexes), kept = 0;
+	char program[32];
 
 	for (size_t i = 0; i < count; i++) {
-		if (is_attached(kernel->root, (*ifindexes)[i]))
-			(*ifindexes)[kept++] = (*ifindexes)[i];
+		const uint32_t ifindex = (*ifindexes)[i];
+
+		if (remembered(kernel->root, ifindex, program) && role_of(program) == role &&
+		    is_attached(kernel->root, ifindex))
+			(*ifindexes)[kept++] = ifindex;
 	}
 	return kept;
 }
@@ -320,17 +448,16 @@ int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *erro
 	for (size_t i = 0; i < count; i++) {
 		struct error why = { 0 };
 		char program[32];
-		bool tun;
 		int result;
 
 		if (!is_attached(kernel->root, ifindexes[i]) ||
-		    !remembered(kernel->root, ifindexes[i], program)) {
+		    !remembered(kernel->root, ifindexes[i], program) ||
+		    program_of(program) == PROGRAMS) {
 			detach_device(kernel->root, ifindexes[i]);
 			continue;
 		}
-		tun = !strcmp(program, kernel_program_names[PROGRAM_TUN]);
-		result = kernel_attach(&kernel->base, ifindexes[i], tun ? PORT_TUN : PORT_VETH,
-				       &why);
+		result = attach_program(kernel, ifindexes[i], PORT_UNPLUGGED, program_of(program),
+					&why);
 		replaced += !result;
 		if (result && !first) {
 			first = result;

@@ -30,13 +30,22 @@
 #include "datapath/kernel.h"
 #include "weft.skel.h"
 
-#define RING_NAME "drop_events"
 #define LOG_TAIL_LINES 40
 
 const char *const kernel_program_names[PROGRAMS] = {
 	[PROGRAM_PORT] = "from_port",
 	[PROGRAM_TUN] = "from_tun",
+	[PROGRAM_UNDERLAY] = "from_underlay",
+	[PROGRAM_UNDERLAY_RAW] = "from_underlay_raw",
+	[PROGRAM_TUNNEL_DEVICE] = "from_tunnel_device",
 	[PROGRAM_SWEEP] = "sweep",
+};
+
+const char *const kernel_map_names[KERNEL_MAPS] = {
+	[MAP_DROP_EVENTS] = "drop_events",
+	[MAP_UNDERLAY_EVENTS] = "underlay_events",
+	[MAP_TUNNEL_DEVICES] = "tunnel_devices",
+	[MAP_UNDERLAY_DEVICES] = "underlay_devices",
 };
 
 /* The verifier's last word, for the sentence about a program that was refused. */
@@ -224,6 +233,26 @@ static int take_over(struct kernel_datapath *kernel, struct bpf_map *map, const 
 	return 0;
 }
 
+/* Uses the pinned map if it fits, also that of another layout; else a new one takes its place. */
+static int take_over_map(struct kernel_datapath *kernel, const char *name, const char *other)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(kernel->skeleton->obj, name);
+	struct bpf_map_info info;
+	int fd, result = 0;
+
+	if (!map)
+		return -ENOENT;
+	fd = map_open(kernel->tables, name, &info);
+	if (fd < 0 && other)
+		fd = map_open(other, name, &info);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (same_map(&info, map))
+		result = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return result;
+}
+
 static int copy_tables(struct kernel_datapath *kernel, const int old[TABLES], bool only_new,
 		       struct error *error)
 {
@@ -272,7 +301,7 @@ static int take_over_all(struct kernel_datapath *kernel, int old[TABLES], struct
 {
 	char *other = other_layout(kernel->root);
 	struct bpf_map *map = NULL;
-	int result = 0, ring;
+	int result = 0;
 
 	for (int table = 0; table < TABLES && !result; table++) {
 		map = bpf_object__find_map_by_name(kernel->skeleton->obj,
@@ -282,17 +311,14 @@ static int take_over_all(struct kernel_datapath *kernel, int old[TABLES], struct
 			error_set(error, result, NULL, "cannot take over table %s: %s",
 				  datapath_tables[table].name, strerror(-result));
 	}
+	for (int map_id = 0; map_id < KERNEL_MAPS && !result; map_id++) {
+		result = take_over_map(kernel, kernel_map_names[map_id], other);
+		if (result)
+			error_set(error, result, NULL, "cannot take over the map %s: %s",
+				  kernel_map_names[map_id], strerror(-result));
+	}
 	free(other);
-	if (result)
-		return result;
-	map = bpf_object__find_map_by_name(kernel->skeleton->obj, RING_NAME);
-	result = map ? take_over(kernel, map, NULL, &ring) : -ENOENT;
-	if (!result && ring >= 0)
-		close(ring); /* events that nobody read in time */
-	if (result)
-		return error_set(error, result, NULL, "cannot take over the ring %s: %s", RING_NAME,
-				 strerror(-result));
-	return 0;
+	return result;
 }
 
 static int load_skeleton(struct kernel_datapath *kernel, struct error *error)
@@ -313,7 +339,9 @@ static int load_skeleton(struct kernel_datapath *kernel, struct error *error)
 		kernel->table_fd[table] = bpf_map__fd(map);
 		kernel->base.room[table] = bpf_map__max_entries(map);
 	}
-	kernel->ring_fd = bpf_object__find_map_fd_by_name(object, RING_NAME);
+	for (int map = 0; map < KERNEL_MAPS; map++)
+		kernel->map_fd[map] =
+			bpf_object__find_map_fd_by_name(object, kernel_map_names[map]);
 	for (int program = 0; program < PROGRAMS; program++) {
 		struct bpf_program *found =
 			bpf_object__find_program_by_name(object, kernel_program_names[program]);
@@ -330,9 +358,11 @@ static int pin_all(struct kernel_datapath *kernel, struct error *error)
 {
 	struct bpf_map_info info;
 
-	for (int table = -1; table < TABLES; table++) {
-		const char *name = table < 0 ? RING_NAME : datapath_tables[table].name;
-		int map = table < 0 ? kernel->ring_fd : kernel->table_fd[table], result, pinned;
+	for (int i = 0; i < TABLES + KERNEL_MAPS; i++) {
+		const char *name = i < TABLES ? datapath_tables[i].name
+					      : kernel_map_names[i - TABLES];
+		int map = i < TABLES ? kernel->table_fd[i] : kernel->map_fd[i - TABLES];
+		int result, pinned;
 		struct bpf_map_info mine = { 0 };
 		uint32_t size = sizeof(mine);
 		char *path;

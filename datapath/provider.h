@@ -48,14 +48,21 @@ struct datapath_operations {
 	int (*table_fd)(struct datapath *datapath, enum table_id table);
 	int (*attach)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 		      struct error *error);
+	int (*attach_underlay)(struct datapath *datapath, uint32_t ifindex, struct error *error);
+	int (*attach_tunnel_device)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
+				    uint16_t port, struct error *error);
 	int (*detach)(struct datapath *datapath, uint32_t ifindex);
-	size_t (*attached)(struct datapath *datapath, uint32_t **ifindexes);
+	size_t (*attached)(struct datapath *datapath, enum datapath_role role,
+			   uint32_t **ifindexes);
 	int (*verdict)(struct datapath *datapath, enum verdict verdict,
 		       struct verdict_counter *counter);
 	int (*sweep)(struct datapath *datapath, struct error *error);
 	int (*events_fd)(struct datapath *datapath);
 	int (*events_read)(struct datapath *datapath, datapath_event_fn *fn, void *context,
 			   int max);
+	int (*underlay_events_fd)(struct datapath *datapath);
+	int (*underlay_events_read)(struct datapath *datapath, datapath_underlay_event_fn *fn,
+				    void *context, int max);
 	const struct datapath_feature *(*features)(struct datapath *datapath, size_t *count);
 	uint64_t (*memory)(struct datapath *datapath);
 };

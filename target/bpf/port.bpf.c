@@ -4,44 +4,9 @@
  * on the host. What the workload sends comes in here, runs through the pipeline, and leaves by a
  * redirect; nothing reaches the host's own stack.
  *
- * Neighbours: core/pipeline.h (the walk), tables.bpf.c (maps), datapath/kernel_attach.c (the loader).
+ * Neighbours: core/pipeline.h (the walk), edge.h (the ways out), datapath/kernel_attach.c (the loader).
  */
-#include "core/pipeline.h"
-
-#define TC_ACT_SHOT 2
-
-/* The packet being looked at, one for each CPU: it is larger than the stack allows. A program at tc
- * ingress is not interrupted by another on its CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct packet);
-} scratch SEC(".maps");
-
-/* So that BPF_PROG_TEST_RUN can see what was decided; nothing else reads the control block. */
-static __always_inline void tell_tester(struct __sk_buff *skb, struct packet *p, int verdict)
-{
-	skb->cb[0] = (__u32)verdict;
-	skb->cb[1] = p->object_id;
-	skb->cb[2] = p->out_port_id;
-	skb->cb[3] = p->out_ifindex;
-}
-
-static __always_inline int send(struct __sk_buff *skb, struct packet *p, int verdict)
-{
-	if (p->flags & PACKET_REPLY)
-		return bpf_redirect(skb->ifindex, 0);
-	if (verdict != VERDICT_DELIVERED)
-		return TC_ACT_SHOT;
-	if (p->out_kind == PORT_VETH && !(p->flags & PACKET_NO_ETHERNET)) {
-		/* The stack on the other side takes what is marked as its own. */
-		if (skb->pkt_type)
-			bpf_skb_change_type(skb, 0);
-		return bpf_redirect_peer(p->out_ifindex, 0);
-	}
-	return bpf_redirect(p->out_ifindex, 0);
-}
+#include "target/bpf/edge.h"
 
 static __always_inline struct attachment *attachment_of(__u32 ifindex)
 {
@@ -50,17 +15,6 @@ static __always_inline struct attachment *attachment_of(__u32 ifindex)
 	if (ifindex < ATTACHMENTS_NEAR)
 		return table_lookup(attachments, &key);
 	return table_lookup(attachments_far, &key);
-}
-
-/* This CPU's packet, empty; NULL never in fact, but the verifier wants to see it asked. */
-static __always_inline struct packet *packet_new(void)
-{
-	__u32 zero = 0;
-	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
-
-	if (p)
-		__builtin_memset(p, 0, PACKET_CLEARED);
-	return p;
 }
 
 static __always_inline int run(struct __sk_buff *skb, struct packet *p)
@@ -81,7 +35,7 @@ static __always_inline int run(struct __sk_buff *skb, struct packet *p)
 		verdict = pipeline_end(skb, p, VERDICT_UNKNOWN_PORT);
 	}
 	tell_tester(skb, p, verdict);
-	return send(skb, p, verdict);
+	return edge_send(skb, p, verdict);
 }
 
 SEC("tc")

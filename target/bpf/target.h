@@ -200,17 +200,42 @@ static __always_inline int frame_push(struct frame *f, __u32 size)
 #define frame_vlan_pop(f) bpf_skb_vlan_pop(f)
 
 /*
+ * Makes the kernel take the frame for one of the ethertype given, which is written to offset 12. No verb
+ * does just that; but the kernel reads the type anew where it takes a VLAN tag out of a frame. 0 or
+ * negative.
+ */
+static __always_inline int frame_set_protocol(struct frame *f, __be16 ethertype)
+{
+	if (f->vlan_present || bpf_skb_store_bytes(f, 12, &ethertype, 2, 0))
+		return -1;
+	/* The second tag moves the first into the frame, the first pop takes both out. */
+	if (bpf_skb_vlan_push(f, bpf_htons(0x8100), 1) ||
+	    bpf_skb_vlan_push(f, bpf_htons(0x8100), 1) || bpf_skb_vlan_pop(f) ||
+	    bpf_skb_vlan_pop(f))
+		return -1;
+	return f->protocol == ethertype ? 0 : -1;
+}
+
+/*
  * Makes size bytes of room for tunnel headers between the Ethernet header and what follows it; frames of
  * several packets stay whole. The Ethernet header and the room have no defined content afterwards. The
  * reverse, frame_decapsulate, removes the size bytes behind the Ethernet header. how: enum frame_carrier.
  *
- * The kernel knows this way for IP packets only, and once for each frame; others are small enough to
- * be given room in front, which comes to the same bytes.
+ * The kernel must know what is carried in what, to cut frames of several packets and to finish checksums
+ * in the right place. It takes that for IP packets only, so any other is made one in its eyes; and once
+ * for each frame: one that is in a tunnel already, of the tenant's own or one it has just left, gets
+ * its room without, which is enough where it is a single packet.
  */
 static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 how)
 {
+	const __be16 outer = how & FRAME_OUTER_IPV6 ? bpf_htons(0x86dd) : bpf_htons(0x0800);
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 
+	if (f->vlan_present)
+		return -1; /* the tag would be the outer frame's */
+	if (f->protocol != bpf_htons(0x0800) && f->protocol != bpf_htons(0x86dd) &&
+	    frame_set_protocol(f, outer))
+		return -1;
 	flags |= how & FRAME_OUTER_IPV6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6
 					: BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
 	if (how & FRAME_UDP)
@@ -219,24 +244,45 @@ static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
 	if (how & FRAME_ETHERNET)
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
-	if (!bpf_skb_adjust_room(f, size, BPF_ADJ_ROOM_MAC, flags))
+	if (!bpf_skb_adjust_room(f, (__s32)size, BPF_ADJ_ROOM_MAC, flags))
 		return 0;
-	return f->gso_size ? -1 : (int)bpf_skb_change_head(f, size, 0);
+	if (f->gso_size ||
+	    bpf_skb_adjust_room(f, (__s32)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return -1;
+	return f->protocol == outer ? 0 : frame_set_protocol(f, outer);
 }
 
+/*
+ * A checksum that the NIC or the kernel's aggregation has verified stays verified: theirs count from the
+ * outside in, and a UDP header is one of the count. Before Linux 6.3 the flags of another inner family are
+ * not known: then the frame is right but for its protocol; a frame that is not IP is padded, for
+ * what is behind IPv6 may not be shorter than its header there.
+ */
 static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 how)
 {
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	const __u32 families = FRAME_OUTER_IPV6 | FRAME_INNER_IPV4 | FRAME_INNER_IPV6;
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	__u64 other = 0;
 
-	if ((how & (FRAME_OUTER_IPV6 | FRAME_INNER_IPV6)) == FRAME_INNER_IPV6)
-		flags |= ADJ_ROOM_DECAP_L3_IPV6;
-	if ((how & FRAME_OUTER_IPV6) && !(how & FRAME_INNER_IPV6))
-		flags |= ADJ_ROOM_DECAP_L3_IPV4;
-	if (!bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags))
-		return 0;
-	/* Before Linux 6.3 these flags are not known: the frame is right, its protocol is not. */
-	return (int)bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC,
-					BPF_F_ADJ_ROOM_FIXED_GSO);
+	if ((how & families) == FRAME_INNER_IPV6)
+		other = ADJ_ROOM_DECAP_L3_IPV6;
+	if ((how & families) == (FRAME_OUTER_IPV6 | FRAME_INNER_IPV4) ||
+	    (how & families) == FRAME_OUTER_IPV6)
+		other = ADJ_ROOM_DECAP_L3_IPV4;
+	if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags | other)) {
+		if (!other)
+			return -1;
+		if ((how & families) == FRAME_OUTER_IPV6 && !f->gso_size &&
+		    bpf_skb_change_tail(f, f->len + 40, 0))
+			return -1;
+		if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags) ||
+		    frame_set_protocol(f, how & FRAME_INNER_IPV6 ? bpf_htons(0x86dd)
+								 : bpf_htons(0x0800)))
+			return -1;
+	}
+	if (how & FRAME_UDP)
+		bpf_csum_level(f, BPF_CSUM_LEVEL_DEC);
+	return 0;
 }
 
 /* This frame is better decapsulated by the kernel's own device. flags: enum tunnel_source_flags. */

@@ -4,7 +4,8 @@
  *
  * A refusal is shown with the end of what the verifier said; a program that is taken, with the number
  * of instructions the verifier walked. What the programs decide is for tests/vectors to say: here the
- * tables are empty, so the ports' programs know no port, and the sweep finds two rows that are nobody's.
+ * tables are empty, so the ports' programs know no port, the underlay's no tunnel, and the sweep finds two
+ * rows that are nobody's.
  *
  * kernel61.sh runs this in Linux 6.1, the oldest kernel supported. Prints TAP; needs root.
  */
@@ -26,6 +27,7 @@
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS: the refusal and the last line, not every instruction */
 #define LOG_WALK 1
 #define TC_ACT_SHOT 2
+#define TC_ACT_UNSPEC (-1)
 #define ROWS 16
 
 static char log_text[LOG_SIZE];
@@ -82,10 +84,11 @@ static void show_log(const char *word)
 		printf("# %s\n", line);
 }
 
-static bool run_port(struct weft *weft, const char *name)
+/* What becomes of a UDP datagram from nowhere. */
+static bool run_once(struct weft *weft, const char *name, int action, __u32 verdict)
 {
 	struct bpf_program *program = bpf_object__find_program_by_name(weft->obj, name);
-	unsigned char frame[64] = { 0 }, out[256];
+	unsigned char frame[64] = { 0x45, [9] = 17, [12] = 0x08, 0, 0x45, [23] = 17 }, out[256];
 	struct __sk_buff context = { .ifindex = 1 };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &context,
@@ -96,8 +99,8 @@ static bool run_port(struct weft *weft, const char *name)
 		printf("# the run failed: %s\n", strerror(errno));
 		return false;
 	}
-	printf("# %s: action %u, verdict %u\n", name, options.retval, context.cb[0]);
-	return options.retval == TC_ACT_SHOT && context.cb[0] == VERDICT_UNKNOWN_PORT;
+	printf("# %s: action %d, verdict %u\n", name, (int)options.retval, context.cb[0]);
+	return (int)options.retval == action && context.cb[0] == verdict;
 }
 
 static bool is_empty(struct bpf_map *map)
@@ -146,14 +149,22 @@ static void check(const char *name)
 	show_log("processed ");
 	if (!strcmp(name, "sweep"))
 		say(run_sweep(weft), name, "removes rows that are nobody's");
+	else if (!strcmp(name, "from_underlay") || !strcmp(name, "from_underlay_raw"))
+		say(run_once(weft, name, TC_ACT_UNSPEC, 0), name,
+		    "leaves what is no tunnel's alone");
+	else if (!strcmp(name, "from_tunnel_device"))
+		say(run_once(weft, name, TC_ACT_SHOT, 0), name, "drops what comes from no tunnel");
 	else
-		say(run_port(weft, name), name, "drops what comes from no port");
+		say(run_once(weft, name, TC_ACT_SHOT, VERDICT_UNKNOWN_PORT), name,
+		    "drops what comes from no port");
 	weft__destroy(weft);
 }
 
 int main(void)
 {
-	static const char *const programs[] = { "from_port", "from_tun", "sweep" };
+	static const char *const programs[] = { "from_port",          "from_tun",
+						"from_underlay",      "from_underlay_raw",
+						"from_tunnel_device", "sweep" };
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);

@@ -27,6 +27,20 @@ static void test_devices(void **state)
 	assert_int_equal(datapath_attach(datapath, 4, PORT_UNPLUGGED, &error), -EINVAL);
 	assert_int_equal(datapath_attach(datapath, 4, PORT_VETH, &error), 0);
 	assert_int_equal(datapath_attach(datapath, 4, PORT_VETH, &error), 0);
+	assert_int_equal(datapath_attach_underlay(datapath, 0, &error), -EINVAL);
+	assert_int_equal(datapath_attach_underlay(datapath, 5, &error), 0);
+	assert_int_equal(datapath_attach_tunnel_device(datapath, 6, TUNNEL_VXLAN, 0, &error),
+			 -EINVAL);
+	assert_int_equal(datapath_attach_tunnel_device(datapath, 6, TUNNEL_VXLAN, 4789, &error), 0);
+	assert_int_equal(datapath_attached_as(datapath, DATAPATH_UNDERLAY, &ifindexes), 1);
+	assert_int_equal(ifindexes[0], 5);
+	free(ifindexes);
+	assert_int_equal(datapath_attached_as(datapath, DATAPATH_TUNNEL_DEVICE, &ifindexes), 1);
+	assert_int_equal(ifindexes[0], 6);
+	free(ifindexes);
+	assert_int_equal(datapath_detach_underlay(datapath, 5), 0);
+	assert_int_equal(datapath_detach_underlay(datapath, 5), -ENOENT);
+	assert_int_equal(datapath_detach_tunnel_device(datapath, 6), 0);
 	assert_int_equal(datapath_attached(datapath, &ifindexes), 1);
 	assert_int_equal(ifindexes[0], 4);
 	free(ifindexes);

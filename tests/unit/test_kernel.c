@@ -537,6 +537,66 @@ static void devices_with(enum datapath_hook hook)
 	destroy();
 }
 
+static void expect_attached(struct datapath *datapath, enum datapath_role role, const char *name)
+{
+	uint32_t *ifindexes;
+
+	assert_int_equal(datapath_attached_as(datapath, role, &ifindexes), 1);
+	assert_int_equal(ifindexes[0], if_nametoindex(name));
+	free(ifindexes);
+}
+
+/* Ports, the underlay and the kernel's tunnel devices are listed apart, also after a restart. */
+static void roles_with(enum datapath_hook hook)
+{
+	struct datapath *datapath = open_hook(hook);
+	struct error error = { 0 };
+	char forwarding = '0';
+	int fd;
+
+	run("ip link add wx type veth peer name px && ip tuntap add wt mode tun");
+	assert_int_equal(datapath_attach_underlay(datapath, 99999, &error), -ENODEV);
+	assert_int_equal(datapath_attach_underlay(datapath, 0, &error), -EINVAL);
+	assert_int_equal(datapath_attach_tunnel_device(datapath, 1, TUNNEL_NONE, 4789, &error),
+			 -EINVAL);
+	attach(datapath, "wa");
+	for (int i = 0; i < 2; i++) {
+		if (datapath_attach_underlay(datapath, if_nametoindex("wb"), &error) ||
+		    datapath_attach_tunnel_device(datapath, if_nametoindex("wx"), TUNNEL_VXLAN,
+						  4789, &error))
+			fail_msg("%s", error.text);
+	}
+	fd = open("/proc/sys/net/ipv4/conf/lo/forwarding", O_RDONLY);
+	assert_int_equal(read(fd, &forwarding, 1), 1);
+	assert_int_equal(forwarding, '1');
+	close(fd);
+	for (int i = 0; i < 2; i++) {
+		expect_attached(datapath, DATAPATH_PORT, "wa");
+		expect_attached(datapath, DATAPATH_UNDERLAY, "wb");
+		expect_attached(datapath, DATAPATH_TUNNEL_DEVICE, "wx");
+		assert_int_equal(attached_count(datapath), 1);
+		datapath_close(datapath);
+		datapath = open_hook(hook);
+	}
+	assert_int_equal(datapath_detach_underlay(datapath, if_nametoindex("wb")), 0);
+	assert_int_equal(datapath_detach_underlay(datapath, if_nametoindex("wb")), -ENOENT);
+	assert_int_equal(datapath_detach_tunnel_device(datapath, if_nametoindex("wx")), 0);
+	/* A device without Ethernet is given the program that knows that. */
+	if (datapath_attach_underlay(datapath, if_nametoindex("wt"), &error))
+		fail_msg("%s", error.text);
+	expect_attached(datapath, DATAPATH_UNDERLAY, "wt");
+	datapath_close(datapath);
+	run("ip link del wx && ip link del wt");
+	destroy();
+}
+
+static void test_roles(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	roles_with(DATAPATH_HOOK_CLSACT);
+}
+
 static void test_devices_clsact(void **state)
 {
 	(void)state;
@@ -792,8 +852,8 @@ int main(void)
 		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_qdiscs),
 		cmocka_unit_test(test_devices_tcx),    cmocka_unit_test(test_replace_clsact),
 		cmocka_unit_test(test_replace_tcx),    cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_events),         cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_roles),          cmocka_unit_test(test_events),
+		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);

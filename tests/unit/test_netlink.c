@@ -275,6 +275,27 @@ static void test_master(void **state)
 	DONE(netlink_link_delete(here, bridge.ifindex, &error));
 }
 
+static void test_tunnel(void **state)
+{
+	struct link_info link;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	assert_int_equal(netlink_link_add_tunnel(here, "bridge", "tun0", 4789, &error), -EINVAL);
+	if (netlink_link_add_tunnel(here, "vxlan", "tun0", 4789, &error)) {
+		print_message("# skipped: %s\n", error.text);
+		skip();
+	}
+	link = get(here, "tun0");
+	assert_string_equal(link.kind, "vxlan");
+	DONE(netlink_link_set_up(here, link.ifindex, true, &error));
+	/* One for each port. */
+	assert_int_equal(netlink_link_add_tunnel(here, "vxlan", "tun1", 4789, &error), -EEXIST);
+	DONE(netlink_link_add_tunnel(here, "vxlan", "tun1", 8472, &error));
+	DONE(netlink_link_delete(here, get(here, "tun1").ifindex, &error));
+	DONE(netlink_link_delete(here, link.ifindex, &error));
+}
+
 /* Lists as text, sorted by nothing: what the kernel says, in its order. */
 static char listed[4096];
 
@@ -590,19 +611,13 @@ static void test_monitor_overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_change),
-		cmocka_unit_test(test_veth),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_namespace_ids),
-		cmocka_unit_test(test_ingress),
-		cmocka_unit_test(test_move_and_name),
-		cmocka_unit_test(test_master),
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_monitor),
-		cmocka_unit_test(test_monitor_namespace),
+		cmocka_unit_test(test_change),          cmocka_unit_test(test_veth),
+		cmocka_unit_test(test_refusals),        cmocka_unit_test(test_namespace_ids),
+		cmocka_unit_test(test_ingress),         cmocka_unit_test(test_move_and_name),
+		cmocka_unit_test(test_master),          cmocka_unit_test(test_tunnel),
+		cmocka_unit_test(test_addresses),       cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_neighbours),      cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_monitor),         cmocka_unit_test(test_monitor_namespace),
 		cmocka_unit_test(test_monitor_overrun),
 	};
 

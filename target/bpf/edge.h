@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs at the edges share: the packet they fill in and the ways out.
+ *
+ * port.bpf.c takes what workloads send, underlay.bpf.c what other hosts send. Either may end at a device of
+ * this host or in a tunnel, so both leave by edge_send(). The maps are defined in tables.bpf.c.
+ */
+#ifndef WEFT_TARGET_BPF_EDGE_H
+#define WEFT_TARGET_BPF_EDGE_H
+
+#include "core/pipeline.h"
+#include "target/bpf/underlay.h"
+
+#define TC_ACT_UNSPEC                                                                              \
+	(-1) /* on to the next filter or the host's stack, as if this one were not here */
+#define TC_ACT_SHOT 2
+
+/* The packet being looked at, one for each CPU: it is larger than the stack allows. A program at tc
+ * ingress is not interrupted by another on its CPU. */
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+};
+extern struct scratch_map scratch SEC(".maps");
+
+/* This CPU's packet, empty; NULL never in fact, but the verifier wants to see it asked. */
+static __always_inline struct packet *packet_new(void)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (p)
+		__builtin_memset(p, 0, PACKET_CLEARED);
+	return p;
+}
+
+/* So that BPF_PROG_TEST_RUN can see what was decided; nothing else reads the control block. */
+static __always_inline void tell_tester(struct __sk_buff *skb, struct packet *p, int verdict)
+{
+	skb->cb[0] = (__u32)verdict;
+	skb->cb[1] = p->object_id;
+	skb->cb[2] = p->out_port_id;
+	skb->cb[3] = p->out_ifindex;
+}
+
+/* Into a namespace by redirect_peer, which does not read the frame's type anew: what came out of a tunnel
+ * may be of another than the kernel has noted, and then takes the longer way through the device. */
+static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
+{
+	if (p->out_kind != PORT_VETH || (p->flags & PACKET_NO_ETHERNET) ||
+	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol))
+		return bpf_redirect(p->out_ifindex, 0);
+	/* The stack on the other side takes what is marked as its own. */
+	if (skb->pkt_type)
+		bpf_skb_change_type(skb, 0);
+	return bpf_redirect_peer(p->out_ifindex, 0);
+}
+
+/* Where the frame goes that the pipeline has judged. Returns what tc is to do with it. */
+static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, int verdict)
+{
+	if (p->flags & PACKET_TO_UNDERLAY)
+		return underlay_send(skb, p);
+	if (p->flags & PACKET_REPLY)
+		return bpf_redirect(skb->ifindex, 0);
+	return verdict == VERDICT_DELIVERED ? edge_deliver(skb, p) : TC_ACT_SHOT;
+}
+
+#endif
