@@ -121,11 +121,58 @@ uint32_t underlay_mtu(const struct underlay *underlay, const struct ip_address *
 	return place ? place->mtu : 0;
 }
 
+/* ---- programs ---- */
+
+static bool is_wanted(const struct underlay *underlay, uint32_t ifindex)
+{
+	for (size_t i = 0; i < underlay->wanted_count; i++)
+		if (underlay_ifindex(underlay, &underlay->wanted[i].address) == ifindex)
+			return true;
+	return false;
+}
+
+static bool contains(const uint32_t *list, size_t count, uint32_t ifindex)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* The devices that carry the host's addresses have the pipeline, and no others. */
+static void attach(struct underlay *underlay)
+{
+	struct datapath *datapath = underlay->options.datapath;
+	struct error error = { 0 };
+	uint32_t *attached;
+	size_t count;
+
+	if (!underlay->options.devices)
+		return;
+	count = datapath_attached_as(datapath, DATAPATH_UNDERLAY, &attached);
+	for (size_t i = 0; i < underlay->wanted_count; i++) {
+		uint32_t ifindex = underlay_ifindex(underlay, &underlay->wanted[i].address);
+
+		if (!ifindex || contains(attached, count, ifindex))
+			continue;
+		if (datapath_attach_underlay(datapath, ifindex, &error))
+			log_limited(LOG_LEVEL_WARNING, "the underlay is not served",
+				    "ifindex=%u text=\"%s\"", ifindex, error.text);
+		else
+			log_info("underlay device", "ifindex=%u", ifindex);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!is_wanted(underlay, attached[i]))
+			datapath_detach_underlay(datapath, attached[i]);
+	free(attached);
+}
+
 void underlay_set(struct underlay *underlay, const struct ip_prefix *addresses, size_t count)
 {
 	free(underlay->wanted);
 	underlay->wanted = xmemdup(addresses, count * sizeof(*addresses));
 	underlay->wanted_count = count;
+	attach(underlay);
 }
 
 /* ---- groups ---- */
@@ -213,6 +260,7 @@ static void look_again(void *context)
 
 	if (!look(underlay))
 		return;
+	attach(underlay);
 	underlay->options.changed(underlay->options.context);
 }
 
