@@ -522,11 +522,15 @@ def main(setup=None, start=True, ends_well=True):
         if start:
             weft.start()
         made = setup(weft) if setup else None
+    except Skip as reason:  # the machine cannot have what all statements need
+        broken = reason
     except Exception as error:  # pylint: disable=broad-except
         explain(weft, error)
         broken = error
     for number, (title, function) in enumerate(_statements, 1):
         try:
+            if isinstance(broken, Skip):
+                raise broken
             if broken:
                 raise Failure("the set-up failed")
             function(weft) if setup is None or made is None else function(weft, made)
