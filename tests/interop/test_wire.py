@@ -26,7 +26,7 @@ class World:
         self.guest = Guest(self.wire)
         self.blue = Blue(weft, self.wire)
 
-    def use(self, name, mtu=None, **more):
+    def use(self, name, mtu, **more):
         """Weft's workload, its addresses and those of the far end, joined by a tunnel."""
         form = FORMS[name]
         self.blue.apply(dict(form.tunnel, remote=address(GUEST, form.outer), **more), mtu,
@@ -40,7 +40,7 @@ class World:
 def declare_large(name):
     @statement(f"{name}: a packet too large for it is answered with its MTU, and TCP fits")
     def large(_weft, world):
-        form, near, own, far = world.use(name)
+        form, near, own, far = world.use(name, MTU)
         with Capture(world.wire, "weft", form.decode_as) as capture:
             for family in form.inner:
                 answers(near, far[family])
