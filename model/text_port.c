@@ -200,7 +200,7 @@ size_t text_read_groups(struct reading *reading, uint32_t *ids, bool *present)
 
 static void read_groups(struct reading *reading, struct port_object *port)
 {
-	uint32_t ids[PORT_GROUPS_MAX];
+	uint32_t ids[PORT_GROUPS_MAX] = { 0 };
 	bool present;
 	size_t count = text_read_groups(reading, ids, &present);
 
