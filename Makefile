@@ -80,7 +80,7 @@ CLI := $(addprefix cli/, \
 	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \
 	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
-	subnet.c table.c trace.c vpc.c)
+	subnet.c table.c trace.c tunnel.c vpc.c)
 
 BENCH := $(addprefix bench/, \
 	load.c load_client.c load_server.c)

@@ -39,6 +39,8 @@ enum completion {
 	COMPLETE_ROUTE_TABLE,
 	COMPLETE_GROUP,
 	COMPLETE_ACL,
+	COMPLETE_TUNNEL,
+	COMPLETE_HOST,
 	COMPLETE_LAB,
 	COMPLETE_NOUN,
 	COMPLETE_WORDS, /* the words of the `value` of the option, or of `words` of the command */

@@ -25,6 +25,8 @@ static void print_kind(FILE *out, enum completion complete, const char *words)
 	case COMPLETE_ROUTE_TABLE: fputs("list route-table", out); break;
 	case COMPLETE_GROUP: fputs("list group", out); break;
 	case COMPLETE_ACL: fputs("list acl", out); break;
+	case COMPLETE_TUNNEL: fputs("list tunnel", out); break;
+	case COMPLETE_HOST: fputs("list host", out); break;
 	case COMPLETE_LAB: fputs("list lab", out); break;
 	case COMPLETE_NOUN: fputs("nouns", out); break;
 	case COMPLETE_WORDS:

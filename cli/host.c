@@ -2,13 +2,15 @@
 /*
  * weft host: the machines that run weftd, and how one becomes a part of a cluster.
  *
- * Neighbours: host_setup.c (init, join, token), agent/cluster.h (where the states come from).
+ * Neighbours: host_setup.c (init, join, token), object.c (show, set, remove), agent/cluster.h (where
+ * the states come from).
  */
 #include <string.h>
 
 #include "base/buf.h"
 #include "cli/host_setup.h"
 #include "cli/nouns.h"
+#include "cli/object.h"
 #include "cli/table.h"
 #include "client/client.h"
 
@@ -81,6 +83,79 @@ static int list(struct invocation *invocation)
 	return status;
 }
 
+static const struct option host_options[] = {
+	LIST_OPTION("underlay", "ADDRESS", "its addresses, the liked first: 192.0.2.1/24",
+		    "underlay"),
+	INTEGER_OPTION("mtu", "BYTES", "of the underlay; 1500", "mtu"),
+	LIST_OPTION("encapsulation", "KIND", "those it uses, the liked first; all",
+		    "encapsulations"),
+	LIST_OPTION("peer", "HOST=KIND", "what carries packets to that host", NULL),
+	LIST_OPTION("uplink", "NETWORK=DEVICE", "where a network is plugged in", NULL),
+	{ 0 },
+};
+
+/* "h2=gre" of a list option becomes a member of @body under @key. Return: 0, or EXIT_USAGE. */
+static int add_pairs(struct invocation *invocation, const char *option, const char *key,
+		     bool is_peer, json_t *body)
+{
+	json_t *list = invocation_list(invocation, option), *pairs, *entry;
+	size_t index;
+
+	if (!list)
+		return 0;
+	pairs = json_object();
+	json_array_foreach(list, index, entry) {
+		const char *text = json_string_value(entry);
+		const char *equals = strchr(text, '=');
+		char name[64];
+
+		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(name)) {
+			json_decref(pairs);
+			json_decref(list);
+			return report_usage(invocation, "--%s %s: it is %s", option, text,
+					    is_peer ? "HOST=KIND" : "NETWORK=DEVICE");
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+		if (!equals[1])
+			json_object_set_new(pairs, name, json_null());
+		else if (is_peer)
+			json_object_set_new(pairs, name,
+					    json_pack("{s:s}", "encapsulation", equals + 1));
+		else
+			json_object_set_new(pairs, name, json_string(equals + 1));
+	}
+	json_decref(list);
+	json_object_set_new(body, key, pairs);
+	return 0;
+}
+
+/* What the options say; NULL after a line about what is wrong with them. */
+static json_t *read_options(struct invocation *invocation)
+{
+	json_t *body = invocation_object(invocation);
+
+	if (add_pairs(invocation, "peer", "peers", true, body) ||
+	    add_pairs(invocation, "uplink", "uplinks", false, body)) {
+		json_decref(body);
+		return NULL;
+	}
+	return body;
+}
+
+static int add(struct invocation *invocation)
+{
+	json_t *body = read_options(invocation);
+
+	return body ? object_add_as(invocation, body) : EXIT_USAGE;
+}
+
+static int set(struct invocation *invocation)
+{
+	json_t *changes = read_options(invocation);
+
+	return changes ? object_set_as(invocation, changes) : EXIT_USAGE;
+}
+
 static const struct command host_commands[] = {
 	{
 		.verb = "list",
@@ -91,6 +166,46 @@ static const struct command host_commands[] = {
 			"PATH MTU: the largest packet that came through the underlay when it was tried "
 			"last.",
 		.run = list,
+	},
+	{
+		.verb = "show",
+		.arguments = "HOST",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_HOST,
+		.summary = "all that is set of one host",
+		.run = object_show,
+	},
+	{
+		.verb = "add",
+		.arguments = "HOST",
+		.argument_min = 1,
+		.argument_max = 1,
+		.summary = "make a host known; init and join do it by themselves",
+		.options = host_options,
+		.required = "underlay",
+		.run = add,
+	},
+	{
+		.verb = "set",
+		.arguments = "HOST",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_HOST,
+		.summary = "change a host",
+		.text = "weft host set h1 --peer h2=gre    between h1 and h2 packets travel in GRE\n"
+			"weft host set h1 --peer h2=       no more",
+		.options = host_options,
+		.run = set,
+	},
+	{
+		.verb = "remove",
+		.arguments = "HOST",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_HOST,
+		.summary = "forget a host on which no port and no tunnel is",
+		.run = object_remove,
 	},
 	HOST_SETUP_COMMANDS,
 	{ 0 },

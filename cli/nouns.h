@@ -28,6 +28,7 @@ extern const struct noun rule_noun;
 extern const struct noun status_noun;
 extern const struct noun subnet_noun;
 extern const struct noun trace_noun;
+extern const struct noun tunnel_noun;
 extern const struct noun version_noun;
 extern const struct noun vpc_noun;
 

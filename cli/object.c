@@ -15,25 +15,32 @@
 
 #define EDIT_ATTEMPTS 5
 
+/* VPCs and hosts are in nothing else. */
+static bool is_at_top(const struct noun *noun)
+{
+	return strcmp(noun->kind, "vpcs") == 0 || strcmp(noun->kind, "hosts") == 0;
+}
+
 int object_name_parse(struct invocation *invocation, const struct noun *noun, const char *text,
 		      struct object_name *name)
 {
-	bool is_vpc = strcmp(noun->kind, "vpcs") == 0;
+	bool is_top = is_at_top(noun);
 	char *slash;
 
 	memset(name, 0, sizeof(*name));
 	name->text = xstrdup(text);
 	slash = strchr(name->text, '/');
-	if (is_vpc ? slash || !*text
+	if (is_top ? slash || !*text
 		   : !slash || slash == name->text || !slash[1] || strchr(slash + 1, '/')) {
 		object_name_fini(name);
-		if (is_vpc)
-			return report_usage(invocation, "\"%s\" is not the name of a vpc", text);
+		if (is_top)
+			return report_usage(invocation, "\"%s\" is not the name of a %s", text,
+					    noun->word);
 		return report_usage(invocation, "\"%s\" is not VPC/NAME, such as blue/%s", text,
 				    *text && !strchr(text, '/') ? text : "web");
 	}
 	name->about = xasprintf("%s %s", noun->word, text);
-	name->steps[0] = "vpcs";
+	name->steps[0] = is_top ? noun->kind : "vpcs";
 	name->steps[1] = name->text;
 	name->step_count = 2;
 	if (slash) {
@@ -138,6 +145,27 @@ int object_set_as(struct invocation *invocation, json_t *changes)
 	json_decref(changes);
 	object_name_fini(&name);
 	return status;
+}
+
+void object_set_dscp(const struct invocation *invocation, json_t *body, const char *key)
+{
+	const char *text = invocation_text(invocation, "dscp"), *dot = strchr(key, '.');
+	long long number;
+	json_t *value;
+
+	if (!text)
+		return;
+	value = parse_number(text, 255, &number) ? json_integer(number) : json_string(text);
+	if (dot) {
+		char level[64];
+
+		snprintf(level, sizeof(level), "%.*s", (int)(dot - key), key);
+		if (!json_object_get(body, level))
+			json_object_set_new(body, level, json_object());
+		body = json_object_get(body, level);
+		key = dot + 1;
+	}
+	json_object_set_new(body, key, value);
 }
 
 int object_set(struct invocation *invocation)
@@ -306,8 +334,8 @@ static json_t *collect_one(struct invocation *invocation, const struct noun *nou
 json_t *object_collect(struct invocation *invocation, const struct noun *noun, const char *text,
 		       int *status)
 {
-	const char *steps[] = { "vpcs", NULL, noun->kind };
-	bool is_vpc = strcmp(noun->kind, "vpcs") == 0;
+	const char *steps[] = { is_at_top(noun) ? noun->kind : "vpcs", NULL, noun->kind };
+	bool is_top = is_at_top(noun);
 	json_t *vpcs, *all, *found, *object, *vpc;
 	struct error error = { 0 };
 	const char *name;
@@ -316,13 +344,13 @@ json_t *object_collect(struct invocation *invocation, const struct noun *noun, c
 
 	if (text)
 		return collect_one(invocation, noun, text, status);
-	vpcs = is_vpc ? json_pack("[s]", "") : list_vpcs(invocation, status);
+	vpcs = is_top ? json_pack("[s]", "") : list_vpcs(invocation, status);
 	if (!vpcs)
 		return NULL;
 	all = json_array();
 	json_array_foreach(vpcs, index, vpc) {
 		steps[1] = json_string_value(vpc);
-		if (client_get(invocation_client(invocation), steps, is_vpc ? 1 : 3, &found, NULL,
+		if (client_get(invocation_client(invocation), steps, is_top ? 1 : 3, &found, NULL,
 			       &error) < 0) {
 			*status = report_refusal(invocation, NULL, &error);
 			json_decref(all);
@@ -330,7 +358,7 @@ json_t *object_collect(struct invocation *invocation, const struct noun *noun, c
 			return NULL;
 		}
 		json_object_foreach(found, name, object) {
-			whole = is_vpc ? xstrdup(name) : xasprintf("%s/%s", steps[1], name);
+			whole = is_top ? xstrdup(name) : xasprintf("%s/%s", steps[1], name);
 			json_array_append_new(all, named(whole, object));
 			free(whole);
 		}

@@ -6,7 +6,7 @@
  * are as users write them, "blue" and "blue/web1"; struct object_name holds them in the form of
  * calls.
  *
- * Neighbours: vpc.c subnet.c port.c table.c group.c acl.c; client/client.h.
+ * Neighbours: vpc.c subnet.c port.c table.c group.c acl.c tunnel.c host.c; client/client.h.
  */
 #ifndef WEFT_CLI_OBJECT_H
 #define WEFT_CLI_OBJECT_H
@@ -62,6 +62,12 @@ int object_add_as(struct invocation *invocation, json_t *body);
 
 /** object_set_as - object_set() with changes made by the caller, which are taken over */
 int object_set_as(struct invocation *invocation, json_t *changes);
+
+/**
+ * object_set_dscp - put the value of --dscp, a number or "copy", into @body
+ * @key: dots between levels, as in struct option
+ */
+void object_set_dscp(const struct invocation *invocation, json_t *body, const char *key);
 
 /** object_list_columns - list the objects of the noun; @columns end with a NULL title */
 int object_list_columns(struct invocation *invocation, const struct column *columns);

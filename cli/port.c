@@ -110,13 +110,10 @@ static void render_attach(const json_t *object, struct buf *text)
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
-		{ "SUBNET", "subnet", NULL },
-		{ "ADDRESSES", "addresses", NULL },
-		{ "MAC", "mac", NULL },
-		{ "GROUPS", "security_groups", NULL },
-		{ "STATE", "status.state", NULL },
-		{ "ATTACHED TO", NULL, render_attach },
-		{ 0 },
+		{ "SUBNET", "subnet", NULL },           { "HOST", "host", NULL },
+		{ "ADDRESSES", "addresses", NULL },     { "MAC", "mac", NULL },
+		{ "GROUPS", "security_groups", NULL },  { "STATE", "status.state", NULL },
+		{ "ATTACHED TO", NULL, render_attach }, { 0 },
 	};
 
 	return object_list_columns(invocation, columns);

@@ -85,17 +85,17 @@ int report_failure(struct invocation *invocation, const struct error *error)
 
 /*
  * What of the path lies inside the object: behind "vpcs.blue.ports.web1" or, where the third step
- * is no collection, behind "vpcs.blue".
+ * is no collection, behind "vpcs.blue" and "hosts.h1".
  */
 static const char *key_of(const char *path)
 {
 	static const char *const collections[] = {
-		"subnets.", "ports.", "route_tables.", "security_groups.", "acls.",
+		"subnets.", "ports.", "route_tables.", "security_groups.", "acls.", "tunnels.",
 	};
 	const char *key = path;
 	int steps = 2;
 
-	if (strncmp(path, "vpcs.", 5) != 0)
+	if (strncmp(path, "vpcs.", 5) != 0 && strncmp(path, "hosts.", 6) != 0)
 		return path;
 	for (int step = 0; step < steps; step++) {
 		key = strchr(key, '.');

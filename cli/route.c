@@ -20,7 +20,7 @@ static const struct option list_options[] = {
 };
 
 static const struct option route_add_options[] = {
-	LIST_OPTION("via", "port:NAME|blackhole|local",
+	LIST_OPTION("via", "port:NAME|tunnel:NAME|blackhole",
 		    "where to; several ports share the connections between them", NULL),
 	{ 0 },
 };
@@ -136,7 +136,8 @@ static int route_add(struct invocation *invocation)
 		via = json_pack("[s]", third);
 	else if (third || !via) {
 		json_decref(via);
-		return report_usage(invocation, "--via is missing: --via port:NAME, or blackhole");
+		return report_usage(invocation,
+				    "--via is missing: --via port:NAME, tunnel:NAME or blackhole");
 	}
 	if (json_array_size(via) == 1) {
 		json_t *only = json_incref(json_array_get(via, 0));

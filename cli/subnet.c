@@ -12,7 +12,22 @@ static const struct option subnet_options[] = {
 	LIST_OPTION("gateway", "ADDRESS", "of the subnet's router; the first of the range",
 		    "gateway"),
 	WORDS_OPTION("mode", "l3|l2", "routed (the default), or an Ethernet switch", "mode"),
-	WORDS_OPTION("segment", "overlay|local", "how it is carried", "segment.type"),
+	WORDS_OPTION("segment", "overlay|local", "carried between hosts (the default), or not",
+		     "segment.type"),
+	WORDS_OPTION("encapsulation", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue",
+		     "in what it is carried; vxlan", "segment.encapsulation"),
+	INTEGER_OPTION("id", "NUMBER", "VNI, VSID or GRE key; given one if left out", "segment.id"),
+	INTEGER_OPTION("port", "PORT", "UDP; the usual one", "segment.port"),
+	TEXT_OPTION("underlay", "ipv4|ipv6|PREFIX", "which addresses of the hosts carry it",
+		    "segment.underlay"),
+	SWITCH_OPTION("udp-checksum", "of the outer header; on over IPv6 alone",
+		      "segment.udp_checksum"),
+	TEXT_OPTION("dscp", "NUMBER|copy", "of the outer header; 0", NULL),
+	INTEGER_OPTION("ttl", "HOPS", "of the outer header; 64", "segment.ttl"),
+	TEXT_OPTION("flood-group", "ADDRESS", "l2: floods go to this group of the underlay",
+		    "segment.flooding.group"),
+	TEXT_OPTION("vteps", "PREFIX", "ends that are not Weft and may send to the group",
+		    "segment.flooding.vteps"),
 	TEXT_OPTION("route-table", "NAME", "a route table of the VPC; main by default",
 		    "route_table"),
 	TEXT_OPTION("acl", "NAME", "an ACL of the VPC; none by default", "acl"),
@@ -30,13 +45,50 @@ static const struct option subnet_list_options[] = {
 	{ 0 },
 };
 
+/* Whoever says how a subnet is carried means that it is. */
+static json_t *read_options(struct invocation *invocation)
+{
+	json_t *body = invocation_object(invocation), *segment;
+
+	object_set_dscp(invocation, body, "segment.dscp");
+	segment = json_object_get(body, "segment");
+	if (segment && !json_object_get(segment, "type"))
+		json_object_set_new(segment, "type", json_string("overlay"));
+	return body;
+}
+
+static int add(struct invocation *invocation)
+{
+	return object_add_as(invocation, read_options(invocation));
+}
+
+static int set(struct invocation *invocation)
+{
+	return object_set_as(invocation, read_options(invocation));
+}
+
+/* "vxlan 4096", "local" */
+static void render_segment(const json_t *object, struct buf *text)
+{
+	const json_t *segment = json_object_get(object, "segment");
+	const json_t *kind = json_object_get(segment, "encapsulation");
+
+	if (!kind) {
+		object_append_value(text, json_object_get(segment, "type"));
+		return;
+	}
+	object_append_value(text, kind);
+	buf_append_text(text, " ");
+	object_append_value(text, json_object_get(segment, "effective_id"));
+}
+
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
 		{ "CIDR", "cidr", NULL },
 		{ "GATEWAY", "gateway", NULL },
 		{ "MODE", "mode", NULL },
-		{ "SEGMENT", "segment.type", NULL },
+		{ "SEGMENT", NULL, render_segment },
 		{ "ROUTE TABLE", "route_table", NULL },
 		{ "ACL", "acl", NULL },
 		{ 0 },
@@ -54,7 +106,7 @@ static const struct command subnet_commands[] = {
 		.summary = "make a subnet",
 		.options = subnet_options,
 		.required = "cidr",
-		.run = object_add,
+		.run = add,
 	},
 	{
 		.verb = "list",
@@ -82,7 +134,7 @@ static const struct command subnet_commands[] = {
 		.text = "--cidr replaces the ranges it has; a gateway that was never chosen follows.\n"
 			"--acl \"\" takes the ACL away, --route-table \"\" goes back to main.",
 		.options = subnet_options,
-		.run = object_set,
+		.run = set,
 	},
 	{
 		.verb = "remove",

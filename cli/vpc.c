@@ -11,7 +11,7 @@ static const struct option vpc_options[] = {
 	LIST_OPTION("cidr", "PREFIX", "address range, IPv4 or IPv6; may be given again", "cidrs"),
 	WORDS_OPTION("established", "keep|cut", "what a change of rules does to live connections",
 		     "established"),
-	INTEGER_OPTION("mtu", "BYTES", "largest IP packet of its ports", "mtu"),
+	TEXT_OPTION("mtu", "BYTES|auto", "largest IP packet of its ports; auto", NULL),
 	INTEGER_OPTION("flow-limit", "COUNT", "connections of the whole VPC", "flow_limit"),
 	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
 		    "main_route_table"),
@@ -31,12 +31,36 @@ static const struct option vpc_options[] = {
 	{ 0 },
 };
 
+/* The MTU is a number or a word. */
+static json_t *read_options(struct invocation *invocation)
+{
+	const char *mtu = invocation_text(invocation, "mtu");
+	json_t *body = invocation_object(invocation);
+	long long number;
+
+	if (mtu && parse_number(mtu, 1 << 20, &number))
+		json_object_set_new(body, "mtu", json_integer(number));
+	else if (mtu)
+		json_object_set_new(body, "mtu", json_string(mtu));
+	return body;
+}
+
+static int add(struct invocation *invocation)
+{
+	return object_add_as(invocation, read_options(invocation));
+}
+
+static int set(struct invocation *invocation)
+{
+	return object_set_as(invocation, read_options(invocation));
+}
+
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
 		{ "CIDRS", "cidrs", NULL },
 		{ "ESTABLISHED", "established", NULL },
-		{ "MTU", "mtu", NULL },
+		{ "MTU", "effective_mtu", NULL },
 		{ "FLOW LIMIT", "flow_limit", NULL },
 		{ 0 },
 	};
@@ -53,7 +77,7 @@ static const struct command vpc_commands[] = {
 		.summary = "make a VPC, with a route table main and a security group default",
 		.options = vpc_options,
 		.required = "cidr",
-		.run = object_add,
+		.run = add,
 	},
 	{
 		.verb = "list",
@@ -79,7 +103,7 @@ static const struct command vpc_commands[] = {
 		.summary = "change a VPC",
 		.text = "--cidr replaces the ranges it has.",
 		.options = vpc_options,
-		.run = object_set,
+		.run = set,
 	},
 	{
 		.verb = "remove",

@@ -249,9 +249,11 @@ static void test_objects(void **state)
 	       "status: {state: waiting, reason: \"no namespace web1\"}\n",
 	       "");
 	expect(daemon.path, "port list", 0,
-	       "NAME       SUBNET  ADDRESSES  MAC                GROUPS  STATE    ATTACHED TO\n"
-	       "blue/vm1   web     -          -                  -       -        tap tap0\n"
-	       "blue/web1  web     10.0.1.11  02:00:00:00:00:01  web,lb  plugged  netns web1 eth0\n",
+	       "NAME       SUBNET  HOST  ADDRESSES  MAC                GROUPS  STATE    ATTACHED "
+	       "TO\n"
+	       "blue/vm1   web     -     -          -                  -       -        tap tap0\n"
+	       "blue/web1  web     -     10.0.1.11  02:00:00:00:00:01  web,lb  plugged  netns web1 "
+	       "eth0\n",
 	       "");
 	expect(daemon.path, "port list --quiet --vpc blue", 0, "blue/vm1\nblue/web1\n", "");
 	expect(daemon.path, "vpc list --json", 0,
