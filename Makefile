@@ -92,7 +92,7 @@ TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map 
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
-	plan_hosts plan_hosts_random \
+		  plan_hosts plan_hosts_random model_hosts \
 		  classifier diff
 TESTS_CORE     := # the vectors
 TESTS_DATAPATH := datapath_dummy kernel
