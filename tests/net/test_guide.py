@@ -95,6 +95,41 @@ def tap(_weft):
     page_runs("tap-port.md")
 
 
+@statement("guide: two hosts")
+def two_hosts(_weft):
+    page_runs("two-hosts.md")
+
+
+@statement("guide: flooding by multicast")
+def flood_group(_weft):
+    page_runs("flood-group.md")
+
+
+@statement("guide: a router on every host")
+def distributed_router(_weft):
+    page_runs("distributed-router.md")
+
+
+@statement("guide: every encapsulation")
+def encapsulations(_weft):
+    page_runs("encapsulations.md")
+
+
+@statement("guide: an IPv6 underlay")
+def ipv6_underlay(_weft):
+    page_runs("ipv6-underlay.md")
+
+
+@statement("guide: three hosts")
+def three_hosts(_weft):
+    page_runs("three-hosts.md")
+
+
+@statement("guide: a port that moves")
+def moving_port(_weft):
+    page_runs("moving-port.md")
+
+
 @statement("every page of the guide is run here, and the index names it")
 def complete(_weft):
     index = (ROOT / "docs" / "guide" / "README.md").read_text(encoding="utf-8")
