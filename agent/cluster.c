@@ -394,6 +394,13 @@ static void underlay_changed(void *context)
 	cluster_refresh_soon(cluster);
 }
 
+static void too_big(void *context, const struct ip_address *remote)
+{
+	struct cluster *cluster = context;
+
+	path_probes_hurry(cluster->probes, remote);
+}
+
 void cluster_refresh_soon(struct cluster *cluster)
 {
 	if (cluster->reconcile && !loop_timer_is_running(&cluster->refresh))
@@ -411,6 +418,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.datapath = options->datapath,
 		.devices = options->devices,
 		.changed = underlay_changed,
+		.too_big = too_big,
 		.context = new,
 	};
 	uint64_t run = 0;

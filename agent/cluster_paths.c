@@ -166,6 +166,7 @@ void cluster_refresh(void *context)
 		return;
 	}
 	underlay_set(cluster->underlay, own->addresses, own->address_count);
+	underlay_tunnel_devices(cluster->underlay);
 	refresh_groups(cluster, own);
 	refresh_paths(cluster, own);
 	if (cluster->devices_changed) {

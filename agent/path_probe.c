@@ -467,6 +467,8 @@ void path_probes_set(struct path_probes *probes, const struct path_target *targe
 
 void path_probes_hurry(struct path_probes *probes, const struct ip_address *remote)
 {
+	if (!probes)
+		return;
 	MAP_FOR_EACH(&probes->paths, it) {
 		struct path *path = it.value;
 

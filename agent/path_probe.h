@@ -86,7 +86,7 @@ void path_probes_listen(struct path_probes *probes, const struct ip_address *add
 /** path_probes_set - probe these hosts and no others; a target that stays keeps its state */
 void path_probes_set(struct path_probes *probes, const struct path_target *targets, size_t count);
 
-/** path_probes_hurry - something was too big on the way to @remote: look now */
+/** path_probes_hurry - something was too big on the way to @remote: look now. NULL as @probes is ignored */
 void path_probes_hurry(struct path_probes *probes, const struct ip_address *remote);
 
 /** path_probes_get - Return: whether @host_id is probed; @state is set then */

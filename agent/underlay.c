@@ -7,6 +7,7 @@
  */
 #include "agent/underlay.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -17,11 +18,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/device_tunnel.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/netlink.h"
 
+#define EVENTS_AT_ONCE 64
 #define LOOK_DELAY_NS (50 * CLOCK_NS_PER_MS) /* what changes comes in bursts */
 
 /* An address of the machine. */
@@ -40,11 +43,13 @@ struct membership {
 struct underlay {
 	struct underlay_options options;
 	struct netlink *netlink;
-	int events; /* socket */
+	int events;          /* socket */
+	int datapath_events; /* the datapath's; -1: none */
 	struct place *places;
 	size_t place_count, place_room;
 	struct ip_prefix *wanted;
 	size_t wanted_count;
+	struct map attached; /* ifindex -> anything */
 	struct membership *memberships;
 	size_t membership_count;
 	struct loop_timer look;
@@ -121,50 +126,64 @@ uint32_t underlay_mtu(const struct underlay *underlay, const struct ip_address *
 	return place ? place->mtu : 0;
 }
 
-/* ---- programs ---- */
+/* ---- the pipeline on the devices ---- */
 
-static bool is_wanted(const struct underlay *underlay, uint32_t ifindex)
+static void attach(struct underlay *underlay, uint32_t ifindex)
 {
-	for (size_t i = 0; i < underlay->wanted_count; i++)
-		if (underlay_ifindex(underlay, &underlay->wanted[i].address) == ifindex)
-			return true;
-	return false;
-}
-
-static bool contains(const uint32_t *list, size_t count, uint32_t ifindex)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == ifindex)
-			return true;
-	return false;
-}
-
-/* The devices that carry the host's addresses have the pipeline, and no others. */
-static void attach(struct underlay *underlay)
-{
-	struct datapath *datapath = underlay->options.datapath;
 	struct error error = { 0 };
-	uint32_t *attached;
-	size_t count;
+
+	if (map_get_u32(&underlay->attached, ifindex))
+		return;
+	if (datapath_attach_underlay(underlay->options.datapath, ifindex, &error)) {
+		log_limited(LOG_LEVEL_WARNING, "the underlay's device cannot be used",
+			    "ifindex=%u text=\"%s\"", ifindex, error.text);
+		return;
+	}
+	map_put_u32(&underlay->attached, ifindex, underlay);
+	log_info("underlay", "ifindex=%u", ifindex);
+}
+
+/* Also what an earlier run attached and nothing needs any more. */
+static void detach_others(struct underlay *underlay, const struct map *needed)
+{
+	uint32_t *list;
+	size_t count = datapath_attached_as(underlay->options.datapath, DATAPATH_UNDERLAY, &list);
+
+	for (size_t i = 0; i < count; i++) {
+		if (map_get_u32(needed, list[i]))
+			continue;
+		datapath_detach_underlay(underlay->options.datapath, list[i]);
+		map_remove_u32(&underlay->attached, list[i]);
+		log_info("no underlay any more", "ifindex=%u", list[i]);
+	}
+	free(list);
+	/* A device that is gone took its programs along; its number may come again. */
+	MAP_FOR_EACH(&underlay->attached, it) {
+		uint32_t ifindex = *(const uint32_t *)it.key;
+
+		if (!map_get_u32(needed, ifindex))
+			map_remove_u32(&underlay->attached, ifindex);
+	}
+}
+
+static void attach_all(struct underlay *underlay)
+{
+	struct map needed = { 0 };
 
 	if (!underlay->options.devices)
 		return;
-	count = datapath_attached_as(datapath, DATAPATH_UNDERLAY, &attached);
 	for (size_t i = 0; i < underlay->wanted_count; i++) {
-		uint32_t ifindex = underlay_ifindex(underlay, &underlay->wanted[i].address);
+		const struct place *place = find(underlay, &underlay->wanted[i].address);
 
-		if (!ifindex || contains(attached, count, ifindex))
+		if (!place)
 			continue;
-		if (datapath_attach_underlay(datapath, ifindex, &error))
-			log_limited(LOG_LEVEL_WARNING, "the underlay is not served",
-				    "ifindex=%u text=\"%s\"", ifindex, error.text);
-		else
-			log_info("underlay device", "ifindex=%u", ifindex);
+		map_put_u32(&needed, place->ifindex, underlay);
+		attach(underlay, place->ifindex);
 	}
-	for (size_t i = 0; i < count; i++)
-		if (!is_wanted(underlay, attached[i]))
-			datapath_detach_underlay(datapath, attached[i]);
-	free(attached);
+	/* None of the addresses is there: a cable is out or a DHCP lease late. Nothing is taken away. */
+	if (map_count(&needed) || !underlay->wanted_count)
+		detach_others(underlay, &needed);
+	map_fini(&needed, NULL);
 }
 
 void underlay_set(struct underlay *underlay, const struct ip_prefix *addresses, size_t count)
@@ -172,7 +191,64 @@ void underlay_set(struct underlay *underlay, const struct ip_prefix *addresses, 
 	free(underlay->wanted);
 	underlay->wanted = xmemdup(addresses, count * sizeof(*addresses));
 	underlay->wanted_count = count;
-	attach(underlay);
+	attach_all(underlay);
+}
+
+/* ---- the kernel's tunnel devices ---- */
+
+struct wanted_devices {
+	struct underlay *underlay;
+	struct map ports; /* kind << 16 | port in host order -> anything */
+};
+
+static bool want_device(void *context, const void *key, const void *value)
+{
+	struct wanted_devices *wanted = context;
+	const struct tunnel_port_key *port = key;
+	const struct tunnel_port *row = value;
+
+	if (row->kind == TUNNEL_VXLAN || row->kind == TUNNEL_GENEVE)
+		map_put_u32(&wanted->ports, row->kind << 16 | ntohs(port->port), wanted);
+	return true;
+}
+
+static void ensure_device(struct underlay *underlay, uint32_t kind, uint16_t port)
+{
+	struct error error = { 0 };
+
+	/* Without it all works, slower: that is in the features that `weft status` shows. */
+	if (device_tunnel_ensure(underlay->netlink, underlay->options.datapath, kind, port, NULL,
+				 &error))
+		log_limited(LOG_LEVEL_INFO, "no tunnel device of the kernel's",
+			    "port=%u text=\"%s\"", port, error.text);
+}
+
+void underlay_tunnel_devices(struct underlay *underlay)
+{
+	struct wanted_devices wanted = { .underlay = underlay };
+	uint16_t *ports = NULL;
+	uint32_t *kinds = NULL;
+	struct error error = { 0 };
+	int count;
+
+	if (!underlay->options.devices ||
+	    datapath_walk(underlay->options.datapath, TABLE_tunnel_ports, want_device, &wanted))
+		return;
+	MAP_FOR_EACH(&wanted.ports, it) {
+		uint32_t both = *(const uint32_t *)it.key;
+
+		ensure_device(underlay, both >> 16, (uint16_t)both);
+	}
+	count = device_tunnel_list(underlay->netlink, &ports, &kinds, &error);
+	for (int i = 0; i < count; i++)
+		if (!map_get_u32(&wanted.ports, kinds[i] << 16 | ports[i]) &&
+		    device_tunnel_remove(underlay->netlink, underlay->options.datapath, kinds[i],
+					 ports[i], &error))
+			log_limited(LOG_LEVEL_WARNING, "a tunnel device stays", "text=\"%s\"",
+				    error.text);
+	free(ports);
+	free(kinds);
+	map_fini(&wanted.ports, NULL);
 }
 
 /* ---- groups ---- */
@@ -260,7 +336,9 @@ static void look_again(void *context)
 
 	if (!look(underlay))
 		return;
-	attach(underlay);
+	/* A device may have been made anew under a number that was attached. */
+	map_fini(&underlay->attached, NULL);
+	attach_all(underlay);
 	underlay->options.changed(underlay->options.context);
 }
 
@@ -274,6 +352,39 @@ static void something_changed(void *context, int fd, uint32_t events)
 		;
 	if (!loop_timer_is_running(&underlay->look))
 		loop_timer_start(underlay->options.loop, &underlay->look, LOOK_DELAY_NS, 0);
+}
+
+static void take_event(void *context, const struct underlay_event *event)
+{
+	struct underlay *underlay = context;
+	struct ip_address remote;
+
+	memcpy(remote.byte, &event->remote, sizeof(remote.byte));
+	underlay->options.too_big(underlay->options.context, &remote);
+}
+
+static void events_ready(void *context, int fd, uint32_t events)
+{
+	struct underlay *underlay = context;
+
+	(void)fd;
+	(void)events;
+	datapath_underlay_events_read(underlay->options.datapath, take_event, underlay,
+				      EVENTS_AT_ONCE);
+}
+
+static int listen_to_datapath(struct underlay *underlay, struct error *error)
+{
+	int fd = datapath_underlay_events_fd(underlay->options.datapath), code;
+
+	if (fd < 0)
+		return 0;
+	code = loop_add_fd(underlay->options.loop, fd, EPOLLIN, events_ready, underlay);
+	if (code)
+		return error_set(error, code, NULL, "news of the underlay cannot be heard: %s",
+				 strerror(-code));
+	underlay->datapath_events = fd;
+	return 0;
 }
 
 static int listen_to_kernel(struct underlay *underlay, struct error *error)
@@ -301,12 +412,14 @@ int underlay_open(const struct underlay_options *options, struct underlay **unde
 	int code = 0;
 
 	new->options = *options;
-	new->events = -1;
+	new->events = new->datapath_events = -1;
 	loop_timer_init(&new->look, look_again, new);
 	if (options->devices) {
 		code = netlink_open(&new->netlink, -1, error);
 		if (!code)
 			code = listen_to_kernel(new, error);
+		if (!code)
+			code = listen_to_datapath(new, error);
 	}
 	if (code) {
 		underlay_close(new);
@@ -323,6 +436,8 @@ void underlay_close(struct underlay *underlay)
 	if (!underlay)
 		return;
 	loop_timer_stop(&underlay->look);
+	if (underlay->datapath_events >= 0)
+		loop_remove_fd(underlay->options.loop, underlay->datapath_events);
 	if (underlay->events >= 0) {
 		loop_remove_fd(underlay->options.loop, underlay->events);
 		close(underlay->events);
@@ -331,6 +446,7 @@ void underlay_close(struct underlay *underlay)
 		if (underlay->memberships[i].fd >= 0)
 			close(underlay->memberships[i].fd);
 	netlink_close(underlay->netlink);
+	map_fini(&underlay->attached, NULL);
 	free(underlay->memberships);
 	free(underlay->wanted);
 	free(underlay->places);

@@ -8,7 +8,7 @@
  * an address that is not on the machine any more takes nothing away that packets may still need but the
  * attachment to a device that carries none.
  *
- * Neighbours: cluster.c (which addresses), datapath.h (the programs).
+ * Neighbours: cluster.c (which addresses), datapath.h (the programs), device_tunnel.h (the kernel's).
  */
 #ifndef WEFT_AGENT_UNDERLAY_H
 #define WEFT_AGENT_UNDERLAY_H
@@ -26,6 +26,9 @@ struct underlay;
 /* Addresses or devices are not what they were. */
 typedef void underlay_changed_callback(void *context);
 
+/* A packet of a tunnel to @remote was too big for the way there. */
+typedef void underlay_too_big_callback(void *context, const struct ip_address *remote);
+
 /**
  * struct underlay_options - borrowed
  * @devices: false: nothing is attached and no address exists (tests)
@@ -35,6 +38,7 @@ struct underlay_options {
 	struct datapath *datapath;
 	bool devices;
 	underlay_changed_callback *changed;
+	underlay_too_big_callback *too_big;
 	void *context;
 };
 
@@ -53,6 +57,9 @@ uint32_t underlay_ifindex(const struct underlay *underlay, const struct ip_addre
 
 /** underlay_mtu - Return: the MTU of the device that carries @address, bytes; 0 if none does */
 uint32_t underlay_mtu(const struct underlay *underlay, const struct ip_address *address);
+
+/** underlay_tunnel_devices - the kernel's tunnel devices are those of the planned rows of tunnel_ports */
+void underlay_tunnel_devices(struct underlay *underlay);
 
 /**
  * struct underlay_group - a multicast group of the underlay, and the address whose device is used

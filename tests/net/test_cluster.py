@@ -49,7 +49,8 @@ class Cluster:
                      f"{host.name} knows two hosts")
 
     def load(self):
-        return Load(self.a1, self.b1, "10.0.2.11", 7000, 7001)
+        """Datagrams and connections from one host to the other."""
+        return Load(self.a1, self.a2, "10.0.1.12", 7000, 7001)
 
 
 def told(function):
@@ -71,7 +72,18 @@ def shared(_, cluster):
     cluster.h1.plugged("blue/a1", "blue/b1")
     cluster.h2.plugged("blue/a2")
     equal(cluster.h2.port_state("blue/a1"), "waiting", "a1 as h2 sees it")
-    check(cluster.a1.ping("10.0.2.11"), "a1 reaches b1")
+    check(cluster.a1.ping("10.0.2.11"), "a1 reaches b1 on the same host")
+
+
+@statement("ports reach one another across hosts, in their subnet and between subnets")
+@told
+def across(_, cluster):
+    wait_for(lambda: cluster.a1.ping("10.0.1.12"), "a1 reaches a2 on the other host")
+    check(cluster.b1.ping("10.0.1.12"), "b1 reaches a2 on the other host")
+    check(cluster.a2.ping("10.0.2.11", 5), "a2 reaches b1 on the other host")
+    with cluster.load() as load:
+        load.goes_on(200)
+    equal(cluster.h1.host_status("h2")["path"], "ok", "the path from h1 to h2")
 
 
 @statement("hosts that write at the same time all succeed and give no address out twice")

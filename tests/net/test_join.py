@@ -50,7 +50,12 @@ class Cluster:
         self.h1.plugged("blue/a1", "blue/b1")
 
     def load(self):
+        """Traffic on the first host."""
         return Load(self.a1, self.b1, "10.0.2.11", 7000, 7001)
+
+    def load_across(self):
+        """Traffic from the first host to the third."""
+        return Load(self.a1, self.c3, "10.0.1.13", 7000, 7001)
 
     def etcd_pid(self, host):
         with open(f"{host.state}/etcd/pid", encoding="ascii") as file:
@@ -114,7 +119,8 @@ def join(_, cluster):
         wait_for(lambda host=host: sorted(host.others().values()) == ["alive", "alive", "here"],
                  f"{host.name} sees all alive")
     converged(*cluster.hosts)
-    cluster.h3.weft("port", "add", "blue/c3", "--subnet", "one", "--host", "h3", "--netns", "c3")
+    cluster.h3.weft("port", "add", "blue/c3", "--subnet", "one", "--host", "h3", "--netns", "c3",
+                    "--address", "10.0.1.13", "--group", "open")
     cluster.c3 = Netns("c3")
     cluster.h3.plugged("blue/c3")
     for host in cluster.hosts:
@@ -150,12 +156,16 @@ def secured(_, cluster):
 @statement("an etcd that is killed is started again, and one that outlives weftd is found again")
 @told
 def etcd_lives(_, cluster):
-    before = cluster.etcd_pid(cluster.h2)
-    os.kill(before, signal.SIGKILL)
-    wait_for(lambda: cluster.etcd_pid(cluster.h2) != before, "h2 starts its etcd again")
-    pid = cluster.etcd_pid(cluster.h1)
-    cluster.h1.end(signal.SIGKILL)
-    cluster.h1.start()
+    with cluster.load_across() as load:
+        before = cluster.etcd_pid(cluster.h2)
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: cluster.etcd_pid(cluster.h2) != before, "h2 starts its etcd again")
+        pid = cluster.etcd_pid(cluster.h1)
+        cluster.h1.end(signal.SIGKILL)
+        cluster.h1.start()
+        cluster.h3.end(signal.SIGKILL)
+        cluster.h3.start()
+        load.goes_on(50)
     equal(cluster.etcd_pid(cluster.h1), pid, "pid of h1's etcd")
     check("etcd runs already" in cluster.h1.log(), "h1 says so")
     cluster.ready(*cluster.hosts)
@@ -181,7 +191,7 @@ def one_away(_, cluster):
 @told
 def no_quorum(_, cluster):
     pids = [cluster.etcd_pid(host) for host in (cluster.h2, cluster.h3)]
-    with cluster.load() as load:
+    with cluster.load_across() as load:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         load.goes_on(50)
