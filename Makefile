@@ -94,7 +94,7 @@ TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
 		  plan_hosts plan_hosts_random model_hosts \
 		  classifier diff
-TESTS_CORE     := # the vectors
+TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
 TESTS_AGENT    := certificate path_probe agent_events agent_http agent_options agent_probe agent_slots reconcile \
 		  device api
@@ -285,7 +285,8 @@ $(RACE_TESTS): %: %.o $(patsubst %.c,build/obj/%.o,tests/vectors/world.c tests/v
 # A fuzz target may use every layer; archives are searched, so that it takes only what it calls.
 FUZZ_TESTS := $(FUZZ:%=build/fuzz/tests/fuzz/%)
 FUZZ_ARCHIVES := $(call layers_AGENT,build/fuzz) build/fuzz/client.a
-$(filter %/pipeline,$(FUZZ_TESTS)): build/fuzz/tests/vectors/world.o | build/fuzz/seeds/pipeline
+$(filter %/pipeline,$(FUZZ_TESTS)): build/fuzz/tests/vectors/world.o \
+		build/fuzz/tests/vectors/hosts.o | build/fuzz/seeds/pipeline
 build/fuzz/seeds/pipeline: $(VECTORS_RUNNER) $(VECTORS)
 	@mkdir -p $@
 	$(Q)$(VECTORS_RUNNER) --seeds $@ $(VECTORS) >build/fuzz/seeds/log

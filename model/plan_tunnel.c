@@ -165,8 +165,9 @@ segment_source(const struct plan *plan, const struct subnet_object *subnet, uint
 		row.flags |= TUNNEL_SOURCE_L2;
 	if (intent_has_taps(plan->intent, "", subnet->object.id))
 		row.flags |= TUNNEL_SOURCE_TAPS;
+	/* Not as a matter of course: frames of several packets have none (core/tunnel_push.c). */
 	if (ipv6 && segment_port(&subnet->segment, kind) &&
-	    subnet->segment.udp_checksum != CHECKSUM_OFF)
+	    subnet->segment.udp_checksum == CHECKSUM_ON)
 		row.flags |= TUNNEL_SOURCE_CHECKSUM6;
 	return row;
 }

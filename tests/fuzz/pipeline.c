@@ -2,7 +2,8 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length. All of an input
+ * The input is a row of frames, each with a byte that names the port and two of length; port 255 is the
+ * underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
  * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
  * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the
  * sender, or from an address that is not the sender's. Seeds: the frames of the vectors (run --seeds).
@@ -16,12 +17,14 @@
 #include "target/native/native.h"
 #include "tests/vectors/vector.h"
 
-#define PORTS_MAX 64
+#define PORTS_MAX 128
+#define UNDERLAY 255
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct world worlds[2];
+static struct world worlds[3];
+static struct rows tunnel_rows;
 static struct {
 	const struct port_object *port;
 	const struct world *world;
@@ -60,14 +63,78 @@ static void add_senders(const struct world *world)
 	free(vpcs);
 }
 
+/* One line about hosts, and the rows of the world as it is then beside those before. */
+static void say(struct world *world, const char *text)
+{
+	char line[200], *words[16], *next = NULL;
+	size_t count = 0;
+
+	snprintf(line, sizeof(line), "%s", text);
+	for (char *word = strtok_r(line, " ", &next); word && count < 16;
+	     word = strtok_r(NULL, " ", &next))
+		words[count++] = word;
+	if (!hosts_statement(world, words, count))
+		abort();
+	world_plan(world);
+	for (size_t i = 0; i < world->rows.count; i++) {
+		const struct row *row = world->rows.list[i];
+
+		rows_add(&tunnel_rows, (enum table_id)row->table, row->bytes,
+			 row->bytes + row->key_size);
+	}
+}
+
+/* A world of three hosts, with a way to each in every kind and over both underlays. */
+static void read_tunnels(struct world *world)
+{
+	static const char *const hosts[] = {
+		"host h1 192.0.2.1 2001:db8::1",
+		"host h2 192.0.2.2 2001:db8::2",
+		"host h3 192.0.2.3 2001:db8::3",
+		"place blue/web2 h2",
+		"place blue/db2 h2",
+		"place blue/fw2 h2",
+		"place blue/web3 h3",
+		"segment blue/db geneve id 1002",
+	};
+	static const char *const kinds[] = {
+		"vxlan id 1001",
+		"geneve id 1001",
+		"nvgre id 0x1234",
+		"gre key id 7",
+		"gre sequence",
+		"gretap key id 7",
+		"gretap checksum",
+		"ipip",
+		"sit",
+		"fou",
+		"gue checksum",
+	};
+	char line[100];
+
+	world_read(world, "tests/vectors/hosts.json");
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		say(world, hosts[i]);
+	for (size_t i = 0; i < 2 * sizeof(kinds) / sizeof(kinds[0]); i++) {
+		snprintf(line, sizeof(line), "segment blue/web %s%s", kinds[i / 2],
+			 i % 2 ? " ipv6" : "");
+		say(world, line);
+	}
+	rows_clear(&world->rows);
+	world->rows = tunnel_rows;
+	hosts_clear();
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
 	world_read(&worlds[0], "tests/vectors/tenants.json");
 	world_read(&worlds[1], "tests/vectors/switch.json");
+	read_tunnels(&worlds[2]);
 	add_senders(&worlds[0]);
 	add_senders(&worlds[1]);
+	add_senders(&worlds[2]);
 	return 0;
 }
 
@@ -96,7 +163,7 @@ static void judge(size_t sender, const struct frame *f, const struct native_resu
 
 	if (f->length > FRAME_ROOM || result->verdict >= VERDICTS)
 		abort();
-	if (result->verdict != VERDICT_DELIVERED)
+	if (result->verdict != VERDICT_DELIVERED || result->out_port_id >= PEER_ID_FIRST)
 		return;
 	to = intent_object(senders[sender].world->intent, result->out_port_id);
 	if (!to || to->vpc_id != from->object.vpc_id || to->id == from->object.id)
@@ -106,11 +173,53 @@ static void judge(size_t sender, const struct frame *f, const struct native_resu
 			abort();
 }
 
+/* So that bytes get past the first question. */
+static void fix_checksum(struct frame *f)
+{
+	uint8_t *ip = f->data + 14;
+	uint32_t sum = 0, size;
+
+	if (f->length < 34 || f->data[12] != 8 || f->data[13])
+		return;
+	size = (ip[0] & 15u) * 4;
+	if (f->length < 14 + size)
+		return;
+	ip[10] = ip[11] = 0;
+	for (uint32_t i = 0; i < size; i++)
+		sum += i & 1 ? ip[i] : (uint32_t)ip[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+}
+
+/* An outer packet: what is delivered goes to a port that is plugged in here, and never on to a host. */
+static void run_underlay(struct frame *f)
+{
+	struct native_result result = { 0 };
+	uint8_t before[64];
+	size_t same = f->length < sizeof(before) ? f->length : sizeof(before);
+
+	fix_checksum(f);
+	memcpy(before, f->data, same);
+	native_run_underlay(f, &result);
+	if (f->length > FRAME_ROOM || result.verdict >= VERDICTS)
+		abort();
+	if (result.verdict == VERDICT_NOT_OURS && memcmp(before, f->data, same))
+		abort();
+	if (result.verdict == VERDICT_DELIVERED &&
+	    ((result.flags & PACKET_TO_UNDERLAY) || result.out_ifindex < 1000))
+		abort();
+	if (f->underlay_count)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bool fresh = true;
 
 	while (size > 3) {
+		bool underlay = data[0] == UNDERLAY;
 		size_t sender = data[0] % sender_count;
 		size_t length = (size_t)data[1] << 8 | data[2];
 		struct native_result result = { 0 };
@@ -121,13 +230,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (length > size)
 			length = size;
 		if (fresh)
-			write_rows(senders[sender].world);
+			write_rows(underlay ? &worlds[2] : senders[sender].world);
 		fresh = false;
 		/* A sender of the other world sends to tables that do not know it. */
 		f = native_frame_new(data, (__u32)length);
 		f->segment_size = length & 1 ? 0 : 1000;
-		native_run_attached(f, &senders[sender].attachment, &result);
-		judge(sender, f, &result);
+		if (underlay) {
+			run_underlay(f);
+		} else {
+			native_run_attached(f, &senders[sender].attachment, &result);
+			judge(sender, f, &result);
+		}
 		native_frame_free(f);
 		data += length;
 		size -= length;

@@ -23,6 +23,7 @@
 #define WORDS_MAX 64
 #define LINES_MAX 64
 #define ROWS_MAX 8192
+#define SEED_UNDERLAY 255
 
 struct vector {
 	char name[200];
@@ -322,9 +323,21 @@ static bool sides_agree(const struct outcome outcomes[2], const bool ran[2])
 	return true;
 }
 
+/* port: as tests/fuzz/pipeline.c has it. */
+static void write_seed(int port, const struct vector_frame *frame)
+{
+	if (!seeds)
+		return;
+	fputc(port, seeds);
+	fputc((int)(frame->size >> 8), seeds);
+	fputc((int)(frame->size & 0xff), seeds);
+	fwrite(frame->data, 1, frame->size, seeds);
+}
+
 /* An outer packet comes in by the underlay. */
 static bool receive_frame(const struct vector_frame *frame, struct outcome outcomes[2], bool ran[2])
 {
+	write_seed(SEED_UNDERLAY, frame);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run_underlay(frame, &outcomes[s]);
@@ -420,12 +433,7 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 		vector_fail("no port %s", words[0]);
 	world_attachment(&world, port, &attachment);
 	frame_build(&world, port, words + 1, count - 1, &frame);
-	if (seeds) {
-		fputc((int)(port->object.id & 0xff), seeds);
-		fputc((int)(frame.size >> 8), seeds);
-		fputc((int)(frame.size & 0xff), seeds);
-		fwrite(frame.data, 1, frame.size, seeds);
-	}
+	write_seed((int)(port->object.id & 0xff), &frame);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run(&attachment, &frame, &outcomes[s]);
