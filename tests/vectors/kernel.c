@@ -30,6 +30,34 @@ static void kernel_unload(void)
 	weft = NULL;
 }
 
+/* Every tunnel's way out is known, and for long, so that no route is asked for: there is none in this
+ * place. */
+static void know_next_hops(void)
+{
+	struct {
+		__u32 tunnel_id, found, ifindex, mtu;
+		__u8 ethernet[14], pad[2];
+	} hop = { .ifindex = LOOPBACK_IFINDEX, .mtu = 0xffff };
+	int map = bpf_map__fd(weft->maps.next_hops);
+	int cpus = libbpf_num_possible_cpus();
+	char *rows = calloc((size_t)cpus, sizeof(hop));
+	struct timespec now;
+
+	if (!rows)
+		vector_fail("out of memory");
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	hop.found = (__u32)(((__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec) >> 20);
+	hop.found += 3600 * TICKS_PER_SECOND;
+	for (__u32 id = 1; id < NEXT_HOPS; id++) {
+		hop.tunnel_id = id;
+		for (int i = 0; i < cpus; i++)
+			memcpy(rows + (size_t)i * sizeof(hop), &hop, sizeof(hop));
+		if (bpf_map_update_elem(map, &id, rows, BPF_ANY))
+			vector_fail("kernel: no row of next_hops: %s", strerror(errno));
+	}
+	free(rows);
+}
+
 static void kernel_load(void)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -50,6 +78,7 @@ static void kernel_load(void)
 		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
 	if (bpf_map_update_elem(fds[TABLE_state], &zero, &state, BPF_ANY))
 		vector_fail("kernel: no state row: %s", strerror(errno));
+	know_next_hops();
 }
 
 static void kernel_put(enum table_id table, const void *key, const void *value)
@@ -82,32 +111,6 @@ static void kernel_walk(enum table_id table, void (*fn)(void *, const void *, co
 	}
 }
 
-/* Every tunnel's way out is known, so that no route is asked for: there is none in this place. */
-static void know_next_hops(void)
-{
-	struct {
-		__u32 tunnel_id, found, ifindex, mtu;
-		__u8 ethernet[14], pad[2];
-	} hop = { .ifindex = LOOPBACK_IFINDEX, .mtu = 0xffff };
-	int map = bpf_object__find_map_fd_by_name(weft->obj, "next_hops");
-	int cpus = libbpf_num_possible_cpus();
-	char *rows = calloc((size_t)cpus, sizeof(hop));
-	struct timespec now;
-
-	if (!rows)
-		vector_fail("out of memory");
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	hop.found = (__u32)(((__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec) >> 20);
-	for (__u32 id = 1; id < NEXT_HOPS; id++) {
-		hop.tunnel_id = id;
-		for (int i = 0; i < cpus; i++)
-			memcpy(rows + (size_t)i * sizeof(hop), &hop, sizeof(hop));
-		if (bpf_map_update_elem(map, &id, rows, BPF_ANY))
-			vector_fail("kernel: no row of next_hops: %s", strerror(errno));
-	}
-	free(rows);
-}
-
 static bool run_program(struct bpf_program *program, const struct vector_frame *frame,
 			struct outcome *outcome)
 {
@@ -136,27 +139,18 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	return true;
 }
 
-static bool kernel_has_underlay(void)
-{
-	return bpf_object__find_program_by_name(weft->obj, "from_underlay");
-}
-
 static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
 		       struct outcome *outcome)
 {
 	struct attachment_key lo = { .ifindex = LOOPBACK_IFINDEX };
 
 	kernel_put(TABLE_attachments, &lo, attachment);
-	if (kernel_has_underlay())
-		know_next_hops();
 	return run_program(weft->progs.from_port, frame, outcome);
 }
 
 static bool kernel_receive(const struct vector_frame *frame, struct outcome *outcome)
 {
-	know_next_hops();
-	return run_program(bpf_object__find_program_by_name(weft->obj, "from_underlay"), frame,
-			   outcome);
+	return run_program(weft->progs.from_underlay, frame, outcome);
 }
 
 const struct side kernel_side = {
@@ -167,7 +161,6 @@ const struct side kernel_side = {
 	.get = kernel_get,
 	.walk = kernel_walk,
 	.run = kernel_run,
-	.has_underlay = kernel_has_underlay,
 	.run_underlay = kernel_receive,
 	.unload = kernel_unload,
 };

@@ -704,7 +704,6 @@ static void run_vector(struct vector *vector, const char *world_file)
 {
 	static struct outcome outcomes[2];
 	bool ran[2] = { false, false }, good = true;
-	size_t all = side_count;
 	const struct port_object *from = NULL;
 	char *words[WORDS_MAX], shown[400] = "";
 
@@ -714,8 +713,6 @@ static void run_vector(struct vector *vector, const char *world_file)
 		if (!seeds)
 			vector_fail("%s cannot be written", shown);
 	}
-	if (statement_count && side_count == 2 && !kernel_side.has_underlay())
-		side_count = 1;
 	hosts_clear();
 	world.here = 0;
 	world_read(&world, world_file);
@@ -748,7 +745,6 @@ static void run_vector(struct vector *vector, const char *world_file)
 		printf("# %s: %s\n# %s\n", place, shown, why);
 		failures++;
 	}
-	side_count = all;
 }
 
 /* Runs the collected vector, if there is one, and empties it. */

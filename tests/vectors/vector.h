@@ -61,8 +61,6 @@ struct side {
 	/* False: this side cannot take such a frame (shorter than an Ethernet header). */
 	bool (*run)(const struct attachment *attachment, const struct vector_frame *frame,
 		    struct outcome *outcome);
-	/* Whether the build has programs for outer packets; NULL: yes. */
-	bool (*has_underlay)(void);
 	/* The same for an outer packet that comes in by the underlay. */
 	bool (*run_underlay)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
