@@ -309,6 +309,10 @@ static void test_underlay_ipv6(void **state)
 	assert_int_equal(tunnel->mtu, 1430);
 	assert_int_equal(tunnel->flags, TUNNEL_CHECKSUM | TUNNEL_COPY_DSCP);
 	source = source_of(world, TUNNEL_GENEVE, "2001:db8::2", "2001:db8::1", 4096, 6081, false);
+	assert_int_equal(source->flags, 0); /* GSO frames have none */
+	apply(world, "{" HOSTS BLUE(CARRIED("'geneve', 'underlay': 'ipv6', 'udp_checksum': true"),
+				    ON_H1 "," ON_H2) "}");
+	source = source_of(world, TUNNEL_GENEVE, "2001:db8::2", "2001:db8::1", 4096, 6081, false);
 	assert_int_equal(source->flags, TUNNEL_SOURCE_CHECKSUM6);
 	assert_int_equal(port_named(world, "a")->mtu, 1430);
 	apply(world, "{" HOSTS BLUE(CARRIED("'geneve', 'underlay': 'ipv6', 'udp_checksum': false"),
