@@ -157,6 +157,7 @@ static void ip_words(struct outer *o)
 			if (take(o, "*") && o->seen) {
 				ip[1] = (uint8_t)((ip[1] & 0xf0) | (o->seen->data[15] & 15));
 				memcpy(ip + 2, o->seen->data + 16, 2);
+				ip[3] |= !(ip[1] & 15) && !ip[2] && !ip[3];
 			}
 		} else if (take(o, "id")) {
 			put16(ip + 4, number(o));
@@ -317,6 +318,7 @@ static void gre_words(struct outer *o)
 			if (take(o, "*")) {
 				o->size -= 1;
 				key[3] = seen_here(o, 1)[0];
+				key[3] |= !key[3]; /* none is no number */
 				o->size += 1;
 			}
 		} else if (take(o, "sequence")) {
