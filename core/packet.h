@@ -131,9 +131,10 @@ struct packet {
 	__u32 egress_rule_id;
 	__u32 ingress_rule_id;
 	__u8 ethernet_out[12];
-	__u32 flood_takers;  /* members that a flooded frame is for */
-	__u32 out_tunnel_id; /* of a station behind a peer: the way there in its segment */
-	__u32 out_flags;     /* enum port_flags of the port it goes to */
+	__u32 flood_takers;         /* members that a flooded frame is for */
+	__u32 unresolved_tunnel_id; /* of them, one that the edge could send no copy to, for now */
+	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
+	__u32 out_flags;            /* enum port_flags of the port it goes to */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with

@@ -88,7 +88,10 @@ static __always_inline int fit_length(struct frame *f, struct packet *p, __be16 
 		length = least;
 	if (length == p->frame_length || frame_segment_size(f))
 		return 0;
-	return (int)frame_resize(f, length);
+	/* A frame that never was on a wire may refuse to grow, and is taken out of its tunnel as it is. */
+	if (frame_resize(f, length) && length < p->frame_length)
+		return -1;
+	return 0;
 }
 
 /* p: tunnel_parse has agreed. VERDICT_NEXT: the frame is what the tunnel carried. Or the drop. */

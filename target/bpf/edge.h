@@ -65,7 +65,9 @@ static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, in
 		return underlay_send(skb, p);
 	if (p->flags & PACKET_REPLY)
 		return bpf_redirect(skb->ifindex, 0);
-	return verdict == VERDICT_DELIVERED ? edge_deliver(skb, p) : TC_ACT_SHOT;
+	if (verdict == VERDICT_DELIVERED)
+		return edge_deliver(skb, p);
+	return p->unresolved_tunnel_id ? underlay_last(skb, p) : TC_ACT_SHOT;
 }
 
 #endif

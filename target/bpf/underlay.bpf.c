@@ -28,63 +28,75 @@
 #define ICMPV6_TOO_BIG 2
 #define NEWS_RATE 20 /* events a second and CPU */
 
+/* Set by who loads the programs to run them on frames of his own: nothing leaves, and no route is asked
+ * for. The vectors do; to all others the kernel compiles it away. */
+const volatile __u32 underlay_dry_run = 0;
+
 /* ---- the way out ---- */
 
 /* Asks the host's routes. Return: enum of BPF_FIB_LKUP_RET_, or negative errno. */
-OUT_OF_LINE int ask_route(struct frame *f, const struct tunnel *tunnel, struct bpf_fib_lookup *fib)
+OUT_OF_LINE int ask_route(struct frame *f, const struct packet *p, struct bpf_fib_lookup *fib)
 {
 	__u32 length = f->len - ETHERNET_SIZE;
 
 	fib->ifindex = LOOPBACK_IFINDEX;
 	/* Without a length the kernel compares with the device's MTU, and not if the frame is a GSO one. */
 	fib->tot_len = f->gso_size || length > 0xffff ? 0 : (__u16)length;
-	if (address_is_ipv4(&tunnel->remote)) {
+	if (address_is_ipv4(&p->outer_destination)) {
 		fib->family = AF_INET;
-		fib->ipv4_src = (__u32)tunnel->local.word[3];
-		fib->ipv4_dst = (__u32)tunnel->remote.word[3];
+		fib->ipv4_src = p->outer_source.word[3];
+		fib->ipv4_dst = p->outer_destination.word[3];
 	} else {
 		fib->family = AF_INET6;
-		__builtin_memcpy(fib->ipv6_src, &tunnel->local, 16);
-		__builtin_memcpy(fib->ipv6_dst, &tunnel->remote, 16);
+		__builtin_memcpy(fib->ipv6_src, &p->outer_source, 16);
+		__builtin_memcpy(fib->ipv6_dst, &p->outer_destination, 16);
 	}
 	return (int)bpf_fib_lookup(f, fib, sizeof(*fib), 0);
 }
 
-/* The Ethernet header up to the type, which is that of the outer packet. */
-static __always_inline void header_type(__u8 *ethernet, const struct tunnel *tunnel)
+/* The type in the Ethernet header: that of the outer packet. */
+static __always_inline void header_type(__u8 *ethernet, const struct packet *p)
 {
-	__be16 type = address_is_ipv4(&tunnel->remote) ? be16(ETHERTYPE_IPV4)
-						       : be16(ETHERTYPE_IPV6);
+	__be16 type = address_is_ipv4(&p->outer_destination) ? be16(ETHERTYPE_IPV4)
+							     : be16(ETHERTYPE_IPV6);
 
 	__builtin_memcpy(ethernet + 12, &type, 2);
 }
 
-static __always_inline void remember(struct packet *p, const struct tunnel *tunnel,
-				     const struct bpf_fib_lookup *fib)
+static __always_inline struct next_hop *remember(const struct packet *p,
+						 const struct bpf_fib_lookup *fib)
 {
-	__u32 slot = p->out_ifindex % NEXT_HOPS;
+	__u32 slot = next_hop_slot(p);
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &slot);
 
 	if (!hop)
-		return;
-	hop->tunnel_id = p->out_ifindex;
+		return NULL;
+	hop->remote = p->outer_destination;
+	hop->local = p->outer_source.word[3];
 	hop->found = clock_tick();
 	hop->ifindex = fib->ifindex;
 	hop->mtu = fib->mtu_result;
 	mac_copy(hop->ethernet, fib->dmac);
 	mac_copy(hop->ethernet + 6, fib->smac);
-	header_type(hop->ethernet, tunnel);
+	header_type(hop->ethernet, p);
+	return hop;
 }
 
-/* An underlay group: its MAC is made of its address, ours is the device's. 0 or negative. */
-static __always_inline int group_header(const struct tunnel *tunnel, __u8 *ethernet)
+/* An underlay group: its MAC is made of its address, ours is the device's. Return: the device, 0: none. */
+static __always_inline __u32 group_header(const struct packet *p, __u8 *ethernet)
 {
-	struct underlay_device *device = bpf_map_lookup_elem(&underlay_devices, &tunnel->ifindex);
-	__u32 low = host32(tunnel->remote.word[3]);
+	struct tunnel_key key = { .tunnel_id = p->out_ifindex };
+	struct tunnel *tunnel = table_lookup(tunnels, &key);
+	struct underlay_device *device;
+	__u32 low = host32(p->outer_destination.word[3]), ifindex;
 
+	if (!tunnel)
+		return 0;
+	ifindex = tunnel->ifindex;
+	device = bpf_map_lookup_elem(&underlay_devices, &ifindex);
 	if (!device)
-		return -1;
-	if (address_is_ipv4(&tunnel->remote)) {
+		return 0;
+	if (address_is_ipv4(&p->outer_destination)) {
 		ethernet[0] = 0x01;
 		ethernet[1] = 0;
 		ethernet[2] = 0x5e;
@@ -97,8 +109,8 @@ static __always_inline int group_header(const struct tunnel *tunnel, __u8 *ether
 	ethernet[4] = (__u8)(low >> 8);
 	ethernet[5] = (__u8)low;
 	mac_copy(ethernet + 6, device->mac);
-	header_type(ethernet, tunnel);
-	return 0;
+	header_type(ethernet, p);
+	return ifindex;
 }
 
 /* News for the daemon, as far as the rate allows. */
@@ -113,8 +125,8 @@ OUT_OF_LINE void tell_news(struct underlay_event *event)
 	bpf_ringbuf_output(&underlay_events, event, sizeof(*event), 0);
 }
 
-/* Takes back that the packet was delivered, and counts it as dropped. */
-static __always_inline int refuse(struct frame *f, struct packet *p)
+/* Takes back what was counted of a packet that cannot leave after all, and counts it as dropped. */
+OUT_OF_LINE int refuse(struct frame *f, struct packet *p)
 {
 	struct slot_key in = { .slot = p->port_slot };
 	struct slot_key out = { .slot = p->out_slot };
@@ -122,20 +134,16 @@ static __always_inline int refuse(struct frame *f, struct packet *p)
 	struct verdict_counter *counter = table_lookup(verdicts, &delivered);
 	struct port_stats *stats = table_lookup(port_stats, &in);
 
-	if (!(p->flags & PACKET_REPLY)) {
-		if (stats) {
-			atomic_add(&stats->received_packets, -1);
-			atomic_add(&stats->received_bytes, -(__u64)p->frame_length);
-		}
-		stats = table_lookup(port_stats, &out);
-		if (stats) {
-			atomic_add(&stats->sent_packets, -1);
-			atomic_add(&stats->sent_bytes, -(__u64)p->frame_length);
-		}
-		if (counter) {
-			counter->packets -= 1;
-			counter->bytes -= p->frame_length;
-		}
+	if (stats) {
+		atomic_add(&stats->received_packets, -1);
+		atomic_add(&stats->received_bytes, -(__u64)p->frame_length);
+	}
+	stats = table_lookup(port_stats, &out);
+	if (stats && counter && !(p->flags & PACKET_REPLY) && !p->flood_takers) {
+		atomic_add(&stats->sent_packets, -1);
+		atomic_add(&stats->sent_bytes, -(__u64)p->frame_length);
+		counter->packets -= 1;
+		counter->bytes -= p->frame_length;
 	}
 	p->object_id = p->out_port_id;
 	pipeline_end(f, p, VERDICT_UNDERLAY_UNREACHABLE);
@@ -143,14 +151,14 @@ static __always_inline int refuse(struct frame *f, struct packet *p)
 	return TC_ACT_SHOT;
 }
 
-static __always_inline void tell_too_big_here(const struct tunnel *tunnel, __u32 mtu)
+OUT_OF_LINE void tell_too_big_here(const struct packet *p, __u32 mtu)
 {
 	struct underlay_event event = {
 		.kind = UNDERLAY_TOO_BIG_HERE,
 		.mtu = mtu,
-		.local = tunnel->local,
-		.remote = tunnel->remote,
-		.from = tunnel->local,
+		.local = p->outer_source,
+		.remote = p->outer_destination,
+		.from = p->outer_source,
 	};
 
 	tell_news(&event);
@@ -161,29 +169,30 @@ int underlay_ask(struct frame *f, struct packet *p)
 {
 	struct bpf_fib_lookup fib = {};
 	struct bpf_redir_neigh next = {};
-	struct tunnel_key key = {};
-	struct tunnel *tunnel;
+	__u8 ethernet[ETHERNET_SIZE] = {};
+	__u32 ifindex;
 	int result;
 
 	if (!p)
 		return TC_ACT_SHOT;
-	key.tunnel_id = p->out_ifindex;
-	tunnel = table_lookup(tunnels, &key);
-	if (!tunnel)
-		return refuse(f, p);
-	if (tunnel->flags & TUNNEL_MULTICAST) {
-		__u8 ethernet[ETHERNET_SIZE];
-
-		if (group_header(tunnel, ethernet) || frame_store(f, 0, ethernet, ETHERNET_SIZE))
+	if (underlay_dry_run)
+		return (int)bpf_redirect(LOOPBACK_IFINDEX, 0);
+	if (address_is_multicast(&p->outer_destination)) {
+		ifindex = group_header(p, ethernet);
+		if (!ifindex || frame_store(f, 0, ethernet, ETHERNET_SIZE))
 			return refuse(f, p);
-		return bpf_redirect(tunnel->ifindex, 0);
+		return (int)bpf_redirect(ifindex, 0);
 	}
-	result = ask_route(f, tunnel, &fib);
+	result = ask_route(f, p, &fib);
 	if (result == BPF_FIB_LKUP_RET_SUCCESS)
-		remember(p, tunnel, &fib);
+		remember(p, &fib);
 	else if (result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		tell_too_big_here(tunnel, fib.mtu_result);
+		tell_too_big_here(p, fib.mtu_result);
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return refuse(f, p);
+	/* The kernel sends nothing on that comes with the MAC of a group, which may stand there. */
+	header_type(ethernet, p);
+	if (frame_store(f, 0, ethernet, ETHERNET_SIZE))
 		return refuse(f, p);
 	next.nh_family = fib.family;
 	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, 16);
@@ -191,45 +200,56 @@ int underlay_ask(struct frame *f, struct packet *p)
 }
 
 /*
- * A copy of the outer packet into tunnel p->out_ifindex. The kernel resolves no neighbour for a copy: one
- * that is not resolved gets none, until other packets to it (probes between hosts, unicast) have
- * made the kernel ask. 0 or negative.
+ * A copy of the outer packet to p->outer_destination. The kernel resolves no neighbour for a copy, so one
+ * that is not resolved gets none; but of those one gets the frame itself in the end (underlay_last),
+ * which makes the kernel ask for the address. 0 or negative.
  */
 int frame_copy_underlay(struct frame *f, struct packet *p)
 {
 	struct bpf_fib_lookup fib = {};
-	struct tunnel_key key = {};
 	__u8 ethernet[ETHERNET_SIZE];
-	struct tunnel *tunnel;
 	struct next_hop *hop;
 	__u32 ifindex;
+	int result;
 
 	if (!p)
 		return -1;
-	key.tunnel_id = p->out_ifindex;
-	hop = underlay_known(f, p);
-	tunnel = table_lookup(tunnels, &key);
-	if (!tunnel)
-		return -1;
-	if (hop) {
+	if (underlay_dry_run)
+		return 0;
+	if (address_is_multicast(&p->outer_destination)) {
+		ifindex = group_header(p, ethernet);
+		if (!ifindex)
+			return -1;
+	} else {
+		hop = underlay_known(f, p);
+		if (!hop) {
+			result = ask_route(f, p, &fib);
+			if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
+				p->unresolved_tunnel_id = p->out_ifindex;
+			if (result)
+				return -1;
+			hop = remember(p, &fib);
+		}
+		if (!hop)
+			return -1;
 		__builtin_memcpy(ethernet, hop->ethernet, ETHERNET_SIZE);
 		ifindex = hop->ifindex;
-	} else if (tunnel->flags & TUNNEL_MULTICAST) {
-		if (group_header(tunnel, ethernet))
-			return -1;
-		ifindex = tunnel->ifindex;
-	} else {
-		if (ask_route(f, tunnel, &fib))
-			return -1;
-		remember(p, tunnel, &fib);
-		mac_copy(ethernet, fib.dmac);
-		mac_copy(ethernet + 6, fib.smac);
-		header_type(ethernet, tunnel);
-		ifindex = fib.ifindex;
 	}
 	if (frame_store(f, 0, ethernet, ETHERNET_SIZE))
 		return -1;
 	return (int)bpf_clone_redirect(f, ifindex, 0);
+}
+
+/* The flooded frame itself, when its copies are out: to an end whose neighbour is not resolved. Returns
+ * what tc is to do with it. */
+int underlay_last(struct frame *f, struct packet *p)
+{
+	if (!p)
+		return TC_ACT_SHOT;
+	p->out_ifindex = p->unresolved_tunnel_id;
+	if (tunnel_push(f, p) != VERDICT_DELIVERED)
+		return TC_ACT_SHOT;
+	return underlay_ask(f, p);
 }
 
 /* ---- the way in ---- */

@@ -3,7 +3,7 @@
  * The way out to the underlay: which device, which MACs, for a frame that is an outer packet by now.
  *
  * The host's own routes and neighbours decide. Asking them costs some 300 ns, so each CPU remembers the
- * answer for a tunnel for at most a second (next_hops). The packet that asks goes by bpf_redirect_neigh:
+ * answer for two ends for at most a second (next_hops). The packet that asks goes by bpf_redirect_neigh:
  * the kernel resolves the neighbour for it, and keeps on probing one that is used, which it would not
  * notice of frames whose MACs are written here. All others find their header ready.
  *
@@ -18,12 +18,14 @@
 
 #include "core/pipeline.h"
 
-#define NEXT_HOPS 4096 /* by tunnel id, modulo this */
+#define NEXT_HOPS_BITS 12
+#define NEXT_HOPS (1 << NEXT_HOPS_BITS)
 
-/* The outer Ethernet header of a tunnel and the device it leaves by. */
+/* The outer Ethernet header between two ends, and the device it leaves by. */
 struct next_hop {
-	__u32 tunnel_id; /* 0: none */
-	__u32 found;     /* tick */
+	struct address remote; /* outer destination; zero: none */
+	__be32 local;          /* last word of the outer source */
+	__u32 found;           /* tick */
 	__u32 ifindex;
 	__u32 mtu; /* of the route, bytes of IP */
 	__u8 ethernet[ETHERNET_SIZE];
@@ -75,21 +77,32 @@ struct underlay_device_map {
 extern struct underlay_device_map underlay_devices SEC(".maps");
 
 int underlay_ask(struct frame *f, struct packet *p);
+int underlay_last(struct frame *f, struct packet *p);
 
-/* The remembered way of this packet's tunnel, or NULL. Segments of a GSO frame were measured before. */
+/* The place of this packet's two ends; whoever else is there, too, has to ask more often. */
+static __always_inline __u32 next_hop_slot(const struct packet *p)
+{
+	__u32 mixed = host32(p->outer_destination.word[3]) ^ host32(p->outer_source.word[3]) * 31 ^
+		      host32(p->outer_destination.word[1]);
+
+	return (mixed * 0x9e3779b1u) >> (32 - NEXT_HOPS_BITS);
+}
+
+/* The remembered way of this outer packet, or NULL. Segments of a GSO frame were measured before. */
 static __always_inline struct next_hop *underlay_known(struct frame *f, struct packet *p)
 {
-	__u32 slot = p->out_ifindex % NEXT_HOPS;
+	__u32 slot = next_hop_slot(p);
 	struct next_hop *hop = bpf_map_lookup_elem(&next_hops, &slot);
 
-	if (!hop || hop->tunnel_id != p->out_ifindex ||
+	if (!hop || !address_equal(&hop->remote, &p->outer_destination) ||
+	    hop->local != p->outer_source.word[3] ||
 	    ticks_passed(clock_tick(), hop->found, TICKS_PER_SECOND) ||
 	    (!f->gso_size && f->len - ETHERNET_SIZE > hop->mtu))
 		return NULL;
 	return hop;
 }
 
-/* Sends the outer packet into tunnel p->out_ifindex. Returns what tc is to do with it. */
+/* Sends the outer packet to p->outer_destination. Returns what tc is to do with it. */
 static __always_inline int underlay_send(struct frame *f, struct packet *p)
 {
 	struct next_hop *hop = underlay_known(f, p);

@@ -12,9 +12,10 @@ import contextlib
 import itertools
 import socket
 import struct
+import subprocess
 import threading
 
-from harness import (BUILD, Netns, Skip, Tap, check, connect, equal, listen, main, run, statement,
+from harness import (BUILD, Netns, check, connect, equal, listen, main, run, statement,
                      wait_for)
 from packets import (BROADCAST, ICMP, ICMPV6, IPV4, IPV6, UDP, checksum, ethernet, icmp, icmpv6,
                      ipv4, ipv6, pseudo_header, udp)
@@ -41,6 +42,29 @@ def mtu_of(kind, family=4):
     return 1500 - (20 if family == 4 else 40) - KINDS[kind][0]
 
 
+class Rows:
+    """The process that writes the rows of one host."""
+
+    def __init__(self, netns):
+        self.process = subprocess.Popen([PROGRAM, netns.name], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.answer()
+
+    def answer(self):
+        lines = []
+        while True:
+            line = self.process.stdout.readline()
+            check(line, "test-underlay has ended")
+            if line == "ok\n":
+                return lines
+            lines.append(line.split())
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+
 class Hosts:
     """Two hosts with an underlay between them and a workload on each."""
 
@@ -61,39 +85,29 @@ class Hosts:
                 run("ip", "-n", workload.name, "addr", "add", address, "dev", "eth0", "nodad",
                     accept=[0])
             run("ip", "-n", workload.name, "link", "set", "eth0", "up", accept=[0])
-        self.up_now = False
-        self.options = {}
+        self.rows = [Rows(host) for host in self.hosts]
 
     def each(self):
         return zip((1, 2), self.hosts, self.workloads)
 
     def up(self, kind="vxlan", family=4, **options):
-        """Rows for a segment of a kind, in the place of what was there."""
-        self.down()
+        """Rows for a segment of a kind, in the place of what was there; no neighbour is known."""
         options = dict(KINDS[kind][1], **options)
         mtu = options.setdefault("mtu", mtu_of(kind, family))
+        words = [f"{name}={value}" for name, value in options.items()]
         for number, host, workload in self.each():
-            words = [f"{name}={value}" for name, value in options.items()]
-            run(PROGRAM, "up", host.name, f"host={number}", f"kind={kind}", f"family={family}",
-                *words, accept=[0])
+            run("ip", "-n", host.name, "link", "del", "wt4789")
+            run("ip", "-n", host.name, "neigh", "flush", "all", accept=[0])
+            self.rows[number - 1].ask("up", f"host={number}", f"kind={kind}", f"family={family}",
+                                      *words)
             run("ip", "-n", workload.name, "link", "set", "eth0", "mtu", mtu, accept=[0])
             run("ip", "-n", workload.name, "neigh", "flush", "all", accept=[0])
-        self.up_now = True
-
-    def down(self):
-        for host in self.hosts:
-            run("ip", "-n", host.name, "link", "del", "wt4789")
-            run("ip", "-n", host.name, "neigh", "flush", "all")
-            run(PROGRAM, "down", host.name, accept=[0])
-        self.up_now = False
 
     def counters(self, host):
-        lines = run(PROGRAM, "counters", f"h{host}", accept=[0]).stdout.split("\n")
-        return {name: int(count) for name, count in (line.split() for line in lines if line)}
+        return {name: int(count) for name, count in self.rows[host - 1].ask("counters")}
 
     def news(self, host):
-        lines = run(PROGRAM, "news", f"h{host}", accept=[0]).stdout.split("\n")
-        return [line.split() for line in lines if line]
+        return self.rows[host - 1].ask("news")
 
     def explain(self):
         return f"h1 {self.counters(1)}, h2 {self.counters(2)}"
@@ -294,14 +308,14 @@ def neighbour(_weft, hosts):
 def too_big_here(_weft, hosts):
     hosts.up("vxlan")
     one = hosts.workloads[0]
-    run("ip", "-n", "h1", "route", "add", "192.0.2.2/32", "dev", "u0", "mtu", "1300", accept=[0])
+    run("ip", "-n", "h1", "route", "add", "192.0.2.2/32", "dev", "u0", "mtu", "lock",
+        "1300", accept=[0])
     try:
         wait_for(lambda: one.ping("10.0.0.2", 1, "-s", "1000"), "small pings pass")
         check(not one.ping("10.0.0.2", 2, "-s", "1400", "-M", "do"), "a large ping passed")
         equal(hosts.news(1)[:1], [["2", "1300", "::ffff:192.0.2.2", "::ffff:192.0.2.1"]], "news")
     finally:
-        run("ip", "-n", "h1", "route", "del", "192.0.2.2/32", "dev", "u0", "mtu", "1300",
-            accept=[0])
+        run("ip", "-n", "h1", "route", "del", "192.0.2.2/32", "dev", "u0", accept=[0])
 
 
 @statement("routers that find our packets too big are heard, for our packets only, at a rate")
@@ -329,9 +343,13 @@ def too_big_there(_weft, hosts):
     hosts.up("vxlan", 6)
     about = ipv6("2001:db8::1", "2001:db8::2", UDP, inner)
     message = icmpv6("2001:db8::7", "2001:db8::1", 2, 0, struct.pack("!I", 1380) + about)
-    wire.send(ethernet(mac, wire.mac, IPV6, ipv6("2001:db8::7", "2001:db8::1", ICMPV6, message)))
-    equal(wait_for(lambda: hosts.news(1), "news"), [["1", "1380", "2001:db8::2", "2001:db8::7"]],
-          "news")
+
+    def tell6():
+        wire.send(ethernet(mac, wire.mac, IPV6,
+                           ipv6("2001:db8::7", "2001:db8::1", ICMPV6, message)))
+        return hosts.news(1)
+
+    equal(wait_for(tell6, "news")[0], ["1", "1380", "2001:db8::2", "2001:db8::7"], "news")
 
 
 main(Hosts, start=False)

@@ -2,10 +2,13 @@
 /*
  * One of two hosts that carry one segment between them, without a daemon: the rows are written by hand.
  *
- *	underlay up NETNS [option...]	write the rows, attach the programs
- *	underlay counters NETNS		verdicts that were given, one a line
- *	underlay news NETNS		what the underlay's routers said, one a line
- *	underlay down NETNS		take everything away
+ *	underlay NETNS [option...]	write the rows, attach the programs, then do what stdin says:
+ *		up [option...]	write other rows in the place of all
+ *		counters	verdicts since up: "NAME count" lines
+ *		news		what the underlay's routers said, a line each
+ *		quit		go; at the end of stdin too. Traffic goes on.
+ *
+ * Each command is answered by its lines and one that says "ok".
  *
  * Host 1 has 192.0.2.1 and 2001:db8::1 on its device u0, and a workload 10.0.0.1, fd00::1 with MAC
  * 02:00:00:00:00:01 behind device w0; host 2 the same with 2. Options, as word=value: host=1|2
@@ -48,7 +51,8 @@ struct world {
 	uint32_t source_flags;
 	uint32_t l2;
 	uint32_t device;
-	const char *group;
+	char group[INET6_ADDRSTRLEN];
+	uint64_t before[VERDICTS];
 };
 
 static const char *const kind_names[TUNNEL_KINDS] = {
@@ -268,7 +272,7 @@ static void write_source(struct world *world, struct address to)
 		.host_id = world->other,
 		.port_id = PEER,
 		.port_slot = SLOT_PEER,
-		.flags = world->source_flags,
+		.flags = world->source_flags | (world->l2 ? TUNNEL_SOURCE_L2 : 0),
 		.tunnel_id = TUNNEL,
 	};
 
@@ -285,7 +289,7 @@ static void write_ends(struct world *world)
 	if (!has_udp(world->kind))
 		vtep.kinds = 1U << world->kind;
 	put(world, TABLE_vteps, &key, &vtep);
-	if (world->group) {
+	if (*world->group) {
 		key.address = address(world->group);
 		put(world, TABLE_vteps, &key, &vtep);
 	}
@@ -304,7 +308,7 @@ static void write_floods(struct world *world)
 	put(world, TABLE_floods, &key, &flood);
 	key.index = 1;
 	flood.port_id = PEER;
-	flood.tunnel_id = world->group ? GROUP_TUNNEL : TUNNEL;
+	flood.tunnel_id = *world->group ? GROUP_TUNNEL : TUNNEL;
 	put(world, TABLE_floods, &key, &flood);
 }
 
@@ -325,9 +329,55 @@ static void attach(struct world *world)
 	netlink_close(netlink);
 }
 
+struct removal {
+	struct world *world;
+	enum table_id table;
+	size_t key_size;
+	unsigned char keys[64][64];
+	size_t count;
+};
+
+static bool note_key(void *context, const void *key, const void *value)
+{
+	struct removal *removal = context;
+
+	(void)value;
+	memcpy(removal->keys[removal->count++], key, removal->key_size);
+	return removal->count < ARRAY_SIZE(removal->keys);
+}
+
+/* Everything of a table. */
+static void clear(struct world *world, enum table_id table, size_t key_size)
+{
+	struct removal removal = { .world = world, .table = table, .key_size = key_size };
+
+	do {
+		removal.count = 0;
+		datapath_walk(world->datapath, table, note_key, &removal);
+		for (size_t i = 0; i < removal.count; i++)
+			datapath_remove(world->datapath, table, removal.keys[i]);
+	} while (removal.count);
+}
+
+static uint64_t counted(struct world *world, int verdict)
+{
+	struct verdict_counter counter = { 0 };
+
+	datapath_verdict(world->datapath, (enum verdict)verdict, &counter);
+	return counter.packets;
+}
+
 static void up(struct world *world)
 {
 	world->other = 3 - world->host;
+	clear(world, TABLE_tunnels, sizeof(struct tunnel_key));
+	clear(world, TABLE_tunnel_sources, sizeof(struct tunnel_source_key));
+	clear(world, TABLE_tunnel_ports, sizeof(struct tunnel_port_key));
+	clear(world, TABLE_vteps, sizeof(struct vtep_key));
+	clear(world, TABLE_stations, sizeof(struct station_key));
+	clear(world, TABLE_flows, sizeof(struct flow_key));
+	for (int verdict = 0; verdict < VERDICTS; verdict++)
+		world->before[verdict] = counted(world, verdict);
 	write_policy(world);
 	write_subnet(world);
 	write_port(world, world->host);
@@ -335,7 +385,7 @@ static void up(struct world *world)
 	write_peer(world);
 	write_tunnel(world, TUNNEL, underlay_address(world, world->other), 0);
 	write_source(world, underlay_address(world, world->host));
-	if (world->group) {
+	if (*world->group) {
 		write_tunnel(world, GROUP_TUNNEL, address(world->group), TUNNEL_MULTICAST);
 		write_source(world, address(world->group));
 	}
@@ -350,12 +400,10 @@ static void up(struct world *world)
 static void counters(struct world *world)
 {
 	for (int verdict = 0; verdict < VERDICTS; verdict++) {
-		struct verdict_counter counter;
+		uint64_t count = counted(world, verdict) - world->before[verdict];
 
-		if (!datapath_verdict(world->datapath, (enum verdict)verdict, &counter) &&
-		    counter.packets)
-			printf("%s %llu\n", verdict_names[verdict],
-			       (unsigned long long)counter.packets);
+		if (count)
+			printf("%s %llu\n", verdict_names[verdict], (unsigned long long)count);
 	}
 }
 
@@ -408,7 +456,7 @@ static void read_option(struct world *world, const char *option)
 	else if (!strncmp(option, "port=", 5))
 		world->port_kind = strcmp(value, "tap") ? PORT_VETH : PORT_TAP;
 	else if (!strncmp(option, "group=", 6))
-		world->group = value;
+		snprintf(world->group, sizeof(world->group), "%s", value);
 	else
 		die("no option", option);
 }
@@ -424,33 +472,63 @@ static void enter(const char *name)
 	free(path);
 }
 
+/* What is not said is as in the first form of these. */
+static void read_options(struct world *world, char **words)
+{
+	world->host = world->host ? world->host : 1;
+	world->kind = TUNNEL_VXLAN;
+	world->family = 4;
+	world->port_kind = PORT_VETH;
+	world->mtu = 1450;
+	world->flags = world->source_flags = world->l2 = world->device = 0;
+	*world->group = '\0';
+	for (; *words; words++)
+		read_option(world, *words);
+}
+
+static void obey(struct world *world, char *line)
+{
+	char *words[32] = { NULL };
+	size_t count = 0;
+
+	for (char *word = strtok(line, " \n"); word && count < 31; word = strtok(NULL, " \n"))
+		words[count++] = word;
+	if (!count) {
+		return;
+	} else if (!strcmp(words[0], "up")) {
+		read_options(world, words + 1);
+		up(world);
+	} else if (!strcmp(words[0], "counters")) {
+		counters(world);
+	} else if (!strcmp(words[0], "news")) {
+		datapath_underlay_events_read(world->datapath, print_news, NULL, 1000);
+	} else if (!strcmp(words[0], "quit")) {
+		exit(0);
+	} else {
+		die("no command", words[0]);
+	}
+	printf("ok\n");
+	fflush(stdout);
+}
+
 int main(int count, char **words)
 {
-	struct world world = { .host = 1, .kind = TUNNEL_VXLAN, .family = 4, .mtu = 1450 };
-	struct datapath_options options = { .instance = count > 2 ? words[2] : "" };
+	static struct world world;
+	struct datapath_options options = { .instance = count > 1 ? words[1] : "" };
 	struct error error = { 0 };
+	char line[1024];
 
-	world.port_kind = PORT_VETH;
-	if (count < 3)
-		die("usage", "underlay up|counters|news|down NETNS [option=value...]");
-	enter(words[2]);
-	for (int i = 3; i < count; i++)
-		read_option(&world, words[i]);
-	if (!strcmp(words[1], "down")) {
-		if (datapath_destroy(words[2], &error))
-			die("cannot take it away", error.text);
-		return 0;
-	}
+	if (count < 2)
+		die("usage", "underlay NETNS [option=value...]");
+	enter(words[1]);
 	if (datapath_open_kernel(&options, &world.datapath, &error))
 		die("cannot open the datapath", error.text);
-	if (!strcmp(words[1], "up"))
-		up(&world);
-	else if (!strcmp(words[1], "counters"))
-		counters(&world);
-	else if (!strcmp(words[1], "news"))
-		datapath_underlay_events_read(world.datapath, print_news, NULL, 1000);
-	else
-		die("no command", words[1]);
+	read_options(&world, words + 2);
+	up(&world);
+	printf("ok\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin))
+		obey(&world, line);
 	datapath_close(world.datapath);
 	return 0;
 }

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 
@@ -19,7 +18,6 @@
 #define TC_ACT_REDIRECT 7
 #define TC_ACT_UNSPEC (-1)
 #define LOOPBACK_IFINDEX 1
-#define NEXT_HOPS 256 /* tunnels of a world, at most */
 
 static struct weft *weft;
 static int fds[TABLES];
@@ -28,34 +26,6 @@ static void kernel_unload(void)
 {
 	weft__destroy(weft);
 	weft = NULL;
-}
-
-/* Every tunnel's way out is known, and for long, so that no route is asked for: there is none in this
- * place. */
-static void know_next_hops(void)
-{
-	struct {
-		__u32 tunnel_id, found, ifindex, mtu;
-		__u8 ethernet[14], pad[2];
-	} hop = { .ifindex = LOOPBACK_IFINDEX, .mtu = 0xffff };
-	int map = bpf_map__fd(weft->maps.next_hops);
-	int cpus = libbpf_num_possible_cpus();
-	char *rows = calloc((size_t)cpus, sizeof(hop));
-	struct timespec now;
-
-	if (!rows)
-		vector_fail("out of memory");
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	hop.found = (__u32)(((__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec) >> 20);
-	hop.found += 3600 * TICKS_PER_SECOND;
-	for (__u32 id = 1; id < NEXT_HOPS; id++) {
-		hop.tunnel_id = id;
-		for (int i = 0; i < cpus; i++)
-			memcpy(rows + (size_t)i * sizeof(hop), &hop, sizeof(hop));
-		if (bpf_map_update_elem(map, &id, rows, BPF_ANY))
-			vector_fail("kernel: no row of next_hops: %s", strerror(errno));
-	}
-	free(rows);
 }
 
 static void kernel_load(void)
@@ -72,13 +42,13 @@ static void kernel_load(void)
 	if (!weft)
 		vector_fail("kernel: the programs cannot be opened: %s", strerror(errno));
 	bpf_map__set_max_entries(weft->maps.flows, 8192);
+	weft->rodata->underlay_dry_run = 1; /* there are no routes in this place */
 	if (weft__load(weft))
 		vector_fail("kernel: the programs cannot be loaded: %s", strerror(errno));
 	for (int i = 0; i < TABLES; i++)
 		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
 	if (bpf_map_update_elem(fds[TABLE_state], &zero, &state, BPF_ANY))
 		vector_fail("kernel: no state row: %s", strerror(errno));
-	know_next_hops();
 }
 
 static void kernel_put(enum table_id table, const void *key, const void *value)
