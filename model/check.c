@@ -39,6 +39,7 @@ void check_reset(struct draft *draft)
 	map_fini(&draft->underlay, NULL);
 	map_fini(&draft->without_id, free_set);
 	map_fini(&draft->ends, free_set);
+	map_fini(&draft->reached, NULL);
 	map_fini(&draft->spaces, free);
 	map_fini(&draft->ranges, free_ranges);
 }

@@ -111,9 +111,84 @@ void check_complete_hosts(struct draft *draft)
 	}
 }
 
+/* ---- reach ---- */
+
+/* Whether a host has an address by which the subnet is carried. */
+static bool is_reached(const struct host_object *host, const struct subnet_object *subnet)
+{
+	const struct segment *segment = &subnet->segment;
+
+	return segment->type != SEGMENT_OVERLAY || segment->underlay == UNDERLAY_ANY ||
+	       host_address(host, segment, 0) || host_address(host, segment, 1);
+}
+
+static const char *underlay_words(const struct segment *segment, char text[IP_PREFIX_TEXT_SIZE])
+{
+	if (segment->underlay == UNDERLAY_PREFIX)
+		return ip_prefix_format(&segment->underlay_prefix, text);
+	return segment->underlay == UNDERLAY_IPV6 ? "IPv6" : "IPv4";
+}
+
+static int refuse_reach(struct draft *draft, const struct object *object, const char *key,
+			const struct host_object *host, const struct subnet_object *subnet,
+			struct error *error)
+{
+	char text[IP_PREFIX_TEXT_SIZE];
+
+	return draft_refuse(draft, object, key, EINVAL, error,
+			    "host %s has no address of %s, by which subnet %s/%s is carried",
+			    host->object.name, underlay_words(&subnet->segment, text),
+			    draft_vpc(draft, subnet->object.vpc_id)->object.name,
+			    subnet->object.name);
+}
+
+/* All subnets of a VPC must reach a host that has part in it. Asked once in a check. */
+static int check_reach(struct draft *draft, const struct object *object, const char *key,
+		       uint32_t vpc_id, const struct host_object *host, struct error *error)
+{
+	const uint32_t pair[] = { vpc_id, host->object.id };
+	const struct object **list;
+	size_t count;
+	int code = 0;
+
+	if (map_put(&draft->reached, pair, sizeof(pair), draft))
+		return 0;
+	count = draft_members(draft, vpc_id, OBJECT_SUBNET, &list);
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct subnet_object *subnet = (const struct subnet_object *)list[i];
+
+		if (!is_reached(host, subnet))
+			code = refuse_reach(draft, object, key, host, subnet, error);
+	}
+	free(list);
+	return code;
+}
+
+int check_subnet_reach(struct draft *draft, const struct subnet_object *subnet, struct error *error)
+{
+	uint32_t *hosts;
+	size_t count;
+	int code = 0;
+
+	if (subnet->segment.type != SEGMENT_OVERLAY || subnet->segment.underlay == UNDERLAY_ANY)
+		return 0;
+	count = intent_hosts_of_vpc(draft->intent, subnet->object.vpc_id, &hosts);
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct host_object *host =
+			(const struct host_object *)draft_object(draft, hosts[i]);
+
+		if (host && !is_reached(host, subnet))
+			code = refuse_reach(draft, &subnet->object, "segment.underlay", host,
+					    subnet, error);
+	}
+	free(hosts);
+	return code;
+}
+
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error)
 {
+	const struct object *found;
 	char hint[128];
 
 	if (!draft_has_hosts(draft))
@@ -121,8 +196,10 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 	if (!host[0])
 		return draft_refuse(draft, object, "host", EINVAL, error,
 				    "host is missing: which of the hosts it is on must be said");
-	if (draft_find(draft, 0, OBJECT_HOST, host))
-		return 0;
+	found = draft_find(draft, 0, OBJECT_HOST, host);
+	if (found)
+		return check_reach(draft, object, "host", object->vpc_id,
+				   (const struct host_object *)found, error);
 	return draft_refuse(draft, object, "host", EINVAL, error, "no host \"%.64s\"%s", host,
 			    draft_suggest(draft, 0, OBJECT_HOST, host, hint));
 }
@@ -266,8 +343,8 @@ static int check_room(struct draft *draft, const struct host_object *host, struc
 	return code;
 }
 
-/* Tunnels of the host are judged by its addresses. */
-static int check_tunnels_of(struct draft *draft, const struct object *host, struct error *error)
+/* What is on the host is judged by its addresses. */
+static int check_parts_of(struct draft *draft, const struct object *host, struct error *error)
 {
 	uint32_t *vpc_ids;
 	size_t count = intent_vpcs_of_host(draft->intent, host->name, &vpc_ids);
@@ -276,6 +353,9 @@ static int check_tunnels_of(struct draft *draft, const struct object *host, stru
 	for (size_t i = 0; i < count && !code; i++) {
 		const struct object **list;
 		size_t tunnels = draft_members(draft, vpc_ids[i], OBJECT_TUNNEL, &list);
+
+		code = check_reach(draft, host, "underlay", vpc_ids[i],
+				   (const struct host_object *)host, error);
 
 		for (size_t j = 0; j < tunnels && !code; j++) {
 			const struct tunnel_object *tunnel = (const struct tunnel_object *)list[j];
@@ -305,7 +385,7 @@ int check_host(struct draft *draft, const struct draft_entry *entry, struct erro
 	if (!code)
 		code = check_room(draft, host, error);
 	if (!code && entry->before)
-		code = check_tunnels_of(draft, &host->object, error);
+		code = check_parts_of(draft, &host->object, error);
 	return code;
 }
 

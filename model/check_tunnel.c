@@ -38,7 +38,7 @@ static const struct object *first_untouched(const struct draft *draft, const str
 	return NULL;
 }
 
-/* A port that another kind has; said is whether the object names it or it is the usual one. */
+/* A port that another kind has. */
 static int check_udp_port(struct draft *draft, const struct object *object, const char *key,
 			  uint16_t port, uint8_t kind, struct error *error)
 {
@@ -281,7 +281,9 @@ int check_segment(struct draft *draft, const struct subnet_object *subnet, struc
 		code = check_group_of(draft, subnet, error);
 	if (!code)
 		code = check_id(draft, subnet, error);
-	return code ? code : check_alone(draft, subnet, error);
+	if (!code)
+		code = check_alone(draft, subnet, error);
+	return code ? code : check_subnet_reach(draft, subnet, error);
 }
 
 /* ---- tunnels ---- */

@@ -163,7 +163,7 @@ static uint8_t peer_choice(const struct host_object *host, const struct host_obj
 }
 
 static uint8_t choose_kind(const struct subnet_object *subnet, const struct host_object *low,
-			   const struct host_object *high)
+			   const struct host_object *high, bool ipv6)
 {
 	uint8_t kind = peer_choice(low, high);
 
@@ -172,7 +172,9 @@ static uint8_t choose_kind(const struct subnet_object *subnet, const struct host
 	if (kind && kinds[kind].id && subnet_may_travel(subnet, kind))
 		return kind;
 	kind = subnet->segment.encapsulation;
-	if (host_offers(low, kind) && host_offers(high, kind) && subnet_may_travel(subnet, kind))
+	/* SIT is IPv6 in IPv4. */
+	if (host_offers(low, kind) && host_offers(high, kind) && subnet_may_travel(subnet, kind) &&
+	    !(ipv6 && kind == TUNNEL_SIT))
 		return kind;
 	for (size_t i = 0; i < low->encapsulation_count; i++) {
 		kind = low->encapsulations[i];
@@ -200,10 +202,8 @@ struct carrier carrier_choose(const struct subnet_object *subnet, const struct h
 		carrier.local = *local;
 		carrier.remote = *remote;
 		carrier.ipv6 = family != 0;
-		carrier.kind = choose_kind(subnet, from_low ? from : to, from_low ? to : from);
-		/* IPv6 in IPv4 needs IPv4 outside. */
-		if (carrier.kind == TUNNEL_SIT && carrier.ipv6)
-			carrier.kind = TUNNEL_NONE;
+		carrier.kind = choose_kind(subnet, from_low ? from : to, from_low ? to : from,
+					   carrier.ipv6);
 		break;
 	}
 	return carrier;

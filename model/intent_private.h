@@ -222,6 +222,7 @@ struct draft {
 	struct map underlay;    /* address: host */
 	struct map without_id;  /* as in the intent: set of subnets */
 	struct map ends;        /* end_key(): set of tunnels */
+	struct map reached;     /* VPC and host: anything */
 	struct map spaces;      /* subnet id: struct address_space, owned */
 	struct map ranges;      /* vpc id: struct subnet_ranges, owned */
 	struct change *changes;
@@ -288,6 +289,8 @@ int check_present(struct draft *draft, const struct object *object, const char *
 		  uint32_t target_id, struct error *error);
 int check_unreferenced(const struct draft *draft, const struct object *object, struct error *error);
 int check_segment(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+int check_subnet_reach(struct draft *draft, const struct subnet_object *subnet,
+		       struct error *error);
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error);
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);

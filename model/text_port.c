@@ -62,6 +62,9 @@ static void read_mac(struct reading *reading, struct port_object *port)
 	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x57)
 		text_refuse(reading->draft, reading->reader, "mac",
 			    "mac %s is reserved: 06:57 begins the MACs of gateways", text);
+	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x58)
+		text_refuse(reading->draft, reading->reader, "mac",
+			    "mac %s is reserved: 06:58 begins the MACs of tunnels", text);
 }
 
 static bool device_name_is_valid(const char *name)

@@ -205,6 +205,37 @@ static void every_kind_can_be_read_back_and_written(void **state)
 	}
 }
 
+static void hosts_and_tunnels_are_objects_too(void **state)
+{
+	struct world *world = *state;
+
+	world_expect(world, 201, "PUT", "/v1/hosts/h1", "{'underlay': '192.0.2.1/24'}");
+	world_expect(world, 201, "PUT", "/v1/hosts/h2",
+		     "{'underlay': '192.0.2.2/24', 'peers': {'h1': {'encapsulation': 'gre'}}}");
+	world_expect(world, 200, "GET", "/v1/hosts/h2", NULL);
+	check_schema("Host", world->answer);
+	assert_string_equal(world_text(world, "underlay.0"), "192.0.2.2/24");
+	assert_true(world->etag[0] == '"');
+	world_expect(world, 200, "GET", "/v1/hosts", NULL);
+	assert_non_null(json_object_get(world->answer, "h1"));
+	world_expect(world, 409, "DELETE", "/v1/hosts/h1", NULL);
+	world_expect(world, 404, "GET", "/v1/hosts/h3", NULL);
+	world_expect(world, 200, "PATCH", "/v1/hosts/h2", "{'peers': null, 'mtu': 9000}");
+	world_expect(world, 200, "DELETE", "/v1/hosts/h1", NULL);
+	assert_string_equal(world_text(world, "changes.0.text"), "- host h1");
+	assert_string_equal(world_text(world, "changes.0.name"), "h1");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue", "{'cidrs': ['10.0.0.0/16']}");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/tunnels/site",
+		     "{'type': 'ipip', 'remote': '198.51.100.7', 'host': 'h2', "
+		     "'keepalive': {'interval': 10}}");
+	world_expect(world, 200, "GET", "/v1/vpcs/blue/tunnels/site", NULL);
+	check_schema("Tunnel", world->answer);
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/subnets/web",
+		     "{'cidr': '10.0.1.0/24', 'segment': {'type': 'overlay', 'id': 7}}");
+	world_expect(world, 200, "GET", "/v1/vpcs/blue/subnets/web", NULL);
+	check_schema("Segment", json_object_get(world->answer, "segment"));
+}
+
 static void collections_are_objects_by_name(void **state)
 {
 	struct world *world = *state;
@@ -601,6 +632,7 @@ int main(void)
 		cmocka_unit_test(references_lead_somewhere),
 		WITH_WORLD(an_object_is_made_read_changed_removed),
 		WITH_WORLD(every_kind_can_be_read_back_and_written),
+		WITH_WORLD(hosts_and_tunnels_are_objects_too),
 		WITH_WORLD(collections_are_objects_by_name),
 		WITH_WORLD(if_match_guards_a_change),
 		WITH_WORLD(if_none_match_makes_only_what_is_new),

@@ -289,8 +289,31 @@ static void test_without_id(void **state)
 		"{'segment':{'underlay':'192.0.2.0/24'}}", NULL);
 	request(intent, REQUEST_PUT, "vpcs/blue/subnets/i2",
 		"{'cidr':'10.0.12.0/24','segment':{'type':'overlay','encapsulation':'ipip',"
-		"'underlay':'198.51.100.0/24'}}",
+		"'underlay':'2001:db8::/64'}}",
 		NULL);
+	intent_free(intent);
+}
+
+/* A host without an address of the kind that carries a subnet has no part in its VPC. */
+static void test_reach(void **state)
+{
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "hosts/h3", "{'underlay':'192.0.2.3/24'}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/six",
+		"{'cidr':'10.0.3.0/24','segment':{'type':'overlay','underlay':'ipv6'}}", NULL);
+	refuse(intent, REQUEST_PUT, "vpcs/blue/ports/c", "{'subnet':'web','host':'h3'}", -EINVAL,
+	       "vpcs.blue.ports.c.host",
+	       "port blue/c: host h3 has no address of IPv6, by which subnet blue/six is carried");
+	refuse(intent, REQUEST_PUT, "hosts/h2", "{'underlay':'192.0.2.2/24'}", -EINVAL,
+	       "hosts.h2.underlay",
+	       "host h2: host h2 has no address of IPv6, by which subnet blue/six is carried");
+	refuse(intent, REQUEST_PUT, "vpcs/blue/subnets/other",
+	       "{'cidr':'10.0.4.0/24','segment':{'type':'overlay','underlay':'198.51.100.0/24'}}",
+	       -EINVAL, "vpcs.blue.subnets.other.segment.underlay",
+	       "subnet blue/other: host h1 has no address of 198.51.100.0/24, by which subnet "
+	       "blue/other is carried");
 	intent_free(intent);
 }
 
@@ -607,6 +630,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_without_id),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_first_host),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_two_writers),
