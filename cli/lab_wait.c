@@ -8,14 +8,17 @@
  * Neighbours: lab_up.c; client/events.c.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "cli/lab.h"
 #include "client/client.h"
 
 #define DEADLINE_MS 30000
+#define ATTEMPT_INTERVAL_MS 20
 #define DEADLINE_PER_PORT_MS 20
 #define ALL_PLUGGED 1 /* what the callbacks return to end the stream */
 
@@ -124,6 +127,30 @@ static size_t count_ports(const json_t *tree)
 	return count;
 }
 
+/* All of a change reaches a host at once: when one VPC of the file is there, so is the rest. */
+static int wait_for_intent(struct wait *wait)
+{
+	uint64_t deadline = clock_monotonic_ms(NULL) + DEADLINE_MS;
+	const char *steps[] = { "vpcs", NULL }, *vpc;
+	json_t *value, *found;
+	int code = 0;
+
+	json_object_foreach(json_object_get(wait->tree, "vpcs"), vpc, value) {
+		steps[1] = vpc;
+		for (;;) {
+			found = NULL;
+			code = client_get(wait->asking, steps, 2, &found, NULL, wait->error);
+			json_decref(found);
+			if (code != -ENOENT || clock_monotonic_ms(NULL) > deadline)
+				break;
+			poll(NULL, 0, ATTEMPT_INTERVAL_MS);
+		}
+		if (code < 0)
+			return code;
+	}
+	return 0;
+}
+
 int lab_wait_plugged(const char *socket_path, const json_t *tree, const char *host,
 		     void (*progress)(void *context, size_t done, size_t count), void *context,
 		     struct error *error)
@@ -140,7 +167,10 @@ int lab_wait_plugged(const char *socket_path, const json_t *tree, const char *ho
 	int code;
 
 	wait.asking = client_open(socket_path);
-	code = client_events(streaming, "port", NULL, ask_all, take_event, &wait, deadline, error);
+	code = host ? wait_for_intent(&wait) : 0;
+	if (code == 0)
+		code = client_events(streaming, "port", NULL, ask_all, take_event, &wait, deadline,
+				     error);
 	if (code == -ETIMEDOUT)
 		code = refuse(&wait, error);
 	map_fini(&wait.missing, free);
