@@ -48,9 +48,26 @@ const char *names_path(const struct intent *intent, const struct object *object,
 	return text;
 }
 
-static json_t *names_unknown(const char *what, uint32_t id)
+static const struct planner *peers; /* of the one reconciler of this process */
+
+void names_know_peers(const struct planner *planner)
 {
-	return json_sprintf("%s %u (removed)", what, id);
+	peers = planner;
+}
+
+/* Not an object: another host as a VPC sees it, or something that is gone. */
+static json_t *names_unknown(const struct intent *intent, const char *what, uint32_t id)
+{
+	const struct object *host, *vpc;
+	struct peer peer;
+
+	if (id < PEER_ID_FIRST || !peers || !planner_peer(peers, id, &peer))
+		return json_sprintf("%s %u (removed)", what, id);
+	host = intent_object(intent, peer.host_id);
+	vpc = intent_object(intent, peer.vpc_id);
+	if (!host)
+		return json_sprintf("foreign ends of vpc %s", vpc ? vpc->name : "?");
+	return json_sprintf("host %s (vpc %s)", host->name, vpc ? vpc->name : "?");
 }
 
 json_t *names_object(const struct intent *intent, uint32_t id)
@@ -61,7 +78,7 @@ json_t *names_object(const struct intent *intent, uint32_t id)
 		return json_null();
 	if (intent_describe(intent, id, text, sizeof(text)))
 		return json_string(text);
-	return names_unknown("object", id);
+	return names_unknown(intent, "object", id);
 }
 
 json_t *names_port(const struct intent *intent, uint32_t id)
@@ -71,7 +88,8 @@ json_t *names_port(const struct intent *intent, uint32_t id)
 
 	if (!id)
 		return json_null();
-	return object ? json_string(names_path(intent, object, text)) : names_unknown("port", id);
+	return object ? json_string(names_path(intent, object, text))
+		      : names_unknown(intent, "port", id);
 }
 
 static const struct object *change_object(const struct change *change)

@@ -13,6 +13,7 @@
 #include "core/tables.h"
 #include "core/verdict.h"
 #include "model/draft.h"
+#include "model/plan.h"
 
 /* A name as users write it: "blue" or "blue/web1", with its NUL. */
 #define PATH_NAME_SIZE (2 * NAME_SIZE)
@@ -20,6 +21,9 @@
 /** names_path - "blue" for a VPC, "blue/web1" for what is in one. Return: @text. */
 const char *names_path(const struct intent *intent, const struct object *object,
 		       char text[PATH_NAME_SIZE]);
+
+/** names_know_peers - where the numbers of peers are known; NULL: nowhere any more */
+void names_know_peers(const struct planner *planner);
 
 /** names_object - what intent_describe() says, null for id 0. Return: new reference. */
 json_t *names_object(const struct intent *intent, uint32_t id);

@@ -294,6 +294,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 	new->intent = intent_new();
 	intent_set_host(new->intent, options->host);
 	new->planner = planner_new();
+	names_know_peers(new->planner);
 	problems_init(&new->problems, options->clock);
 	slots_init(&new->port_slots, table_rooms[TABLE_port_stats]);
 	slots_init(&new->vpc_slots, table_rooms[TABLE_vpcs]);
@@ -319,6 +320,7 @@ void reconcile_close(struct reconcile *reconcile)
 	store_watch_cancel(reconcile->watch);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);
+	names_know_peers(NULL);
 	planner_free(reconcile->planner);
 	slots_fini(&reconcile->port_slots);
 	slots_fini(&reconcile->vpc_slots);
