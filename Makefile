@@ -103,7 +103,7 @@ TESTS_CLI      := cli lab
 
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
-VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c frame.c outer.c hosts.c world.c native.c kernel.c)
+VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c tables.c frame.c outer.c hosts.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := pipeline yaml model

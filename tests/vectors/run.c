@@ -22,7 +22,6 @@
 
 #define WORDS_MAX 64
 #define LINES_MAX 64
-#define ROWS_MAX 8192
 #define SEED_UNDERLAY 255
 
 struct vector {
@@ -34,12 +33,8 @@ struct vector {
 static char place[PATH_MAX + 32]; /* file and line, for errors */
 static char folder[PATH_MAX];
 static char why[1000];
-static const struct side *sides[2] = { &native_side, &kernel_side };
-static size_t side_count = 1;
 static size_t test_number;
 static size_t failures;
-static struct world world;
-static struct rows written;
 static FILE *seeds;
 static const char *seeds_folder;
 /* Lines about hosts behind `world`, for each of its vectors. */
@@ -70,191 +65,6 @@ __attribute__((format(printf, 1, 2))) static bool no(const char *format, ...)
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
 	return false;
-}
-
-/* ---- tables ---- */
-
-/* The rows of the world onto every side; rows of the world before that are no more are removed. */
-static void write_world(void)
-{
-	struct step *steps;
-	size_t count = diff_rows(&written, &world.rows, &steps);
-
-	for (size_t s = 0; s < side_count; s++)
-		for (size_t i = 0; i < count; i++) {
-			const struct row *row = steps[i].row;
-
-			if (steps[i].action == STEP_PUT)
-				sides[s]->put(row->table, row->bytes, row->bytes + row->key_size);
-			else
-				sides[s]->remove(row->table, row->bytes);
-		}
-	free(steps);
-	rows_clear(&written);
-	for (size_t i = 0; i < world.rows.count; i++) {
-		const struct row *row = world.rows.list[i];
-
-		rows_add(&written, row->table, row->bytes, row->bytes + row->key_size);
-	}
-}
-
-struct collected {
-	size_t count, key_size, value_size;
-	unsigned char *bytes; /* key and value, one row after the other */
-};
-
-static void collect_row(void *context, const void *key, const void *value)
-{
-	struct collected *rows = context;
-	unsigned char *at = rows->bytes + rows->count * (rows->key_size + rows->value_size);
-
-	if (rows->count >= ROWS_MAX)
-		vector_fail("more than %d rows", ROWS_MAX);
-	memcpy(at, key, rows->key_size);
-	memcpy(at + rows->key_size, value, rows->value_size);
-	rows->count++;
-}
-
-static struct collected collect(const struct side *side, enum table_id table)
-{
-	struct collected rows = { .key_size = table_key_size(table),
-				  .value_size = table_value_size(table) };
-
-	rows.bytes = malloc(ROWS_MAX * (rows.key_size + rows.value_size));
-	if (!rows.bytes)
-		vector_fail("out of memory");
-	side->walk(table, collect_row, &rows);
-	return rows;
-}
-
-/* What packets leave behind. */
-static const enum table_id of_packets[] = { TABLE_flows, TABLE_fragments, TABLE_stations,
-					    TABLE_station_ends };
-#define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
-
-static void remove_all(const struct side *side, enum table_id table)
-{
-	struct collected rows = collect(side, table);
-
-	for (size_t i = 0; i < rows.count; i++)
-		side->remove(table, rows.bytes + i * (rows.key_size + rows.value_size));
-	free(rows.bytes);
-}
-
-/* The rows of a table that the world says, where packets have changed or removed them. */
-static void put_again(const struct side *side, enum table_id table)
-{
-	for (size_t i = 0; i < world.rows.count; i++) {
-		const struct row *row = world.rows.list[i];
-
-		if (row->table == table)
-			side->put(table, row->bytes, row->bytes + row->key_size);
-	}
-}
-
-static void forget(const struct side *side)
-{
-	struct port_stats no_port_stats = { 0 };
-	struct vpc_stats no_vpc_stats = { 0 };
-
-	for (size_t t = 0; t < OF_PACKETS; t++)
-		remove_all(side, of_packets[t]);
-	for (uint32_t slot = 0; slot < 1024; slot++) {
-		struct slot_key key = { slot };
-
-		side->put(TABLE_port_stats, &key, &no_port_stats);
-		if (slot < 64)
-			side->put(TABLE_vpc_stats, &key, &no_vpc_stats);
-	}
-	put_again(side, TABLE_stations);
-	put_again(side, TABLE_tunnel_sequences);
-}
-
-/* ---- several hosts: what each knows of its packets, while the tables are another's ---- */
-
-static struct collected kept[HOSTS_MAX][2][OF_PACKETS];
-
-static void keep(size_t host)
-{
-	for (size_t s = 0; s < side_count; s++)
-		for (size_t t = 0; t < OF_PACKETS; t++) {
-			free(kept[host][s][t].bytes);
-			kept[host][s][t] = collect(sides[s], of_packets[t]);
-			remove_all(sides[s], of_packets[t]);
-		}
-}
-
-static void give_back(size_t host)
-{
-	for (size_t s = 0; s < side_count; s++) {
-		put_again(sides[s], TABLE_stations);
-		for (size_t t = 0; t < OF_PACKETS; t++) {
-			struct collected *rows = &kept[host][s][t];
-			size_t size = rows->key_size + rows->value_size;
-
-			for (size_t i = 0; i < rows->count; i++)
-				sides[s]->put(of_packets[t], rows->bytes + i * size,
-					      rows->bytes + i * size + rows->key_size);
-			free(rows->bytes);
-			memset(rows, 0, sizeof(*rows));
-		}
-	}
-}
-
-static void forget_kept(void)
-{
-	for (size_t h = 0; h < HOSTS_MAX; h++)
-		for (size_t s = 0; s < 2; s++)
-			for (size_t t = 0; t < OF_PACKETS; t++) {
-				free(kept[h][s][t].bytes);
-				memset(&kept[h][s][t], 0, sizeof(kept[h][s][t]));
-			}
-}
-
-/* The tables become those of another host, which remembers its own packets. */
-static void switch_host(const char *name)
-{
-	int host = hosts_find(name);
-
-	if (host < 0)
-		vector_fail("no host %s", name);
-	if ((size_t)host == world.here)
-		return;
-	keep(world.here);
-	world.here = (size_t)host;
-	world_plan(&world);
-	write_world();
-	give_back(world.here);
-}
-
-/* Time passes: what was seen was seen longer ago. */
-static void age(const struct side *side, uint32_t seconds)
-{
-	uint32_t ticks = seconds * TICKS_PER_SECOND;
-	struct collected rows = collect(side, TABLE_flows);
-
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct flow flow;
-
-		memcpy(&flow, key + rows.key_size, sizeof(flow));
-		flow.seen -= ticks;
-		flow.renew -= ticks;
-		flow.born -= ticks;
-		side->put(TABLE_flows, key, &flow);
-	}
-	free(rows.bytes);
-	rows = collect(side, TABLE_stations);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct station station;
-
-		memcpy(&station, key + rows.key_size, sizeof(station));
-		station.seen -= ticks;
-		station.moved_at -= ticks;
-		side->put(TABLE_stations, key, &station);
-	}
-	free(rows.bytes);
 }
 
 /* ---- one vector ---- */
@@ -360,7 +170,7 @@ static bool cross(const char *host, struct outcome outcomes[2], bool ran[2])
 	memset(frame.data, 2, 12);
 	frame.data[12] = frame.data[14] >> 4 == 4 ? 0x08 : 0x86;
 	frame.data[13] = frame.data[14] >> 4 == 4 ? 0x00 : 0xdd;
-	switch_host(host);
+	tables_switch_host(host);
 	return receive_frame(&frame, outcomes, ran);
 }
 
@@ -369,7 +179,7 @@ static bool check_leaves(char **words, size_t count, const struct outcome *o)
 {
 	static struct vector_frame frame;
 
-	outer_build(&world, words, count, o, &frame);
+	outer_build(&tables_world, words, count, o, &frame);
 	if (!o->outer)
 		return no("no outer packet has left: %s", verdict_names[o->verdict]);
 	for (size_t i = 14; i < frame.size && i < o->size; i++)
@@ -405,7 +215,7 @@ static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bo
 			changed[i] = !strcmp(words[i], "$outer")   ? outer
 				     : !strcmp(words[i], "$inner") ? inner
 								   : words[i];
-		outer_build(&world, changed, count, NULL, &frame);
+		outer_build(&tables_world, changed, count, NULL, &frame);
 		if (!receive_frame(&frame, outcomes, ran))
 			return false;
 		if (wanted < 0 && o->verdict == VERDICT_INNER_ECN)
@@ -425,14 +235,14 @@ static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bo
 
 static bool send_frame(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
-	const struct port_object *port = world_port(&world, words[0]);
+	const struct port_object *port = world_port(&tables_world, words[0]);
 	struct attachment attachment;
 	static struct vector_frame frame;
 
 	if (!port)
 		vector_fail("no port %s", words[0]);
-	world_attachment(&world, port, &attachment);
-	frame_build(&world, port, words + 1, count - 1, &frame);
+	world_attachment(&tables_world, port, &attachment);
+	frame_build(&tables_world, port, words + 1, count - 1, &frame);
 	write_seed((int)(port->object.id & 0xff), &frame);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
@@ -450,7 +260,7 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
  */
 static bool send_hit(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
-	const struct port_object *port = world_port(&world, words[0]);
+	const struct port_object *port = world_port(&tables_world, words[0]);
 	struct port_key key = { .port_id = port ? port->object.id : 0 };
 	struct port row;
 	bool good;
@@ -471,7 +281,7 @@ static bool send_hit(char **words, size_t count, struct outcome outcomes[2], boo
  * way out compared with what the table of ports says of B. */
 static bool check_row(const struct side *side, uint32_t from_id, uint32_t to_id)
 {
-	struct collected rows = collect(side, TABLE_flows);
+	struct collected rows = tables_collect(side, TABLE_flows);
 	struct port_key from_key = { from_id }, to_key = { to_id };
 	struct port from, to;
 	size_t found = 0;
@@ -514,8 +324,8 @@ static bool check_row(const struct side *side, uint32_t from_id, uint32_t to_id)
 
 static bool check_rows(const char *from_name, const char *to_name)
 {
-	const struct port_object *from = world_port(&world, from_name);
-	const struct port_object *to = world_port(&world, to_name);
+	const struct port_object *from = world_port(&tables_world, from_name);
+	const struct port_object *to = world_port(&tables_world, to_name);
 
 	if (!from || !to)
 		vector_fail("no port %s or %s", from_name, to_name);
@@ -532,7 +342,7 @@ static bool check_verdict(char **words, size_t count, const struct outcome *o)
 	size_t i;
 
 	if (o->object_id)
-		intent_describe(world.intent, o->object_id, object, sizeof(object));
+		intent_describe(tables_world.intent, o->object_id, object, sizeof(object));
 	for (i = 0; verdict_names[o->verdict][i]; i++)
 		if (tolower(verdict_names[o->verdict][i]) != words[0][i])
 			break;
@@ -558,7 +368,7 @@ static bool check_answer(char **words, size_t count, const struct port_object *f
 {
 	static struct vector_frame frame;
 
-	frame_build(&world, from, words, count, &frame);
+	frame_build(&tables_world, from, words, count, &frame);
 	for (size_t i = 0; i < frame.size && i < o->size; i++)
 		if (frame.data[i] != o->data[i])
 			return no("byte %zu of the frame is %02x, expected %02x", i, o->data[i],
@@ -566,6 +376,17 @@ static bool check_answer(char **words, size_t count, const struct port_object *f
 	return o->size >= frame.size
 		       ? true
 		       : no("the frame has %zu bytes, expected %zu", o->size, frame.size);
+}
+
+/* to PORT, or a peer or tunnel object. */
+static bool check_port(const char *name, const struct outcome *o)
+{
+	const struct port_object *port = world_port(&tables_world, name);
+	uint32_t id = port ? port->object.id : hosts_object(name);
+
+	return id && id == o->out_port_id
+		       ? true
+		       : no("went to port id %u, not to %s", o->out_port_id, name);
 }
 
 /* bytes OFFSET HEX */
@@ -590,7 +411,7 @@ static bool check_flows(size_t wanted)
 	bool same = true;
 
 	for (size_t s = 0; s < side_count; s++) {
-		rows[s] = collect(sides[s], TABLE_flows);
+		rows[s] = tables_collect(sides[s], TABLE_flows);
 		if (wanted != SIZE_MAX && rows[s].count != wanted)
 			same = no("%s has %zu rows of connections, expected %zu", sides[s]->name,
 				  rows[s].count, wanted);
@@ -631,73 +452,83 @@ static size_t split(char *line, char **words)
 	return count;
 }
 
+/* A line that looks at what has become of the last frame. *good: what it says. False: it is no such line. */
+static bool check_line(char **words, size_t count, struct outcome outcomes[2],
+		       const struct port_object *from, bool *good)
+{
+	const struct outcome *o = &outcomes[0];
+
+	if (!strcmp(words[0], "expect") && count > 1)
+		*good = check_verdict(words + 1, count - 1, o);
+	else if (!strcmp(words[0], "to") && count == 2)
+		*good = check_port(words[1], o);
+	else if (!strcmp(words[0], "frame"))
+		*good = check_answer(words + 1, count - 1, from, o);
+	else if (!strcmp(words[0], "frame-of") && count > 2)
+		*good = check_answer(words + 2, count - 2, world_port(&tables_world, words[1]), o);
+	else if (!strcmp(words[0], "leaves") && count > 1)
+		*good = check_leaves(words + 1, count - 1, o);
+	else if (!strcmp(words[0], "bytes") && count == 3)
+		*good = check_bytes(words + 1, o);
+	else if (!strcmp(words[0], "flows") && count == 2)
+		*good = check_flows(strtoul(words[1], NULL, 10));
+	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
+		*good = check_rows(words[1], words[3]);
+	else
+		return false;
+	return true;
+}
+
+/* A line that makes a frame. *good and Return: as check_line. */
+static bool frame_line(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
+		       const struct port_object **from, bool *good)
+{
+	static struct vector_frame frame;
+
+	if (count < 2)
+		return false;
+	if (!strcmp(words[0], "send") || !strcmp(words[0], "hit")) {
+		*from = world_port(&tables_world, words[1]);
+		*good = words[0][0] == 's' ? send_frame(words + 1, count - 1, outcomes, ran)
+					   : send_hit(words + 1, count - 1, outcomes, ran);
+	} else if (!strcmp(words[0], "receive")) {
+		outer_build(&tables_world, words + 1, count - 1, NULL, &frame);
+		*good = receive_frame(&frame, outcomes, ran);
+	} else if (!strcmp(words[0], "across")) {
+		*good = cross(words[1], outcomes, ran);
+	} else if (!strcmp(words[0], "ecn")) {
+		*good = check_ecn(words + 1, count - 1, outcomes, ran);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static bool run_line(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
 		     const struct port_object **from)
 {
 	char path[PATH_MAX * 2];
+	bool good = true;
 
-	if (!strcmp(words[0], "send") && count > 1) {
-		*from = world_port(&world, words[1]);
-		return send_frame(words + 1, count - 1, outcomes, ran);
-	}
-	if (!strcmp(words[0], "hit") && count > 1) {
-		*from = world_port(&world, words[1]);
-		return send_hit(words + 1, count - 1, outcomes, ran);
-	}
-	if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
-		return check_rows(words[1], words[3]);
-	if (!strcmp(words[0], "expect") && count > 1)
-		return check_verdict(words + 1, count - 1, &outcomes[0]);
-	if (!strcmp(words[0], "to") && count == 2) {
-		const struct port_object *port = world_port(&world, words[1]);
-		uint32_t id = port ? port->object.id : hosts_object(words[1]);
-
-		return id && id == outcomes[0].out_port_id ? true
-							   : no("went to port id %u, not to %s",
-								outcomes[0].out_port_id, words[1]);
-	}
-	if (!strcmp(words[0], "frame"))
-		return check_answer(words + 1, count - 1, *from, &outcomes[0]);
-	if (!strcmp(words[0], "frame-of") && count > 2)
-		return check_answer(words + 2, count - 2, world_port(&world, words[1]),
-				    &outcomes[0]);
-	if (!strcmp(words[0], "bytes") && count == 3)
-		return check_bytes(words + 1, &outcomes[0]);
-	if (!strcmp(words[0], "flows") && count == 2)
-		return check_flows(strtoul(words[1], NULL, 10));
-	if (!strcmp(words[0], "receive") && count > 1) {
-		static struct vector_frame frame;
-
-		outer_build(&world, words + 1, count - 1, NULL, &frame);
-		return receive_frame(&frame, outcomes, ran);
-	}
-	if (!strcmp(words[0], "across") && count == 2)
-		return cross(words[1], outcomes, ran);
-	if (!strcmp(words[0], "leaves") && count > 1)
-		return check_leaves(words + 1, count - 1, &outcomes[0]);
-	if (!strcmp(words[0], "ecn") && count > 1)
-		return check_ecn(words + 1, count - 1, outcomes, ran);
-	if (!strcmp(words[0], "on") && count == 2) {
-		switch_host(words[1]);
-		return true;
-	}
-	if (hosts_statement(&world, words, count)) {
-		world_plan(&world);
-		write_world();
-		return true;
-	}
-	if (!strcmp(words[0], "change") && count == 2) {
+	if (check_line(words, count, outcomes, *from, &good) ||
+	    frame_line(words, count, outcomes, ran, from, &good))
+		return good;
+	if (hosts_statement(&tables_world, words, count)) {
+		world_plan(&tables_world);
+		tables_write_world();
+	} else if (!strcmp(words[0], "on") && count == 2) {
+		tables_switch_host(words[1]);
+	} else if (!strcmp(words[0], "change") && count == 2) {
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
-		world_read(&world, path);
-		write_world();
-		return true;
-	}
-	if (!strcmp(words[0], "clock") && count == 2) {
+		world_read(&tables_world, path);
+		tables_write_world();
+	} else if (!strcmp(words[0], "clock") && count == 2) {
 		for (size_t s = 0; s < side_count; s++)
-			age(sides[s], (uint32_t)strtoul(words[1], NULL, 10));
-		return true;
+			tables_age(sides[s], (uint32_t)strtoul(words[1], NULL, 10));
+	} else {
+		vector_fail("no line \"%s\" in a vector", words[0]);
 	}
-	vector_fail("no line \"%s\" in a vector", words[0]);
+	return true;
 }
 
 static void run_vector(struct vector *vector, const char *world_file)
@@ -714,19 +545,19 @@ static void run_vector(struct vector *vector, const char *world_file)
 			vector_fail("%s cannot be written", shown);
 	}
 	hosts_clear();
-	world.here = 0;
-	world_read(&world, world_file);
+	tables_world.here = 0;
+	world_read(&tables_world, world_file);
 	for (size_t i = 0; i < statement_count; i++) {
 		snprintf(shown, sizeof(shown), "%s", statements[i]);
-		if (!hosts_statement(&world, words, split(shown, words)))
+		if (!hosts_statement(&tables_world, words, split(shown, words)))
 			vector_fail("\"%s\" is in no vector", statements[i]);
 	}
 	if (statement_count)
-		world_plan(&world);
-	write_world();
-	forget_kept();
+		world_plan(&tables_world);
+	tables_write_world();
+	tables_forget_kept();
 	for (size_t s = 0; s < side_count; s++)
-		forget(sides[s]);
+		tables_forget(sides[s]);
 	for (size_t i = 0; good && i < vector->line_count; i++) {
 		size_t count;
 
@@ -759,8 +590,8 @@ static void flush(struct vector *vector, const char *world_file)
 
 static void start_world(void)
 {
-	world_free(&world);
-	rows_clear(&written);
+	world_free(&tables_world);
+	tables_forget_world();
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->load();
 }
@@ -844,8 +675,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = first; i < argc; i++)
 		run_file(argv[i]);
-	world_free(&world);
-	rows_clear(&written);
+	world_free(&tables_world);
+	tables_forget_world();
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->unload();
 	printf("1..%zu\n", test_number);

@@ -7,7 +7,7 @@
  * rows go into the native tables and into kernel maps; each frame runs through both builds of core/, and
  * verdict, deciding object, bytes and connections must be the same. README.md has the syntax.
  *
- * frame.c builds frames from words, outer.c outer packets, hosts.c makes several hosts of a world, world.c makes rows of intent, run.c reads the files and compares,
+ * frame.c builds frames from words, outer.c outer packets, hosts.c makes several hosts of a world, world.c makes rows of intent, tables.c writes them, run.c reads the files and compares,
  * kernel.c and native.c are the two sides.
  */
 #ifndef WEFT_TESTS_VECTOR_H
@@ -79,6 +79,28 @@ void world_free(struct world *world);
 const struct port_object *world_port(const struct world *world, const char *name);
 void world_attachment(const struct world *world, const struct port_object *port,
 		      struct attachment *attachment);
+
+/* What the vectors run on (tables.c). */
+extern const struct side *const sides[2];
+extern size_t side_count; /* 1: the native one alone */
+extern struct world tables_world;
+
+struct collected {
+	size_t count, key_size, value_size;
+	unsigned char *bytes; /* key and value, one row after the other */
+};
+
+/* Every row of a table; bytes are the caller's to free(). */
+struct collected tables_collect(const struct side *side, enum table_id table);
+/* The rows of the world onto every side; those of the world before that are no more are removed. */
+void tables_write_world(void);
+void tables_forget_world(void); /* the sides are empty again */
+/* What packets have left behind: to be forgotten, or seconds older. */
+void tables_forget(const struct side *side);
+void tables_age(const struct side *side, uint32_t seconds);
+/* The tables become those of another host, which remembers its own packets. */
+void tables_switch_host(const char *name);
+void tables_forget_kept(void);
 
 /* Builds a frame from words (README.md). Exits with a sentence on a word it does not know. */
 void frame_build(const struct world *world, const struct port_object *from, char **words,

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tables of the sides while vectors run: the rows of a world written onto them, what packets leave
+ * behind forgotten or aged, and, where a world has several hosts, kept while the tables are another's.
+ *
+ * Neighbours: run.c (which lines ask for what), world.c and hosts.c (which rows a host has).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/vectors/vector.h"
+
+#define ROWS_MAX 8192
+
+const struct side *const sides[2] = { &native_side, &kernel_side };
+size_t side_count = 1;
+struct world tables_world;
+
+static struct rows written;
+
+/* The rows of the world onto every side; rows of the world before that are no more are removed. */
+void tables_write_world(void)
+{
+	struct step *steps;
+	size_t count = diff_rows(&written, &tables_world.rows, &steps);
+
+	for (size_t s = 0; s < side_count; s++)
+		for (size_t i = 0; i < count; i++) {
+			const struct row *row = steps[i].row;
+
+			if (steps[i].action == STEP_PUT)
+				sides[s]->put(row->table, row->bytes, row->bytes + row->key_size);
+			else
+				sides[s]->remove(row->table, row->bytes);
+		}
+	free(steps);
+	rows_clear(&written);
+	for (size_t i = 0; i < tables_world.rows.count; i++) {
+		const struct row *row = tables_world.rows.list[i];
+
+		rows_add(&written, row->table, row->bytes, row->bytes + row->key_size);
+	}
+}
+
+static void collect_row(void *context, const void *key, const void *value)
+{
+	struct collected *rows = context;
+	unsigned char *at = rows->bytes + rows->count * (rows->key_size + rows->value_size);
+
+	if (rows->count >= ROWS_MAX)
+		vector_fail("more than %d rows", ROWS_MAX);
+	memcpy(at, key, rows->key_size);
+	memcpy(at + rows->key_size, value, rows->value_size);
+	rows->count++;
+}
+
+struct collected tables_collect(const struct side *side, enum table_id table)
+{
+	struct collected rows = { .key_size = table_key_size(table),
+				  .value_size = table_value_size(table) };
+
+	rows.bytes = malloc(ROWS_MAX * (rows.key_size + rows.value_size));
+	if (!rows.bytes)
+		vector_fail("out of memory");
+	side->walk(table, collect_row, &rows);
+	return rows;
+}
+
+/* What packets leave behind. */
+static const enum table_id of_packets[] = { TABLE_flows, TABLE_fragments, TABLE_stations,
+					    TABLE_station_ends };
+#define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
+
+static void remove_all(const struct side *side, enum table_id table)
+{
+	struct collected rows = tables_collect(side, table);
+
+	for (size_t i = 0; i < rows.count; i++)
+		side->remove(table, rows.bytes + i * (rows.key_size + rows.value_size));
+	free(rows.bytes);
+}
+
+/* The rows of a table that the world says, where packets have changed or removed them. */
+static void put_again(const struct side *side, enum table_id table)
+{
+	for (size_t i = 0; i < tables_world.rows.count; i++) {
+		const struct row *row = tables_world.rows.list[i];
+
+		if (row->table == table)
+			side->put(table, row->bytes, row->bytes + row->key_size);
+	}
+}
+
+void tables_forget(const struct side *side)
+{
+	struct port_stats no_port_stats = { 0 };
+	struct vpc_stats no_vpc_stats = { 0 };
+
+	for (size_t t = 0; t < OF_PACKETS; t++)
+		remove_all(side, of_packets[t]);
+	for (uint32_t slot = 0; slot < 1024; slot++) {
+		struct slot_key key = { slot };
+
+		side->put(TABLE_port_stats, &key, &no_port_stats);
+		if (slot < 64)
+			side->put(TABLE_vpc_stats, &key, &no_vpc_stats);
+	}
+	put_again(side, TABLE_stations);
+	put_again(side, TABLE_tunnel_sequences);
+}
+
+/* ---- several hosts: what each knows of its packets, while the tables are another's ---- */
+
+static struct collected kept[HOSTS_MAX][2][OF_PACKETS];
+
+static void keep(size_t host)
+{
+	for (size_t s = 0; s < side_count; s++)
+		for (size_t t = 0; t < OF_PACKETS; t++) {
+			free(kept[host][s][t].bytes);
+			kept[host][s][t] = tables_collect(sides[s], of_packets[t]);
+			remove_all(sides[s], of_packets[t]);
+		}
+}
+
+static void give_back(size_t host)
+{
+	for (size_t s = 0; s < side_count; s++) {
+		put_again(sides[s], TABLE_stations);
+		for (size_t t = 0; t < OF_PACKETS; t++) {
+			struct collected *rows = &kept[host][s][t];
+			size_t size = rows->key_size + rows->value_size;
+
+			for (size_t i = 0; i < rows->count; i++)
+				sides[s]->put(of_packets[t], rows->bytes + i * size,
+					      rows->bytes + i * size + rows->key_size);
+			free(rows->bytes);
+			memset(rows, 0, sizeof(*rows));
+		}
+	}
+}
+
+void tables_forget_kept(void)
+{
+	for (size_t h = 0; h < HOSTS_MAX; h++)
+		for (size_t s = 0; s < 2; s++)
+			for (size_t t = 0; t < OF_PACKETS; t++) {
+				free(kept[h][s][t].bytes);
+				memset(&kept[h][s][t], 0, sizeof(kept[h][s][t]));
+			}
+}
+
+/* The tables become those of another host, which remembers its own packets. */
+void tables_switch_host(const char *name)
+{
+	int host = hosts_find(name);
+
+	if (host < 0)
+		vector_fail("no host %s", name);
+	if ((size_t)host == tables_world.here)
+		return;
+	keep(tables_world.here);
+	tables_world.here = (size_t)host;
+	world_plan(&tables_world);
+	tables_write_world();
+	give_back(tables_world.here);
+}
+
+/* Time passes: what was seen was seen longer ago. */
+void tables_age(const struct side *side, uint32_t seconds)
+{
+	uint32_t ticks = seconds * TICKS_PER_SECOND;
+	struct collected rows = tables_collect(side, TABLE_flows);
+
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct flow flow;
+
+		memcpy(&flow, key + rows.key_size, sizeof(flow));
+		flow.seen -= ticks;
+		flow.renew -= ticks;
+		flow.born -= ticks;
+		side->put(TABLE_flows, key, &flow);
+	}
+	free(rows.bytes);
+	rows = tables_collect(side, TABLE_stations);
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct station station;
+
+		memcpy(&station, key + rows.key_size, sizeof(station));
+		station.seen -= ticks;
+		station.moved_at -= ticks;
+		side->put(TABLE_stations, key, &station);
+	}
+	free(rows.bytes);
+}
+
+void tables_forget_world(void)
+{
+	rows_clear(&written);
+}
