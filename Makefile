@@ -96,7 +96,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := certificate path_probe agent_events agent_http agent_options agent_probe agent_slots reconcile \
+TESTS_AGENT    := certificate path_probe reconcile_news agent_events agent_http agent_options agent_probe agent_slots reconcile \
 		  device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab

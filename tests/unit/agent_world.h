@@ -24,6 +24,9 @@ struct world {
 	struct reconcile *reconcile;
 	struct drops *drops;
 	struct api api;
+	const char *host;     /* NULL: h1 */
+	struct world *shares; /* the world whose store this one uses; NULL: its own */
+	bool shared;          /* others write to the store */
 	/* The last answer. */
 	unsigned int status;
 	char etag[32];
@@ -73,7 +76,8 @@ static inline void world_start(struct world *world)
 	options.store = world->store;
 	options.datapath = world->datapath;
 	options.events = world->events;
-	options.host = "h1";
+	options.host = world->host ? world->host : "h1";
+	options.shared = world->shared;
 	options.instance = "default";
 	options.flow_capacity = 100000;
 	options.flow_guarantee = 32;
@@ -127,8 +131,28 @@ static inline void world_free(struct world *world)
 	world_stop(world);
 	json_decref(world->answer);
 	datapath_close(world->datapath);
-	store_close(world->store);
+	if (!world->shares)
+		store_close(world->store);
 	free(world);
+}
+
+/* Another host on the store of @first, which is started again as one of several. */
+static inline struct world *world_join(struct world *first, const char *host)
+{
+	struct world *world = calloc(1, sizeof(*world));
+	struct datapath_options options = { .instance = "test" };
+
+	world_stop(first);
+	first->shared = true;
+	world_start(first);
+	world->clock = first->clock;
+	world->store = first->store;
+	world->shares = first;
+	world->shared = true;
+	world->host = host;
+	world->datapath = datapath_open_dummy(&options);
+	world_start(world);
+	return world;
 }
 
 /* The daemon dies and starts again; store and tables are what they were. */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent/reconcile_news.c: two hosts on one store. What one writes becomes intent and rows of the other, requests
+ * that meet are done one after the other, and a store that is away changes nothing.
+ */
+#include "tests/unit/agent_world.h"
+
+struct pair {
+	struct world *h1, *h2;
+};
+
+static int setup(void **state)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	pair->h1 = world_new();
+	pair->h2 = world_join(pair->h1, "h2");
+	*state = pair;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct pair *pair = *state;
+
+	world_free(pair->h2);
+	world_free(pair->h1);
+	free(pair);
+	return 0;
+}
+
+/* Both hear what was written. */
+static void news(struct pair *pair)
+{
+	struct error error = { 0 };
+
+	assert_int_equal(store_dispatch(pair->h1->store, &error), 0);
+}
+
+static const struct object *find(struct world *world, enum object_kind kind, const char *name)
+{
+	return intent_find(reconcile_intent(world->reconcile), "blue", kind, name);
+}
+
+static bool has_port_row(struct world *world, const char *name)
+{
+	const struct object *port = find(world, OBJECT_PORT, name);
+	struct port_key key = { port ? port->id : 0 };
+	struct port row;
+
+	return port && datapath_get(world->datapath, TABLE_ports, &key, &row) == 0;
+}
+
+#define VPC "{'cidrs': ['10.0.0.0/16'], 'subnets': {'web': {'cidr': '10.0.1.0/24'}}}"
+#define PORT(host) "{'subnet': 'web', 'host': '" host "', 'attach': {'tap': 'tap0'}}"
+
+static void what_one_writes_the_other_has(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue/ports/a", PORT("h2"));
+	assert_null(find(pair->h2, OBJECT_PORT, "a"));
+	news(pair);
+	assert_non_null(find(pair->h2, OBJECT_PORT, "a"));
+	/* It is the other's port: its rows are there, and not here. */
+	assert_true(has_port_row(pair->h2, "a"));
+	assert_false(has_port_row(pair->h1, "a"));
+	world_expect(pair->h2, 200, "DELETE", "/v1/vpcs/blue/ports/a", NULL);
+	news(pair);
+	assert_null(find(pair->h1, OBJECT_PORT, "a"));
+	assert_int_equal(reconcile_revision(pair->h1->reconcile),
+			 reconcile_revision(pair->h2->reconcile));
+}
+
+static void a_request_that_comes_late_is_done_again(void **state)
+{
+	struct pair *pair = *state;
+	const struct port_object *a, *b;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	/* Neither has heard of the other's port: both want the next id and the first free address. */
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue/ports/a", PORT("h1"));
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/blue/ports/b", PORT("h2"));
+	news(pair);
+	a = (const struct port_object *)find(pair->h1, OBJECT_PORT, "a");
+	b = (const struct port_object *)find(pair->h1, OBJECT_PORT, "b");
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_int_not_equal(a->object.id, b->object.id);
+	assert_false(ip_address_equal(&a->addresses[0], &b->addresses[0]));
+	assert_false(mac_address_equal(&a->mac, &b->mac));
+}
+
+static void a_name_is_given_once(void **state)
+{
+	struct pair *pair = *state;
+	struct api_request request = {
+		.method = "PUT",
+		.path = "/v1/vpcs/blue",
+		.if_none_match = "*",
+		.body = "{\"cidrs\": [\"10.0.0.0/16\"]}",
+	};
+
+	request.body_size = strlen(request.body);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	/* The second host has not heard of it, and finds it there when it writes. */
+	world_send(pair->h2, &request);
+	assert_int_equal(pair->h2->status, 412);
+	assert_non_null(find(pair->h2, OBJECT_SUBNET, "web"));
+}
+
+static void what_the_other_removed_cannot_be_built_on(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue/subnets/web", NULL);
+	world_expect(pair->h2, 400, "PUT", "/v1/vpcs/blue/ports/a", PORT("h2"));
+	assert_non_null(strstr(world_text(pair->h2, "error.message"), "web"));
+	assert_null(find(pair->h2, OBJECT_PORT, "a"));
+}
+
+static void a_restart_finds_what_the_other_wrote(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue/ports/a", PORT("h2"));
+	world_restart(pair->h2);
+	assert_true(has_port_row(pair->h2, "a"));
+	/* And goes on to hear. */
+	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue/ports/a", NULL);
+	news(pair);
+	assert_null(find(pair->h2, OBJECT_PORT, "a"));
+}
+
+static void a_store_that_refuses_changes_nothing(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	world_store_code = -EHOSTUNREACH;
+	world_expect(pair->h2, 503, "PUT", "/v1/vpcs/blue/ports/a", PORT("h2"));
+	world_store_code = 0;
+	assert_null(find(pair->h2, OBJECT_PORT, "a"));
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/blue/ports/a", PORT("h2"));
+	news(pair);
+	assert_non_null(find(pair->h1, OBJECT_PORT, "a"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_one_writes_the_other_has, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_request_that_comes_late_is_done_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_name_is_given_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_other_removed_cannot_be_built_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_restart_finds_what_the_other_wrote, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_store_that_refuses_changes_nothing, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
