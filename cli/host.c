@@ -30,8 +30,9 @@ static void add_texts(struct table *table, const json_t *value)
 
 	if (json_is_string(value))
 		buf_append_text(&text, json_string_value(value));
-	json_array_foreach(value, i, entry)
+	json_array_foreach(value, i, entry) {
 		buf_printf(&text, "%s%s", text.size ? ", " : "", json_string_value(entry));
+	}
 	table_cell(table, buf_text(&text));
 	buf_fini(&text);
 }

@@ -381,6 +381,34 @@ static void test_routes_are_old_or_new(void **state)
 		routes_round(&next_id);
 }
 
+/* A tunnel is there before what is sent by it, and before anybody may send through it; and after. */
+static void test_tunnels_in_order(void **state)
+{
+	static const enum table_id put[] = {
+		TABLE_vteps,  TABLE_tunnels,        TABLE_ports,
+		TABLE_floods, TABLE_tunnel_sources, TABLE_tunnel_ports
+	};
+	static const enum table_id removed[] = { TABLE_tunnel_sources, TABLE_ports,
+						 TABLE_floods,         TABLE_tunnels,
+						 TABLE_vteps,          TABLE_tunnel_ports };
+	const unsigned char nothing[256] = { 0 };
+	struct rows none = { 0 }, all = { 0 };
+	struct step *steps;
+
+	(void)state;
+	for (size_t i = ARRAY_SIZE(put); i-- > 0;)
+		rows_add(&all, put[i], nothing, nothing);
+	assert_int_equal(diff_rows(&none, &all, &steps), ARRAY_SIZE(put));
+	for (size_t i = 0; i < ARRAY_SIZE(put); i++)
+		assert_int_equal(steps[i].row->table, put[i]);
+	free(steps);
+	assert_int_equal(diff_rows(&all, &none, &steps), ARRAY_SIZE(removed));
+	for (size_t i = 0; i < ARRAY_SIZE(removed); i++)
+		assert_int_equal(steps[i].row->table, removed[i]);
+	free(steps);
+	rows_clear(&all);
+}
+
 static void test_names_and_sizes(void **state)
 {
 	(void)state;
@@ -400,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_generation_comes_last),
 		cmocka_unit_test(test_of_two_equal_keys_the_later),
 		cmocka_unit_test(test_routes_are_old_or_new),
+		cmocka_unit_test(test_tunnels_in_order),
 		cmocka_unit_test(test_names_and_sizes),
 	};
 
