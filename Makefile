@@ -277,7 +277,8 @@ $(VECTORS_RUNNER): $(patsubst %.c,build/test/%.o,$(VECTORS_SOURCES)) build/test/
 RACE_TESTS := build/obj/tests/race/native build/obj/tests/race/kernel
 $(patsubst %.c,build/obj/%.o,$(RACE_SOURCES)): | build/weft.skel.h
 build/obj/tests/race/native: build/obj/tests/race/order.o
-$(RACE_TESTS): %: %.o $(patsubst %.c,build/obj/%.o,tests/vectors/world.c tests/vectors/frame.c) \
+$(RACE_TESTS): %: %.o $(patsubst %.c,build/obj/%.o,tests/vectors/world.c tests/vectors/hosts.c \
+		tests/vectors/frame.c) \
 		build/obj/model.a build/obj/core.a build/obj/base.a
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka $(LIBS) -o $@
