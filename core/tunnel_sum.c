@@ -36,7 +36,8 @@ static long sum_chunk(__u64 index, void *argument)
 			frame_load(context->f, context->offset, p->header, PACKET_HEADER_SIZE) != 0;
 	} else {
 		__builtin_memset(p->header, 0, PACKET_HEADER_SIZE);
-		context->failed |= frame_load(context->f, context->offset, p->header, size) != 0;
+		context->failed |= frame_load_some(context->f, context->offset, p->header, size,
+						   PACKET_HEADER_SIZE) != 0;
 	}
 	for (__u32 i = 0; i < PACKET_HEADER_SIZE / 4; i++) {
 		sum += word[i];

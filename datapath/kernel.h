@@ -29,7 +29,14 @@ enum kernel_program {
 extern const char *const kernel_program_names[PROGRAMS];
 
 /* Maps that are no tables: nobody plans their rows. */
-enum kernel_map { MAP_DROP_EVENTS, MAP_UNDERLAY_EVENTS, MAP_TUNNEL_DEVICES, MAP_UNDERLAY_DEVICES, KERNEL_MAPS };
+enum kernel_map {
+	MAP_DROP_EVENTS,
+	MAP_UNDERLAY_EVENTS,
+	MAP_TUNNEL_DEVICES,
+	MAP_TUNNEL_DEVICE_PORTS,
+	MAP_UNDERLAY_DEVICES,
+	KERNEL_MAPS,
+};
 extern const char *const kernel_map_names[KERNEL_MAPS];
 
 #define KERNEL_FEATURES_MAX 24

@@ -360,20 +360,45 @@ int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct e
 	return result;
 }
 
+/* Forgets what is known of a device that is no port's. */
+static void forget_device(struct kernel_datapath *kernel, uint32_t ifindex)
+{
+	struct tunnel_device device;
+
+	bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
+	if (!bpf_map_lookup_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex, &device)) {
+		const struct tunnel_port_key key = { .port = device.port };
+
+		bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICE_PORTS], &key);
+		bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex);
+	}
+}
+
 int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				uint16_t port, struct error *error)
 {
 	const struct tunnel_device device = { .port = htons(port), .kind = kind };
+	const struct tunnel_port_key key = { .port = htons(port) };
 	struct kernel_datapath *kernel = kernel_of(datapath);
 	int result =
 		bpf_map_update_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex, &device, BPF_ANY);
 
+	/* Packets are sent that way when its program is there. */
 	if (result)
-		return error_set(error, result, NULL, "cannot note tunnel device %u: %s", ifindex,
-				 strerror(-result));
-	result = attach_program(kernel, ifindex, PORT_UNPLUGGED, PROGRAM_TUNNEL_DEVICE, error);
+		error_set(error, result, NULL, "cannot note tunnel device %u: %s", ifindex,
+			  strerror(-result));
+	else
+		result = attach_program(kernel, ifindex, PORT_UNPLUGGED, PROGRAM_TUNNEL_DEVICE,
+					error);
+	if (!result) {
+		result = bpf_map_update_elem(kernel->map_fd[MAP_TUNNEL_DEVICE_PORTS], &key,
+					     &ifindex, BPF_ANY);
+		if (result)
+			error_set(error, result, NULL, "cannot note tunnel device %u: %s", ifindex,
+				  strerror(-result));
+	}
 	if (result)
-		bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex);
+		forget_device(kernel, ifindex);
 	return result;
 }
 
@@ -399,8 +424,7 @@ int kernel_detach(struct datapath *datapath, uint32_t ifindex)
 
 	if (!remembered(kernel->root, ifindex, program))
 		return -ENOENT;
-	bpf_map_delete_elem(kernel->map_fd[MAP_TUNNEL_DEVICES], &ifindex);
-	bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
+	forget_device(kernel, ifindex);
 	return detach_device(kernel->root, ifindex);
 }
 

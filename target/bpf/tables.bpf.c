@@ -19,4 +19,5 @@ struct underlay_news_map underlay_news SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct next_hop_map next_hops SEC(".maps");
 struct tunnel_device_map tunnel_devices SEC(".maps");
+struct tunnel_device_port_map tunnel_device_ports SEC(".maps");
 struct underlay_device_map underlay_devices SEC(".maps");

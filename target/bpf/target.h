@@ -172,6 +172,17 @@ static __always_inline void *frame_header(struct frame *f, __u32 offset, __u32 s
 #define frame_load(f, offset, to, size) bpf_skb_load_bytes(f, offset, to, size)
 #define frame_store(f, offset, from, size) bpf_skb_store_bytes(f, offset, from, size, 0)
 
+/* Copies in 1 to room bytes, a number that is not a constant. The barrier is there for Linux 6.1, whose
+ * verifier learns the least from a comparison, not from one with zero. 0 or negative. */
+static __always_inline int frame_load_some(struct frame *f, __u32 offset, void *to, __u32 size,
+					   __u32 room)
+{
+	__u32 more = size - 1;
+
+	asm volatile("" : "+r"(more));
+	return more < room ? (int)bpf_skb_load_bytes(f, offset, to, more + 1) : -1;
+}
+
 /* The same for bytes that no checksum in the frame covers: a sum of the whole that the NIC has made is
  * kept right. (What changes together with its checksum leaves that sum as it was.) */
 #define frame_store_summed(f, offset, from, size)                                                  \
@@ -261,6 +272,7 @@ static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 
 static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 how)
 {
 	const __u32 families = FRAME_OUTER_IPV6 | FRAME_INNER_IPV4 | FRAME_INNER_IPV6;
+	const __u32 least = 14 + 46; /* of an Ethernet frame */
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u64 other = 0;
 
@@ -272,8 +284,8 @@ static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 
 	if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags | other)) {
 		if (!other)
 			return -1;
-		if ((how & families) == FRAME_OUTER_IPV6 && !f->gso_size &&
-		    bpf_skb_change_tail(f, f->len + 40, 0))
+		if ((how & families) == FRAME_OUTER_IPV6 && !f->gso_size && f->len < size + least &&
+		    bpf_skb_change_tail(f, size + least, 0))
 			return -1;
 		if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags) ||
 		    frame_set_protocol(f, how & FRAME_INNER_IPV6 ? bpf_htons(0x86dd)
@@ -285,13 +297,27 @@ static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 
 	return 0;
 }
 
-/* This frame is better decapsulated by the kernel's own device. flags: enum tunnel_source_flags. */
-static __always_inline int frame_kernel_decapsulates(struct frame *f, __u32 kind, __u32 flags)
+/* UDP ports that have a tunnel device of the kernel's, with its ifindex; the loader writes them. */
+struct tunnel_device_port_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct tunnel_port_key);
+	__type(value, __u32);
+};
+extern struct tunnel_device_port_map tunnel_device_ports SEC(".maps");
+
+/*
+ * This frame is better decapsulated by the kernel's own device, which brings it back by
+ * from_tunnel_device: several packets in one, which stay marked as being in a tunnel when the pipeline
+ * takes them out of it. A network stack does not mind; on its way to a tap the kernel would cut them up.
+ * port: UDP destination; flags: enum tunnel_source_flags.
+ */
+static __always_inline int frame_kernel_decapsulates(struct frame *f, __be16 port, __u32 flags)
 {
-	(void)f;
-	(void)kind;
-	(void)flags;
-	return 0;
+	struct tunnel_port_key key = { .port = port };
+
+	return f->gso_size && (flags & TUNNEL_SOURCE_TAPS) &&
+	       bpf_map_lookup_elem(&tunnel_device_ports, &key);
 }
 
 /* Sends a copy of the encapsulated frame to the other end of tunnel p->out_ifindex. 0 or negative.

@@ -175,6 +175,12 @@ static inline int frame_store(struct frame *f, __u32 offset, const void *from, _
 	return 0;
 }
 
+/* Copies in 1 to room bytes, a number that is not a constant. 0 or negative. */
+static inline int frame_load_some(struct frame *f, __u32 offset, void *to, __u32 size, __u32 room)
+{
+	return size && size <= room ? frame_load(f, offset, to, size) : -1;
+}
+
 /* The same for bytes that no checksum in the frame covers. */
 #define frame_store_summed(f, offset, from, size) frame_store(f, offset, from, size)
 
@@ -203,11 +209,11 @@ int frame_vlan_pop(struct frame *f);
 int frame_encapsulate(struct frame *f, __u32 size, __u32 how);
 int frame_decapsulate(struct frame *f, __u32 size, __u32 how);
 
-/* This frame is better decapsulated by the kernel's own device. flags: enum tunnel_source_flags. */
-static inline int frame_kernel_decapsulates(struct frame *f, __u32 kind, __u32 flags)
+/* This frame is better decapsulated by the kernel's own device: never here. */
+static inline int frame_kernel_decapsulates(struct frame *f, __be16 port, __u32 flags)
 {
 	(void)f;
-	(void)kind;
+	(void)port;
 	(void)flags;
 	return 0;
 }

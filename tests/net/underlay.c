@@ -13,7 +13,8 @@
  * Host 1 has 192.0.2.1 and 2001:db8::1 on its device u0, and a workload 10.0.0.1, fd00::1 with MAC
  * 02:00:00:00:00:01 behind device w0; host 2 the same with 2. Options, as word=value: host=1|2
  * kind=vxlan|… family=4|6 port=veth|tap mtu=BYTES flags=NUMBER (enum tunnel_flags) source=NUMBER (enum
- * tunnel_source_flags) l2=0|1 group=ADDRESS device=0|1 (make the kernel's tunnel device).
+ * tunnel_source_flags) l2=0|1 group=ADDRESS name=DEVICE (of the workload,
+ * instead of w0) device=0|1 (make the kernel's tunnel device).
  *
  * tests/net/test_underlay.py and the benchmarks of the bare path between hosts use it.
  */
@@ -51,6 +52,7 @@ struct world {
 	uint32_t source_flags;
 	uint32_t l2;
 	uint32_t device;
+	char name[16];
 	char group[INET6_ADDRSTRLEN];
 	uint64_t before[VERDICTS];
 };
@@ -167,7 +169,7 @@ static void write_port(struct world *world, uint32_t host)
 		.vpc_slot = 1,
 		.port_slot = here ? host : SLOT_PEER,
 		.subnet_id = SUBNET,
-		.ifindex = here ? if_nametoindex("w0") : 0,
+		.ifindex = here ? if_nametoindex(world->name) : 0,
 		.kind = here ? world->port_kind : PORT_TUNNEL,
 		.flags = PORT_CHECK_SOURCE | PORT_CHECK_MAC,
 		.mtu = world->mtu,
@@ -317,15 +319,17 @@ static void attach(struct world *world)
 	struct error error = { 0 };
 	struct netlink *netlink;
 
-	if (datapath_attach(world->datapath, if_nametoindex("w0"), world->port_kind, &error) ||
+	if (datapath_attach(world->datapath, if_nametoindex(world->name), world->port_kind,
+			    &error) ||
 	    datapath_attach_underlay(world->datapath, if_nametoindex("u0"), &error))
 		die("cannot attach", error.text);
-	if (!world->device)
-		return;
-	if (netlink_open(&netlink, -1, &error) ||
-	    device_tunnel_ensure(netlink, world->datapath, world->kind, kind_ports[world->kind],
-				 NULL, &error))
-		die("cannot make the tunnel device", error.text);
+	if (netlink_open(&netlink, -1, &error))
+		die("no netlink", error.text);
+	if (world->device ? device_tunnel_ensure(netlink, world->datapath, world->kind,
+						 kind_ports[world->kind], NULL, &error)
+			  : device_tunnel_remove(netlink, world->datapath, TUNNEL_VXLAN,
+						 kind_ports[TUNNEL_VXLAN], &error))
+		die("the tunnel device", error.text);
 	netlink_close(netlink);
 }
 
@@ -455,6 +459,8 @@ static void read_option(struct world *world, const char *option)
 		world->kind = kind_of(value);
 	else if (!strncmp(option, "port=", 5))
 		world->port_kind = strcmp(value, "tap") ? PORT_VETH : PORT_TAP;
+	else if (!strncmp(option, "name=", 5))
+		snprintf(world->name, sizeof(world->name), "%s", value);
 	else if (!strncmp(option, "group=", 6))
 		snprintf(world->group, sizeof(world->group), "%s", value);
 	else
@@ -482,6 +488,7 @@ static void read_options(struct world *world, char **words)
 	world->mtu = 1450;
 	world->flags = world->source_flags = world->l2 = world->device = 0;
 	*world->group = '\0';
+	snprintf(world->name, sizeof(world->name), "w0");
 	for (; *words; words++)
 		read_option(world, *words);
 }
