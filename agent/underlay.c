@@ -70,13 +70,19 @@ static void take_address(void *context, const struct address_info *address)
 		(struct place){ address->address.address, address->ifindex, 0 };
 }
 
-static void take_link(void *context, const struct link_info *link)
+/* Of the devices that have addresses only: a host may have thousands of others. */
+static void take_mtus(struct underlay *underlay)
 {
-	struct underlay *underlay = context;
+	struct place *places = underlay->places;
+	struct link_info link;
 
-	for (size_t i = 0; i < underlay->place_count; i++)
-		if (underlay->places[i].ifindex == link->ifindex)
-			underlay->places[i].mtu = link->mtu;
+	for (size_t i = 0; i < underlay->place_count; i++) {
+		/* Addresses of one device are listed one after the other. A device may go meanwhile. */
+		if (i && places[i].ifindex == places[i - 1].ifindex)
+			places[i].mtu = places[i - 1].mtu;
+		else if (netlink_link_get(underlay->netlink, places[i].ifindex, &link, NULL) == 0)
+			places[i].mtu = link.mtu;
+	}
 }
 
 /* Return: whether anything is not as it was. */
@@ -89,8 +95,7 @@ static bool look(struct underlay *underlay)
 
 	underlay->places = NULL;
 	underlay->place_count = underlay->place_room = 0;
-	if (netlink_address_list(underlay->netlink, 0, take_address, underlay, &error) ||
-	    netlink_link_list(underlay->netlink, take_link, underlay, &error)) {
+	if (netlink_address_list(underlay->netlink, 0, take_address, underlay, &error)) {
 		log_limited(LOG_LEVEL_WARNING, "the addresses of this host cannot be listed",
 			    "text=\"%s\"", error.text);
 		free(underlay->places);
@@ -98,6 +103,7 @@ static bool look(struct underlay *underlay)
 		underlay->place_count = underlay->place_room = count;
 		return false;
 	}
+	take_mtus(underlay);
 	same = count == underlay->place_count &&
 	       (!count || memcmp(before, underlay->places, count * sizeof(*before)) == 0);
 	free(before);
@@ -342,15 +348,40 @@ static void look_again(void *context)
 	underlay->options.changed(underlay->options.context);
 }
 
+/* Ports' devices come and go by the thousand, without an address: those are nobody's underlay. */
+static bool concerns(const struct underlay *underlay, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+
+	if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
+		return true;
+	for (size_t i = 0; i < underlay->place_count; i++)
+		if (underlay->places[i].ifindex == (uint32_t)link->ifi_index)
+			return true;
+	return false;
+}
+
 static void something_changed(void *context, int fd, uint32_t events)
 {
 	struct underlay *underlay = context;
-	char drain[8192];
+	union {
+		struct nlmsghdr header;
+		char bytes[8192];
+	} messages;
+	bool look_is_due = false;
+	ssize_t size;
 
 	(void)events;
-	while (recv(fd, drain, sizeof(drain), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
-		;
-	if (!loop_timer_is_running(&underlay->look))
+	while ((size = recv(fd, &messages, sizeof(messages), MSG_DONTWAIT)) > 0 ||
+	       (size < 0 && errno == ENOBUFS)) {
+		int left = (int)size;
+
+		look_is_due |= size < 0; /* what was lost may have been of concern */
+		for (struct nlmsghdr *message = &messages.header; NLMSG_OK(message, left);
+		     message = NLMSG_NEXT(message, left))
+			look_is_due |= concerns(underlay, message);
+	}
+	if (look_is_due && !loop_timer_is_running(&underlay->look))
 		loop_timer_start(underlay->options.loop, &underlay->look, LOOK_DELAY_NS, 0);
 }
 
