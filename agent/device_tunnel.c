@@ -48,7 +48,8 @@ static int set_up(struct netlink *netlink, const struct link_info *link, struct 
 	if (link->flags & IFF_UP)
 		return 0;
 	change.link_local = LINK_LOCAL_NONE;
-	netlink_link_change(netlink, link->ifindex, &change, NULL); /* a host without IPv6 refuses */
+	netlink_link_change(netlink, link->ifindex, &change,
+			    NULL); /* a host without IPv6 refuses */
 	/* The socket is opened here: somebody else may have the port. */
 	result = netlink_link_set_up(netlink, link->ifindex, true, error);
 	if (result == -EEXIST)
