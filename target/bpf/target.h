@@ -266,13 +266,13 @@ static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 
 /*
  * A checksum that the NIC or the kernel's aggregation has verified stays verified: theirs count from the
  * outside in, and a UDP header is one of the count. Before Linux 6.3 the flags of another inner family are
- * not known: then the frame is right but for its protocol; a frame that is not IP is padded, for
- * what is behind IPv6 may not be shorter than its header there.
+ * not known: then the frame is right but for its protocol; and one that is left shorter than an IPv6
+ * header is made longer for the while, as the kernel wants it in an IPv6 packet.
  */
 static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 how)
 {
 	const __u32 families = FRAME_OUTER_IPV6 | FRAME_INNER_IPV4 | FRAME_INNER_IPV6;
-	const __u32 least = 14 + 46; /* of an Ethernet frame */
+	const __u32 left = f->len - size, least = 14 + 40;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u64 other = 0;
 
@@ -284,12 +284,13 @@ static __always_inline int frame_decapsulate(struct frame *f, __u32 size, __u32 
 	if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags | other)) {
 		if (!other)
 			return -1;
-		if ((how & families) == FRAME_OUTER_IPV6 && !f->gso_size && f->len < size + least &&
-		    bpf_skb_change_tail(f, size + least, 0))
+		if (left < least && bpf_skb_change_tail(f, size + least, 0))
 			return -1;
 		if (bpf_skb_adjust_room(f, -(__s32)size, BPF_ADJ_ROOM_MAC, flags) ||
 		    frame_set_protocol(f, how & FRAME_INNER_IPV6 ? bpf_htons(0x86dd)
 								 : bpf_htons(0x0800)))
+			return -1;
+		if (left < least && bpf_skb_change_tail(f, left, 0))
 			return -1;
 	}
 	if (how & FRAME_UDP)
