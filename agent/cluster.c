@@ -353,19 +353,23 @@ static void cluster_tick(void *context)
 
 /* ---- what the reconciler tells and asks ---- */
 
+/* Hosts and tunnels at once: who asked for the change finds the underlay ready when it is answered. */
 static void on_changed(void *context, const struct change *changes, size_t count)
 {
 	struct cluster *cluster = context;
+	bool soon = false;
 
 	for (size_t i = 0; i < count; i++) {
 		enum object_kind kind = changes[i].kind;
 
-		if (kind == OBJECT_HOST || kind == OBJECT_PORT || kind == OBJECT_SUBNET ||
-		    kind == OBJECT_TUNNEL || kind == OBJECT_VPC) {
-			cluster_refresh_soon(cluster);
+		if (cluster->reconcile && (kind == OBJECT_HOST || kind == OBJECT_TUNNEL)) {
+			cluster_refresh(cluster);
 			return;
 		}
+		soon |= kind == OBJECT_PORT || kind == OBJECT_SUBNET || kind == OBJECT_VPC;
 	}
+	if (soon)
+		cluster_refresh_soon(cluster);
 }
 
 static uint32_t on_path_mtu(void *context, uint32_t host_id)
