@@ -193,6 +193,19 @@ static json_t *stage_json(struct api_call *call, const char *stage, const char *
 			 names_object(api_intent(call), object_id));
 }
 
+/* Where a port is. */
+static const char *host_of(struct api_call *call, uint32_t port_id)
+{
+	const struct object *object = intent_object(api_intent(call), port_id);
+	const char *host = "";
+
+	if (object && object->kind == OBJECT_PORT)
+		host = ((const struct port_object *)object)->host;
+	else if (object && object->kind == OBJECT_TUNNEL)
+		host = ((const struct tunnel_object *)object)->host;
+	return *host ? host : reconcile_host(call->api->reconcile);
+}
+
 static json_t *frame_json(const uint8_t *frame, size_t size)
 {
 	char *text = xmalloc(size * 2 + 1);
@@ -228,7 +241,7 @@ static json_t *trace_json(struct api_call *call, const struct trace_result *resu
 							 result->object_id));
 	if (!dropped && result->out_port_id) {
 		json_decref(to);
-		to = json_pack("{s:s, s:o}", "host", reconcile_host(call->api->reconcile), "port",
+		to = json_pack("{s:s, s:o}", "host", host_of(call, result->out_port_id), "port",
 			       names_port(api_intent(call), result->out_port_id));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "verdict",

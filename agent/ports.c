@@ -19,7 +19,9 @@
 #include "base/log.h"
 #include "base/map.h"
 
-#define RETRY_SECONDS 2
+/* What fails may only have to wait for another's end, such as that of a port that comes here. */
+#define RETRY_FIRST_NS (20 * CLOCK_NS_PER_MS)
+#define RETRY_LAST_NS (2 * CLOCK_NS_PER_SECOND)
 #define CHECK_PORTS 64 /* compared with the kernel in one turn */
 
 struct port_entry {
@@ -40,6 +42,7 @@ struct ports {
 	struct map pending; /* port ids that need another look */
 	struct loop_deferred look;
 	struct loop_timer retry;
+	uint64_t retry_ns; /* doubles while something fails */
 	struct ports_counts counts;
 	uint32_t check_position;
 };
@@ -256,12 +259,35 @@ static void results_without_devices(const struct device_request *requests, size_
 	}
 }
 
+/* @fresh: something failed that did not before: soon again, and then ever later. */
+static void ports_retry_later(struct ports *ports, bool fresh)
+{
+	if (!ports->counts.failed)
+		return;
+	if (fresh)
+		ports->retry_ns = RETRY_FIRST_NS;
+	else if (loop_timer_is_running(&ports->retry))
+		return;
+	loop_timer_start(ports->options.loop, &ports->retry, ports->retry_ns, 0);
+	ports->retry_ns *= 2;
+	if (ports->retry_ns > RETRY_LAST_NS)
+		ports->retry_ns = RETRY_LAST_NS;
+}
+
+static bool ports_failed(const struct ports *ports, uint32_t port_id)
+{
+	const struct port_entry *entry = map_get_u32(&ports->entries, port_id);
+
+	return entry && entry->state == PORT_STATE_FAILED;
+}
+
 void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct device_request *requests = xcalloc(count, sizeof(*requests));
 	struct request_memory *memory = xcalloc(count, sizeof(*memory));
 	struct device_result *results;
 	size_t made = 0;
+	bool failed = false;
 
 	for (size_t i = 0; i < count; i++)
 		if (request_make(ports, port_ids[i], &requests[made], &memory[made]))
@@ -272,16 +298,17 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	else
 		results_without_devices(requests, made, results);
 	for (size_t i = 0; i < made; i++) {
+		bool before = ports_failed(ports, requests[i].port_id);
+
 		map_remove_u32(&ports->pending, requests[i].port_id);
+		failed |= results[i].state == DEVICE_FAILED && !before;
 		ports_take_result(ports, requests[i].port_id, requests[i].port_name, &results[i]);
 		free(memory[i].addresses);
 	}
 	free(results);
 	free(memory);
 	free(requests);
-	if (ports->counts.failed && !loop_timer_is_running(&ports->retry))
-		loop_timer_start(ports->options.loop, &ports->retry,
-				 RETRY_SECONDS * CLOCK_NS_PER_SECOND, 0);
+	ports_retry_later(ports, failed);
 }
 
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
