@@ -29,7 +29,7 @@ def pings(cloud, node, address, *options):
 
 
 def largest(cloud, node, address):
-    """What a workload's device takes: a packet as large, which must not be fragmented, gets through."""
+    """A packet as large as the device takes, which must not be fragmented: (arrives, MTU)."""
     link = json.loads(cloud.run(node, "ip", "-j", "link", "show", "dev", "eth0").stdout)[0]
     header = 48 if ":" in address else 28
     return pings(cloud, node, address, "-M", "do", "-s", str(link["mtu"] - header)), link["mtu"]
