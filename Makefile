@@ -63,12 +63,12 @@ DATAPATH := $(addprefix datapath/, \
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(addprefix agent/, \
 	api.c api_apply.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
+	api_trace.c api_trace_follow.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c names.c notify.c openapi.c options.c path_probe.c ports.c \
-	probe.c problems.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
-	tables.c tls_client.c underlay.c upkeep.c)
+	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
+	tables.c tls_client.c trace_leg.c trace_remote.c underlay.c upkeep.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)
@@ -96,7 +96,8 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := certificate path_probe reconcile_news agent_events agent_http agent_options agent_probe agent_slots reconcile \
+TESTS_AGENT    := certificate path_probe reconcile_news agent_events agent_http agent_options agent_probe agent_question \
+		  agent_slots reconcile \
 		  device api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab

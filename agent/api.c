@@ -69,16 +69,21 @@ bool api_route_at(size_t index, const char **method, const char **pattern)
 
 /* ---- answers ---- */
 
-void api_json(struct api_call *call, unsigned int status, json_t *document)
+void api_response_json(struct api_response *response, unsigned int status, json_t *document)
 {
 	char *text = json_dumps(document, JSON_COMPACT);
 
-	call->response->status = status;
-	call->response->content_type = "application/json";
-	buf_append_text(&call->response->body, text);
-	buf_append_char(&call->response->body, '\n');
+	response->status = status;
+	response->content_type = "application/json";
+	buf_append_text(&response->body, text);
+	buf_append_char(&response->body, '\n');
 	free(text);
 	json_decref(document);
+}
+
+void api_json(struct api_call *call, unsigned int status, json_t *document)
+{
+	api_response_json(call->response, status, document);
 }
 
 void api_text(struct api_call *call, const char *content_type, const char *text, size_t len)

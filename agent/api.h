@@ -78,6 +78,7 @@ struct api_request {
  * @etag: with its quotes, "" where there is none
  * @allow: methods, for 405; "" otherwise
  * @stream: the body is the events that @filter takes, until the client leaves
+ * @later: not NULL: the answer is there, and nowhere else, once that is ready; the caller's
  */
 struct api_response {
 	unsigned int status;
@@ -87,6 +88,21 @@ struct api_response {
 	char allow[64];
 	bool stream;
 	struct event_filter filter;
+	struct api_later *later;
+};
+
+/**
+ * struct api_later - an answer that is waited for, without the loop standing still
+ * @response: valid when @ready
+ * @wake, @wake_context: the caller's of api_handle(), called once when it has become ready
+ * @free: to be called when the answer was taken, or nobody waits for it any more; ready or not
+ */
+struct api_later {
+	bool ready;
+	struct api_response response;
+	void (*wake)(void *context);
+	void *wake_context;
+	void (*free)(struct api_later *later);
 };
 
 /** api_handle - answer one request */

@@ -39,6 +39,15 @@ api_handler api_events, api_drops, api_metrics, api_openapi, api_health; /* api_
 /** api_json - answer with @document, whose reference is taken over */
 void api_json(struct api_call *call, unsigned int status, json_t *document);
 
+/** api_response_json - make @response @document, whose reference is taken over */
+void api_response_json(struct api_response *response, unsigned int status, json_t *document);
+
+/**
+ * api_trace_follow - answer with what becomes of a frame (api_trace_follow.c)
+ * @port_id: the port that sends it
+ */
+void api_trace_follow(struct api_call *call, uint32_t port_id, const uint8_t *frame, size_t size);
+
 /** api_text - answer with @text, copied */
 void api_text(struct api_call *call, const char *content_type, const char *text, size_t len);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * POST /v1/trace: builds the frame that was asked for, runs it through the native core on the live
- * tables, and puts names to what it did.
+ * POST /v1/trace: builds the frame that was asked for; api_trace_follow.c tells what becomes of it.
  *
  * The frame is sent as the workload's stack would send it: to the neighbour's own MAC when the
  * destination is in the port's subnet, to the gateway's otherwise.
@@ -25,8 +24,7 @@ struct trace_request {
 	int64_t source_port, destination_port, type, code, size;
 };
 
-/* Kept between calls: a result has room for the largest frame. One thread. */
-static struct trace_result trace_result;
+/* Kept between calls: it has room for the largest frame. One thread. */
 static uint8_t trace_frame[TRACE_FRAME_MAX];
 
 static int read_request(json_t *body, struct trace_request *request, struct error *error)
@@ -185,93 +183,6 @@ static int build_neighbour(const struct port_object *port, const struct trace_re
 	return 0;
 }
 
-static json_t *stage_json(struct api_call *call, const char *stage, const char *result,
-			  uint32_t object_id)
-{
-	return json_pack("{s:s, s:s, s:s, s:o}", "host", reconcile_host(call->api->reconcile),
-			 "stage", stage, "result", result, "object",
-			 names_object(api_intent(call), object_id));
-}
-
-/* Where a port is. */
-static const char *host_of(struct api_call *call, uint32_t port_id)
-{
-	const struct object *object = intent_object(api_intent(call), port_id);
-	const char *host = "";
-
-	if (object && object->kind == OBJECT_PORT)
-		host = ((const struct port_object *)object)->host;
-	else if (object && object->kind == OBJECT_TUNNEL)
-		host = ((const struct tunnel_object *)object)->host;
-	return *host ? host : reconcile_host(call->api->reconcile);
-}
-
-static json_t *frame_json(const uint8_t *frame, size_t size)
-{
-	char *text = xmalloc(size * 2 + 1);
-	json_t *document;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < size; i++) {
-		static const char digits[] = "0123456789abcdef";
-
-		text[2 * i] = digits[frame[i] >> 4];
-		text[2 * i + 1] = digits[frame[i] & 15];
-		text[2 * i + 2] = '\0';
-	}
-	document = json_string(text);
-	free(text);
-	return document;
-}
-
-static json_t *trace_json(struct api_call *call, const struct trace_result *result)
-{
-	bool dropped = names_verdict_is_drop(result->verdict);
-	json_t *stages = json_array(), *to = json_null();
-
-	for (size_t i = 0; i < result->step_count; i++)
-		json_array_append_new(
-			stages,
-			stage_json(call, names_stage(names_note_stage(result->steps[i].note)),
-				   names_note_sentence(result->steps[i].note),
-				   result->steps[i].object_id));
-	if (dropped)
-		json_array_append_new(stages, stage_json(call, names_stage(result->stage),
-							 names_verdict_sentence(result->verdict),
-							 result->object_id));
-	if (!dropped && result->out_port_id) {
-		json_decref(to);
-		to = json_pack("{s:s, s:o}", "host", host_of(call, result->out_port_id), "port",
-			       names_port(api_intent(call), result->out_port_id));
-	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "verdict",
-			 dropped ? "dropped" : "delivered", "reason",
-			 names_verdict(result->verdict), "sentence",
-			 names_verdict_sentence(result->verdict), "object",
-			 names_object(api_intent(call), result->object_id), "stages", stages, "to",
-			 to, "frame", frame_json(result->frame, result->frame_size));
-}
-
-static void trace_run(struct api_call *call, const struct port_object *port, size_t size)
-{
-	struct error error = { 0 };
-	int code = datapath_trace(call->api->datapath, port->object.id, trace_frame, size,
-				  &trace_result);
-
-	if (code == -ENOENT)
-		error_set(&error, ENOTSUP, "port", "the port is not in the datapath: %s",
-			  "weft port show says what it waits for");
-	else if (code == -ENOTSUP)
-		error_set(&error, ENOTSUP, NULL, "this datapath cannot trace");
-	else if (code)
-		error_set(&error, code == -EMSGSIZE ? EMSGSIZE : EIO, NULL, "the trace failed: %s",
-			  strerror(-code));
-	if (code)
-		api_fail(call, &error);
-	else
-		api_json(call, 200, trace_json(call, &trace_result));
-}
-
 void api_trace(struct api_call *call)
 {
 	struct trace_request request = { .type = -1 };
@@ -307,6 +218,6 @@ void api_trace(struct api_call *call)
 	if (code)
 		api_fail(call, &error);
 	else
-		trace_run(call, port, size);
+		api_trace_follow(call, port->object.id, trace_frame, size);
 	json_decref(body);
 }

@@ -15,6 +15,7 @@
 
 #include "agent/cluster_private.h"
 #include "agent/reconcile_private.h"
+#include "agent/trace_remote.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -125,6 +126,8 @@ static bool on_record(void *context, const char *key, const char *value)
 			take_member(cluster, value);
 		return true;
 	}
+	if (cluster->questions && questions_record(cluster->questions, key, value))
+		return true;
 	if (strncmp(key, hosts, sizeof(hosts) - 1) != 0 ||
 	    sscanf(key + sizeof(hosts) - 1, "%u/alive%n", &id, &end) != 1 || !end)
 		return false;
@@ -411,6 +414,47 @@ void cluster_refresh_soon(struct cluster *cluster)
 		loop_timer_start(cluster->options.loop, &cluster->refresh, REFRESH_DELAY_NS, 0);
 }
 
+/* ---- what other hosts ask ---- */
+
+static uint32_t on_own_id(void *context)
+{
+	const struct host_object *own = own_host(context);
+
+	return own ? own->object.id : 0;
+}
+
+static bool on_is_host(void *context, uint32_t host_id)
+{
+	const struct cluster *cluster = context;
+	const struct intent *intent = reconcile_intent(cluster->reconcile);
+	const struct object *object = intent_object(intent, host_id);
+
+	return object && object->kind == OBJECT_HOST;
+}
+
+static json_t *on_question(void *context, const json_t *body)
+{
+	const struct cluster *cluster = context;
+
+	return trace_answer_make(cluster->options.datapath, cluster->reconcile, body);
+}
+
+static void open_questions(struct cluster *cluster)
+{
+	const struct questions_options options = {
+		.loop = cluster->options.loop,
+		.store = cluster->options.store,
+		.clock = cluster->options.clock,
+		.own_id = on_own_id,
+		.is_host = on_is_host,
+		.answer = on_question,
+		.context = cluster,
+	};
+
+	if (cluster->options.shared)
+		cluster->questions = questions_new(&options);
+}
+
 /* ---- open and close ---- */
 
 int cluster_open(const struct cluster_options *options, struct cluster **cluster,
@@ -443,6 +487,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 	loop_timer_init(&new->tick, cluster_tick, new);
 	loop_timer_init(&new->refresh, cluster_refresh, new);
 	loop_deferred_init(&new->settle, cluster_settle, new);
+	open_questions(new);
 	code = underlay_open(&underlay, &new->underlay, error);
 	if (code) {
 		cluster_close(new);
@@ -480,11 +525,17 @@ void cluster_close(struct cluster *cluster)
 	loop_timer_stop(&cluster->tick);
 	loop_timer_stop(&cluster->refresh);
 	loop_deferred_cancel(&cluster->settle);
+	questions_free(cluster->questions);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);
 	map_fini(&cluster->others, other_free);
 	free(cluster->alive_text);
 	free(cluster);
+}
+
+struct questions *cluster_questions(const struct cluster *cluster)
+{
+	return cluster->questions;
 }
 
 bool cluster_is_shared(const struct cluster *cluster)

@@ -5,6 +5,8 @@
  *	/weft/1/host/ID		the host, as intent (model)
  *	/weft/1/host/ID/alive	its daemon lives: a record with a lease of 15 s, kept in the background
  *	/weft/1/cluster/…	what all hosts share: the key of the path probe, the members of the store
+ *	/weft/1/question/…	what hosts ask each other, and
+ *	/weft/1/answer/…	what they say (question.h)
  *
  * A host whose record is gone is shown as late, then as gone, and that is all: its ports, rows and tunnels
  * stay, for its datapath goes on without its daemon, and without the store as well.
@@ -26,6 +28,7 @@
 #define CLUSTER_LEASE_MS 15000
 
 struct cluster;
+struct questions;
 
 /**
  * struct cluster_options - borrowed for the life of the cluster
@@ -66,6 +69,9 @@ void cluster_close(struct cluster *cluster);
 
 /** cluster_host_json - the "status" of a host in answers. Return: new reference. */
 json_t *cluster_host_json(const struct cluster *cluster, uint32_t host_id);
+
+/** cluster_questions - the way to ask other hosts; NULL if the store is this host's alone */
+struct questions *cluster_questions(const struct cluster *cluster);
 
 /** cluster_is_shared - whether this host is one of several */
 bool cluster_is_shared(const struct cluster *cluster);

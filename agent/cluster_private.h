@@ -7,6 +7,7 @@
 
 #include "agent/cluster.h"
 #include "agent/path_probe.h"
+#include "agent/question.h"
 #include "agent/underlay.h"
 #include "base/map.h"
 
@@ -37,6 +38,7 @@ struct cluster {
 	struct reconcile *reconcile;
 	struct underlay *underlay;
 	struct path_probes *probes;
+	struct questions *questions;
 	struct map others;
 	char run[20];
 	uint64_t lease;

@@ -5,7 +5,8 @@
  * A request's life: the first call of http_access() makes a struct http_request and decides whether the
  * peer may; further calls bring the body; the last one runs the API and queues the response. A
  * body that is too large is read to its end and thrown away, so that the client reads the refusal
- * instead of a broken connection. A stream (events) is suspended while its queue is empty.
+ * instead of a broken connection. A stream (events) is suspended while its queue is empty, and a request
+ * while its answer waits for another host.
  *
  * A connection is silent until the head of a request of somebody who may has come, and again when it was
  * answered. Silent connections are kept in the order in which they fell silent.
@@ -62,6 +63,7 @@ struct http {
 	struct loop_timer keepalive;
 	struct list streams;
 	size_t stream_count;
+	struct list waiting; /* struct http_request with an answer that is to come */
 	char *socket_path;
 	char *token;
 	struct buf certificate, key;
@@ -73,6 +75,11 @@ struct http_request {
 	size_t discarded;
 	bool too_large;
 	bool allowed;
+	struct list node;
+	struct http *http;
+	struct MHD_Connection *connection; /* that waits */
+	struct api_later *later;
+	bool suspended;
 };
 
 /* One client of /v1/events. */
@@ -283,9 +290,53 @@ static enum MHD_Result http_respond(struct http *http, struct MHD_Connection *co
 	return result;
 }
 
+/* ---- answers that come later ---- */
+
+static void later_wake(void *context)
+{
+	struct http_request *state = context;
+
+	if (!state->suspended)
+		return;
+	state->suspended = false;
+	MHD_resume_connection(state->connection);
+	loop_defer(state->http->loop, &state->http->run);
+}
+
+static enum MHD_Result later_begin(struct http *http, struct MHD_Connection *connection,
+				   struct http_request *state, struct api_later *later)
+{
+	state->http = http;
+	state->connection = connection;
+	state->later = later;
+	later->wake = later_wake;
+	later->wake_context = state;
+	list_push_back(&http->waiting, &state->node);
+	state->suspended = true;
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
+/* Called again for a request that was suspended: its answer has come, or the daemon ends. */
+static enum MHD_Result later_answer(const struct http_request *state)
+{
+	if (!state->later->ready)
+		return MHD_NO;
+	return http_respond(state->http, state->connection, &state->later->response);
+}
+
+static void later_end(struct http_request *state)
+{
+	if (!state->later)
+		return;
+	list_remove(&state->node);
+	state->later->free(state->later);
+	state->later = NULL;
+}
+
 static enum MHD_Result http_answer(const struct http_server *server,
 				   struct MHD_Connection *connection, const char *method,
-				   const char *path, const struct http_request *state)
+				   const char *path, struct http_request *state)
 {
 	struct http *http = server->http;
 	struct api_response response = { 0 };
@@ -313,6 +364,8 @@ static enum MHD_Result http_answer(const struct http_server *server,
 				   "the body is larger than 8 MiB");
 	else
 		api_handle(http->api, &request, &response);
+	if (response.later)
+		return later_begin(http, connection, state, response.later);
 	result = http_respond(http, connection, &response);
 	api_response_fini(&response);
 	return result;
@@ -335,6 +388,8 @@ static enum MHD_Result http_access(void *context, struct MHD_Connection *connect
 			connection_speaks(server, connection_of(connection));
 		return MHD_YES;
 	}
+	if (state->later)
+		return later_answer(state);
 	if (*data_size == 0)
 		return http_answer(server, connection, method, path, state);
 	if (!state->allowed || state->body.size + *data_size > API_BODY_SIZE_MAX)
@@ -361,6 +416,7 @@ static void http_completed(void *context, struct MHD_Connection *connection, voi
 		return;
 	if (state->allowed)
 		connection_falls_silent(context, connection_of(connection));
+	later_end(state);
 	buf_fini(&state->body);
 	free(state);
 	*request_context = NULL;
@@ -543,6 +599,7 @@ int http_open(struct loop *loop, struct api *api, const struct http_options *opt
 	new->loop = loop;
 	new->api = api;
 	list_init(&new->streams);
+	list_init(&new->waiting);
 	loop_deferred_init(&new->run, http_run, new);
 	loop_timer_init(&new->keepalive, http_keepalive, new);
 	loop_prepare_add(loop, &new->prepare, http_prepare, new);
@@ -568,6 +625,7 @@ int http_open(struct loop *loop, struct api *api, const struct http_options *opt
 void http_close(struct http *http)
 {
 	struct http_stream *stream;
+	struct http_request *request;
 
 	if (!http)
 		return;
@@ -576,6 +634,8 @@ void http_close(struct http *http)
 	loop_prepare_remove(&http->prepare);
 	LIST_FOR_EACH(stream, &http->streams, node)
 		stream_wake(stream);
+	LIST_FOR_EACH(request, &http->waiting, node)
+		later_wake(request);
 	loop_deferred_cancel(&http->run);
 	for (size_t i = 0; i < http->server_count; i++) {
 		loop_remove_fd(http->loop, http->servers[i].epoll_fd);

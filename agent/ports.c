@@ -494,10 +494,10 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 	const struct port_object *port = (const struct port_object *)object;
 	char since[CLOCK_RFC3339_SIZE];
 
+	/* Whether it is plugged in there is that host's to say. */
 	if (!entry)
-		return json_pack("{s:s, s:s, s:s, s:i, s:n, s:s}", "state", "waiting", "reason",
-				 "the port is of another host", "host", port ? port->host : "",
-				 "ifindex", 0, "device", "since", clock_rfc3339_format(0, since));
+		return json_pack("{s:s, s:n, s:s, s:i, s:n, s:n}", "state", "elsewhere", "reason",
+				 "host", port ? port->host : "", "ifindex", 0, "device", "since");
 	return json_pack("{s:s, s:s?, s:s, s:i, s:o, s:s}", "state", port_state_names[entry->state],
 			 "reason", entry->reason, "host", ports->options.host, "ifindex",
 			 (int)entry->ifindex, "device", device_name_json(ports, entry), "since",

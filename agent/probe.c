@@ -19,6 +19,7 @@
 #define UDP_OR_ICMP_SIZE 8
 #define PACKET_SIZE_MAX 65535
 #define TCP_SYN 0x02
+#define TCP_ACK 0x10
 #define ICMP_NS 135
 
 static void put16(uint8_t *at, uint32_t value)
@@ -115,7 +116,8 @@ static void put_transport(uint8_t *data, size_t size, const struct probe *probe)
 		put16(data + 2, probe->destination_port);
 		data[7] = 1; /* sequence number */
 		data[12] = TCP_SIZE / 4 << 4;
-		data[13] = TCP_SYN;
+		data[13] = probe->answers ? TCP_SYN | TCP_ACK : TCP_SYN;
+		data[11] = probe->answers ? 2 : 0; /* acknowledges the sequence number 1 */
 		put16(data + 14, 64240); /* window */
 		put16(data + 16, transport_checksum(source, destination, IPPROTO_TCP, data, size));
 		break;
@@ -216,6 +218,79 @@ size_t probe_build_nd(const struct mac_address *mac, const struct ip_address *so
 	put16(message + 2,
 	      transport_checksum(source, &group, IPPROTO_ICMPV6, message, message_size));
 	return ETHERNET_SIZE + IPV6_SIZE + message_size;
+}
+
+static uint16_t get16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/* The IP header of a whole packet: addresses the other way round. Return: its bytes, 0 if it is none. */
+static size_t reply_ip(const uint8_t *ip, size_t room, bool ipv4, struct probe *reply)
+{
+	static const struct ip_address mapped = { { [10] = 0xff, [11] = 0xff } };
+
+	if (room < (size_t)(ipv4 ? IPV4_SIZE : IPV6_SIZE))
+		return 0;
+	if (!ipv4) {
+		memcpy(reply->source.byte, ip + 24, 16);
+		memcpy(reply->destination.byte, ip + 8, 16);
+		reply->protocol = ip[6];
+		reply->size = IPV6_SIZE + (size_t)get16(ip + 4);
+		return IPV6_SIZE;
+	}
+	reply->source = reply->destination = mapped;
+	memcpy(reply->source.byte + 12, ip + 16, 4);
+	memcpy(reply->destination.byte + 12, ip + 12, 4);
+	reply->protocol = ip[9];
+	reply->size = get16(ip + 2);
+	/* An offset or more to come: not all of it is here. */
+	return get16(ip + 6) & 0x3fff ? 0 : (size_t)(ip[0] & 15) * 4;
+}
+
+static int reply_transport(const uint8_t *data, size_t room, struct probe *reply)
+{
+	if (transport_size(reply->protocol) == 0 || room < transport_size(reply->protocol))
+		return -EINVAL;
+	switch (reply->protocol) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if (data[0] != (reply->protocol == IPPROTO_ICMP ? 8 : 128) || data[1])
+			return -EINVAL;
+		reply->icmp_type = reply->protocol == IPPROTO_ICMP ? 0 : 129;
+		reply->source_port = get16(data + 4);
+		return 0;
+	case IPPROTO_TCP:
+		if ((data[13] & 0x3f) != TCP_SYN)
+			return -EINVAL;
+		reply->answers = true;
+		break;
+	default: break;
+	}
+	reply->size = 0;
+	reply->source_port = get16(data + 2);
+	reply->destination_port = get16(data);
+	return 0;
+}
+
+int probe_reply(const uint8_t *request, size_t request_size, struct probe *reply)
+{
+	const uint8_t *ip = request + ETHERNET_SIZE;
+	size_t size;
+	bool ipv4;
+
+	*reply = (struct probe){ 0 };
+	if (request_size < ETHERNET_SIZE + IPV4_SIZE)
+		return -EINVAL;
+	ipv4 = get16(request + 12) == ETHERTYPE_IP;
+	if (!ipv4 && get16(request + 12) != ETHERTYPE_IPV6)
+		return -EINVAL;
+	memcpy(reply->source_mac.byte, request, 6);
+	memcpy(reply->destination_mac.byte, request + 6, 6);
+	size = reply_ip(ip, request_size - ETHERNET_SIZE, ipv4, reply);
+	if (size < IPV4_SIZE || size > request_size - ETHERNET_SIZE)
+		return -EINVAL;
+	return reply_transport(ip + size, request_size - ETHERNET_SIZE - size, reply);
 }
 
 static int hex_digit(char character)

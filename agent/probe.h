@@ -9,6 +9,7 @@
 #ifndef WEFT_AGENT_PROBE_H
 #define WEFT_AGENT_PROBE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@
  * @protocol: IP protocol number
  * @source_port, @destination_port: host order; TCP and UDP
  * @icmp_type, @icmp_code: ICMP and ICMPv6
+ * @answers: TCP: a SYN with ACK, as a server answers
  * @size: of the IP packet in bytes, headers included; 0 for the smallest
  */
 struct probe {
@@ -33,6 +35,7 @@ struct probe {
 	uint16_t destination_port;
 	uint8_t icmp_type;
 	uint8_t icmp_code;
+	bool answers;
 	size_t size;
 };
 
@@ -63,6 +66,17 @@ size_t probe_build_arp(const struct mac_address *mac, const struct ip_address *s
  */
 size_t probe_build_nd(const struct mac_address *mac, const struct ip_address *source,
 		      const struct ip_address *target, uint8_t *frame);
+
+/**
+ * probe_reply - what the receiver of a packet would answer: an echo reply, SYN and ACK, a datagram
+ * @request: frame as it was delivered, @request_size bytes of it
+ *
+ * @reply: filled in, for probe_build()
+ *
+ * Return: 0; or -EINVAL if nobody answers such a packet, or not by what it says alone: no IP, a
+ * fragment, IPv6 with extension headers, TCP but the first SYN.
+ */
+int probe_reply(const uint8_t *request, size_t request_size, struct probe *reply);
 
 /**
  * probe_parse_hex - a frame written in hexadecimal; blanks and colons between bytes are skipped

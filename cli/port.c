@@ -107,12 +107,25 @@ static void render_attach(const json_t *object, struct buf *text)
 	}
 }
 
+/* "plugged"; "on h2" for one that another host looks after. */
+static void render_state(const json_t *object, struct buf *text)
+{
+	const json_t *status = json_object_get(object, "status");
+	const char *state = json_string_value(json_object_get(status, "state"));
+	const char *host = json_string_value(json_object_get(status, "host"));
+
+	if (state && host && strcmp(state, "elsewhere") == 0)
+		buf_printf(text, "on %s", host);
+	else if (state)
+		buf_append_text(text, state);
+}
+
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
 		{ "SUBNET", "subnet", NULL },           { "HOST", "host", NULL },
 		{ "ADDRESSES", "addresses", NULL },     { "MAC", "mac", NULL },
-		{ "GROUPS", "security_groups", NULL },  { "STATE", "status.state", NULL },
+		{ "GROUPS", "security_groups", NULL },  { "STATE", NULL, render_state },
 		{ "ATTACHED TO", NULL, render_attach }, { 0 },
 	};
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weft trace: what would become of a packet.
+ * weft trace: what would become of a packet, and of the answer to it.
  *
  * The packet is described by options and built by the daemon, which runs it through the pipeline on
- * the live tables. One line a stage, the verdict at the end; status 4 says it was dropped.
+ * the live tables, and asks other hosts to go on where it comes to them. One line a stage under the name of
+ * the host, the verdicts at the end; status 4 says it was dropped.
  *
  * Neighbours: drops.c, which shows the same verdicts of packets that were.
  */
@@ -96,15 +97,24 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-static void print_trace(struct invocation *invocation, const json_t *trace)
+/* The stages of one host in a row, from @first on; @host is given the name. Return: behind the last. */
+static size_t leg_end(const json_t *stages, size_t first, size_t end, const char **host)
 {
-	const json_t *to = json_object_get(trace, "to");
-	const char *object = text_of(trace, "object");
-	struct table table = { .column_count = 3 };
-	json_t *stage;
-	size_t index;
+	size_t i = first;
 
-	json_array_foreach(json_object_get(trace, "stages"), index, stage) {
+	*host = text_of(json_array_get(stages, first), "host");
+	while (i < end && strcmp(text_of(json_array_get(stages, i), "host"), *host) == 0)
+		i++;
+	return i;
+}
+
+static void print_stages(struct invocation *invocation, const json_t *stages, size_t first,
+			 size_t end)
+{
+	struct table table = { .column_count = 3 };
+
+	for (size_t i = first; i < end; i++) {
+		const json_t *stage = json_array_get(stages, i);
 		const char *subject = text_of(stage, "object");
 
 		table_cell(&table, text_of(stage, "stage"));
@@ -113,18 +123,75 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 	}
 	table_print(&table, invocation->out, 0);
 	table_fini(&table);
-	fprintf(invocation->out, "%s", text_of(trace, "verdict"));
-	if (strcmp(text_of(trace, "verdict"), text_of(trace, "reason")) != 0)
-		fprintf(invocation->out, " (%s)", text_of(trace, "reason"));
-	fprintf(invocation->out, ": %s", text_of(trace, "sentence"));
-	if (*object)
-		fprintf(invocation->out, ": %s", object);
-	else if (json_is_object(to))
+}
+
+/* A heading for each host, where there are several. */
+static void print_legs(struct invocation *invocation, const json_t *stages, size_t first,
+		       size_t end, const char *before, bool hosts)
+{
+	if (first == end && *before)
+		fprintf(invocation->out, "%s\n", before);
+	while (first < end) {
+		const char *host;
+		size_t next = leg_end(stages, first, end, &host);
+
+		if (hosts)
+			fprintf(invocation->out, "%s%son host %s\n", before, *before ? ", " : "",
+				host);
+		else if (*before)
+			fprintf(invocation->out, "%s\n", before);
+		print_stages(invocation, stages, first, next);
+		first = next;
+		before = "";
+	}
+}
+
+static void print_verdict(struct invocation *invocation, const json_t *about, bool hosts)
+{
+	const json_t *to = json_object_get(about, "to");
+	const char *object = text_of(about, "object"), *verdict = text_of(about, "verdict");
+
+	/* "sent" has a sentence that says so. */
+	if (strcmp(verdict, "sent") != 0) {
+		fprintf(invocation->out, "%s", verdict);
+		if (strcmp(verdict, text_of(about, "reason")) != 0)
+			fprintf(invocation->out, " (%s)", text_of(about, "reason"));
+		fprintf(invocation->out, ": ");
+	}
+	fprintf(invocation->out, "%s", text_of(about, "sentence"));
+	if (json_is_object(to) && strcmp(verdict, "dropped") != 0) {
 		fprintf(invocation->out, ": port %s", text_of(to, "port"));
+		if (hosts && strcmp(verdict, "sent") != 0)
+			fprintf(invocation->out, " on host %s", text_of(to, "host"));
+	} else if (*object) {
+		fprintf(invocation->out, ": %s", object);
+	}
 	fputc('\n', invocation->out);
 }
 
-/* The contract's keys and no others, in its order. */
+static void print_trace(struct invocation *invocation, const json_t *trace)
+{
+	const json_t *stages = json_object_get(trace, "stages");
+	const json_t *back = json_object_get(trace, "back");
+	size_t count = json_array_size(stages), turn = count;
+	const char *first;
+	bool hosts = leg_end(stages, 0, count, &first) < count;
+
+	if (json_is_object(back))
+		turn = (size_t)json_integer_value(json_object_get(back, "first_stage"));
+	if (turn > count)
+		turn = count;
+	print_legs(invocation, stages, 0, turn, "", hosts);
+	if (json_is_object(back))
+		print_legs(invocation, stages, turn, count, "and back", hosts);
+	print_verdict(invocation, trace, hosts);
+	if (json_is_object(back)) {
+		fprintf(invocation->out, "and back: ");
+		print_verdict(invocation, back, hosts);
+	}
+}
+
+/* The contract's keys and no others, in its order; "back" where there was a reply. */
 static int print_json(struct invocation *invocation, const json_t *trace)
 {
 	json_t *document = json_pack(
@@ -132,7 +199,12 @@ static int print_json(struct invocation *invocation, const json_t *trace)
 		"reason", json_object_get(trace, "reason"), "sentence",
 		json_object_get(trace, "sentence"), "object", json_object_get(trace, "object"),
 		"stages", json_object_get(trace, "stages"), "to", json_object_get(trace, "to"));
-	int status = document ? report_json(invocation, document) : EXIT_REFUSED;
+	json_t *back = json_object_get(trace, "back");
+	int status;
+
+	if (document && back)
+		json_object_set(document, "back", back);
+	status = document ? report_json(invocation, document) : EXIT_REFUSED;
 
 	if (!document)
 		report_refused(invocation, "the daemon's answer lacks a key");
@@ -161,7 +233,9 @@ static int run_trace(struct invocation *invocation)
 		else if (!invocation->quiet)
 			print_trace(invocation, trace);
 	}
-	if (status == EXIT_DONE && strcmp(text_of(trace, "verdict"), "delivered") != 0)
+	if (status == EXIT_DONE && strcmp(text_of(trace, "verdict"), "sent") == 0)
+		status = EXIT_REFUSED;
+	else if (status == EXIT_DONE && strcmp(text_of(trace, "verdict"), "delivered") != 0)
 		status = EXIT_DROPPED;
 	json_decref(trace);
 	json_decref(request);
@@ -179,8 +253,10 @@ static const struct command trace_commands[] = {
 		.text = "weft trace blue/web1 --to 10.0.2.20 --tcp 5432\n"
 			"weft trace blue/web1 --arp 10.0.1.1\n"
 			"The pipeline runs on the live tables; nothing is sent and nothing is changed.\n"
-			"Exit status 4: the packet would be dropped. The last line says why, and which\n"
-			"object decided.",
+			"A packet to another host is followed there; so is what the port that gets it\n"
+			"answers (to a ping, a SYN, a datagram), all the way back.\n"
+			"Exit status 4: the packet would be dropped; the end says why, and which object\n"
+			"decided. 1: another host did not say what becomes of it.",
 		.options = trace_options,
 		.run = run_trace,
 	},

@@ -8,6 +8,7 @@
 #include "datapath/trace.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "target/native/native.h"
@@ -20,6 +21,9 @@ static enum stage verdict_stage(enum verdict verdict)
 {
 	if (verdict <= VERDICT_CONSUMED)
 		return verdict == VERDICT_DELIVERED ? STAGE_DELIVER : STAGE_NEIGHBOUR;
+	if (verdict == VERDICT_NOT_OURS ||
+	    (verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE))
+		return STAGE_TUNNEL;
 	if (verdict <= VERDICT_FRAGMENT_LOST && verdict != VERDICT_NOT_IP &&
 	    verdict != VERDICT_TAGGED)
 		return STAGE_PARSE;
@@ -41,12 +45,38 @@ static enum stage verdict_stage(enum verdict verdict)
 	return STAGE_FLOW;
 }
 
-static void fill(const struct frame *f, const struct native_result *run,
+/* The host at the other end of a tunnel; 0: none that is known. */
+static uint32_t tunnel_host(struct datapath *datapath, uint32_t tunnel_id)
+{
+	const struct tunnel_key key = { .tunnel_id = tunnel_id };
+	struct tunnel tunnel;
+	struct port_key port_key;
+	struct port port;
+
+	if (datapath_get(datapath, TABLE_tunnels, &key, &tunnel))
+		return 0;
+	port_key.port_id = tunnel.port_id;
+	return datapath_get(datapath, TABLE_ports, &port_key, &port) ? 0 : port.host_id;
+}
+
+/* The outer Ethernet header is the edge's to write; here nobody does, and only its type is read. */
+static void finish_outer(struct trace_result *result)
+{
+	bool ipv6 = result->frame[14] >> 4 == 6;
+
+	memset(result->frame, 0, 12);
+	result->frame[12] = ipv6 ? 0x86 : 0x08;
+	result->frame[13] = ipv6 ? 0xdd : 0x00;
+}
+
+static void fill(struct datapath *datapath, const struct frame *f, const struct native_result *run,
 		 struct trace_result *result)
 {
+	memset(result, 0, offsetof(struct trace_result, frame));
 	result->verdict = run->verdict;
 	result->object_id = run->object_id;
 	result->out_port_id = run->out_port_id;
+	result->answers = run->flags & PACKET_REPLY;
 	for (__u32 i = 0; i < f->note_count && i < TRACE_STEPS_MAX; i++) {
 		result->steps[i].note = f->notes[i].what;
 		result->steps[i].object_id = f->notes[i].object_id;
@@ -57,28 +87,44 @@ static void fill(const struct frame *f, const struct native_result *run,
 		result->stage = note_stage[result->steps[result->step_count - 1].note];
 	if (run->verdict == VERDICT_FLOODED)
 		result->stage = STAGE_BRIDGE;
-	result->frame_size = f->length;
-	memcpy(result->frame, f->data, f->length < TRACE_FRAME_MAX ? f->length : TRACE_FRAME_MAX);
+	result->frame_size = f->length < TRACE_FRAME_MAX ? f->length : TRACE_FRAME_MAX;
+	memcpy(result->frame, f->data, result->frame_size);
+	if ((run->flags & PACKET_TO_UNDERLAY) && result->frame_size > 14) {
+		finish_outer(result);
+		result->next_host_id = tunnel_host(datapath, run->out_ifindex);
+	}
 }
 
-int datapath_trace(struct datapath *datapath, uint32_t port_id, const uint8_t *frame, size_t size,
-		   struct trace_result *result)
+int datapath_trace_begin(struct datapath *datapath)
+{
+	int fds[TABLES];
+
+	for (int i = 0; i < TABLES; i++) {
+		fds[i] = datapath_table_fd(datapath, (enum table_id)i);
+		if (fds[i] < 0)
+			return -ENOTSUP;
+	}
+	native_live(fds);
+	return 0;
+}
+
+void datapath_trace_end(void)
+{
+	native_reset();
+}
+
+int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8_t *frame,
+			size_t size, struct trace_result *result)
 {
 	struct port_key key = { .port_id = port_id };
 	struct attachment attachment = {};
 	struct native_result run = {};
 	struct port port;
 	struct frame *f;
-	int fds[TABLES];
 	int error;
 
 	if (size > TRACE_FRAME_MAX || size > FRAME_ROOM)
 		return -EMSGSIZE;
-	for (int i = 0; i < TABLES; i++) {
-		fds[i] = datapath_table_fd(datapath, (enum table_id)i);
-		if (fds[i] < 0)
-			return -ENOTSUP;
-	}
 	error = datapath_get(datapath, TABLE_ports, &key, &port);
 	if (error)
 		return error;
@@ -87,12 +133,24 @@ int datapath_trace(struct datapath *datapath, uint32_t port_id, const uint8_t *f
 	attachment.vpc_slot = port.vpc_slot;
 	if (port.kind == PORT_TUN)
 		attachment.flags |= ATTACHMENT_NO_ETHERNET;
-	memset(result, 0, sizeof(*result));
 	f = native_frame_new(frame, (__u32)size);
-	native_live(fds);
 	native_run_attached(f, &attachment, &run);
-	fill(f, &run, result);
-	native_reset();
+	fill(datapath, f, &run, result);
+	native_frame_free(f);
+	return 0;
+}
+
+int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, size_t size,
+			    struct trace_result *result)
+{
+	struct native_result run = {};
+	struct frame *f;
+
+	if (size < 14 || size > TRACE_FRAME_MAX || size > FRAME_ROOM)
+		return -EMSGSIZE;
+	f = native_frame_new(frame, (__u32)size);
+	native_run_underlay(f, &run);
+	fill(datapath, f, &run, result);
 	native_frame_free(f);
 	return 0;
 }

@@ -9,6 +9,8 @@
 #ifndef WEFT_DATAPATH_TRACE_H
 #define WEFT_DATAPATH_TRACE_H
 
+#include <stdbool.h>
+
 #include "datapath/datapath.h"
 
 #define TRACE_STEPS_MAX 64
@@ -19,11 +21,17 @@ struct trace_step {
 	uint32_t object_id; /* 0: none */
 };
 
+/*
+ * What became of a frame. next_host_id: it left by a tunnel, to this host; 0: it did not, or to an end
+ * that is no host. answers: the frame is an answer to where it came from (ICMP "too big").
+ */
 struct trace_result {
 	enum verdict verdict;
 	enum stage stage;     /* that decided */
 	uint32_t object_id;   /* that decided; 0: none */
 	uint32_t out_port_id; /* delivered to, or would have been; 0: none */
+	uint32_t next_host_id;
+	bool answers;
 	size_t step_count;
 	struct trace_step steps[TRACE_STEPS_MAX];
 	size_t frame_size; /* of the packet as it leaves */
@@ -31,11 +39,21 @@ struct trace_result {
 };
 
 /*
- * frame: a whole Ethernet frame as the port's workload would send it (for a tun port too: with an
- * Ethernet header of zero MACs). Not thread-safe. 0, -ENOENT when the port is not in the tables,
- * -EMSGSIZE, -ENOTSUP on the dummy.
+ * Frames run between begin and end see what those before them wrote, so that a reply belongs to the
+ * connection of its request. One at a time: not thread-safe. begin: 0, or -ENOTSUP on the dummy.
  */
-int datapath_trace(struct datapath *datapath, uint32_t port_id, const uint8_t *frame, size_t size,
-		   struct trace_result *result);
+int datapath_trace_begin(struct datapath *datapath);
+void datapath_trace_end(void);
+
+/*
+ * frame: a whole Ethernet frame as the port's workload would send it (for a tun port too: with an
+ * Ethernet header of zero MACs). 0, -ENOENT when the port is not in the tables, -EMSGSIZE.
+ */
+int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8_t *frame,
+			size_t size, struct trace_result *result);
+
+/* frame: an outer packet as another host's trace left it, with an Ethernet header. 0 or -EMSGSIZE. */
+int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, size_t size,
+			    struct trace_result *result);
 
 #endif

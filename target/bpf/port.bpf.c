@@ -30,8 +30,11 @@ static __always_inline int run(struct __sk_buff *skb, struct packet *p)
 			p->flags |= PACKET_NO_ETHERNET;
 		verdict = pipeline_run(skb, p);
 	} else {
-		/* Slot 0 is no port's: what comes in where nobody is plugged in is counted there. */
+		/* Slot 0 is no port's: what comes in where nobody is plugged in is counted there. Its event
+		 * has the Ethernet header, for who looks for the device. */
 		p->frame_length = skb->len;
+		p->ethertype = (__be16)skb->protocol;
+		bpf_skb_load_bytes(skb, 0, p->ethernet, 12);
 		verdict = pipeline_end(skb, p, VERDICT_UNKNOWN_PORT);
 	}
 	tell_tester(skb, p, verdict);

@@ -79,8 +79,53 @@ def two_hosts(_weft):
         trace = cloud.trace("lan/a", "--to", "10.10.0.12", "--icmp", "echo")
         equal((trace["verdict"], trace["to"]), ("delivered", {"host": "h2", "port": "lan/b"}),
               "the trace")
+        followed(cloud)
         cloud.serve("lan/b", 8080)
         equal(cloud.fetch("lan/a", "10.10.0.12", 8080), "hello from lan/b", "TCP")
+        status = json.loads(cloud.weft("--json", "port", "show", "lan/b").stdout)["status"]
+        equal((status["state"], status["host"], status["since"]), ("elsewhere", "h2", None),
+              "h1 knows of h2's port where it is, and no more")
+        lost(cloud)
+
+
+def followed(cloud):
+    """A trace goes to the other host and back, and each host judges for itself."""
+    for words in (("--icmp", "echo"), ("--tcp", "8080", "--from-port", "40000"), ("--udp", "53")):
+        trace = cloud.trace("lan/a", "--to", "10.10.0.12", *words)
+        hosts = [stage["host"] for stage in trace["stages"]]
+        turns = [host for i, host in enumerate(hosts) if i == 0 or hosts[i - 1] != host]
+        back = trace["back"]
+        equal(turns, ["h1", "h2", "h1"], f"hosts of {words}")
+        equal((back["verdict"], back["to"]), ("delivered", {"host": "h1", "port": "lan/a"}),
+              f"the way back of {words}")
+        equal(hosts[back["first_stage"]], "h2", "where the way back begins")
+        objects = [stage["object"] for stage in trace["stages"] if stage["stage"] == "tunnel"]
+        equal(objects, ["port lan/b", "host h1 (vpc lan)", "port lan/a", "host h2 (vpc lan)"],
+              "the tunnels")
+    cloud.weft("rule", "remove", "lan/open", "ingress", "all", "--from", "10.10.0.0/16")
+    wait_for(lambda: cloud.trace("lan/a", "--to", "10.10.0.12")["reason"] == "group_ingress",
+             "the receiver's host drops it")
+    trace = cloud.trace("lan/a", "--to", "10.10.0.12")
+    equal((trace["verdict"], trace["stages"][-1]["host"]), ("dropped", "h2"), "who dropped it")
+    cloud.weft("rule", "add", "lan/open", "ingress", "all", "--from", "10.10.0.0/16")
+    wait_for(lambda: cloud.trace("lan/a", "--to", "10.10.0.12")["verdict"] == "delivered",
+             "it passes again")
+
+
+def lost(cloud):
+    """A host that does not answer: what is known is said, and nobody else waits meanwhile."""
+    run(WEFT, "lab", "kill", "two-hosts", "h2", accept=[0])
+    ask = cloud.start("h1", WEFT, "trace", "lan/a", "--to", "10.10.0.12", stdout=subprocess.PIPE,
+                      text=True)
+    left = cloud.start("h1", WEFT, "trace", "lan/a", "--to", "10.10.0.12",
+                       stdout=subprocess.DEVNULL)
+    cloud.weft("status")
+    check(ask.poll() is None, "the trace waits while the daemon answers others")
+    left.kill()
+    text = ask.communicate(timeout=10)[0]
+    equal(ask.returncode, 1, "status")
+    check("sent to host h2, which did not answer" in text, text)
+    cloud.weft("status")
 
 
 @statement("T12: a segment flooded by a group, on port 8472, with a foreign kernel on it")

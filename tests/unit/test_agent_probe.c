@@ -184,6 +184,101 @@ static void hexadecimal_frames(void **state)
 	assert_int_equal(probe_parse_hex("0011", frame, 1, &size, NULL), -EMSGSIZE);
 }
 
+static void check_reply(struct probe *probe)
+{
+	uint8_t request[2000];
+	struct probe reply;
+	size_t size, request_size;
+
+	assert_int_equal(probe_build(probe, request, sizeof(request), &request_size, NULL), 0);
+	assert_int_equal(probe_reply(request, request_size, &reply), 0);
+	assert_memory_equal(&reply.source, &probe->destination, 16);
+	assert_memory_equal(&reply.destination, &probe->source, 16);
+	assert_memory_equal(&reply.source_mac, &probe->destination_mac, 6);
+	assert_memory_equal(&reply.destination_mac, &probe->source_mac, 6);
+	assert_int_equal(reply.protocol, probe->protocol);
+	assert_int_equal(probe_build(&reply, frame, sizeof(frame), &size, NULL), 0);
+	if (ip_address_is_ipv4(&probe->source))
+		check_ipv4(size, probe->protocol);
+	else
+		check_ipv6(size, probe->protocol);
+	/* A ping comes back as large as it was. */
+	if (probe->protocol == IPPROTO_ICMP || probe->protocol == IPPROTO_ICMPV6)
+		assert_int_equal(size, request_size);
+}
+
+static void replies(void **state)
+{
+	struct probe probe = {
+		.source_mac = { { 2, 0, 0, 0, 0, 1 } },
+		.destination_mac = { { 2, 0, 0, 0, 0, 2 } },
+		.source = address("10.0.1.11"),
+		.destination = address("10.0.2.20"),
+		.source_port = 40000,
+		.destination_port = 443,
+		.protocol = IPPROTO_TCP,
+	};
+	struct probe reply;
+
+	(void)state;
+	check_reply(&probe);
+	assert_int_equal(get16(frame + 34), 443);
+	assert_int_equal(get16(frame + 36), 40000);
+	assert_int_equal(frame[47], 0x12); /* SYN, ACK */
+	probe.protocol = IPPROTO_UDP;
+	check_reply(&probe);
+	assert_int_equal(get16(frame + 34), 443);
+	probe.protocol = IPPROTO_ICMP;
+	probe.icmp_type = 8;
+	probe.size = 700;
+	check_reply(&probe);
+	assert_int_equal(frame[34], 0);
+	assert_int_equal(get16(frame + 38), 40000); /* identifier */
+	/* What is an answer itself is not answered, nor is what is not all there. */
+	assert_int_equal(probe_reply(frame, 714, &reply), -EINVAL);
+	probe.source = address("fd00::1");
+	probe.destination = address("fd00::2");
+	probe.protocol = IPPROTO_ICMPV6;
+	probe.icmp_type = 128;
+	check_reply(&probe);
+	assert_int_equal(frame[54], 129);
+	for (size_t size = 0; size < 62; size++)
+		assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+}
+
+static void what_gets_no_reply(void **state)
+{
+	struct probe probe = {
+		.source = address("10.0.1.11"),
+		.destination = address("10.0.2.20"),
+		.protocol = IPPROTO_UDP,
+	};
+	struct probe reply;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(probe_build(&probe, frame, sizeof(frame), &size, NULL), 0);
+	assert_int_equal(probe_reply(frame, size, &reply), 0);
+	frame[21] = 1; /* a later fragment */
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+	frame[21] = 0;
+	frame[20] = 0x20; /* the first of several */
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+	frame[20] = 0x40;
+	frame[14] = 0x4f; /* options that are not there */
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+	frame[14] = 0x45;
+	frame[23] = IPPROTO_SCTP;
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+	frame[12] = 8;
+	frame[13] = 6; /* ARP */
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+	probe.protocol = IPPROTO_TCP;
+	assert_int_equal(probe_build(&probe, frame, sizeof(frame), &size, NULL), 0);
+	frame[47] = 0x10; /* ACK */
+	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +287,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(neighbour_questions),
 		cmocka_unit_test(hexadecimal_frames),
+		cmocka_unit_test(replies),
+		cmocka_unit_test(what_gets_no_reply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -486,6 +486,83 @@ static void test_trace(void **state)
 	free(requests);
 }
 
+#define AT(host, stage)                                                                            \
+	"{\"host\":\"" host "\",\"stage\":\"" stage "\",\"result\":\"to\",\"object\":null}"
+#define VERDICT(word, text)                                                                        \
+	"\"verdict\":\"" word "\",\"reason\":\"delivered\",\"sentence\":\"" text                   \
+	"\",\"object\":null"
+
+static void test_trace_over_hosts(void **state)
+{
+	static const struct fake_answer answers[] = {
+		{ "*\"udp\"", 200,
+		  "{" VERDICT(
+			  "sent",
+			  "sent to host h2, which did not answer within 3 s") ","
+									      "\"stages\":[" AT("h1", "guard") "," AT(
+										      "h2",
+										      "tunnel") "],"
+												"\"to\":{\"host\":\"h2\",\"port\":\"blue/db1\"},\"frame\":\"00\"}",
+		  NULL, false },
+		{ "*\"icmp\"", 200,
+		  "{" VERDICT(
+			  "delivered",
+			  "delivered to a port") ","
+						 "\"stages\":[" AT("h1", "guard") "," AT(
+							 "h1",
+							 "guard") "],"
+								  "\"to\":{\"host\":\"h1\",\"port\":\"blue/db1\"},\"frame\":\"00\",\"back\":{"
+								  "\"verdict\":\"dropped\",\"reason\":\"acl_egress\",\"sentence\":\"no\","
+								  "\"object\":\"rule 1\",\"to\":null,\"first_stage\":1}}",
+		  NULL, false },
+		{ "POST /v1/trace", 200,
+		  "{" VERDICT(
+			  "delivered",
+			  "delivered to a port") ","
+						 "\"stages\":[" AT("h1", "guard") "," AT("h2", "deliver") "," AT(
+							 "h2",
+							 "guard") "," AT("h1",
+									 "deliver") "],"
+										    "\"to\":{\"host\":\"h2\",\"port\":\"blue/db1\"},\"frame\":\"00\",\"back\":{" VERDICT(
+											    "delivered",
+											    "delivered to a port") ",\"first_stage\":2,"
+														   "\"to\":{\"host\":\"h1\",\"port\":\"blue/web1\"}}}",
+		  NULL, false },
+		{ NULL, 0, NULL, NULL, false },
+	};
+	struct fake_daemon daemon;
+
+	(void)state;
+	fake_daemon_start(&daemon, answers);
+	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --tcp 5432", 0,
+	       "on host h1\n"
+	       "guard  to\n"
+	       "on host h2\n"
+	       "deliver  to\n"
+	       "and back, on host h2\n"
+	       "guard  to\n"
+	       "on host h1\n"
+	       "deliver  to\n"
+	       "delivered: delivered to a port: port blue/db1 on host h2\n"
+	       "and back: delivered: delivered to a port: port blue/web1 on host h1\n",
+	       "");
+	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --icmp echo", 0,
+	       "guard  to\n"
+	       "and back\n"
+	       "guard  to\n"
+	       "delivered: delivered to a port: port blue/db1\n"
+	       "and back: dropped (acl_egress): no: rule 1\n",
+	       "");
+	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --udp 53", 1,
+	       "on host h1\n"
+	       "guard  to\n"
+	       "on host h2\n"
+	       "tunnel  to\n"
+	       "sent to host h2, which did not answer within 3 s: port blue/db1\n",
+	       "");
+	free(fake_daemon_stop(&daemon));
+}
+
 #define DROP                                                                                       \
 	"{\"time\":\"2026-11-21T03:04:05.678Z\",\"host\":\"h1\",\"reason\":\"group_ingress\","     \
 	"\"sentence\":\"no rule allows it in\",\"object\":\"security group blue/db\",\"port\":"    \
@@ -578,11 +655,17 @@ static void test_completion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_help),      cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_no_daemon), cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_parts),     cmocka_unit_test(test_set),
-		cmocka_unit_test(test_apply),     cmocka_unit_test(test_trace),
-		cmocka_unit_test(test_watching),  cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_no_daemon),
+		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_trace),
+		cmocka_unit_test(test_trace_over_hosts),
+		cmocka_unit_test(test_watching),
+		cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
