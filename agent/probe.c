@@ -118,7 +118,7 @@ static void put_transport(uint8_t *data, size_t size, const struct probe *probe)
 		data[12] = TCP_SIZE / 4 << 4;
 		data[13] = probe->answers ? TCP_SYN | TCP_ACK : TCP_SYN;
 		data[11] = probe->answers ? 2 : 0; /* acknowledges the sequence number 1 */
-		put16(data + 14, 64240); /* window */
+		put16(data + 14, 64240);           /* window */
 		put16(data + 16, transport_checksum(source, destination, IPPROTO_TCP, data, size));
 		break;
 	case IPPROTO_UDP:

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -69,14 +70,17 @@ bool question_key_parse(const char *key, bool *answer, uint32_t *host_id,
 {
 	char again[QUESTION_KEY_LENGTH_MAX];
 	const char *rest;
+	char *end;
 
 	*answer = strncmp(key, PREFIX_ANSWER, strlen(PREFIX_ANSWER)) == 0;
 	if (!*answer && strncmp(key, PREFIX_QUESTION, strlen(PREFIX_QUESTION)) != 0)
 		return false;
 	rest = key + strlen(*answer ? PREFIX_ANSWER : PREFIX_QUESTION);
-	if (sscanf(rest, "%" SCNu32 "/%32[0-9a-f]", host_id, nonce) != 2 ||
-	    strlen(nonce) != QUESTION_NONCE_LENGTH)
+	*host_id = (uint32_t)strtoul(rest, &end, 10);
+	if (*end != '/' || strlen(end + 1) != QUESTION_NONCE_LENGTH ||
+	    strspn(end + 1, "0123456789abcdef") != QUESTION_NONCE_LENGTH)
 		return false;
+	memcpy(nonce, end + 1, QUESTION_NONCE_LENGTH + 1);
 	/* Signs, blanks and what follows are not written back. */
 	return strcmp(question_key(*answer, *host_id, nonce, again), key) == 0;
 }
@@ -180,11 +184,9 @@ static void reply(struct questions *questions, const struct request *request)
 static void questions_work(void *context)
 {
 	struct questions *questions = context;
+	struct request *request, *following;
 
-	while (!list_is_empty(&questions->requests)) {
-		struct request *request =
-			container_of(questions->requests.next, struct request, node);
-
+	LIST_FOR_EACH_SAFE(request, following, &questions->requests, node) {
 		reply(questions, request);
 		request_free(questions, request);
 	}
@@ -352,13 +354,15 @@ struct questions *questions_new(const struct questions_options *options)
 
 void questions_free(struct questions *questions)
 {
+	struct question *question, *next_question;
+	struct request *request, *next_request;
+
 	if (!questions)
 		return;
 	loop_deferred_cancel(&questions->work);
-	while (!list_is_empty(&questions->open))
-		question_drop(container_of(questions->open.next, struct question, node));
-	while (!list_is_empty(&questions->requests))
-		request_free(questions,
-			     container_of(questions->requests.next, struct request, node));
+	LIST_FOR_EACH_SAFE(question, next_question, &questions->open, node)
+		question_drop(question);
+	LIST_FOR_EACH_SAFE(request, next_request, &questions->requests, node)
+		request_free(questions, request);
 	free(questions);
 }

@@ -21,9 +21,9 @@
 static struct trace_result result;
 static uint8_t frame[TRACE_FRAME_MAX];
 
-json_t *trace_question(const uint8_t *outer, size_t size)
+json_t *trace_question(const uint8_t *outer, size_t outer_size)
 {
-	return json_pack("{s:o}", "frame", trace_frame_json(outer, size));
+	return json_pack("{s:o}", "frame", trace_frame_json(outer, outer_size));
 }
 
 /* ---- answering ---- */
@@ -81,7 +81,7 @@ json_t *trace_answer_make(struct datapath *datapath, struct reconcile *reconcile
 			  const json_t *question)
 {
 	json_t *there, *back;
-	size_t size;
+	size_t size = 0;
 
 	if (read_question(question, &size) || datapath_trace_begin(datapath))
 		return NULL;

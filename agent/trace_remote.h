@@ -42,7 +42,7 @@ struct trace_answer {
 };
 
 /** trace_question - the question about an outer packet. Return: new reference. */
-json_t *trace_question(const uint8_t *frame, size_t size);
+json_t *trace_question(const uint8_t *outer, size_t outer_size);
 
 /**
  * trace_answer_make - run another host's packet here
