@@ -183,7 +183,6 @@ static void drop_read_only(json_t *document)
 	const char *name;
 	json_t *port;
 
-	json_object_del(document, "id");
 	json_object_del(document, "revision");
 	json_object_del(document, "status");
 	json_object_foreach(json_object_get(document, "ports"), name, port) {

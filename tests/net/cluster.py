@@ -30,7 +30,7 @@ class Etcd:
                 run("ip", "address", "add", f"192.0.2.{254 - number}/24", "dev", "br0", accept=[0])
         for name in self.names:
             self.start(name)
-        wait_for(self.healthy, "etcd answers", 20)
+        wait_for(self.healthy, "etcd answers", 60)
 
     def address(self, name):
         return f"192.0.2.{255 - int(name[1:])}"
@@ -96,7 +96,7 @@ class Host:
                 WEFTD, "--name", self.name, "--state", self.state, "--socket", self.socket,
                 "--host", self.name, *self.options, *options, stdout=log, stderr=log)
         if wait:
-            wait_for(self.answers, f"weftd of {self.name} answers", 20)
+            wait_for(self.answers, f"weftd of {self.name} answers", 60)
 
     def answers(self):
         if self.process.poll() is not None:

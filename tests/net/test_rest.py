@@ -155,6 +155,38 @@ def objects(weft):
         call(weft, "DELETE", path, names, want=404)
 
 
+@statement("hosts and tunnels: list, make, read, change, remove")
+def hosts(weft):
+    host = {"underlay": ["192.0.2.77/24"]}
+    tunnel = {"type": "vxlan", "host": "h77", "remote": "198.51.100.7", "subnet": "tunnelled",
+              "id": 77}
+    call(weft, "GET", "/v1/hosts", want=200)
+    call(weft, "PUT", "/v1/hosts/{name}", ["h77"], host, want=201)
+    call(weft, "GET", "/v1/hosts/{name}", ["h77"], want=200)
+    call(weft, "PATCH", "/v1/hosts/{name}", ["h77"], {"encapsulations": ["vxlan"]}, want=200)
+    call(weft, "PATCH", "/v1/hosts/{name}", ["h77"], {"underlay": "nonsense"}, want=400)
+    subnet = {"cidr": "10.0.77.0/24", "mode": "l2"}
+    call(weft, "PUT", "/v1/vpcs/{vpc}/subnets/{name}", ["blue", "tunnelled"], subnet, want=201)
+    names = ["blue", "t1"]
+    path = "/v1/vpcs/{vpc}/tunnels/{name}"
+    call(weft, "GET", "/v1/vpcs/{vpc}/tunnels", ["blue"], want=200)
+    call(weft, "PUT", path, names, tunnel, want=201)
+    call(weft, "GET", path, names, want=200)
+    call(weft, "PATCH", path, names, {"id": 78}, want=200)
+    call(weft, "PATCH", path, names, {"id": 1 << 24}, want=400)
+    call(weft, "DELETE", path, names, want=200)
+    call(weft, "DELETE", path, names, want=404)
+    call(weft, "DELETE", "/v1/vpcs/{vpc}/subnets/{name}", ["blue", "tunnelled"], want=200)
+    call(weft, "DELETE", "/v1/hosts/{name}", ["h77"])
+
+
+@statement("cluster: what cannot be asked of a lone host is refused")
+def cluster(weft):
+    call(weft, "POST", "/v1/cluster/token")
+    call(weft, "POST", "/v1/cluster/init", body={"colour": "red"}, want=400)
+    call(weft, "POST", "/v1/cluster/join", body={"colour": "red"})
+
+
 @statement("what PUT takes GET gives back, and putting that again changes nothing")
 def idempotent(weft):
     for kind, (body, _) in BODIES.items():
