@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/tunnel_numbers.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -216,6 +217,43 @@ static void tables_put_run(struct tables *tables, const struct step *steps, size
 	free(keys);
 }
 
+/* Tunnels one by one where they have numbers or had some; the others at once, as all rows. */
+static void tables_put_tunnels(struct tables *tables, const struct step *steps, size_t count,
+			       struct refusals *refusals)
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = steps[i].row;
+		const struct tunnel *wanted = row_value(row);
+		size_t before;
+		struct tunnel old;
+		int code = tunnel_numbers_prepare(tables->datapath, row_key(row), wanted, &old);
+
+		if (!code && !((wanted->flags | old.flags) & TUNNEL_SEQUENCE))
+			continue;
+		if (i > begin)
+			tables_put_run(tables, steps + begin, i - begin, refusals);
+		begin = i + 1;
+		before = refusals->count;
+		if (code)
+			refuse(refusals, &steps[i], code);
+		else
+			tables_put_run(tables, steps + i, 1, refusals);
+		if (refusals->count == before)
+			tunnel_numbers_settle(tables->datapath, row_key(row), wanted, &old);
+	}
+	if (count > begin)
+		tables_put_run(tables, steps + begin, count - begin, refusals);
+}
+
+/* What goes with a row and is not planned. */
+static void tables_row_removed(struct tables *tables, const struct row *row)
+{
+	if (row->table == TABLE_tunnels)
+		tunnel_numbers_remove(tables->datapath, row_key(row), row_value(row));
+}
+
 static void tables_remove_run(struct tables *tables, const struct step *steps, size_t count,
 			      struct refusals *refusals)
 {
@@ -230,14 +268,19 @@ static void tables_remove_run(struct tables *tables, const struct step *steps, s
 			memcpy(keys + i * key_size, row_key(steps[i].row), key_size);
 		code = datapath_remove_many(tables->datapath, table, keys, count);
 		free(keys);
-		if (!code)
+		if (!code) {
+			for (size_t i = 0; i < count; i++)
+				tables_row_removed(tables, steps[i].row);
 			return;
+		}
 	}
 	/* One by one: removing again what is gone already is no error. */
 	for (size_t i = 0; i < count; i++) {
 		code = tables_remove_row(tables, steps[i].row);
 		if (code)
 			refuse(refusals, &steps[i], code);
+		else
+			tables_row_removed(tables, steps[i].row);
 	}
 }
 
@@ -253,10 +296,12 @@ static void tables_run(struct tables *tables, const struct step *steps, size_t c
 		       steps[end].action == steps[begin].action &&
 		       steps[end].row->table == steps[begin].row->table)
 			end++;
-		if (steps[begin].action == STEP_PUT)
-			tables_put_run(tables, steps + begin, end - begin, refusals);
-		else
+		if (steps[begin].action == STEP_REMOVE)
 			tables_remove_run(tables, steps + begin, end - begin, refusals);
+		else if (steps[begin].row->table == TABLE_tunnels)
+			tables_put_tunnels(tables, steps + begin, end - begin, refusals);
+		else
+			tables_put_run(tables, steps + begin, end - begin, refusals);
 		begin = end;
 	}
 }
@@ -397,6 +442,40 @@ static size_t tables_update_entries(struct tables *tables, struct unit_rows **en
 	return step_count;
 }
 
+/* Rows of @table that units have, by key; release with map_fini(expected, NULL). */
+static void tables_gather(const struct tables *tables, enum table_id table, struct map *expected)
+{
+	map_init(expected);
+	MAP_FOR_EACH(&tables->units, it) {
+		const struct unit_rows *entry = it.value;
+
+		for (size_t i = 0; i < entry->rows.count; i++) {
+			struct row *row = entry->rows.list[i];
+
+			if (row->table == table)
+				map_put(expected, row_key(row), row->key_size, row);
+		}
+	}
+}
+
+static size_t tables_audit_numbers(struct tables *tables)
+{
+	struct map rows, tunnels;
+	size_t repaired;
+
+	tables_gather(tables, TABLE_tunnels, &rows);
+	map_init(&tunnels);
+	MAP_FOR_EACH(&rows, it) {
+		struct row *row = it.value;
+
+		map_put(&tunnels, row_key(row), row->key_size, row->bytes + row->key_size);
+	}
+	repaired = tunnel_numbers_audit(tables->datapath, &tunnels);
+	map_fini(&tunnels, NULL);
+	map_fini(&rows, NULL);
+	return repaired;
+}
+
 size_t tables_update(struct tables *tables, const struct unit *units, size_t count)
 {
 	struct unit_rows **entries = xcalloc(count + 1, sizeof(struct unit_rows *));
@@ -410,6 +489,9 @@ size_t tables_update(struct tables *tables, const struct unit *units, size_t cou
 		entries[entry_count++] = adopted;
 	changed = tables_update_entries(tables, entries, entry_count);
 	free(entries);
+	/* Tunnels that were found as they should be were not written: nobody has looked at their numbers. */
+	if (adopted)
+		tables_audit_numbers(tables);
 	return changed;
 }
 
@@ -520,17 +602,7 @@ size_t tables_audit(struct tables *tables)
 	while (!tables_is_planned(audit.table))
 		audit.table = (enum table_id)((audit.table + 1) % TABLES);
 	tables->audit_next = (enum table_id)((audit.table + 1) % TABLES);
-	map_init(&audit.expected);
-	MAP_FOR_EACH(&tables->units, it) {
-		const struct unit_rows *entry = it.value;
-
-		for (size_t i = 0; i < entry->rows.count; i++) {
-			struct row *row = entry->rows.list[i];
-
-			if (row->table == audit.table)
-				map_put(&audit.expected, row_key(row), row->key_size, row);
-		}
-	}
+	tables_gather(tables, audit.table, &audit.expected);
 	if (datapath_walk(tables->datapath, audit.table, tables_audit_row, &audit) == 0) {
 		MAP_FOR_EACH(&audit.expected, it) {
 			struct row *row = it.value;
@@ -548,6 +620,8 @@ size_t tables_audit(struct tables *tables)
 			if (tables_remove_row(tables, audit.foreign.list[i]) == 0)
 				audit.repaired++;
 	}
+	if (audit.table == TABLE_tunnels)
+		audit.repaired += tables_audit_numbers(tables);
 	if (audit.repaired)
 		log_warning("tables repaired", "table=%s rows=%zu", table_name(audit.table),
 			    audit.repaired);

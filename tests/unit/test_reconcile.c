@@ -421,6 +421,142 @@ static void a_commit_is_told_to_listeners(void **state)
 	event_subscriber_free(subscriber);
 }
 
+/* ---- numbers of tunnels ---- */
+
+/* A host with one tunnel that has numbers, but for the end it leads to. */
+#define WORLD_TUNNEL(remote, more)                                                                 \
+	"{'hosts': {'h1': {'underlay': '192.0.2.1'}}, 'vpcs': {'blue': {'cidrs': ["                \
+	"'10.0.0.0/16'], 'tunnels': {'site': {'type': 'gre', 'host': 'h1', 'remote': '" remote     \
+	"', 'id': 9" more "}}}}}"
+
+static struct tunnel_key tunnel_of(struct world *world)
+{
+	struct port row;
+
+	assert_int_equal(port_row(world, id_of(world, "blue", OBJECT_TUNNEL, "site"), &row), 0);
+	return (struct tunnel_key){ row.tunnel_id };
+}
+
+static int numbers_of(struct world *world, const struct tunnel_key *key,
+		      struct tunnel_sequence *numbers)
+{
+	return datapath_get(world->datapath, TABLE_tunnel_sequences, key, numbers);
+}
+
+static void expect_numbers(struct world *world, const struct tunnel_key *key, uint32_t next)
+{
+	struct tunnel_sequence numbers;
+
+	assert_int_equal(numbers_of(world, key, &numbers), 0);
+	assert_int_equal(numbers.next, next);
+	assert_int_equal(numbers.expected, next * 2);
+}
+
+/* As the pipeline does with each packet. */
+static void count_to(struct world *world, const struct tunnel_key *key, uint32_t next)
+{
+	const struct tunnel_sequence numbers = { next, next * 2 };
+
+	assert_int_equal(datapath_put(world->datapath, TABLE_tunnel_sequences, key, &numbers), 0);
+}
+
+static bool count_row(void *context, const void *key, const void *value)
+{
+	(void)key;
+	(void)value;
+	++*(size_t *)context;
+	return true;
+}
+
+static size_t count_numbers(struct world *world)
+{
+	size_t count = 0;
+
+	assert_int_equal(
+		datapath_walk(world->datapath, TABLE_tunnel_sequences, count_row, &count), 0);
+	return count;
+}
+
+static void numbers_come_and_go_with_their_tunnel(void **state)
+{
+	struct world *world = *state;
+	struct tunnel_key key;
+
+	apply(world, WORLD_TUNNEL("203.0.113.7", ""));
+	assert_int_equal(count_numbers(world), 0);
+	apply(world, WORLD_TUNNEL("203.0.113.7", ", 'sequence': true"));
+	key = tunnel_of(world);
+	expect_numbers(world, &key, 0);
+	count_to(world, &key, 70);
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/tunnels/site", "{'sequence': false}");
+	assert_int_equal(count_numbers(world), 0);
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/tunnels/site", "{'sequence': true}");
+	expect_numbers(world, &key, 0);
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/tunnels/site", NULL);
+	assert_int_equal(count_numbers(world), 0);
+}
+
+static void numbers_go_on_while_the_end_is_the_same(void **state)
+{
+	struct world *world = *state;
+	struct tunnel_key key;
+
+	apply(world, WORLD_TUNNEL("203.0.113.7", ", 'sequence': true"));
+	key = tunnel_of(world);
+	count_to(world, &key, 70);
+	world_restart(world);
+	expect_numbers(world, &key, 70);
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/tunnels/site", "{'ttl': 9}");
+	expect_numbers(world, &key, 70);
+	/* Another end counts by itself. */
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/tunnels/site",
+		     "{'remote': '203.0.113.8'}");
+	expect_numbers(world, &key, 0);
+}
+
+static void numbers_that_are_missing_or_left_over_are_put_right(void **state)
+{
+	struct world *world = *state;
+	const struct tunnel_key nobody = { 4711 };
+	struct tunnel_key key;
+
+	apply(world, WORLD_TUNNEL("203.0.113.7", ", 'sequence': true"));
+	key = tunnel_of(world);
+	/* A daemon that knew nothing of numbers wrote the tunnel. */
+	assert_int_equal(datapath_remove(world->datapath, TABLE_tunnel_sequences, &key), 0);
+	count_to(world, &nobody, 5);
+	world_restart(world);
+	expect_numbers(world, &key, 0);
+	assert_int_equal(count_numbers(world), 1);
+	/* And the audit finds what somebody else did, and leaves live numbers alone. */
+	assert_int_equal(datapath_remove(world->datapath, TABLE_tunnel_sequences, &key), 0);
+	for (unsigned int table = 0; table < TABLES; table++)
+		reconcile_audit(world->reconcile);
+	expect_numbers(world, &key, 0);
+	count_to(world, &key, 70);
+	for (unsigned int table = 0; table < TABLES; table++)
+		assert_int_equal(reconcile_audit(world->reconcile), 0);
+	expect_numbers(world, &key, 70);
+}
+
+/* The tunnel that is refused leaves nothing that the next one with its number would go on with. */
+static void a_refused_tunnel_is_tried_again_with_its_numbers(void **state)
+{
+	struct world *world = *state;
+	struct tunnel_key key;
+
+	world_put_table = TABLE_tunnels;
+	world_put_code = -E2BIG;
+	apply(world, WORLD_TUNNEL("203.0.113.7", ", 'sequence': true"));
+	world_put_code = 0;
+	assert_int_equal(count_rows(world, TABLE_tunnels), 0);
+	key = tunnel_of(world);
+	count_to(world, &key, 70);
+	apply(world, WORLD_TUNNEL("203.0.113.7", ", 'sequence': true, 'ttl': 9"));
+	assert_int_equal(count_rows(world, TABLE_tunnels), 1);
+	expect_numbers(world, &key, 0);
+}
+
 int main(void)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -439,6 +575,10 @@ int main(void)
 		WITH_WORLD(ports_of_other_hosts_have_only_endpoints),
 		WITH_WORLD(flows_beyond_the_guarantees_are_shared),
 		WITH_WORLD(a_commit_is_told_to_listeners),
+		WITH_WORLD(numbers_come_and_go_with_their_tunnel),
+		WITH_WORLD(numbers_go_on_while_the_end_is_the_same),
+		WITH_WORLD(numbers_that_are_missing_or_left_over_are_put_right),
+		WITH_WORLD(a_refused_tunnel_is_tried_again_with_its_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
