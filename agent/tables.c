@@ -489,7 +489,7 @@ size_t tables_update(struct tables *tables, const struct unit *units, size_t cou
 		entries[entry_count++] = adopted;
 	changed = tables_update_entries(tables, entries, entry_count);
 	free(entries);
-	/* Tunnels that were found as they should be were not written: nobody has looked at their numbers. */
+	/* Tunnels that were found as they should be were not written, so their numbers are not known. */
 	if (adopted)
 		tables_audit_numbers(tables);
 	return changed;

@@ -2,9 +2,9 @@
 /*
  * Rows of numbers, made and removed with their tunnels; see tunnel_numbers.h.
  *
- * Whether numbers are those of the tunnel to be written is seen from the row of the tunnel that is live:
- * a number of a tunnel is given to another one later, and a tunnel may be led to another end, which
- * counts by itself.
+ * Whether numbers are those of the tunnel to be written is seen from the row of the tunnel that is
+ * live: the id of a tunnel is given to another one later, and a tunnel may be led to another end,
+ * which counts by itself.
  */
 #include "agent/tunnel_numbers.h"
 
@@ -110,8 +110,8 @@ static bool find_leftover(void *context, const void *key, const void *value)
 	(void)value;
 	if (tunnel && has_numbers(tunnel))
 		return true;
-	leftovers->keys = xreallocarray(leftovers->keys, leftovers->count + 1,
-					sizeof(*leftovers->keys));
+	leftovers->keys =
+		xreallocarray(leftovers->keys, leftovers->count + 1, sizeof(*leftovers->keys));
 	memcpy(&leftovers->keys[leftovers->count++], key, sizeof(*leftovers->keys));
 	return true;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The numbers that packets of a GRE tunnel with `sequence` carry (RFC 2890): the next one to send, the next one to
- * be received.
+ * The numbers that packets of a GRE tunnel with `sequence` carry (RFC 2890): the next one to send,
+ * the next one to be received.
  *
- * They are no part of the plan: the pipeline moves them with each packet, and a row that is planned would be
- * put back to what the plan says. But without a row the pipeline drops what the tunnel should carry,
- * so a row of zeros is made before such a tunnel is written and taken out after the tunnel. A live row is
- * kept as long as its tunnel leads to the same end, also over a restart of the daemon: the other end drops
- * what is behind the numbers it has seen.
+ * They are no part of the plan: the pipeline moves them with each packet, and a row that is planned
+ * would be put back to what the plan says. But without a row the pipeline drops what the tunnel
+ * should carry, so a row of zeros is made before such a tunnel is written and taken out after the
+ * tunnel. A live row is kept as long as its tunnel leads to the same end, also over a restart of
+ * the daemon: the other end drops what is behind the numbers it has seen.
  *
  * Neighbours: tables.c (the only caller), core/tunnel_push.c and core/tunnel_pop.c, which count.
  */
@@ -45,7 +45,7 @@ void tunnel_numbers_remove(struct datapath *datapath, const struct tunnel_key *k
 
 /**
  * tunnel_numbers_audit - every tunnel that needs numbers has them, and no other has
- * @tunnels: struct tunnel_key -> struct tunnel, all that are written; rows that need no numbers may be among them
+ * @tunnels: struct tunnel_key -> struct tunnel: all that are written, with numbers or without
  *
  * Return: how many rows were made or removed.
  */

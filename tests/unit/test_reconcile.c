@@ -472,8 +472,8 @@ static size_t count_numbers(struct world *world)
 {
 	size_t count = 0;
 
-	assert_int_equal(
-		datapath_walk(world->datapath, TABLE_tunnel_sequences, count_row, &count), 0);
+	assert_int_equal(datapath_walk(world->datapath, TABLE_tunnel_sequences, count_row, &count),
+			 0);
 	return count;
 }
 
