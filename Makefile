@@ -68,7 +68,7 @@ AGENT := $(addprefix agent/, \
 	device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c names.c notify.c openapi.c options.c path_probe.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
-	tables.c tls_client.c tunnel_numbers.c trace_leg.c trace_remote.c underlay.c upkeep.c)
+	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)
