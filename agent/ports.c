@@ -56,8 +56,7 @@ _Static_assert(ARRAY_SIZE(port_state_names) == PORT_STATES, "a name for each sta
 
 bool ports_is_local(const struct ports *ports, const struct port_object *port)
 {
-	return !port->host[0] || strcmp(port->host, ports->options.host) == 0 ||
-	       strcmp(port->host, ports->options.instance) == 0;
+	return intent_is_local(ports->options.intent, port->host);
 }
 
 /* ---- entries ---- */
