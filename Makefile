@@ -28,7 +28,7 @@ VERSION := 0.1.0
 # ---- sources -------------------------------------------------------------------------------------
 
 BASE := $(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c file.c json.c list.c log.c \
+	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c ethtool.c file.c json.c list.c log.c \
 	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
@@ -88,7 +88,7 @@ BENCH_PIPELINE := $(addprefix bench/, \
 	pipeline.c)
 
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
-TESTS_BASE     := addr alloc buf clock cursor error file json list log loop map netlink netns \
+TESTS_BASE     := addr alloc buf clock cursor error ethtool file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The far end of a port's veth, inside its namespace: name, MAC, MTU, addresses, default routes.
+ * The far end of a port's veth, inside its namespace: name, MAC, MTU, addresses, default routes, and
+ * whether it hands over frames that stand for several packets.
  *
  * What is there is compared with what is asked for, and only the difference is sent, so that a
  * device that is right is not touched. Addresses and routes that somebody else added stay; those that
@@ -18,6 +19,7 @@
 
 #include "agent/device_private.h"
 #include "base/alloc.h"
+#include "base/ethtool.h"
 #include "base/log.h"
 
 #define LOOPBACK_IFINDEX 1
@@ -26,6 +28,8 @@
 struct far_end {
 	const struct device_job *job;
 	struct netlink *netlink;
+	int ethtool; /* -1: nothing is to be asked */
+	bool segmentation;
 	struct link_info link;
 	bool loopback_up;
 	bool default_route[2];                     /* of any device: IPv4, IPv6 */
@@ -100,6 +104,9 @@ static int inspect(struct far_end *far_end, struct error *error)
 		result = error_set(error, ENODEV, NULL,
 				   "device %s of the namespace is not the other end of %s",
 				   far_end->link.name, job->link.name);
+	if (!result && far_end->ethtool >= 0)
+		result = ethtool_segmentation(far_end->ethtool, far_end->link.name,
+					      &far_end->segmentation, error);
 	if (result || !job->request->attach->configure)
 		return result;
 	if (!netlink_link_get(far_end->netlink, LOOPBACK_IFINDEX, &loopback, NULL))
@@ -151,6 +158,8 @@ static void describe(struct device_job *job, const struct far_end *far_end)
 			       far_end->link.mtu);
 	if (!(far_end->link.flags & IFF_UP))
 		device_changed(job, "%s was down inside the namespace", wanted_name(job));
+	if (request->no_segmentation && far_end->segmentation)
+		device_changed(job, "segmentation offload of %s was on", wanted_name(job));
 	if (!request->attach->configure)
 		return;
 	for (size_t i = 0; i < request->address_count; i++)
@@ -213,6 +222,31 @@ static void write_sysctls(int proc_fd, const char *name)
 	}
 }
 
+/*
+ * Offloads are looked at where they are to be off, and where they were turned off here; other ports may
+ * have them as they like. Return: 0 or negative errno.
+ */
+static int look_at_offloads(struct far_end *far_end, struct error *error)
+{
+	const struct device_job *job = far_end->job;
+
+	if (!job->request->no_segmentation && !(job->record && job->record->inside.no_segmentation))
+		return 0;
+	far_end->ethtool = ethtool_open(error);
+	return far_end->ethtool < 0 ? far_end->ethtool : 0;
+}
+
+/* By the name that it has now. */
+static int set_offloads(struct far_end *far_end, struct error *error)
+{
+	const struct device_job *job = far_end->job;
+	bool on = !job->request->no_segmentation;
+
+	if (far_end->ethtool < 0 || far_end->segmentation == on)
+		return 0;
+	return ethtool_set_segmentation(far_end->ethtool, wanted_name(job), on, error);
+}
+
 /* A socket inside the namespace; on the way in, what only a thread that is there can do. */
 static int enter(struct far_end *far_end, int proc_fd, struct error *error)
 {
@@ -224,6 +258,8 @@ static int enter(struct far_end *far_end, int proc_fd, struct error *error)
 	if (job->made && job->request->attach->configure)
 		write_sysctls(proc_fd, wanted_name(job));
 	result = netlink_open(&far_end->netlink, -1, error);
+	if (!result)
+		result = look_at_offloads(far_end, error);
 	netns_leave(saved);
 	return result;
 }
@@ -355,7 +391,7 @@ static void remember(struct device_job *job)
 	const struct device_request *request = job->request;
 
 	free(inside->addresses);
-	*inside = (struct device_inside){ 0 };
+	*inside = (struct device_inside){ .no_segmentation = request->no_segmentation };
 	if (!request->attach->configure)
 		return;
 	inside->addresses = xcalloc(request->address_count, sizeof(*request->addresses));
@@ -375,6 +411,7 @@ static int configure(struct device_job *job, struct far_end *far_end, struct err
 		far_end->link.ifindex = job->link.peer_ifindex;
 		far_end->link.mac = job->request->mac;
 		far_end->link.mtu = job->request->mtu;
+		far_end->segmentation = true;
 		snprintf(far_end->link.name, sizeof(far_end->link.name), "%s", wanted_name(job));
 	} else {
 		result = inspect(far_end, error);
@@ -390,23 +427,32 @@ static int configure(struct device_job *job, struct far_end *far_end, struct err
 	(void)netlink_batch_commit(far_end->netlink, keep_failure, &first, NULL);
 	if (first.code)
 		result = error_set(error, first.code, NULL, "inside the namespace: %s", first.text);
+	else
+		result = set_offloads(far_end, error);
 	remember(job);
 	return result;
 }
 
+static void far_end_close(struct far_end *far_end)
+{
+	netlink_close(far_end->netlink);
+	if (far_end->ethtool >= 0)
+		close(far_end->ethtool);
+}
+
 void device_netns_configure(struct device_job *job, int proc_fd)
 {
-	struct far_end far_end = { .job = job };
+	struct far_end far_end = { .job = job, .ethtool = -1 };
 	struct error error = { 0 };
 
 	if (enter(&far_end, proc_fd, &error) || configure(job, &far_end, &error))
 		device_fail(job, &error);
-	netlink_close(far_end.netlink);
+	far_end_close(&far_end);
 }
 
 bool device_netns_check(struct device_job *job)
 {
-	struct far_end far_end = { .job = job };
+	struct far_end far_end = { .job = job, .ethtool = -1 };
 	struct error error = { 0 };
 	int result = enter(&far_end, -1, &error);
 
@@ -414,6 +460,6 @@ bool device_netns_check(struct device_job *job)
 		result = inspect(&far_end, &error);
 	if (!result)
 		describe(job, &far_end);
-	netlink_close(far_end.netlink);
+	far_end_close(&far_end);
 	return !result;
 }

@@ -27,6 +27,7 @@ struct device_inside {
 	struct ip_prefix *addresses;
 	struct ip_address gateways[2];
 	size_t gateway_count;
+	bool no_segmentation; /* it was turned off */
 };
 
 /**

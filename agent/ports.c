@@ -242,6 +242,7 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		.attach = &port->attach,
 		.mac = port->mac,
 		.mtu = intent_port_mtu(intent, port),
+		.no_segmentation = !intent_vpc_offloads(intent, object->vpc_id),
 	};
 	request_addresses(request, memory, port, subnet);
 	return true;
@@ -486,6 +487,21 @@ static json_t *device_name_json(const struct ports *ports, const struct port_ent
 	return if_indextoname(entry->ifindex, name) ? json_string(name) : json_null();
 }
 
+/* What the port's user should know of it though it is plugged in. */
+static const char *ports_note(const struct ports *ports, const struct port_entry *entry)
+{
+	const struct object *object = intent_object(ports->options.intent, entry->port_id);
+
+	if (!object || intent_vpc_offloads(ports->options.intent, object->vpc_id))
+		return NULL;
+	return entry->kind == PORT_TAP || entry->kind == PORT_TUN
+		       ? "tunnels of the VPC have checksums or sequence numbers: frames that stand "
+			 "for several packets (TSO) are dropped there, turn them off where the "
+			 "device is opened"
+		       : "segmentation offload is off, for tunnels of the VPC have checksums or "
+			 "sequence numbers";
+}
+
 json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 {
 	const struct port_entry *entry = map_get_u32(&ports->entries, port_id);
@@ -497,8 +513,9 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 	if (!entry)
 		return json_pack("{s:s, s:n, s:s, s:i, s:n, s:n}", "state", "elsewhere", "reason",
 				 "host", port ? port->host : "", "ifindex", 0, "device", "since");
-	return json_pack("{s:s, s:s?, s:s, s:i, s:o, s:s}", "state", port_state_names[entry->state],
-			 "reason", entry->reason, "host", ports->options.host, "ifindex",
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:o, s:s}", "state",
+			 port_state_names[entry->state], "reason", entry->reason, "note",
+			 ports_note(ports, entry), "host", ports->options.host, "ifindex",
 			 (int)entry->ifindex, "device", device_name_json(ports, entry), "since",
 			 clock_rfc3339_format(entry->since_ns, since));
 }

@@ -110,16 +110,23 @@ static void touch_vpc(struct reconcile *reconcile, struct touched *touched,
 		touch_ports_of_vpc(reconcile, touched, change->after->id);
 }
 
+uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id)
+{
+	uint32_t one_packet = !intent_vpc_offloads(reconcile->intent, vpc_id);
+
+	return intent_vpc_mtu(reconcile->intent, vpc_id) | one_packet << 31;
+}
+
 /* What a VPC's packets may be as large as depends on its subnets, and on which hosts have part in it. */
 static void touch_mtu(struct reconcile *reconcile, struct touched *touched, uint32_t vpc_id)
 {
 	const struct object *vpc = intent_object(reconcile->intent, vpc_id);
-	uint32_t mtu = vpc ? intent_vpc_mtu(reconcile->intent, vpc_id) : 0;
-	uint32_t before = (uint32_t)(uintptr_t)(mtu ? map_put_u32(&reconcile->vpc_mtus, vpc_id,
-								  (void *)(uintptr_t)mtu)
-						    : map_remove_u32(&reconcile->vpc_mtus, vpc_id));
+	uint32_t limits = vpc ? reconcile_vpc_limits(reconcile, vpc_id) : 0;
+	void *value = (void *)(uintptr_t)limits;
+	void *before = value ? map_put_u32(&reconcile->vpc_limits, vpc_id, value)
+			     : map_remove_u32(&reconcile->vpc_limits, vpc_id);
 
-	if (mtu && before && mtu != before)
+	if (value && before && value != before)
 		touch_ports_of_vpc(reconcile, touched, vpc_id);
 }
 
@@ -140,7 +147,7 @@ static void touch_mtus(struct reconcile *reconcile, struct touched *touched,
 	map_fini(&seen, NULL);
 	if (!hosts)
 		return;
-	MAP_FOR_EACH(&reconcile->vpc_mtus, it) {
+	MAP_FOR_EACH(&reconcile->vpc_limits, it) {
 		touch_mtu(reconcile, touched, *(const uint32_t *)it.key);
 	}
 }

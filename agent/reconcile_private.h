@@ -37,7 +37,7 @@ struct reconcile {
 	struct slots port_slots;
 	struct slots vpc_slots;
 	struct map peers;      /* VPC and host id -> number of the peer */
-	struct map vpc_mtus;   /* VPC id -> MTU that the devices of its ports were made with */
+	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	uint32_t ticks;
@@ -66,6 +66,9 @@ void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 
 /** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
 void reconcile_underlay_changed(struct reconcile *reconcile);
+
+/** reconcile_vpc_limits - what devices of a VPC's ports keep to: MTU, and offloads; never 0 */
+uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id);
 
 /** reconcile_share_flows - tell the datapath how much of the flow table is for all ports */
 void reconcile_share_flows(struct reconcile *reconcile);

@@ -209,8 +209,8 @@ static void converge(struct reconcile *reconcile)
 	for (size_t i = 0; i < vpc_count; i++) {
 		reconcile_take_vpc_slot(reconcile, vpcs[i]->id);
 		reconcile->generations[slots_get(&reconcile->vpc_slots, vpcs[i]->id)]++;
-		map_put_u32(&reconcile->vpc_mtus, vpcs[i]->id,
-			    (void *)(uintptr_t)intent_vpc_mtu(reconcile->intent, vpcs[i]->id));
+		map_put_u32(&reconcile->vpc_limits, vpcs[i]->id,
+			    (void *)(uintptr_t)reconcile_vpc_limits(reconcile, vpcs[i]->id));
 	}
 	for (size_t i = 0; i < port_count; i++)
 		reconcile_take_port_slot(reconcile, ports[i]);
@@ -327,7 +327,7 @@ void reconcile_close(struct reconcile *reconcile)
 	problems_fini(&reconcile->problems);
 	intent_free(reconcile->intent);
 	map_fini(&reconcile->peers, NULL);
-	map_fini(&reconcile->vpc_mtus, NULL);
+	map_fini(&reconcile->vpc_limits, NULL);
 	free(reconcile->generations);
 	free(reconcile);
 }

@@ -313,7 +313,7 @@ static int check_tunnel_form(const struct draft *draft, const struct tunnel_obje
 					     : "has ids up to 16777215");
 	if (tunnel->port && !encapsulation_port(kind))
 		return refuse_tunnel(draft, tunnel, "port", error, "is not carried by UDP");
-	if (tunnel->checksum && !gre && !encapsulation_port(kind))
+	if (tunnel->checksum == CHECKSUM_ON && !gre && !encapsulation_port(kind))
 		return refuse_tunnel(draft, tunnel, "checksum", error, "has no checksum");
 	if (tunnel->sequence && !gre)
 		return refuse_tunnel(draft, tunnel, "sequence", error, "has no sequence numbers");

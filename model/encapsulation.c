@@ -102,10 +102,19 @@ uint32_t segment_flags(const struct segment *segment, uint8_t kind, bool ipv6)
 
 	if (kind == TUNNEL_GRE || kind == TUNNEL_GRETAP)
 		flags |= TUNNEL_KEY;
-	if (kinds[kind].port && (segment->udp_checksum == CHECKSUM_ON ||
-				 (segment->udp_checksum == CHECKSUM_USUAL && ipv6)))
+	/* Hosts of Weft do without (RFC 6936); what else is in a group's segment expects it. */
+	if (kinds[kind].port &&
+	    (segment->udp_checksum == CHECKSUM_ON ||
+	     (segment->udp_checksum == CHECKSUM_USUAL && ipv6 && segment->vteps.length)))
 		flags |= TUNNEL_CHECKSUM;
 	return flags;
+}
+
+bool tunnel_has_checksum(const struct tunnel_object *tunnel)
+{
+	if (tunnel->checksum == CHECKSUM_USUAL)
+		return kinds[tunnel->encapsulation].port && !ip_address_is_ipv4(&tunnel->remote);
+	return tunnel->checksum == CHECKSUM_ON;
 }
 
 uint16_t segment_port(const struct segment *segment, uint8_t kind)

@@ -39,6 +39,9 @@ uint32_t encapsulation_overhead(uint8_t kind, bool ipv6, uint32_t flags);
 /** segment_flags - enum tunnel_flags of a segment that travels in @kind */
 uint32_t segment_flags(const struct segment *segment, uint8_t kind, bool ipv6);
 
+/** tunnel_has_checksum - whether packets of a tunnel object carry one, of GRE or UDP */
+bool tunnel_has_checksum(const struct tunnel_object *tunnel);
+
 /** segment_port - UDP port, host order, of a segment that travels in @kind; 0: none */
 uint16_t segment_port(const struct segment *segment, uint8_t kind);
 

@@ -143,7 +143,10 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 		change_segment(intent, (const struct subnet_object *)object, add);
 		map_remove_u32(intent->hosts.mtus, object->vpc_id);
 		break;
-	case OBJECT_TUNNEL: change_tunnel(intent, (const struct tunnel_object *)object, add); break;
+	case OBJECT_TUNNEL:
+		change_tunnel(intent, (const struct tunnel_object *)object, add);
+		map_remove_u32(intent->hosts.mtus, object->vpc_id);
+		break;
 	case OBJECT_HOST:
 		change_host(intent, (const struct host_object *)object, add);
 		map_fini(intent->hosts.mtus, NULL);

@@ -48,7 +48,7 @@ struct host_index {
 	struct map udp_ports;   /* UDP port and kind: set of ids of subnets and tunnels */
 	struct map ends;        /* end_key() of a tunnel: set of ids */
 	struct map without_id;  /* kind and port of a segment without an id: set of subnets */
-	struct map *mtus;       /* vpc id: what intent_vpc_mtu() found; owned */
+	struct map *mtus;       /* vpc id: what was found in mtu.c; owned */
 	uint32_t next_segment;  /* where the search for a free id of a segment begins */
 };
 

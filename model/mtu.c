@@ -8,7 +8,10 @@
  * makes a packet too big that was not before. Without host objects nothing travels, and the usual
  * 1500 stays.
  *
- * What was computed is kept until a host, a subnet or a VPC changes, for every port asks.
+ * And whether a frame may stand for several packets: then nobody has put a checksum of the tunnel, or
+ * its sequence number, into each of them (core/tunnel_push.c).
+ *
+ * What was computed is kept until a host, a subnet, a tunnel or a VPC changes, for every port asks.
  *
  * Neighbours: encapsulation.c (overheads), check_host.c (refuses what would be too small), plan.c.
  */
@@ -119,28 +122,78 @@ uint32_t draft_vpc_mtu(const struct draft *draft, const struct vpc_object *vpc,
 	return mtu;
 }
 
-uint32_t intent_vpc_mtu(const struct intent *intent, uint32_t vpc_id)
+/* ---- offloads ---- */
+
+static bool subnet_offloads(const struct subnet_object *subnet, size_t host_count)
+{
+	const struct segment *segment = &subnet->segment;
+
+	if (segment->type != SEGMENT_OVERLAY || (host_count < 2 && !segment->vteps.length))
+		return true;
+	for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
+		for (uint8_t kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++)
+			if (segment_flags(segment, kind, ipv6) & TUNNEL_CHECKSUM)
+				return false;
+	return true;
+}
+
+static bool vpc_offloads(const struct intent *intent, uint32_t vpc_id,
+			 const struct object *const *subnets, size_t subnet_count,
+			 size_t host_count)
+{
+	const struct object **tunnels;
+	size_t tunnel_count = intent_list(intent, vpc_id, OBJECT_TUNNEL, &tunnels);
+	bool offloads = true;
+
+	for (size_t i = 0; i < subnet_count; i++)
+		offloads &= subnet_offloads((const struct subnet_object *)subnets[i], host_count);
+	for (size_t i = 0; i < tunnel_count; i++) {
+		const struct tunnel_object *tunnel = (const struct tunnel_object *)tunnels[i];
+
+		offloads &= !tunnel->sequence && !tunnel_has_checksum(tunnel);
+	}
+	free(tunnels);
+	return offloads;
+}
+
+/* ---- what is asked ---- */
+
+#define NO_OFFLOADS (UINT32_C(1) << 31) /* of what is kept; the rest is the MTU */
+
+static uint32_t vpc_facts(const struct intent *intent, uint32_t vpc_id)
 {
 	const struct object *vpc = intent_object(intent, vpc_id);
 	const struct object **hosts, **subnets;
 	const struct subnet_object *smallest;
-	struct underlay_facts facts;
 	size_t host_count, subnet_count;
-	uint32_t mtu;
+	struct underlay_facts facts;
+	uint32_t value;
 
 	if (!vpc || vpc->kind != OBJECT_VPC)
 		return MTU_ALONE;
-	mtu = value_to_id(map_get_u32(intent->hosts.mtus, vpc_id));
-	if (mtu)
-		return mtu;
+	value = value_to_id(map_get_u32(intent->hosts.mtus, vpc_id));
+	if (value)
+		return value;
 	host_count = intent_list(intent, 0, OBJECT_HOST, &hosts);
 	subnet_count = intent_list(intent, vpc_id, OBJECT_SUBNET, &subnets);
 	facts = facts_of(hosts, host_count);
-	mtu = vpc_mtu(&facts, (const struct vpc_object *)vpc, subnets, subnet_count, &smallest);
+	value = vpc_mtu(&facts, (const struct vpc_object *)vpc, subnets, subnet_count, &smallest);
+	if (!vpc_offloads(intent, vpc_id, subnets, subnet_count, host_count))
+		value |= NO_OFFLOADS;
 	free(hosts);
 	free(subnets);
-	map_put_u32(intent->hosts.mtus, vpc_id, id_to_value(mtu));
-	return mtu;
+	map_put_u32(intent->hosts.mtus, vpc_id, id_to_value(value));
+	return value;
+}
+
+uint32_t intent_vpc_mtu(const struct intent *intent, uint32_t vpc_id)
+{
+	return vpc_facts(intent, vpc_id) & ~NO_OFFLOADS;
+}
+
+bool intent_vpc_offloads(const struct intent *intent, uint32_t vpc_id)
+{
+	return !(vpc_facts(intent, vpc_id) & NO_OFFLOADS);
 }
 
 uint32_t intent_port_mtu(const struct intent *intent, const struct port_object *port)

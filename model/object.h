@@ -95,7 +95,7 @@ struct segment {
 	bool id_automatic; /* none was named */
 	uint16_t port;     /* UDP, host order; 0: the usual one of the kind */
 	uint32_t id;       /* VNI, VSID or GRE key, of all subnets' only this one's; 0: local */
-	enum checksum_kind udp_checksum; /* usual: none over IPv4, one over IPv6 */
+	enum checksum_kind udp_checksum; /* usual: one to ends over IPv6 that are not Weft */
 	enum underlay_kind underlay;     /* which of the hosts' addresses carry it */
 	struct ip_prefix underlay_prefix;
 	struct ip_address group; /* floods go to this group of the underlay; zero: to each host */
@@ -159,7 +159,8 @@ struct tunnel_object {
 	struct object object;
 	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
 	uint8_t ttl, dscp;
-	bool copy_dscp, checksum, sequence;
+	bool copy_dscp, sequence;
+	enum checksum_kind checksum; /* usual: of UDP over IPv6 */
 	bool has_id;
 	uint16_t port; /* UDP, host order; 0: the usual one of the kind */
 	uint32_t id;   /* VNI, VSID or GRE key */
@@ -342,6 +343,12 @@ bool intent_has_taps(const struct intent *intent, const char *host, uint32_t sub
  */
 uint32_t intent_vpc_mtu(const struct intent *intent, uint32_t vpc_id);
 uint32_t intent_port_mtu(const struct intent *intent, const struct port_object *port);
+
+/*
+ * Whether ports of the VPC may send frames that stand for several packets (TSO). Such a frame cannot
+ * be given a checksum or sequence number of its tunnel, and any port may send to any tunnel.
+ */
+bool intent_vpc_offloads(const struct intent *intent, uint32_t vpc_id);
 
 /* The port of a VPC that owns an address; 0 when none does. O(1). */
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,

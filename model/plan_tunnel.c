@@ -394,7 +394,7 @@ static uint32_t object_flags(const struct tunnel_object *object)
 	uint32_t flags = TUNNEL_OBJECT;
 
 	flags |= object->copy_dscp ? TUNNEL_COPY_DSCP : 0;
-	flags |= object->checksum ? TUNNEL_CHECKSUM : 0;
+	flags |= tunnel_has_checksum(object) ? TUNNEL_CHECKSUM : 0;
 	flags |= object->sequence ? TUNNEL_SEQUENCE : 0;
 	return flags | (object->has_id && has_key(object->encapsulation) ? TUNNEL_KEY : 0);
 }
@@ -464,7 +464,7 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 		row.mtu = object->mtu;
 	source.flags |= object->sequence ? TUNNEL_SOURCE_SEQUENCE : 0;
 	source.flags |= object->subnet_id ? TUNNEL_SOURCE_L2 : 0;
-	source.flags |= ipv6 && udp && object->checksum ? TUNNEL_SOURCE_CHECKSUM6 : 0;
+	source.flags |= ipv6 && udp && tunnel_has_checksum(object) ? TUNNEL_SOURCE_CHECKSUM6 : 0;
 	if (object->subnet_id && intent_has_taps(plan->intent, "", object->subnet_id))
 		source.flags |= TUNNEL_SOURCE_TAPS;
 	rows_add(plan->rows, TABLE_tunnels, &key, &row);

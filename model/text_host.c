@@ -251,6 +251,7 @@ static void read_ends(struct reading *reading, struct tunnel_object *tunnel)
 void text_read_tunnel(struct reading *reading)
 {
 	struct tunnel_object *tunnel = (struct tunnel_object *)reading->entry->after;
+	bool checksum;
 	int64_t id;
 
 	text_read_encapsulation(reading, "type", JSON_REQUIRED, &tunnel->encapsulation);
@@ -260,7 +261,8 @@ void text_read_tunnel(struct reading *reading)
 		tunnel->has_id = true;
 	}
 	text_read_outer(reading, &tunnel->ttl, &tunnel->dscp, &tunnel->copy_dscp, &tunnel->port);
-	json_reader_bool(reading->reader, "checksum", JSON_OPTIONAL, &tunnel->checksum);
+	if (json_reader_bool(reading->reader, "checksum", JSON_OPTIONAL, &checksum))
+		tunnel->checksum = checksum ? CHECKSUM_ON : CHECKSUM_OFF;
 	json_reader_bool(reading->reader, "sequence", JSON_OPTIONAL, &tunnel->sequence);
 	text_read_number(reading->reader, "mtu", MTU_MIN, MTU_MAX, &tunnel->mtu);
 	tunnel->group_count = text_read_groups(reading, tunnel->group_ids, &tunnel->filtered);
@@ -310,7 +312,10 @@ void text_write_tunnel(const struct writing *writing, const struct tunnel_object
 	text_write_value(writing, "id", !tunnel->has_id,
 			 tunnel->has_id ? json_integer(tunnel->id) : json_null());
 	text_write_outer(writing, tunnel->ttl, tunnel->dscp, tunnel->copy_dscp, tunnel->port);
-	text_write_value(writing, "checksum", !tunnel->checksum, json_boolean(tunnel->checksum));
+	text_write_value(writing, "checksum", tunnel->checksum == CHECKSUM_USUAL,
+			 tunnel->checksum == CHECKSUM_USUAL
+				 ? json_null()
+				 : json_boolean(tunnel->checksum == CHECKSUM_ON));
 	text_write_value(writing, "sequence", !tunnel->sequence, json_boolean(tunnel->sequence));
 	text_write_value(writing, "mtu", tunnel->mtu == 0,
 			 tunnel->mtu ? json_integer(tunnel->mtu) : json_null());
