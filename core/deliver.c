@@ -100,7 +100,8 @@ int deliver(struct frame *f, struct packet *p)
 }
 
 /* p: policy.c has agreed. Too big for the receiver's device: the sender is told, but for a switch, which
- * tells nobody anything. */
+ * tells nobody anything. Of a tunnel nobody knows that it is smaller than the segment, so a switch that
+ * has one tells as well, as Linux does. */
 int deliver_fits(struct frame *f, struct packet *p)
 {
 	if (!p)
@@ -108,7 +109,8 @@ int deliver_fits(struct frame *f, struct packet *p)
 	if (!(p->flags & PACKET_IP) || p->packet_length <= p->out_mtu)
 		return VERDICT_NEXT;
 	p->object_id = p->out_port_id;
-	if ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2))
+	if ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2) ||
+	    p->out_kind == PORT_TUNNEL)
 		icmp_too_big(f, p);
 	return VERDICT_TOO_BIG;
 }
