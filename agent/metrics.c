@@ -122,6 +122,17 @@ static void write_vpcs(const struct api *api, struct buf *text)
 				   vpcs[i]->name,
 				   read_counter(stats, offsetof(struct vpc_stats, refused_flows)));
 	}
+	family(text, "vpc_picked_up_flows_total", "counter",
+	       "Connections of ports that came from another host, entered in the middle.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_picked_up_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
+				   vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, picked_up)));
+	}
 	free(vpcs);
 }
 

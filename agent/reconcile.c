@@ -168,13 +168,18 @@ static void touch_port(struct reconcile *reconcile, struct touched *touched,
 		       const struct change *change)
 {
 	const struct port_object *port = port_of(change->after);
+	const struct port_object *before = port_of(change->before);
 
 	if (port && ports_is_local(reconcile->ports, port)) {
 		reconcile_take_port_slot(reconcile, port->object.id);
+		if (before && !ports_is_local(reconcile->ports, before))
+			reconcile_port_came(reconcile, port->object.id, 0);
 		touch_plug(touched, port->object.id);
 	} else if (port) {
+		map_remove_u32(&reconcile->moved, port->object.id);
 		touched->unplug[touched->unplug_count++] = port->object.id;
 	} else {
+		map_remove_u32(&reconcile->moved, change->before->id);
 		touched->unplug[touched->unplug_count++] = change->before->id;
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 
 /* ---- what the planner asks ---- */
 
@@ -23,6 +24,7 @@ static bool host_port_device(void *context, uint32_t port_id, struct port_device
 		return false;
 	ports_device(reconcile->ports, port_id, device);
 	device->slot = slot;
+	device->moved_until = (uint32_t)(uintptr_t)map_get_u32(&reconcile->moved, port_id);
 	return true;
 }
 
@@ -150,6 +152,37 @@ void reconcile_share_flows(struct reconcile *reconcile)
 		guarantee = capacity / 2 / ports;
 	__atomic_store_n(&state->flow_guarantee, guarantee, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
+}
+
+/* ---- ports that come from another host ---- */
+
+void reconcile_port_came(struct reconcile *reconcile, uint32_t port_id, uint32_t until)
+{
+	const uint32_t now = (uint32_t)(clock_monotonic_ns(NULL) >> 20); /* as clock_tick() */
+
+	if (!until)
+		until = now + MOVED_TICKS ? now + MOVED_TICKS : 1;
+	if (until - now - 1 < MOVED_TICKS)
+		map_put_u32(&reconcile->moved, port_id, (void *)(uintptr_t)until);
+}
+
+void reconcile_end_moves(struct reconcile *reconcile)
+{
+	const uint32_t now = (uint32_t)(clock_monotonic_ns(NULL) >> 20);
+	struct unit *units = xcalloc(map_count(&reconcile->moved), sizeof(*units));
+	size_t count = 0;
+
+	MAP_FOR_EACH(&reconcile->moved, it) {
+		uint32_t until = (uint32_t)(uintptr_t)it.value;
+
+		if (until - now - 1 >= MOVED_TICKS)
+			units[count++] = (struct unit){ UNIT_PORT, *(const uint32_t *)it.key };
+	}
+	for (size_t i = 0; i < count; i++)
+		map_remove_u32(&reconcile->moved, units[i].id);
+	if (count)
+		reconcile_update_units(reconcile, units, count);
+	free(units);
 }
 
 /* ---- peers ---- */

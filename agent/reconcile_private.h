@@ -38,6 +38,7 @@ struct reconcile {
 	struct slots vpc_slots;
 	struct map peers;      /* VPC and host id -> number of the peer */
 	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
+	struct map moved;      /* port id -> struct port.moved_until of what has come here lately */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	uint32_t ticks;
@@ -57,6 +58,15 @@ void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id);
 
 /** reconcile_update_units - plan and write; peers get their slots before, and lose them after */
 size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count);
+
+/**
+ * reconcile_port_came - a port has come here from another host, which has the rows of its connections
+ * @until: tick until which they are picked up in the middle (core/flow.c); 0: from now on for MOVED_TICKS
+ */
+void reconcile_port_came(struct reconcile *reconcile, uint32_t port_id, uint32_t until);
+
+/** reconcile_end_moves - rows of ports that came here long enough ago say so no more */
+void reconcile_end_moves(struct reconcile *reconcile);
 
 /** reconcile_end_peers - slots of peers that the planner has no more */
 void reconcile_end_peers(struct reconcile *reconcile);

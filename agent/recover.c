@@ -108,6 +108,8 @@ static void adopt_row(void *context, enum table_id table, const void *key, const
 		if (!slots_adopt(&reconcile->port_slots, port->port_slot, port_key->port_id))
 			log_warning("slot not taken over", "port=%u slot=%u", port_key->port_id,
 				    port->port_slot);
+		if (port->moved_until)
+			reconcile_port_came(reconcile, port_key->port_id, port->moved_until);
 	} else if (table == TABLE_vpcs) {
 		const struct slot_key *slot_key = key;
 		const struct vpc *vpc = value;
@@ -328,6 +330,7 @@ void reconcile_close(struct reconcile *reconcile)
 	intent_free(reconcile->intent);
 	map_fini(&reconcile->peers, NULL);
 	map_fini(&reconcile->vpc_limits, NULL);
+	map_fini(&reconcile->moved, NULL);
 	free(reconcile->generations);
 	free(reconcile);
 }

@@ -72,6 +72,7 @@ static void reconcile_tick(void *context)
 		malloc_trim(0);
 	}
 	tables_retry(reconcile->tables);
+	reconcile_end_moves(reconcile);
 	/* Many short connections: a port would come to its limit by those that are over. */
 	if (reconcile->ticks % SWEEP_TICKS == 0 || flows_now(reconcile) >= SWEEP_SOON_FLOWS)
 		reconcile_sweep(reconcile);

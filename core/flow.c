@@ -86,9 +86,34 @@ static __always_inline void find_peer(struct packet *p, int opens)
 		p->flags |= PACKET_PEER_TAKEN;
 }
 
+/* Has the port come to this host a moment ago? */
+static __noinline int came_here(__u32 port_id, __u32 now)
+{
+	struct port_key key = { .port_id = port_id };
+	struct port *port = table_lookup(ports, &key);
+
+	/* Unsigned: what was left in the row long ago is not to come. A second for clocks that differ. */
+	return port && port->moved_until &&
+	       port->moved_until - now - 1 < MOVED_TICKS + TICKS_PER_SECOND;
+}
+
+/*
+ * A TCP segment that opens nothing and is of no connection known here. The rows of a port that came from
+ * another host stayed there; so for a while its connections are picked up in the middle, where the rules
+ * allow it (policy.c). Every end that is on this host must have come: of others the rows would be here.
+ */
+static __always_inline int may_be_picked_up(const struct packet *p)
+{
+	if (p->flags & (PACKET_PEER_TAKEN | PACKET_FRAGMENT_LATER) || !(p->tcp_flags & TCP_ACK) ||
+	    (p->tcp_flags & TCP_SYN))
+		return 0;
+	return ((p->flags & PACKET_FROM_PEER) || came_here(p->port_id, p->now)) &&
+	       ((p->flags & PACKET_TO_PEER) || came_here(p->out_port_id, p->now));
+}
+
 /*
  * What the two ports know of the packet's connection: PACKET_FLOW_KNOWN, PACKET_PEER_KNOWN,
- * PACKET_ORIGINAL, PACKET_RULES_MOVED. p: out_port_id, generation and now are set. VERDICT_NEXT, or the
+ * PACKET_ORIGINAL, PACKET_RULES_MOVED, PACKET_PICKED_UP. p: out_port_id, generation and now are set. VERDICT_NEXT, or the
  * drop of a TCP segment that can belong to nothing.
  */
 int flow_find(struct frame *f, struct packet *p)
@@ -111,9 +136,16 @@ int flow_find(struct frame *f, struct packet *p)
 	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))
 		return VERDICT_NEXT;
 	p->flags |= PACKET_ORIGINAL;
-	note(f, NOTE_FLOW_MISS, 0);
-	if (p->key.protocol == PROTOCOL_TCP && !opens)
+	if (p->key.protocol != PROTOCOL_TCP || opens) {
+		note(f, NOTE_FLOW_MISS, 0);
+		return VERDICT_NEXT;
+	}
+	if (!may_be_picked_up(p)) {
+		note(f, NOTE_FLOW_MISS, 0);
 		return VERDICT_NO_CONNECTION;
+	}
+	p->flags |= PACKET_PICKED_UP;
+	note(f, NOTE_FLOW_PICKED_UP, 0);
 	return VERDICT_NEXT;
 }
 
@@ -336,6 +368,27 @@ static __always_inline void flow_take_back(const struct flow_key *key)
 		flow_remove(key, flow, slot);
 }
 
+/* What a new row says of the connection's beginning. One that is picked up in the middle has its handshake
+ * behind it, and policy.c has found which end began it. */
+static __always_inline void flow_begin(struct packet *p, struct flow *row)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct vpc_stats *stats;
+
+	row->flags |= p->flags & PACKET_ORIGINAL ? FLOW_ORIGINAL : 0;
+	row->born = p->now;
+	row->charged_slot = p->port_slot;
+	row->packets = 1;
+	row->bytes = p->frame_length;
+	if (!(p->flags & PACKET_PICKED_UP))
+		return;
+	row->state = FLOW_ESTABLISHED;
+	row->state = tcp_next_state(row, NULL, p->tcp_flags);
+	stats = table_lookup(vpc_stats, &slot);
+	if (stats)
+		atomic_add(&stats->picked_up, 1);
+}
+
 /*
  * Enters the packet's connection, or renews what is known of it. p: the whole decision is made. Packets
  * that belong to no connection of their own (ICMP errors, not IP) pass through. VERDICT_NEXT, or the
@@ -362,11 +415,7 @@ int flow_write(struct frame *f, struct packet *p)
 	verdict = flow_charge(p, vpc, &row.flags);
 	if (verdict)
 		return verdict;
-	row.flags |= FLOW_ORIGINAL;
-	row.born = p->now;
-	row.charged_slot = p->port_slot;
-	row.packets = 1;
-	row.bytes = p->frame_length;
+	flow_begin(p, &row);
 	flow_fill(p, vpc, &row);
 	row.generation = p->generation;
 	own = p->key; /* as in flow_find */

@@ -71,6 +71,7 @@ enum packet_flags {
 		1 << 21, /* from another Weft host: its rules of sending have been asked there */
 	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
 	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
+	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 };
 

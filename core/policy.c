@@ -6,6 +6,7 @@
  * subnet on the way in, the receiver's groups. ACLs are asked only between subnets (V42). A connection
  * that a port knows passes its groups in both directions (V38); when rules have changed since it was
  * admitted, a VPC with `established: cut` has it judged again, by the direction of its first packet.
+ * One that is picked up in the middle is judged by the direction in which the rules allow it.
  * ACLs keep no state: every direction is judged for itself, and again after each change (V43).
  *
  * Between hosts, the sender's host asks the sender's groups and the ACL on the way out, the receiver's host
@@ -233,6 +234,32 @@ static __always_inline int groups_are_asked(const struct packet *p, enum directi
 	return !(p->flags & PACKET_TO_PEER) && !(p->out_flags & PORT_UNFILTERED);
 }
 
+/* Would the groups of both ends, as far as they are asked here, let the connection begin that way? */
+static __noinline int groups_agree(struct packet *p, struct question *q, int forward)
+{
+	__u32 decided;
+
+	ask(p, EGRESS, forward, q);
+	if (groups_are_asked(p, EGRESS, forward) &&
+	    !groups_allow(q, forward ? p->group_set_id : p->out_group_set_id, EGRESS, &decided))
+		return 0;
+	ask(p, INGRESS, forward, q);
+	return !groups_are_asked(p, INGRESS, forward) ||
+	       groups_allow(q, forward ? p->out_group_set_id : p->group_set_id, INGRESS, &decided);
+}
+
+/*
+ * Which end began a connection that is picked up in the middle? The one that the rules allow to; when they
+ * allow both, the one with the higher port number. Clears PACKET_ORIGINAL of a reply.
+ */
+static __always_inline void find_beginner(struct packet *p, struct question *q)
+{
+	int likely = host16(p->key.source_port) >= host16(p->key.destination_port);
+
+	if (groups_agree(p, q, likely) ? !likely : likely && groups_agree(p, q, 0))
+		p->flags &= ~(__u32)PACKET_ORIGINAL;
+}
+
 /*
  * p: out_* and what flow_find found. VERDICT_NEXT with the ids of the admitting rules, or the drop with
  * the rule, group or ACL that decided. What is not IP has no rules.
@@ -254,7 +281,9 @@ int policy(struct frame *f, struct packet *p)
 	if (!vpc)
 		return VERDICT_INTERNAL;
 	again = (p->flags & PACKET_RULES_MOVED) && (vpc->flags & VPC_CUT);
-	forward = !again || (p->flags & PACKET_ORIGINAL);
+	if (p->flags & PACKET_PICKED_UP)
+		find_beginner(p, &q);
+	forward = !(again || (p->flags & PACKET_PICKED_UP)) || (p->flags & PACKET_ORIGINAL);
 	if (!(p->flags & PACKET_FLOW_KNOWN) || again) {
 		ask(p, EGRESS, forward, &q);
 		decided = 0;

@@ -93,7 +93,12 @@ struct port {
 	__u16 pad;
 	__u32 host_id;   /* of the host it is on */
 	__u32 tunnel_id; /* kind PORT_TUNNEL: row of tunnels that leads there; 0: none */
+	/* It came here from another host: until this tick its TCP connections, of which only that host has
+	 * rows, are picked up in the middle (flow.c). 0: it did not. */
+	__u32 moved_until;
 };
+
+#define MOVED_TICKS (60 * TICKS_PER_SECOND)
 
 /* ---- segments and tenants ---- */
 
@@ -565,8 +570,9 @@ struct port_stats {
 struct vpc_stats {
 	__u64 flows;
 	__u64 refused_flows;
-	__u64 moves; /* learned MACs that have moved: the pipeline's part of the generation */
-	__u64 pad[5];
+	__u64 moves;     /* learned MACs that have moved: the pipeline's part of the generation */
+	__u64 picked_up; /* connections of ports that came here, entered in the middle */
+	__u64 pad[4];
 };
 
 /* Array of one row: what the whole datapath shares. */
@@ -682,7 +688,7 @@ struct underlay_device {
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
 #undef TABLE_ENUM
 
-_Static_assert(sizeof(struct port) == 60, "struct port is part of the layout");
+_Static_assert(sizeof(struct port) == 64, "struct port is part of the layout");
 _Static_assert(sizeof(struct subnet) == 116, "struct subnet is part of the layout");
 _Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
 _Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");

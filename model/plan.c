@@ -478,6 +478,7 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->ifindex = device.ifindex;
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->host_id = own ? own->object.id : 0;
+	row->moved_until = device.moved_until;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;
 	plan_allowed(plan, port);

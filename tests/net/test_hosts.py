@@ -10,6 +10,7 @@
     three-hosts          a host and a store member taken down and back
     moving-port          a port goes to another host while somebody talks to it
 """
+import contextlib
 import json
 import os
 import re
@@ -204,9 +205,45 @@ def three_hosts(_weft):
         check("h2" in json.dumps(hosts), "h2 is listed")
 
 
+ECHO = """
+import socket
+server = socket.create_server(("", 8081))
+talk, _ = server.accept()
+while data := talk.recv(100):
+    talk.sendall(data)
+"""
+TALK = """
+import socket
+with socket.create_connection(("10.7.0.12", 8081), timeout=30) as talk:
+    while True:
+        for _ in range(100):
+            talk.sendall(b".")
+            talk.recv(1)
+        print("hundred", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def conversation(cloud):
+    """One TCP connection from client to server, which must still be good at the end of the block."""
+    cloud.start("move/server", "python3", "-c", ECHO)
+    wait_for(lambda: ":8081 " in cloud.run("move/server", "ss", "-Hltn").stdout, "the server")
+    with tempfile.NamedTemporaryFile("w+") as file:
+        talk = cloud.start("move/client", "python3", "-c", TALK, stdout=file)
+
+        def said():
+            return open(file.name, encoding="utf-8").read().count("hundred")
+
+        wait_for(lambda: said() > 3, "the connection")
+        yield
+        before = said()
+        wait_for(lambda: said() > before + 3, "the connection goes on after the move")
+        check(talk.poll() is None, "the client has given up")
+
+
 @statement("moving-port: the port goes to another host, the talk goes on; the gap is told")
 def moving_port(_weft):
-    with lab("moving-port") as cloud:
+    with lab("moving-port") as cloud, conversation(cloud):
         check(cloud.ping("move/client", "10.7.0.12"), "before")
         with tempfile.NamedTemporaryFile("w+") as file:
             ping = cloud.start("move/client", "ping", "-n", "-D", "-i", "0.01", "10.7.0.12",

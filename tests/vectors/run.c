@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tests/vectors/vector.h"
 
 #define WORDS_MAX 64
@@ -277,6 +278,20 @@ static bool send_hit(char **words, size_t count, struct outcome outcomes[2], boo
 	return good;
 }
 
+/* moved PORT: it came to this host just now. */
+static void port_moved(const char *name)
+{
+	const struct port_object *port = world_port(&tables_world, name);
+	struct port_key key = { .port_id = port ? port->object.id : 0 };
+	struct port row;
+
+	if (!port || !native_side.get(TABLE_ports, &key, &row))
+		vector_fail("no port %s", name);
+	row.moved_until = (uint32_t)(clock_monotonic_ns(NULL) >> 20) + MOVED_TICKS;
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->put(TABLE_ports, &key, &row);
+}
+
 /* row A > B: the settled row of a plain connection between two ports of one subnet, every field of its
  * way out compared with what the table of ports says of B. */
 static bool check_row(const struct side *side, uint32_t from_id, uint32_t to_id)
@@ -522,6 +537,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
 		world_read(&tables_world, path);
 		tables_write_world();
+	} else if (!strcmp(words[0], "moved") && count == 2) {
+		port_moved(words[1]);
 	} else if (!strcmp(words[0], "clock") && count == 2) {
 		for (size_t s = 0; s < side_count; s++)
 			tables_age(sides[s], (uint32_t)strtoul(words[1], NULL, 10));

@@ -195,6 +195,16 @@ void tables_age(const struct side *side, uint32_t seconds)
 		side->put(TABLE_stations, key, &station);
 	}
 	free(rows.bytes);
+	rows = tables_collect(side, TABLE_ports);
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct port port;
+
+		memcpy(&port, key + rows.key_size, sizeof(port));
+		port.moved_until -= port.moved_until ? ticks : 0;
+		side->put(TABLE_ports, key, &port);
+	}
+	free(rows.bytes);
 }
 
 void tables_forget_world(void)
