@@ -3,8 +3,8 @@
 
       store (etcd) ---- br0 ---- h1, h2, h3 …      192.0.2.0/24, 2001:db8::/64
 
-Host hN has 192.0.2.N and 2001:db8::N on eth0. The machine itself is 192.0.2.254; what every host talks to
-can be cut off it, and a host off the others, by taking its cable out.
+Host hN has 192.0.2.N and 2001:db8::N on eth0. The machine itself is 192.0.2.254; what every host
+talks to can be cut off it, and a host off the others, by taking its cable out.
 """
 import difflib
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hosts that share one store: what is written on one is on all, and a store that is away stops no packet.
+"""Hosts that share one store: what one writes is on all, and a store that is away stops no packet.
 
       etcd ---- br0 ---- h1: blue/a1, blue/b1      h2: blue/a2
 """
@@ -38,7 +38,8 @@ class Cluster:
             raise Skip("etcd is not installed")
         underlay()
         self.etcd = Etcd()
-        self.hosts = [Host(number, ("--store", self.etcd.url(), "--underlay", f"192.0.2.{number}/24"))
+        self.hosts = [Host(number, ("--store", self.etcd.url(),
+                                    "--underlay", f"192.0.2.{number}/24"))
                       for number in (1, 2)]
         self.h1, self.h2 = self.hosts
         self.a1, self.b1, self.a2 = Netns("a1"), Netns("b1"), Netns("a2")
@@ -130,7 +131,8 @@ def liveness(_, cluster):
     wait_for(lambda: cluster.h1.others()["h2"] == "alive", "h2 is alive again")
 
 
-@statement("without the store traffic goes on, changes are refused with a reason, and all converges after")
+@statement("without the store traffic goes on, changes are refused with a reason, and all "
+           "converges after")
 @told
 def outage(_, cluster):
     with cluster.load() as load:
@@ -149,7 +151,8 @@ def outage(_, cluster):
         load.goes_on(50)
 
 
-@statement("a daemon that starts while the store is away knows its ports, and converges when it is back")
+@statement("a daemon that starts while the store is away knows its ports, and converges when it is "
+           "back")
 @told
 def start_alone(_, cluster):
     with cluster.load() as load:
@@ -188,7 +191,8 @@ def blind(_, cluster):
     cluster.h1.plugged("blue/a1", "blue/b1")
 
 
-@statement("changes that the store has forgotten by the time are found: those made, and those removed")
+@statement("changes that the store has forgotten by the time are found: those made, and those "
+           "removed")
 @told
 def forgotten(_, cluster):
     cluster.h2.pause()

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Three hosts become a cluster by `weft host init` and `weft host join`, each with a member of etcd.
+"""Three hosts become a cluster by `weft host init` and `weft host join`, each a member of etcd.
 
       br0 ---- h1 (init), h2, h3 (join)      TLS between all, an authority of their own
 
-Then members are killed, the quorum is lost, a host is cut off: traffic goes on, and all converges after.
+Then members are killed, the quorum is lost, a host is cut off: traffic goes on, and all converges
+after.
 """
 import os
 import shutil

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An underlay that eats large packets is noticed, and is no black hole.
 
-      h1: blue/a ---- br0 ---- h2: blue/b      the way to h2 drops what is larger than 1400 bytes, without a word
+      h1: blue/a ---- br0 ---- h2: blue/b
+
+The way to h2 drops what is larger than 1400 bytes, without a word.
 """
 import shutil
 import socket

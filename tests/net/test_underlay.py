@@ -5,8 +5,8 @@
     p1 10.0.0.1 fd00::1 -- w0 [h1] u0 192.0.2.1 ------ 192.0.2.2 u0 [h2] w0 -- 10.0.0.2 fd00::2 p2
                                       2001:db8::1      2001:db8::2
 
-build/test-underlay (tests/net/underlay.c) writes the rows of both hosts for one segment and attaches
-the programs. Neighbours of the underlay are the kernel's to resolve.
+build/test-underlay (tests/net/underlay.c) writes the rows of both hosts for one segment and
+attaches the programs. Neighbours of the underlay are the kernel's to resolve.
 """
 import contextlib
 import fcntl
