@@ -53,7 +53,7 @@ static struct ip_prefix prefix_of(const json_t *text)
 
 static int make_bridge(struct wires *wires, const char *name, uint32_t mtu)
 {
-	struct link_info link;
+	struct link_info link = { 0 };
 	int code = netlink_link_add(wires->netlink, "bridge", name, wires->error);
 
 	if (code == 0)
