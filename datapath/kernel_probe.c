@@ -160,6 +160,8 @@ static bool can_adjust_room(int32_t size, uint64_t flags)
 	const struct bpf_insn program[] = {
 		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, size },
 		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, BPF_ADJ_ROOM_MAC },
+		/* BPF_LD and BPF_IMM are of different fields, both 0. */
+		/* NOLINTNEXTLINE(misc-redundant-expression) */
 		{ BPF_LD | BPF_DW | BPF_IMM, BPF_REG_4, 0, 0, (int32_t)flags },
 		{ 0, 0, 0, 0, (int32_t)(flags >> 32) },
 		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_adjust_room },

@@ -73,7 +73,7 @@ static uint32_t subnet_mtu(const struct underlay_facts *facts, const struct subn
 		ipv6 = segment->underlay == UNDERLAY_IPV6;
 	if (!(facts->offered_by_all & 1u << segment->encapsulation))
 		kinds |= facts->offered_by_some;
-	for (uint8_t kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++) {
+	for (int kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++) {
 		uint32_t bytes;
 
 		if (kind != segment->encapsulation &&

@@ -37,7 +37,7 @@ void text_read_encapsulation(struct reading *reading, const char *key, enum json
 		return;
 	}
 	suggestion_init(&suggestion, text);
-	for (uint8_t i = TUNNEL_NONE + 1; i < TUNNEL_KINDS; i++)
+	for (int i = TUNNEL_NONE + 1; i < TUNNEL_KINDS; i++)
 		suggestion_offer(&suggestion, encapsulation_name(i));
 	text_refuse(reading->draft, reading->reader, key,
 		    "%s is vxlan, geneve, nvgre, gre, gretap, ipip, sit, fou or gue, not "
