@@ -65,7 +65,6 @@ int certificate_issue(const struct certificate_pair *authority, const char *requ
  *
  * Return: 0 or -EINVAL.
  */
-int certificate_hash(const char *certificate, char hash[CERTIFICATE_HASH_SIZE],
-		     struct error *error);
+int certificate_hash(const char *text, char hash[CERTIFICATE_HASH_SIZE], struct error *error);
 
 #endif

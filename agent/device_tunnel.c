@@ -62,7 +62,7 @@ int device_tunnel_ensure(struct netlink *netlink, struct datapath *datapath, uin
 {
 	char name[LINK_NAME_SIZE];
 	const char *link_kind;
-	struct link_info link;
+	struct link_info link = { 0 };
 	int result = device_name(kind, port, &link_kind, name, error);
 
 	if (result)
@@ -96,7 +96,7 @@ int device_tunnel_remove(struct netlink *netlink, struct datapath *datapath, uin
 {
 	char name[LINK_NAME_SIZE];
 	const char *link_kind;
-	struct link_info link;
+	struct link_info link = { 0 };
 	int result = device_name(kind, port, &link_kind, name, error);
 
 	if (result)

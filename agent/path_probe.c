@@ -354,14 +354,15 @@ static int make_socket(const struct ip_address *address, uint16_t port)
 	socklen_t size = socket_address(address, port, &here);
 	bool ipv4 = ip_address_is_ipv4(address);
 	int fd = socket(here.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int how = ipv4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE, on = 1, code;
+	int how_ipv4 = IP_PMTUDISC_PROBE, how_ipv6 = IPV6_PMTUDISC_PROBE, on = 1, code;
 
 	if (fd < 0)
 		return -errno;
 	if (ipv4)
-		code = setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, sizeof(how));
+		code = setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &how_ipv4, sizeof(how_ipv4));
 	else
-		code = setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof(how)) ||
+		code = setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how_ipv6,
+				  sizeof(how_ipv6)) ||
 		       setsockopt(fd, IPPROTO_IPV6, IPV6_DONTFRAG, &on, sizeof(on)) ||
 		       setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (code || bind(fd, (const struct sockaddr *)&here, size)) {
