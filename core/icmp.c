@@ -89,7 +89,7 @@ int icmp_echo_reply(struct frame *f, struct packet *p)
 	return VERDICT_ANSWERED;
 }
 
-static __always_inline int too_big4(struct frame *f, struct packet *p, const struct subnet *subnet)
+static __always_inline int too_big4(struct frame *f, struct packet *p, const struct address *source)
 {
 	struct icmp_quote4 message = {
 		.ethernet = { [12] = 0x08, [13] = 0x00 },
@@ -105,7 +105,7 @@ static __always_inline int too_big4(struct frame *f, struct packet *p, const str
 	__u32 sum;
 
 	ethernet_answer(p, message.ethernet);
-	__builtin_memcpy(message.source, &subnet->gateway[0].word[3], 4);
+	__builtin_memcpy(message.source, &source->word[3], 4);
 	__builtin_memcpy(message.destination, &p->key.source.word[3], 4);
 	message.ip_checksum = (__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
 	if (frame_load(f, 14, quote, sizeof(quote)))
@@ -117,7 +117,7 @@ static __always_inline int too_big4(struct frame *f, struct packet *p, const str
 	return frame_store(f, 0, &message, sizeof(message));
 }
 
-static __always_inline int too_big6(struct frame *f, struct packet *p, const struct subnet *subnet)
+static __always_inline int too_big6(struct frame *f, struct packet *p, const struct address *source)
 {
 	struct icmp_quote6 message = {
 		.ethernet = { [12] = 0x86, [13] = 0xdd },
@@ -132,12 +132,11 @@ static __always_inline int too_big6(struct frame *f, struct packet *p, const str
 	__u32 sum;
 
 	ethernet_answer(p, message.ethernet);
-	__builtin_memcpy(message.source, &subnet->gateway[1], 16);
+	__builtin_memcpy(message.source, source, 16);
 	__builtin_memcpy(message.destination, &p->key.source, 16);
 	if (frame_load(f, 14, quote, sizeof(quote)))
 		return -1;
-	sum = checksum_pseudo6(&subnet->gateway[1], &p->key.source, 8 + QUOTE_SIZE,
-			       PROTOCOL_ICMPV6);
+	sum = checksum_pseudo6(source, &p->key.source, 8 + QUOTE_SIZE, PROTOCOL_ICMPV6);
 	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
 	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_push(f, 48))
@@ -147,13 +146,15 @@ static __always_inline int too_big6(struct frame *f, struct packet *p, const str
 
 /*
  * Tells the sender that its packet is larger than p->out_mtu. The packet itself is dropped by the caller;
- * PACKET_REPLY is set where the frame has become the message.
+ * PACKET_REPLY is set where the frame has become the message. It is from the subnet's gateway; where a
+ * switch has none and the way is a tunnel, from the destination, as Linux does for its bridges.
  */
 int icmp_too_big(struct frame *f, struct packet *p)
 {
 	struct slot_key slot, zero = { .slot = 0 };
 	struct subnet_key key;
 	struct datapath_state *shared;
+	const struct address *source;
 	struct port_stats *stats;
 	struct subnet *subnet;
 	int ipv4, failed;
@@ -168,10 +169,14 @@ int icmp_too_big(struct frame *f, struct packet *p)
 	ipv4 = p->flags & PACKET_IPV4;
 	if (!shared || !stats || !subnet || (p->flags & PACKET_ICMP_ERROR) || p->vlan_count ||
 	    p->frame_length < ETHERNET_SIZE + QUOTE_SIZE ||
-	    address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1]) ||
+	    (p->out_kind != PORT_TUNNEL &&
+	     address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1])) ||
 	    !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
 		return VERDICT_TOO_BIG;
-	failed = ipv4 ? too_big4(f, p, subnet) : too_big6(f, p, subnet);
+	source = &subnet->gateway[ipv4 ? 0 : 1];
+	if (address_is_unspecified(source))
+		source = &p->key.destination;
+	failed = ipv4 ? too_big4(f, p, source) : too_big6(f, p, source);
 	if (failed)
 		return VERDICT_INTERNAL;
 	p->flags |= PACKET_REPLY;
