@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/cluster_private.h"
+#include "agent/probe.h"
 #include "agent/reconcile_private.h"
 #include "agent/trace_remote.h"
 #include "base/alloc.h"
@@ -73,14 +75,12 @@ static void take_key(struct cluster *cluster, const char *value)
 	json_t *document = NULL;
 	const char *text;
 	uint8_t key[PATH_PROBE_KEY_SIZE];
+	size_t size = 0;
 
 	if (cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
 		return;
 	text = json_string_value(json_object_get(document, "key"));
-	for (size_t i = 0; text && i < sizeof(key); i++)
-		if (sscanf(text + 2 * i, "%2hhx", &key[i]) != 1)
-			text = NULL;
-	if (text)
+	if (text && !probe_parse_hex(text, key, sizeof(key), &size, NULL) && size == sizeof(key))
 		cluster->probes = path_probes_new(cluster->options.loop, CLUSTER_PORT, key,
 						  cluster_path_changed, cluster);
 	json_decref(document);
@@ -110,10 +110,11 @@ static void forget_seen(struct cluster *cluster)
 
 static bool on_record(void *context, const char *key, const char *value)
 {
-	static const char hosts[] = STORE_PREFIX "host/", shared[] = STORE_PREFIX "cluster/";
+	static const char hosts[] = STORE_PREFIX "host/", shared[] = STORE_PREFIX "cluster/",
+			  alive[] = "/alive";
 	struct cluster *cluster = context;
-	unsigned int id;
-	int end = 0;
+	unsigned long id;
+	char *end;
 
 	if (!key) {
 		forget_seen(cluster);
@@ -128,10 +129,13 @@ static bool on_record(void *context, const char *key, const char *value)
 	}
 	if (cluster->questions && questions_record(cluster->questions, key, value))
 		return true;
-	if (strncmp(key, hosts, sizeof(hosts) - 1) != 0 ||
-	    sscanf(key + sizeof(hosts) - 1, "%u/alive%n", &id, &end) != 1 || !end)
+	if (strncmp(key, hosts, sizeof(hosts) - 1) != 0)
 		return false;
-	take_alive(cluster, id, value);
+	id = strtoul(key + sizeof(hosts) - 1, &end, 10);
+	if (end == key + sizeof(hosts) - 1 || id > UINT32_MAX ||
+	    strncmp(end, alive, sizeof(alive) - 1) != 0)
+		return false;
+	take_alive(cluster, (uint32_t)id, value);
 	return true;
 }
 
@@ -237,10 +241,10 @@ static json_t *own_host_body(const struct cluster *cluster)
 		if (found && (!mtu || found < mtu))
 			mtu = found;
 	}
-	for (uint8_t kind = TUNNEL_VXLAN; kind < TUNNEL_KINDS; kind++)
+	for (int kind = TUNNEL_VXLAN; kind < TUNNEL_KINDS; kind++)
 		if (kind != TUNNEL_SIT)
 			json_array_append_new(encapsulations,
-					      json_string(encapsulation_name(kind)));
+					      json_string(encapsulation_name((uint8_t)kind)));
 	return json_pack("{s:o, s:i, s:o}", "underlay", underlay, "mtu",
 			 (int)(mtu ? mtu : HOST_MTU_DEFAULT), "encapsulations", encapsulations);
 }

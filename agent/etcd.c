@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -54,20 +55,18 @@ static unsigned long long start_time(pid_t pid)
 {
 	struct buf text = { 0 };
 	unsigned long long ticks = 0;
-	char path[64], state = 'Z';
-	const char *rest;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (!file_read(path, 4096, &text, NULL) && text.size) {
 		/* The name stands in parentheses and may hold anything. Field 22 is the time. */
-		rest = strrchr(text.data, ')');
-		if (!rest ||
-		    sscanf(rest,
-			   ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-			   "%*s %*s %*s %*s %llu",
-			   &state, &ticks) != 2 ||
-		    state == 'Z')
-			ticks = 0;
+		const char *rest = strrchr(text.data, ')');
+
+		if (rest && strncmp(rest, ") Z", 3) != 0) {
+			for (int field = 2; rest && field < 22; field++)
+				rest = strchr(rest + 1, ' ');
+			ticks = rest ? strtoull(rest + 1, NULL, 10) : 0;
+		}
 	}
 	buf_fini(&text);
 	return ticks;
@@ -77,12 +76,16 @@ static unsigned long long start_time(pid_t pid)
 static int find_process(const char *state, pid_t *pid)
 {
 	unsigned long long started = 0;
-	char *text = NULL;
-	int number = 0, fd = -1;
+	char *text = NULL, *rest, *end;
+	long number = 0;
+	int fd = -1;
 
-	if (!cluster_config_read_file(state, "etcd/pid", &text, NULL) &&
-	    sscanf(text, "%d %llu", &number, &started) == 2 && number > 0)
-		fd = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
+	if (!cluster_config_read_file(state, "etcd/pid", &text, NULL)) {
+		number = strtol(text, &rest, 10);
+		started = strtoull(rest, &end, 10);
+		if (number > 0 && number <= INT_MAX && end > rest)
+			fd = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
+	}
 	/* Compared while the descriptor holds the process: the pid cannot change hands any more. */
 	if (fd >= 0 && (!started || start_time((pid_t)number) != started)) {
 		close(fd);
@@ -127,12 +130,12 @@ static void become_etcd(const struct etcd *etcd, int report)
 static void turn_log(const struct etcd *etcd)
 {
 	char *path = cluster_config_path(etcd->state, "etcd/etcd.log");
-	char *old = cluster_config_path(etcd->state, "etcd/etcd.log.1");
+	char *before = cluster_config_path(etcd->state, "etcd/etcd.log.1");
 	struct stat status;
 
-	if (!stat(path, &status) && status.st_size > LOG_SIZE_MAX && rename(path, old))
+	if (!stat(path, &status) && status.st_size > LOG_SIZE_MAX && rename(path, before))
 		log_warning("etcd's log cannot be renamed", "text=\"%s\"", strerror(errno));
-	free(old);
+	free(before);
 	free(path);
 }
 

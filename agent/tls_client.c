@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -276,12 +277,16 @@ static void unchunk(char *body)
 
 static int read_answer(struct connection *connection, struct buf *text, json_t **answer)
 {
-	unsigned int status = 0;
-	char *body = text->size ? strstr(text->data, "\r\n\r\n") : NULL;
+	unsigned long status;
+	char *end, *body = text->size ? strstr(text->data, "\r\n\r\n") : NULL;
 	const char *message;
 	json_t *document = NULL;
 
-	if (!body || sscanf(text->data, "HTTP/1.%*1[01] %u", &status) != 1)
+	if (!body ||
+	    (strncmp(text->data, "HTTP/1.0 ", 9) != 0 && strncmp(text->data, "HTTP/1.1 ", 9) != 0))
+		return fail(connection, EPROTO, "the answer is no HTTP");
+	status = strtoul(text->data + 9, &end, 10);
+	if (end == text->data + 9)
 		return fail(connection, EPROTO, "the answer is no HTTP");
 	*body = '\0';
 	body += 4;
