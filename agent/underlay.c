@@ -374,10 +374,11 @@ static void something_changed(void *context, int fd, uint32_t events)
 	(void)events;
 	while ((size = recv(fd, &messages, sizeof(messages), MSG_DONTWAIT)) > 0 ||
 	       (size < 0 && errno == ENOBUFS)) {
-		int left = (int)size;
+		int left = size > 0 ? (int)size : 0;
 
 		look_is_due |= size < 0; /* what was lost may have been of concern */
-		for (struct nlmsghdr *message = &messages.header; NLMSG_OK(message, left);
+		for (struct nlmsghdr *message = &messages.header;
+		     left > 0 && NLMSG_OK(message, (unsigned int)left);
 		     message = NLMSG_NEXT(message, left))
 			look_is_due |= concerns(underlay, message);
 	}
