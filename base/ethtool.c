@@ -45,22 +45,23 @@ static int command(int fd, const char *name, void *data, struct error *error)
 static int list_names(int fd, const char *name, struct ethtool_gstrings **names,
 		      struct error *error)
 {
-	struct {
-		struct ethtool_sset_info head;
-		uint32_t count;
-	} question = { .head = { .cmd = ETHTOOL_GSSET_INFO,
-				 .sset_mask = UINT64_C(1) << ETH_SS_FEATURES } };
+	/* One set is asked for, so one number follows. */
+	struct ethtool_sset_info *question = xcalloc(1, sizeof(*question) + sizeof(uint32_t));
 	struct ethtool_gstrings *list;
-	int code = command(fd, name, &question, error);
+	uint32_t count;
+	int code;
 
+	question->cmd = ETHTOOL_GSSET_INFO;
+	question->sset_mask = UINT64_C(1) << ETH_SS_FEATURES;
+	code = command(fd, name, question, error);
+	count = !code && question->sset_mask ? question->data[0] : 0;
+	free(question);
 	if (code)
 		return code;
-	if (!question.head.sset_mask)
-		question.count = 0;
-	list = xcalloc(1, sizeof(*list) + (size_t)question.count * ETH_GSTRING_LEN);
+	list = xcalloc(1, sizeof(*list) + (size_t)count * ETH_GSTRING_LEN);
 	list->cmd = ETHTOOL_GSTRINGS;
 	list->string_set = ETH_SS_FEATURES;
-	list->len = question.count;
+	list->len = count;
 	code = command(fd, name, list, error);
 	if (code) {
 		free(list);
