@@ -186,46 +186,6 @@ static void refuse(struct refusals *refusals, const struct step *step, int code)
 	refusals->list[refusals->count++] = (struct refusal){ step, code };
 }
 
-static bool same_ends(const struct tunnel *a, const struct tunnel *b)
-{
-	return a->kind == b->kind && a->id == b->id &&
-	       memcmp(&a->local, &b->local, sizeof(a->local)) == 0 &&
-	       memcmp(&a->remote, &b->remote, sizeof(a->remote)) == 0;
-}
-
-static void tables_unnumber(struct tables *tables, const void *key, const struct tunnel *tunnel)
-{
-	if (tunnel->flags & TUNNEL_SEQUENCE)
-		datapath_remove(tables->datapath, TABLE_tunnel_sequences, key);
-}
-
-/*
- * The pipeline counts the packets of tunnels with sequence numbers in rows of its own. Whatever else of a
- * tunnel changes, the count goes on; to other ends it begins anew. Before the row of the tunnel is put.
- */
-static void tables_number(struct tables *tables, const struct row *row)
-{
-	static const struct tunnel_sequence zero;
-	const struct tunnel *after = row_value(row);
-	struct tunnel_sequence sequence;
-	struct tunnel before;
-	bool there = !datapath_get(tables->datapath, TABLE_tunnels, row_key(row), &before);
-	int code;
-
-	if (!(after->flags & TUNNEL_SEQUENCE)) {
-		if (there)
-			tables_unnumber(tables, row_key(row), &before);
-		return;
-	}
-	if (there && same_ends(&before, after) &&
-	    !datapath_get(tables->datapath, TABLE_tunnel_sequences, row_key(row), &sequence))
-		return;
-	code = datapath_put(tables->datapath, TABLE_tunnel_sequences, row_key(row), &zero);
-	if (code)
-		log_limited(LOG_LEVEL_WARNING, "packets of a tunnel cannot be counted",
-			    "port=%u text=\"%s\"", after->port_id, strerror(-code));
-}
-
 /* Puts of one table, as many as the kernel takes at once; what it refuses is stepped over. */
 static void tables_put_run(struct tables *tables, const struct step *steps, size_t count,
 			   struct refusals *refusals)
@@ -236,8 +196,6 @@ static void tables_put_run(struct tables *tables, const struct step *steps, size
 	unsigned char *values = xmalloc(count * value_size);
 	size_t begin = 0;
 
-	for (size_t i = 0; table == TABLE_tunnels && i < count; i++)
-		tables_number(tables, steps[i].row);
 	for (size_t i = 0; i < count; i++) {
 		memcpy(keys + i * key_size, row_key(steps[i].row), key_size);
 		memcpy(values + i * value_size, row_value(steps[i].row), value_size);
@@ -304,8 +262,6 @@ static void tables_remove_run(struct tables *tables, const struct step *steps, s
 	unsigned char *keys;
 	int code;
 
-	for (size_t i = 0; table == TABLE_tunnels && i < count; i++)
-		tables_unnumber(tables, row_key(steps[i].row), row_value(steps[i].row));
 	if (table != TABLE_vpcs && count > 1) {
 		keys = xmalloc(count * key_size);
 		for (size_t i = 0; i < count; i++)
