@@ -8,29 +8,8 @@
  *
  * Sources: RFC 791, 8200, 9293, 768, 792, 4443, IEEE 802.1Q. Next: flow.h (a hit ends there), guard.c.
  */
+#include "core/ip.h"
 #include "core/packet.h"
-
-struct ipv4_header {
-	__u8 version_length;
-	__u8 service;
-	__be16 length;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__be16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-struct ipv6_header {
-	__be32 version_class_label;
-	__be16 payload_length;
-	__u8 next;
-	__u8 hop_limit;
-	struct address source;
-	struct address destination;
-};
 
 struct arp_packet {
 	__be16 hardware, protocol;

@@ -14,33 +14,12 @@
  * Next: tunnel_pop.c.
  */
 #include "core/checksum.h"
+#include "core/ip.h"
 #include "core/tunnel.h"
 
 #define OUTER_EXTENSIONS_MAX 4
 #define IPV4_OPTION_WORDS_MAX 10
 #define GENEVE_OPTIONS_MAX 63
-
-struct outer_ipv4 {
-	__u8 version_length;
-	__u8 service;
-	__be16 length;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__be16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-struct outer_ipv6 {
-	__be32 version_class_label;
-	__be16 payload_length;
-	__u8 next;
-	__u8 hop_limit;
-	struct address source;
-	struct address destination;
-};
 
 /* Where the reading stands. */
 struct cursor {
@@ -55,7 +34,7 @@ struct cursor {
 
 static __always_inline int outer_ipv4(struct frame *f, struct packet *p, struct cursor *c)
 {
-	struct outer_ipv4 *ip = frame_header(f, ETHERNET_SIZE, sizeof(*ip));
+	struct ipv4_header *ip = frame_header(f, ETHERNET_SIZE, sizeof(*ip));
 	__u32 sum, header_size;
 	__be32 *word;
 
@@ -92,7 +71,7 @@ static __always_inline int outer_ipv4(struct frame *f, struct packet *p, struct 
 
 static __always_inline int outer_ipv6(struct frame *f, struct packet *p, struct cursor *c)
 {
-	struct outer_ipv6 *ip = frame_header(f, ETHERNET_SIZE, sizeof(*ip));
+	struct ipv6_header *ip = frame_header(f, ETHERNET_SIZE, sizeof(*ip));
 	__u8 *header;
 
 	if (!ip || (ip->version_class_label & be32(0xf0000000)) != be32(0x60000000))

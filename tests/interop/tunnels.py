@@ -65,9 +65,8 @@ class Blue:
         if routed:
             vpc["route_tables"] = {"main": {"routes": [{"to": one, "via": "tunnel:far"}
                                                        for one in FAR_RANGES.values()]}}
-        self.weft.apply(json.dumps({
-            "hosts": {os.uname().nodename: {"underlay": [f"{address(WEFT)}/24", f"{address(WEFT, 6)}/64"]}},
-            "vpcs": {"blue": vpc}}))
+        own = {"underlay": [f"{address(WEFT)}/24", f"{address(WEFT, 6)}/64"]}
+        self.weft.apply(json.dumps({"hosts": {os.uname().nodename: own}, "vpcs": {"blue": vpc}}))
         for end in (self.near, self.inner):  # the next far end has another MAC
             end.run("ip", "neigh", "flush", "all")
         for end in (self.near, self.inner) if mtu else ():

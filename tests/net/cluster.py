@@ -211,4 +211,17 @@ def explain(hosts):
                 print(f"# {host.name}: {line}")
 
 
-__all__ = ["Etcd", "Host", "converged", "explain", "same", "underlay", "check", "socket"]
+
+def told(function):
+    """When the statement does not hold, the ends of the logs are shown."""
+    def wrapped(weft, cluster):
+        try:
+            function(weft, cluster)
+        except Exception:
+            explain(cluster.hosts)
+            raise
+    return wrapped
+
+
+__all__ = ["Etcd", "Host", "converged", "explain", "same", "told",
+           "underlay", "check", "socket"]

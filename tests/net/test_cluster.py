@@ -8,7 +8,7 @@ import concurrent.futures
 import shutil
 import signal
 
-from cluster import Etcd, Host, converged, explain, underlay
+from cluster import Etcd, Host, converged, told, underlay
 from harness import Netns, Skip, check, equal, main, statement, wait_for
 from traffic import Load
 
@@ -52,17 +52,6 @@ class Cluster:
     def load(self):
         """Datagrams and connections from one host to the other."""
         return Load(self.a1, self.a2, "10.0.1.12", 7000, 7001)
-
-
-def told(function):
-    """When the statement does not hold, the ends of the logs are shown."""
-    def wrapped(weft, cluster):
-        try:
-            function(weft, cluster)
-        except Exception:
-            explain(cluster.hosts)
-            raise
-    return wrapped
 
 
 @statement("what is applied on one host is on the other, and each plugs its own ports in")

@@ -13,7 +13,7 @@ import signal
 import ssl
 import socket
 
-from cluster import Host, converged, explain, underlay
+from cluster import Host, converged, told, underlay
 from harness import RUN, WEFTD, Netns, Skip, check, equal, main, run, statement, wait_for
 from traffic import Load
 
@@ -66,17 +66,6 @@ class Cluster:
         for host in hosts:
             wait_for(lambda host=host: host.status()["daemon"]["state"] == "ready",
                      f"{host.name} is ready ({host.problems()})", seconds)
-
-
-def told(function):
-    """When the statement does not hold, the ends of the logs are shown."""
-    def wrapped(weft, cluster):
-        try:
-            function(weft, cluster)
-        except Exception:
-            explain(cluster.hosts)
-            raise
-    return wrapped
 
 
 @statement("init takes the intent of a lone host along, and its traffic does not notice")

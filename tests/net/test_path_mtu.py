@@ -9,7 +9,7 @@ The way to h2 drops what is larger than 1400 bytes, without a word.
 import shutil
 import socket
 
-from cluster import Etcd, Host, converged, explain, underlay
+from cluster import Etcd, Host, converged, told, underlay
 from harness import Netns, Skip, check, equal, main, pair, run, statement, wait_for
 
 INTENT = """
@@ -84,17 +84,6 @@ class Cluster:
             while got < size:
                 got += len(other.recv(65536))
         return got == size
-
-
-def told(function):
-    """When the statement does not hold, the ends of the logs are shown."""
-    def wrapped(weft, cluster):
-        try:
-            function(weft, cluster)
-        except Exception:
-            explain(cluster.hosts)
-            raise
-    return wrapped
 
 
 @statement("ports get what the underlay leaves, and exactly that comes through")
