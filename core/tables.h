@@ -18,7 +18,7 @@
 
 #include <linux/types.h>
 
-#define WEFT_LAYOUT 2
+#define WEFT_LAYOUT 3
 
 #define TICKS_PER_SECOND 954 /* 10^9 / 2^20, rounded up */
 
