@@ -67,8 +67,9 @@ static const struct option_row {
 	{ OPTION_END_ETCD, "end-etcd", NULL,
 	  "end the etcd that is run here when weftd is stopped" },
 	{ OPTION_STOP_ETCD, "stop-etcd", NULL, "end the etcd that is run here, and nothing else" },
-	{ OPTION_HOOK, "hook", "clsact|tcx",
-	  "how programs hang on devices (default: clsact; tcx from Linux 6.6)" },
+	{ OPTION_HOOK, "hook", "auto|clsact|tcx",
+	  "how programs hang on devices (default: auto, tcx once a device has settled, from Linux "
+	  "6.6)" },
 	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
@@ -103,10 +104,19 @@ static int read_flows(struct options *options, const char *text, struct error *e
 
 static int read_hook(struct options *options, const char *text, struct error *error)
 {
-	if (strcmp(text, "clsact") && strcmp(text, "tcx"))
-		return error_set(error, EINVAL, NULL, "--hook is clsact or tcx, not \"%s\"", text);
-	options->hook = strcmp(text, "tcx") ? DATAPATH_HOOK_CLSACT : DATAPATH_HOOK_TCX;
-	return 0;
+	static const char *const names[] = {
+		[DATAPATH_HOOK_AUTO] = "auto",
+		[DATAPATH_HOOK_CLSACT] = "clsact",
+		[DATAPATH_HOOK_TCX] = "tcx",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(text, names[i])) {
+			options->hook = (enum datapath_hook)i;
+			return 0;
+		}
+	}
+	return error_set(error, EINVAL, NULL, "--hook is auto, clsact or tcx, not \"%s\"", text);
 }
 
 static int read_underlay(struct options *options, const char *text, struct error *error)

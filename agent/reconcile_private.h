@@ -41,6 +41,8 @@ struct reconcile {
 	struct map moved;      /* port id -> struct port.moved_until of what has come here lately */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
+	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
+	uint64_t quiet_commits;   /* counts.commits at the last tick */
 	uint32_t ticks;
 	uint64_t trimmed_commits; /* counts.commits when freed memory was last given back */
 	struct reconcile_counts counts;

@@ -319,6 +319,7 @@ void reconcile_close(struct reconcile *reconcile)
 	if (!reconcile)
 		return;
 	loop_timer_stop(&reconcile->tick);
+	loop_timer_stop(&reconcile->settle);
 	store_watch_cancel(reconcile->watch);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);

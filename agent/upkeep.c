@@ -16,6 +16,7 @@
 #define SWEEP_SOON_FLOWS 4096 /* with so many connections the table is swept each second */
 #define AUDIT_TICKS 2
 #define DEVICE_TICKS 10
+#define SETTLE_NS (CLOCK_NS_PER_SECOND / 10)
 
 int reconcile_sweep(struct reconcile *reconcile)
 {
@@ -57,6 +58,27 @@ size_t reconcile_audit(struct reconcile *reconcile)
 	return repaired;
 }
 
+/*
+ * Devices are moved to the cheaper hook one by one, while nobody waits for a change: each takes the kernel
+ * some 13 ms.
+ */
+static void reconcile_settle(void *context)
+{
+	struct reconcile *reconcile = context;
+
+	if (reconcile->counts.commits != reconcile->quiet_commits ||
+	    !datapath_settle(reconcile->options.datapath))
+		loop_timer_stop(&reconcile->settle);
+}
+
+/* Were there changes since the last tick? */
+static void settle_when_quiet(struct reconcile *reconcile)
+{
+	if (reconcile->counts.commits == reconcile->quiet_commits)
+		loop_timer_start(reconcile->options.loop, &reconcile->settle, SETTLE_NS, SETTLE_NS);
+	reconcile->quiet_commits = reconcile->counts.commits;
+}
+
 static void reconcile_tick(void *context)
 {
 	struct reconcile *reconcile = context;
@@ -71,6 +93,7 @@ static void reconcile_tick(void *context)
 		reconcile->trimmed_commits = reconcile->counts.commits;
 		malloc_trim(0);
 	}
+	settle_when_quiet(reconcile);
 	tables_retry(reconcile->tables);
 	reconcile_end_moves(reconcile);
 	/* Many short connections: a port would come to its limit by those that are over. */
@@ -84,6 +107,7 @@ static void reconcile_tick(void *context)
 
 void reconcile_upkeep_start(struct reconcile *reconcile)
 {
+	loop_timer_init(&reconcile->settle, reconcile_settle, reconcile);
 	loop_timer_init(&reconcile->tick, reconcile_tick, reconcile);
 	loop_timer_start(reconcile->options.loop, &reconcile->tick, CLOCK_NS_PER_SECOND,
 			 CLOCK_NS_PER_SECOND);

@@ -111,6 +111,11 @@ int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, u
 	return datapath->operations->attach_tunnel_device(datapath, ifindex, kind, port, error);
 }
 
+int datapath_settle(struct datapath *datapath)
+{
+	return datapath->operations->settle ? datapath->operations->settle(datapath) : 0;
+}
+
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
 {
 	return datapath->operations->detach(datapath, ifindex);

@@ -23,7 +23,7 @@
 
 /* How programs hang on devices. Both survive the daemon and are replaced atomically. */
 enum datapath_hook {
-	DATAPATH_HOOK_AUTO, /* clsact: a tcx link waits for an RCU grace period, 13 ms a device */
+	DATAPATH_HOOK_AUTO, /* clsact at once, tcx by datapath_settle() where the kernel has it */
 	DATAPATH_HOOK_CLSACT,
 	DATAPATH_HOOK_TCX, /* needs Linux 6.6 */
 };
@@ -88,6 +88,10 @@ int datapath_table_fd(struct datapath *datapath, enum table_id table);
 int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 		    struct error *error);
 int datapath_detach(struct datapath *datapath, uint32_t ifindex);
+/* Moves one device from the hook that is made quickly to the one that is cheap for packets; for when there
+ * is nothing else to do, for it waits for an RCU grace period, about 13 ms. No packet is lost. 1: call
+ * again, 0: nothing is left to move. */
+int datapath_settle(struct datapath *datapath);
 
 /* What a device is to the datapath. */
 enum datapath_role {

@@ -40,6 +40,7 @@ static void kernel_close(struct datapath *datapath)
 		flock(kernel->lock, LOCK_UN); /* a child may have the descriptor, too */
 		close(kernel->lock);
 	}
+	free(kernel->unsettled);
 	free(kernel->tables);
 	free(kernel->root);
 	free(kernel);
@@ -138,6 +139,7 @@ static const struct datapath_operations kernel_operations = {
 	.attach_underlay = kernel_attach_underlay,
 	.attach_tunnel_device = kernel_attach_tunnel_device,
 	.detach = kernel_detach,
+	.settle = kernel_settle,
 	.attached = kernel_attached,
 	.verdict = kernel_verdict,
 	.sweep = kernel_sweep,
@@ -204,8 +206,10 @@ static int kernel_lock(struct kernel_datapath *kernel, struct error *error)
 
 static int choose_hook(struct kernel_datapath *kernel, enum datapath_hook hook, struct error *error)
 {
-	kernel->tcx = hook == DATAPATH_HOOK_TCX;
-	if (kernel->tcx && !kernel_has_tcx())
+	const bool tcx = kernel_has_tcx();
+
+	kernel->hook = hook == DATAPATH_HOOK_AUTO && !tcx ? DATAPATH_HOOK_CLSACT : hook;
+	if (hook == DATAPATH_HOOK_TCX && !tcx)
 		return error_set(error, EOPNOTSUPP, NULL,
 				 "the kernel has no tcx: Linux 6.6 has it, use clsact");
 	return 0;

@@ -19,7 +19,6 @@
 
 enum kernel_program {
 	PROGRAM_PORT,
-	PROGRAM_TUN,
 	PROGRAM_UNDERLAY,
 	PROGRAM_UNDERLAY_RAW, /* the same for devices without Ethernet */
 	PROGRAM_TUNNEL_DEVICE,
@@ -52,7 +51,10 @@ struct kernel_datapath {
 	size_t mapped_size[TABLES];
 	int map_fd[KERNEL_MAPS];
 	int program_fd[PROGRAMS];
-	bool tcx;                /* attach by tcx links, otherwise by filters */
+	enum datapath_hook hook; /* AUTO only where the kernel has tcx */
+	uint32_t *unsettled;     /* devices that have a filter and are to be moved to tcx */
+	size_t unsettled_count;
+	size_t unsettled_room;
 	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
 	struct ring_buffer *ring;
 	struct ring_buffer *underlay_ring;
@@ -136,6 +138,8 @@ size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint3
  * Return: 0, or the first negative errno.
  */
 int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *error);
+
+int kernel_settle(struct datapath *datapath);
 
 /**
  * kernel_detach_all - take the programs off every device that @root remembers

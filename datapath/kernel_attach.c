@@ -3,10 +3,10 @@
  * Hanging the pipeline on devices, so that it stays when the daemon goes and is replaced in one step.
  *
  * Two ways, both atomic to replace. A filter of an ingress or clsact qdisc lives as long as its device;
- * making one takes 0.04 to 0.1 ms. A tcx link (Linux 6.6) lives as long as its pin; making or removing one
- * waits for an RCU grace period, 9 to 13 ms where this was measured, under the kernel's one lock for
- * network configuration. Per packet latency is equal, and tcx forwards some 5 % more 64-byte packets. A
- * thousand ports in one go decide for filters; tcx is there for who has few ports and wants the rest.
+ * making one takes 0.04 to 0.1 ms. A tcx link (Linux 6.6) lives as long as its pin and is cheaper for each
+ * packet (0.1 us), but making or removing one waits for an RCU grace period, 9 to 13 ms where this was
+ * measured, under the kernel's one lock for network configuration. So a device gets a filter, is
+ * forwarding at once, and is moved to tcx when there is nothing else to do (kernel_settle()).
  *
  * The kernel keeps one list of all ingress and egress blocks of the machine and walks it for each new one. A
  * veth, which Weft makes in numbers and nobody else has a filter on, therefore gets an ingress qdisc,
@@ -242,14 +242,49 @@ static int link_remove(const char *root, uint32_t ifindex)
 
 /* ---- both ---- */
 
-static bool is_attached(const char *root, uint32_t ifindex)
+static bool link_exists(const char *root, uint32_t ifindex)
 {
 	int link = link_open(root, ifindex);
 
-	if (link < 0)
-		return filter_exists(ifindex);
-	close(link);
-	return true;
+	if (link >= 0)
+		close(link);
+	return link >= 0;
+}
+
+static bool is_attached(const char *root, uint32_t ifindex)
+{
+	return link_exists(root, ifindex) || filter_exists(ifindex);
+}
+
+/* To tcx, whatever it hangs on now. The new one first, so that there is no moment without a program. */
+static int attach_link(struct kernel_datapath *kernel, uint32_t ifindex, int program_fd)
+{
+	int result = link_put(kernel->root, ifindex, program_fd);
+
+	if (!result && filter_exists(ifindex))
+		result = filter_remove(ifindex);
+	return result;
+}
+
+static int attach_filter(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t kind,
+			 int program_fd)
+{
+	int result = filter_put(kernel, ifindex, kind, program_fd);
+
+	if (result)
+		return result;
+	result = link_remove(kernel->root, ifindex);
+	return result == -ENOENT ? 0 : result;
+}
+
+static void unsettled_add(struct kernel_datapath *kernel, uint32_t ifindex)
+{
+	if (kernel->unsettled_count == kernel->unsettled_room) {
+		kernel->unsettled_room = kernel->unsettled_room ? 2 * kernel->unsettled_room : 64;
+		kernel->unsettled = xreallocarray(kernel->unsettled, kernel->unsettled_room,
+						  sizeof(*kernel->unsettled));
+	}
+	kernel->unsettled[kernel->unsettled_count++] = ifindex;
 }
 
 /* kind: enum port_kind, PORT_UNPLUGGED for what is no port's device or has its qdisc. */
@@ -257,34 +292,30 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 			  enum kernel_program program, struct error *error)
 {
 	int result = remember(kernel->root, ifindex, kernel_program_names[program]);
+	bool by_link;
 
 	if (result)
 		return error_set(error, result, NULL, "cannot write %s/devices/%u: %s",
 				 kernel->root, ifindex, strerror(-result));
-	/* The new one first, so that there is no moment without a program. */
-	if (kernel->tcx) {
-		result = link_put(kernel->root, ifindex, kernel->program_fd[program]);
-		if (!result && filter_exists(ifindex))
-			result = filter_remove(ifindex);
-	} else {
-		result = filter_put(kernel, ifindex, kind, kernel->program_fd[program]);
-		if (!result) {
-			result = link_remove(kernel->root, ifindex);
-			result = result == -ENOENT ? 0 : result;
-		}
-	}
-	if (!result)
+	/* A link that is there is replaced without waiting. */
+	by_link = kernel->hook == DATAPATH_HOOK_TCX ||
+		  (kernel->hook == DATAPATH_HOOK_AUTO && link_exists(kernel->root, ifindex));
+	result = by_link ? attach_link(kernel, ifindex, kernel->program_fd[program])
+			 : attach_filter(kernel, ifindex, kind, kernel->program_fd[program]);
+	if (!result) {
+		if (!by_link && kernel->hook == DATAPATH_HOOK_AUTO)
+			unsettled_add(kernel, ifindex);
 		return 0;
+	}
 	if (!is_attached(kernel->root, ifindex))
 		forget(kernel->root, ifindex);
 	return error_set(error, result, NULL, "cannot attach the pipeline to device %u by %s: %s",
-			 ifindex, kernel->tcx ? "tcx" : "a filter", strerror(-result));
+			 ifindex, by_link ? "tcx" : "a filter", strerror(-result));
 }
 
 int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
 {
-	return attach_program(kernel_of(datapath), ifindex, kind,
-			      kind == PORT_TUN ? PROGRAM_TUN : PROGRAM_PORT, error);
+	return attach_program(kernel_of(datapath), ifindex, kind, PROGRAM_PORT, error);
 }
 
 /* The MAC of a device; *ethernet: whether its frames begin with an Ethernet header, as loopback's do. */
@@ -433,6 +464,8 @@ static enum kernel_program program_of(const char *name)
 {
 	int program = 0;
 
+	if (!strcmp(name, "from_tun")) /* of an earlier version: one program has taken its place */
+		return PROGRAM_PORT;
 	while (program < PROGRAMS && strcmp(name, kernel_program_names[program]))
 		program++;
 	return (enum kernel_program)program;
@@ -492,6 +525,30 @@ int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *erro
 		log_info("programs replaced", "devices=%zu gone=%zu", replaced, count - replaced);
 	free(ifindexes);
 	return first;
+}
+
+int kernel_settle(struct datapath *datapath)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+
+	while (kernel->unsettled_count) {
+		uint32_t ifindex = kernel->unsettled[--kernel->unsettled_count];
+		char name[32];
+		enum kernel_program program;
+		int result;
+
+		if (!remembered(kernel->root, ifindex, name) || !filter_exists(ifindex))
+			continue; /* gone since */
+		program = program_of(name);
+		if (program == PROGRAMS)
+			continue;
+		result = attach_link(kernel, ifindex, kernel->program_fd[program]);
+		if (result)
+			log_warning("device stays with a filter", "ifindex=%u error=\"%s\"",
+				    ifindex, strerror(-result));
+		return 1;
+	}
+	return 0;
 }
 
 int kernel_detach_all(const char *root)

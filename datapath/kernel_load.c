@@ -34,7 +34,6 @@
 
 const char *const kernel_program_names[PROGRAMS] = {
 	[PROGRAM_PORT] = "from_port",
-	[PROGRAM_TUN] = "from_tun",
 	[PROGRAM_UNDERLAY] = "from_underlay",
 	[PROGRAM_UNDERLAY_RAW] = "from_underlay_raw",
 	[PROGRAM_TUNNEL_DEVICE] = "from_tunnel_device",

@@ -52,6 +52,7 @@ struct datapath_operations {
 	int (*attach_tunnel_device)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				    uint16_t port, struct error *error);
 	int (*detach)(struct datapath *datapath, uint32_t ifindex);
+	int (*settle)(struct datapath *datapath);
 	size_t (*attached)(struct datapath *datapath, enum datapath_role role,
 			   uint32_t **ifindexes);
 	int (*verdict)(struct datapath *datapath, enum verdict verdict,

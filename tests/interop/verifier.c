@@ -162,8 +162,7 @@ static void check(const char *name)
 
 int main(void)
 {
-	static const char *const programs[] = { "from_port",          "from_tun",
-						"from_underlay",      "from_underlay_raw",
+	static const char *const programs[] = { "from_port", "from_underlay", "from_underlay_raw",
 						"from_tunnel_device", "sweep" };
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 

@@ -30,6 +30,10 @@
 #include "datapath/provider.h"
 #include "tests/unit/kernel_machine.h"
 
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define TABLES_NOW "/run/weft-bpf/weft/test/" TEXT(WEFT_LAYOUT)
+
 #define DEADLINE_MS 5000
 
 /* ---- traffic that counts what is lost ---- */
@@ -223,11 +227,9 @@ static void test_reopen(void **state)
 	datapath_close(datapath);
 
 	/* As if pinned by an older layout; a half-made directory of ours is in the way. */
-	assert_int_equal(rename("/run/weft-bpf/weft/test/2", "/run/weft-bpf/weft/test/1"), 0);
-	assert_int_equal(mkdir("/run/weft-bpf/weft/test/2", 0700), 0);
-	assert_int_equal(rename("/run/weft-bpf/weft/test/1/rules",
-				"/run/weft-bpf/weft/test/2/ports-new"),
-			 0);
+	assert_int_equal(rename(TABLES_NOW, "/run/weft-bpf/weft/test/1"), 0);
+	assert_int_equal(mkdir(TABLES_NOW, 0700), 0);
+	assert_int_equal(rename("/run/weft-bpf/weft/test/1/rules", TABLES_NOW "/ports-new"), 0);
 	datapath = open_with(&large);
 	assert_false(pinned("1"));
 	assert_false(pinned("1/ports-new"));
@@ -512,6 +514,50 @@ static void test_replace_tcx(void **state)
 	replace_with(DATAPATH_HOOK_TCX, DATAPATH_HOOK_CLSACT);
 }
 
+/* A device begins with a filter and moves to tcx without losing a packet; once there it stays. */
+static void test_settle(void **state)
+{
+	struct datapath_options options = { .instance = "test", .hook = DATAPATH_HOOK_AUTO };
+	struct datapath *datapath;
+	struct traffic traffic;
+	char *link;
+
+	(void)state;
+	NEEDS_ROOT();
+	if (!privileged || access("/sys/kernel/btf/vmlinux", F_OK))
+		skip();
+	skip_without_tcx();
+	datapath = open_with(&options);
+	link = xasprintf("links/%u", if_nametoindex("wa"));
+	write_rows(datapath);
+	attach(datapath, "wa");
+	attach(datapath, "wb");
+	assert_false(pinned(link));
+	traffic_start(&traffic);
+	wait_rounds(&traffic, 20);
+	assert_int_equal(datapath_settle(datapath), 1);
+	assert_int_equal(datapath_settle(datapath), 1);
+	assert_int_equal(datapath_settle(datapath), 0);
+	assert_true(pinned(link));
+	assert_int_equal(attached_count(datapath), 2);
+	wait_rounds(&traffic, 20);
+	datapath_close(datapath);
+
+	datapath = open_with(&options);
+	assert_true(pinned(link));
+	assert_int_equal(datapath_settle(datapath), 0);
+	wait_rounds(&traffic, 20);
+	attach(datapath, "wa");
+	assert_true(pinned(link));
+	traffic_stop(&traffic);
+	assert_int_equal(datapath_detach(datapath, if_nametoindex("wa")), 0);
+	assert_false(pinned(link));
+	assert_int_equal(attached_count(datapath), 1);
+	datapath_close(datapath);
+	free(link);
+	destroy();
+}
+
 /* The daemon is killed: traffic goes on, and the next one finds all of it. */
 static void test_killed(void **state)
 {
@@ -669,9 +715,10 @@ int main(void)
 		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_old_layout),
 		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_qdiscs),
 		cmocka_unit_test(test_devices_tcx),    cmocka_unit_test(test_replace_clsact),
-		cmocka_unit_test(test_replace_tcx),    cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_roles),          cmocka_unit_test(test_events),
-		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_replace_tcx),    cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_killed),         cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_events),         cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);
