@@ -65,8 +65,8 @@ AGENT := $(addprefix agent/, \
 	api.c api_apply.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
 	api_trace.c api_trace_follow.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
-	device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
-	join_server.c metrics.c names.c notify.c openapi.c options.c path_probe.c ports.c \
+	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
+	join_server.c metrics.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c)
 

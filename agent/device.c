@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent/device_private.h"
+#include "agent/ovsdb.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -115,6 +116,11 @@ void device_host_name(const struct devices *devices, uint32_t port_id, char name
 	for (const char *c = devices->instance; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
 	snprintf(name, LINK_NAME_SIZE, "w%04xp%x", hash & 0xffff, port_id);
+}
+
+bool device_is_veth(const struct attach *attach)
+{
+	return attach->kind == ATTACH_NETNS || attach->kind == ATTACH_PID;
 }
 
 bool device_is_tap(const struct attach *attach)
@@ -296,6 +302,8 @@ static void job_begin(struct devices *devices, struct device_job *job,
 		result->kind = PORT_TUN;
 		result->attachment_flags = ATTACHMENT_NO_ETHERNET;
 		break;
+	case ATTACH_BRIDGE:
+	case ATTACH_OVS_BRIDGE: result->kind = PORT_LINK; break;
 	case ATTACH_NONE:
 	default: device_wait(job, "the port does not say where it is attached"); break;
 	}
@@ -330,12 +338,7 @@ static void job_end(struct devices *devices, struct device_job *job)
 static bool is_same_place(const struct attach *a, const struct attach *b)
 {
 	return a->kind == b->kind && a->pid == b->pid && strcmp(a->netns, b->netns) == 0 &&
-	       (!device_is_tap(a) || strcmp(a->ifname, b->ifname) == 0);
-}
-
-static bool is_veth(const struct attach *attach)
-{
-	return attach->kind == ATTACH_NETNS || attach->kind == ATTACH_PID;
+	       (device_is_veth(a) || strcmp(a->ifname, b->ifname) == 0);
 }
 
 static uint32_t removable(struct devices *devices, const struct device_record *record);
@@ -349,8 +352,9 @@ static void leave_place(struct devices *devices, const struct device_record *rec
 	uint32_t ifindex;
 	int result = 0;
 
-	if (is_veth(&record->attach) && is_veth(attach))
+	if (device_is_veth(&record->attach) && device_is_veth(attach))
 		return;
+	device_link_leave(devices, record->port_id, &record->attach);
 	ifindex = removable(devices, record);
 	if (ifindex)
 		result = netlink_link_delete(devices->netlink, ifindex, &error);
@@ -368,7 +372,7 @@ static bool leave_old_place(struct devices *devices, const struct device_request
 		.attach = { .kind = ATTACH_NETNS },
 	};
 
-	if (!record && !is_veth(request->attach))
+	if (!record && !device_is_veth(request->attach) && !device_is_bridge(request->attach))
 		leave_place(devices, &unknown, request->attach);
 	if (!record || is_same_place(&record->attach, request->attach))
 		return false;
@@ -390,6 +394,8 @@ static void plug_chunk(struct devices *devices, const struct device_request *req
 		jobs[i].moved = moved;
 		if (device_is_tap(requests[i].attach))
 			device_tap_plug(devices, &jobs[i]);
+		if (device_is_bridge(requests[i].attach))
+			device_link_plug(devices, &jobs[i]);
 	}
 	device_veth_plug(devices, jobs, count);
 	for (size_t i = 0; i < count; i++)
@@ -418,6 +424,8 @@ bool devices_check(struct devices *devices, const struct device_request *request
 	job_begin(devices, &job, request, result, map_get_u32(&devices->records, request->port_id));
 	if (!job.done && device_is_tap(request->attach))
 		device_tap_check(devices, &job);
+	else if (!job.done && device_is_bridge(request->attach))
+		device_link_check(devices, &job);
 	else if (!job.done)
 		device_veth_check(devices, &job);
 	if (job.netns_fd >= 0)
@@ -496,13 +504,17 @@ static uint32_t removable(struct devices *devices, const struct device_record *r
 static size_t removable_unknown(struct devices *devices, struct map *wanted, uint32_t *ifindexes,
 				struct error *error)
 {
+	/* What they were attached to, nobody knows any more. */
+	const struct attach any_bridge = { .kind = ATTACH_OVS_BRIDGE };
 	struct listing listing = { .devices = devices };
 	size_t count = 0;
 
 	if (netlink_link_list(devices->netlink, list_ours, &listing, error) == 0)
 		for (size_t i = 0; i < listing.count; i++)
-			if (map_remove_u32(wanted, listing.port_ids[i]))
+			if (map_remove_u32(wanted, listing.port_ids[i])) {
+				device_link_leave(devices, listing.port_ids[i], &any_bridge);
 				ifindexes[count++] = listing.ifindexes[i];
+			}
 	free(listing.port_ids);
 	free(listing.ifindexes);
 	return count;
@@ -544,6 +556,7 @@ int devices_unplug(struct devices *devices, const uint32_t *port_ids, size_t cou
 			map_put_u32(&unknown, port_ids[i], devices);
 			continue;
 		}
+		device_link_leave(devices, record->port_id, &record->attach);
 		ifindexes[found] = removable(devices, record);
 		found += ifindexes[found] != 0;
 		record_free(devices, record);
@@ -567,6 +580,7 @@ int devices_open(const struct device_options *options, struct devices **devices,
 
 	fresh->loop = options->loop;
 	fresh->instance = xstrdup(options->instance);
+	fresh->ovsdb = xstrdup(options->ovsdb ? options->ovsdb : OVSDB_SOCKET_DEFAULT);
 	fresh->attach = options->attach;
 	fresh->event = options->event;
 	fresh->context = options->context;
@@ -591,6 +605,7 @@ void devices_close(struct devices *devices)
 	device_watch_close(devices);
 	map_fini(&devices->records, NULL);
 	netlink_close(devices->netlink);
+	free(devices->ovsdb);
 	free(devices->instance);
 	free(devices);
 }

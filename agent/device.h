@@ -9,10 +9,11 @@
  * A veth port has its end on the host named "w" and the port's id in hex; its alias ("weft blue/web1
  * (port 26)") says whose it is, to people and to the next daemon. The other end is made inside the
  * namespace with its final name, MAC and MTU. A tap or tun has the name the user chose, and the alias
- * only if Weft made it. Offloads of a tap are settings of whoever opens it (QEMU), not of the device.
+ * only if Weft made it. A port in a bridge is a pair whose far end ("b" behind the name) is a member there.
+ * Offloads of a tap are settings of whoever opens it (QEMU), not of the device.
  *
  * Devices live in the namespace that the thread was in at devices_open(). One thread, one loop.
- * device_veth.c, device_tap.c and device_netns.c do it, device_watch.c watches; ports.c is the caller.
+ * device_veth.c, device_tap.c, device_link.c and device_netns.c do it, device_watch.c watches; ports.c is the caller.
  */
 #ifndef WEFT_AGENT_DEVICE_H
 #define WEFT_AGENT_DEVICE_H
@@ -93,12 +94,14 @@ typedef int device_attach_fn(void *context, uint32_t ifindex, uint32_t kind, str
 /**
  * struct device_options - borrowed for the call, the loop for the life of the devices
  * @instance: of the daemon; devices of other instances are left alone
+ * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
  * @attach: may be NULL in tests
  * @event: may be NULL in tests
  */
 struct device_options {
 	struct loop *loop;
 	const char *instance;
+	const char *ovsdb;
 	device_attach_fn *attach;
 	device_event_fn *event;
 	void *context;

@@ -35,7 +35,7 @@ struct device_inside {
  * @ifindex: on the host; 0 if there is none
  * @far_ifindex, @netnsid: of the end inside the namespace; 0 if there is none
  * @round: of struct devices when it was last looked at from all sides
- * @by_netns: in the list of its namespace's name
+ * @by_netns: in the list of its namespace's name, or of its bridge's
  * @polled: its namespace has no name that could be watched
  * @unnamed: the namespace lost its name and lives on
  */
@@ -59,6 +59,7 @@ struct device_record {
 struct devices {
 	struct loop *loop;
 	char *instance;
+	char *ovsdb; /* socket of Open vSwitch's database */
 	device_attach_fn *attach;
 	device_event_fn *event;
 	void *context;
@@ -68,6 +69,7 @@ struct devices {
 	struct map by_ifindex; /* host ifindex -> record */
 	struct map by_far;     /* netnsid, far ifindex -> record */
 	struct map by_netns;   /* name -> struct list of records */
+	struct map by_bridge;  /* name -> struct list of records, by their by_netns */
 
 	/* device_watch.c */
 	struct netlink_monitor *monitor;
@@ -144,6 +146,20 @@ void device_tap_plug(struct devices *devices, struct device_job *job);
 void device_tap_check(struct devices *devices, struct device_job *job);
 /* ATTACH_TAP and ATTACH_TUN, whose device is the port itself. */
 bool device_is_tap(const struct attach *attach);
+
+/* ATTACH_NETNS and ATTACH_PID, whose device is a veth with its other end there. */
+bool device_is_veth(const struct attach *attach);
+
+/* ---- device_link.c ---- */
+
+/* ATTACH_BRIDGE and ATTACH_OVS_BRIDGE, whose device is a veth with its other end in the bridge. */
+bool device_is_bridge(const struct attach *attach);
+void device_link_plug(struct devices *devices, struct device_job *job);
+void device_link_check(struct devices *devices, struct device_job *job);
+/* Takes the far end out of what a bridge remembers of it; before the pair is deleted. */
+void device_link_leave(struct devices *devices, uint32_t port_id, const struct attach *attach);
+/* Whether Open vSwitch runs and has the bridge that a port waits for. */
+bool device_link_can(struct devices *devices, const struct device_record *record);
 
 /* ---- device_netns.c ---- */
 

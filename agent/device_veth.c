@@ -32,7 +32,7 @@ static const char *far_name(const struct device_job *job)
 
 static bool is_job(const struct device_job *job)
 {
-	return !job->done && !device_is_tap(job->request->attach);
+	return !job->done && device_is_veth(job->request->attach);
 }
 
 /* The end on the host, if there is one that is ours. */

@@ -140,6 +140,21 @@ static void far_changed(struct devices *devices, const struct link_info *told)
 		       what);
 }
 
+/* A bridge that ports are in, or wait for. */
+static void bridge_changed(struct devices *devices, const struct link_info *told, bool there)
+{
+	struct list *ports = map_get_text(&devices->by_bridge, told->name);
+	struct device_record *record;
+
+	if (!ports || told->netnsid >= 0)
+		return;
+	LIST_FOR_EACH(record, ports, by_netns)
+		if (there != (record->state == DEVICE_PLUGGED) &&
+		    !(devices->draining && record->round == devices->round))
+			notice(devices, record, there ? DEVICE_CHANGED : DEVICE_GONE,
+			       "bridge %s is %s", told->name, there ? "there" : "gone");
+}
+
 static void device_deleted(struct devices *devices, const struct link_info *told)
 {
 	const struct far_key key = { told->netnsid, told->ifindex };
@@ -167,12 +182,16 @@ static void link_event(void *context, const struct link_event *event)
 
 	switch (event->kind) {
 	case LINK_EVENT_CHANGED:
+		bridge_changed(devices, &event->link, true);
 		if (event->link.netnsid < 0)
 			near_changed(devices, &event->link);
 		else
 			far_changed(devices, &event->link);
 		break;
-	case LINK_EVENT_DELETED: device_deleted(devices, &event->link); break;
+	case LINK_EVENT_DELETED:
+		bridge_changed(devices, &event->link, false);
+		device_deleted(devices, &event->link);
+		break;
 	case LINK_EVENT_LOST:
 		MAP_FOR_EACH(&devices->records, port) {
 			notice(devices, port.value, DEVICE_CHANGED,
@@ -266,7 +285,20 @@ static void names_ready(void *context, int fd, uint32_t events)
 			    error.text);
 }
 
-/* Asks for the namespaces that nothing tells of. */
+/* Whether what a port waits for is there now. */
+static bool is_there(struct devices *devices, const struct device_record *record)
+{
+	int fd;
+
+	if (device_is_bridge(&record->attach))
+		return device_link_can(devices, record);
+	fd = device_netns_open(&record->attach, NULL);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Asks for the namespaces and bridges that nothing tells of. */
 static void poll_waiting(void *context)
 {
 	struct devices *devices = context;
@@ -274,16 +306,13 @@ static void poll_waiting(void *context)
 
 	MAP_FOR_EACH(&devices->records, port) {
 		struct device_record *record = port.value;
-		int fd;
 
 		if (!record->polled || record->state == DEVICE_PLUGGED)
 			continue;
 		any = true;
-		fd = device_netns_open(&record->attach, NULL);
-		if (fd < 0)
-			continue;
-		close(fd);
-		notice(devices, record, DEVICE_NAMESPACE_APPEARED, "its namespace is there");
+		if (is_there(devices, record))
+			notice(devices, record, DEVICE_NAMESPACE_APPEARED, "its %s is there",
+			       device_is_bridge(&record->attach) ? "bridge" : "namespace");
 	}
 	if (!any)
 		loop_timer_stop(&devices->poll);
@@ -291,14 +320,26 @@ static void poll_waiting(void *context)
 
 /* ---- records ---- */
 
+/* By what name the record is found when something of that name comes or goes. */
+static const char *name_of(const struct device_record *record)
+{
+	return device_is_bridge(&record->attach) ? record->attach.ifname : record->attach.netns;
+}
+
+static struct map *names_of(struct devices *devices, const struct device_record *record)
+{
+	return device_is_bridge(&record->attach) ? &devices->by_bridge : &devices->by_netns;
+}
+
 static void join_name(struct devices *devices, struct device_record *record)
 {
-	struct list *ports = map_get_text(&devices->by_netns, record->attach.netns);
+	struct map *names = names_of(devices, record);
+	struct list *ports = map_get_text(names, name_of(record));
 
 	if (!ports) {
 		ports = xmalloc(sizeof(*ports));
 		list_init(ports);
-		map_put_text(&devices->by_netns, record->attach.netns, ports);
+		map_put_text(names, name_of(record), ports);
 	}
 	list_push_back(ports, &record->by_netns);
 }
@@ -306,15 +347,16 @@ static void join_name(struct devices *devices, struct device_record *record)
 void device_watch_add(struct devices *devices, struct device_record *record)
 {
 	const struct far_key key = { record->netnsid, record->far_ifindex };
-	const bool named = record->attach.kind == ATTACH_NETNS &&
-			   !strchr(record->attach.netns, '/');
+	const bool named =
+		device_is_bridge(&record->attach) ||
+		(record->attach.kind == ATTACH_NETNS && !strchr(record->attach.netns, '/'));
 
 	if (record->ifindex)
 		map_put_u32(&devices->by_ifindex, record->ifindex, record);
 	if (record->far_ifindex)
 		map_put(&devices->by_far, &key, sizeof(key), record);
-	record->polled = !named &&
-			 (record->attach.kind == ATTACH_NETNS || record->attach.kind == ATTACH_PID);
+	record->polled = record->attach.kind == ATTACH_OVS_BRIDGE ||
+			 (!named && device_is_veth(&record->attach));
 	if (named)
 		join_name(devices, record);
 	if (record->polled && record->state != DEVICE_PLUGGED &&
@@ -326,7 +368,8 @@ void device_watch_add(struct devices *devices, struct device_record *record)
 void device_watch_remove(struct devices *devices, struct device_record *record)
 {
 	const struct far_key key = { record->netnsid, record->far_ifindex };
-	struct list *ports = map_get_text(&devices->by_netns, record->attach.netns);
+	struct map *names = names_of(devices, record);
+	struct list *ports = map_get_text(names, name_of(record));
 
 	if (record->ifindex && map_get_u32(&devices->by_ifindex, record->ifindex) == record)
 		map_remove_u32(&devices->by_ifindex, record->ifindex);
@@ -336,7 +379,7 @@ void device_watch_remove(struct devices *devices, struct device_record *record)
 		return;
 	list_remove(&record->by_netns);
 	if (ports && list_is_empty(ports))
-		free(map_remove_text(&devices->by_netns, record->attach.netns));
+		free(map_remove_text(names, name_of(record)));
 }
 
 /* ---- open and close ---- */
@@ -382,5 +425,6 @@ void device_watch_close(struct devices *devices)
 	map_fini(&devices->by_ifindex, NULL);
 	map_fini(&devices->by_far, NULL);
 	map_fini(&devices->by_netns, free);
+	map_fini(&devices->by_bridge, free);
 	free(devices->notices);
 }

@@ -222,6 +222,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 		.cache = daemon->cache,
 		.host = daemon->host,
 		.instance = daemon->options.name,
+		.ovsdb = daemon->options.ovsdb,
 		.devices = true,
 		.flow_capacity = daemon->options.flow_capacity,
 		.flow_guarantee = FLOW_GUARANTEE,
@@ -336,6 +337,7 @@ static int remove_devices(struct daemon *daemon, struct error *error)
 	const struct device_options options = {
 		.loop = daemon->loop,
 		.instance = daemon->options.name,
+		.ovsdb = daemon->options.ovsdb,
 	};
 	struct devices *devices;
 	uint32_t *port_ids = NULL;

@@ -36,6 +36,7 @@ enum option_id {
 	OPTION_STOP_ETCD,
 	OPTION_FLOWS,
 	OPTION_HOOK,
+	OPTION_OVSDB,
 	OPTION_LOG_LEVEL,
 	OPTION_REMOVE_DATAPATH,
 	OPTION_VERSION,
@@ -70,6 +71,8 @@ static const struct option_row {
 	{ OPTION_HOOK, "hook", "auto|clsact|tcx",
 	  "how programs hang on devices (default: auto, tcx once a device has settled, from Linux "
 	  "6.6)" },
+	{ OPTION_OVSDB, "ovsdb", "PATH",
+	  "socket of Open vSwitch's database (default: /run/openvswitch/db.sock)" },
 	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
@@ -158,6 +161,7 @@ static int take(struct options *options, enum option_id id, const char *text, st
 	case OPTION_END_ETCD: options->end_etcd = true; break;
 	case OPTION_STOP_ETCD: options->stop_etcd = true; break;
 	case OPTION_HOOK: return read_hook(options, text, error);
+	case OPTION_OVSDB: options->ovsdb = text; break;
 	case OPTION_FLOWS: return read_flows(options, text, error);
 	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
 	case OPTION_REMOVE_DATAPATH: options->remove_datapath = true; break;

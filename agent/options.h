@@ -37,6 +37,7 @@ struct options {
 	size_t underlay_count;
 	enum log_level log_level;
 	unsigned int flow_capacity;
+	const char *ovsdb; /* NULL: the usual one */
 	enum datapath_hook hook;
 	bool end_etcd;
 	bool stop_etcd;

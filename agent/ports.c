@@ -482,7 +482,7 @@ static json_t *device_name_json(const struct ports *ports, const struct port_ent
 
 	if (!object || entry->state != PORT_STATE_PLUGGED)
 		return json_null();
-	if (entry->kind != PORT_VETH)
+	if (entry->kind == PORT_TAP || entry->kind == PORT_TUN)
 		return json_string(port->attach.ifname);
 	return if_indextoname(entry->ifindex, name) ? json_string(name) : json_null();
 }
@@ -528,6 +528,7 @@ int ports_open(const struct ports_options *options, struct ports **ports, struct
 	const struct device_options devices = {
 		.loop = options->loop,
 		.instance = options->instance,
+		.ovsdb = options->ovsdb,
 		.attach = ports_attach,
 		.event = ports_event,
 		.context = new,

@@ -34,6 +34,7 @@ typedef void ports_changed_callback(void *context, const uint32_t *port_ids, siz
  * struct ports_options - all borrowed
  * @host: name of this host
  * @instance: name of the daemon; devices it made carry a mark of it
+ * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
  * @devices: false: no device is touched, every port waits (tests)
  */
 struct ports_options {
@@ -45,6 +46,7 @@ struct ports_options {
 	struct problems *problems;
 	const char *host;
 	const char *instance;
+	const char *ovsdb;
 	bool devices;
 	ports_changed_callback *changed;
 	void *context;

@@ -289,6 +289,7 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 		.problems = &reconcile->problems,
 		.host = options->host,
 		.instance = options->instance,
+		.ovsdb = options->ovsdb,
 		.devices = options->devices,
 		.changed = reconcile_ports_changed,
 		.context = reconcile,

@@ -52,6 +52,7 @@ struct reconcile_cluster {
  * @clock: NULL for the system's
  * @host: name of this host
  * @instance: name of the daemon
+ * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
  * @shared: others write to the store as well
  * @cache: copy of the records for a start without the store; NULL: none
  * @cluster: NULL: there is nobody else
@@ -67,6 +68,7 @@ struct reconcile_options {
 	struct events *events;
 	const char *host;
 	const char *instance;
+	const char *ovsdb;
 	bool shared;
 	struct cache *cache;
 	const struct reconcile_cluster *cluster;

@@ -154,3 +154,20 @@ int ethtool_set_segmentation(int fd, const char *name, bool on, struct error *er
 	features_free(&features);
 	return code;
 }
+
+int ethtool_checksum(int fd, const char *name, bool *on, struct error *error)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GTXCSUM };
+	int code = command(fd, name, &value, error);
+
+	if (!code)
+		*on = value.data != 0;
+	return code;
+}
+
+int ethtool_set_checksum(int fd, const char *name, bool on, struct error *error)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_STXCSUM, .data = on };
+
+	return command(fd, name, &value, error);
+}

@@ -40,4 +40,18 @@ int ethtool_segmentation(int fd, const char *name, bool *on, struct error *error
  */
 int ethtool_set_segmentation(int fd, const char *name, bool on, struct error *error);
 
+/**
+ * ethtool_checksum - whether the device is handed frames whose checksums are not finished
+ *
+ * Return: 0 or negative errno.
+ */
+int ethtool_checksum(int fd, const char *name, bool *on, struct error *error);
+
+/**
+ * ethtool_set_checksum - whether it shall be; off, no frame that stands for several packets is taken either
+ *
+ * Return: 0 or negative errno.
+ */
+int ethtool_set_checksum(int fd, const char *name, bool on, struct error *error);
+
 #endif

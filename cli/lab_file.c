@@ -226,17 +226,28 @@ static const char *host_of_port(struct plan *plan, const char *path, const json_
 	return NULL;
 }
 
+/* What a port may be attached to on its host; it needs no namespace then. */
+static const char *const on_host[] = { "tap", "tun", "bridge", "ovs_bridge" };
+
+static bool is_on_host(const json_t *attach)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(on_host); i++)
+		if (json_object_get(attach, on_host[i]))
+			return true;
+	return false;
+}
+
 /* Where a node is, for people: its namespace, or a device of its host. */
 static json_t *place_of(const struct plan *plan, const char *host, const char *namespace,
 			const json_t *attach)
 {
-	static const char *const kinds[] = { "tap", "tun" };
 	const char *name;
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !namespace; i++) {
-		name = json_string_value(json_object_get(attach, kinds[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(on_host) && !namespace; i++) {
+		name = json_string_value(json_object_get(attach, on_host[i]));
 		if (name)
-			return json_sprintf("%s %s in weft-%s-%s", kinds[i], name, plan->lab, host);
+			return json_sprintf("%s %s in weft-%s-%s", on_host[i], name, plan->lab,
+					    host);
 	}
 	name = json_string_value(json_object_get(attach, "netns"));
 	return json_string(namespace ? namespace : name ? name : "");
@@ -263,8 +274,8 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 		free(owner);
 		owner = xasprintf("netns %s", given);
 		namespace = unique_namespace(plan, owner, given);
-	} else if (!netns && !json_object_get(attach, "tap") && !json_object_get(attach, "tun") &&
-		   !json_object_get(attach, "pid") && json_is_object(attach)) {
+	} else if (!netns && !is_on_host(attach) && !json_object_get(attach, "pid") &&
+		   json_is_object(attach)) {
 		namespace = unique_namespace(plan, owner, wish);
 	}
 	json_object_set_new(plan->nodes, node,
@@ -366,8 +377,7 @@ static void attach_port(const json_t *registry, const char *node, json_t *port)
 		if (is_namespace_of(registry, inside))
 			json_object_set_new(attach, "netns", json_string(inside));
 		free(inside);
-	} else if (namespace && !json_object_get(attach, "pid") &&
-		   !json_object_get(attach, "tap") && !json_object_get(attach, "tun") &&
+	} else if (namespace && !json_object_get(attach, "pid") && !is_on_host(attach) &&
 		   (!attach || json_is_object(attach))) {
 		if (!attach)
 			json_object_set_new(port, "attach", json_object());

@@ -2,7 +2,7 @@
 /*
  * weft port: where workloads plug in.
  *
- * What a port is attached to is one of four, so that naming one takes the others away.
+ * What a port is attached to is one of many, so that naming one takes the others away.
  *
  * Neighbours: object.c, which does the rest.
  */
@@ -20,6 +20,10 @@ static const struct option port_options[] = {
 		    "attach.tap"),
 	TEXT_OPTION("tun", "NAME", "a tun of this name on the host: IP without Ethernet",
 		    "attach.tun"),
+	TEXT_OPTION("bridge", "NAME", "l2: a bridge of the kernel to be a member of",
+		    "attach.bridge"),
+	TEXT_OPTION("ovs-bridge", "NAME", "l2: a bridge of Open vSwitch to be a member of",
+		    "attach.ovs_bridge"),
 	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
 	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
 		      "attach.configure"),
@@ -42,7 +46,7 @@ static const struct option port_list_options[] = {
 	{ 0 },
 };
 
-static const char *const attachments[] = { "netns", "pid", "tap", "tun" };
+static const char *const attachments[] = { "netns", "pid", "tap", "tun", "bridge", "ovs_bridge" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
 static size_t count_attachments(const json_t *body, const char **given)
@@ -63,7 +67,7 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 {
 	json_decref(body);
 	return report_usage(invocation, "a port is plugged in at one place: one of --netns, --pid, "
-					"--tap and --tun");
+					"--tap, --tun, --bridge and --ovs-bridge");
 }
 
 static int add(struct invocation *invocation)

@@ -58,6 +58,7 @@ enum port_kind {
 	PORT_TAP = 2,
 	PORT_TUN = 3,
 	PORT_TUNNEL = 4, /* behind a tunnel: of another host, or a tunnel object of this one */
+	PORT_LINK = 5,   /* a device of the host that leads to another switch */
 };
 
 /*
@@ -70,7 +71,8 @@ enum port_flags {
 	PORT_CHECK_SOURCE = 1 << 0,    /* V7, V26: only its own addresses, both ways */
 	PORT_CHECK_MAC = 1 << 1,       /* V7: only its own MAC */
 	PORT_EXTRA_ADDRESSES = 1 << 2, /* has rows in allowed_sources */
-	PORT_UNFILTERED = 1 << 3, /* a tunnel without security groups: rules say nothing of it */
+	PORT_UNFILTERED =
+		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
 };
 
 struct port_key {

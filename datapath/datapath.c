@@ -86,7 +86,7 @@ int datapath_table_fd(struct datapath *datapath, enum table_id table)
 
 int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error)
 {
-	if (!ifindex || kind == PORT_UNPLUGGED || kind > PORT_TUN)
+	if (!ifindex || kind == PORT_UNPLUGGED || kind == PORT_TUNNEL || kind > PORT_LINK)
 		return error_set(error, EINVAL, NULL, "there is no device to attach to");
 	return datapath->operations->attach(datapath, ifindex, kind, error);
 }

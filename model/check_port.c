@@ -156,6 +156,20 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 			    where, title);
 }
 
+/* What is joined by a link has stations that nobody registered: a switch's affair. */
+static int check_link(const struct draft *draft, const struct port_object *port,
+		      struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+
+	if (!attach_is_link(&port->attach) || subnet->mode == SUBNET_MODE_L2)
+		return 0;
+	return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+			    "only a subnet with mode: l2 can be joined to another switch; %s is l3",
+			    subnet->object.name);
+}
+
 static int check_port_mtu(struct draft *draft, const struct port_object *port, struct error *error)
 {
 	const struct subnet_object *subnet =
@@ -184,6 +198,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	code = check_port_mtu(draft, port, error);
 	if (!code)
 		code = check_host_of(draft, &port->object, port->host, error);
+	if (!code)
+		code = check_link(draft, port, error);
 	if (!code)
 		code = check_attachment(draft, port, error);
 	if (!code && !entry->automatic_addresses) {
@@ -291,6 +307,8 @@ static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 	size_t count = 0;
 
 	port_set_addresses(port, list, 0);
+	if (attach_is_link(&port->attach))
+		return;
 	if (!before || !subnet || before->subnet_id != port->subnet_id)
 		return;
 	for (size_t i = 0; i < before->address_count; i++)
@@ -356,7 +374,7 @@ int check_assign(struct draft *draft, struct draft_entry *entry, struct error *e
 		return check_assign_segment(draft, entry, error);
 	if (entry->after->kind != OBJECT_PORT)
 		return 0;
-	if (entry->automatic_addresses)
+	if (entry->automatic_addresses && !attach_is_link(&port->attach))
 		code = give_addresses(draft, port, error);
 	if (!code && mac_address_is_zero(&port->mac))
 		code = give_mac(draft, port, error);

@@ -159,7 +159,7 @@ static void mark_tables(struct dirty *dirty, const struct object *target)
 static void mark_port_host(struct dirty *dirty, const struct port_object *port)
 {
 	mark_part(dirty, port->object.vpc_id, port->host);
-	if (port->attach.kind == ATTACH_TAP)
+	if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
 		mark_taps(dirty, port->subnet_id);
 }
 

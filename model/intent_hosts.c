@@ -133,7 +133,7 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 		const struct port_object *port = (const struct port_object *)object;
 
 		change_part(intent, object->vpc_id, port->subnet_id, port->host, add);
-		if (port->attach.kind == ATTACH_TAP)
+		if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
 			count_change(&intent->hosts.taps_of, &port->subnet_id,
 				     sizeof(port->subnet_id), intent_host_name(intent, port->host),
 				     strlen(intent_host_name(intent, port->host)), add);

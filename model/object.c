@@ -527,6 +527,22 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 	case ATTACH_TUN:
 		snprintf(key, ATTACHMENT_KEY_SIZE, "%s device %s", port->host, attach->ifname);
 		return true;
+	case ATTACH_BRIDGE:
+	case ATTACH_OVS_BRIDGE: return false; /* a bridge takes any number of ports */
+	}
+	return false;
+}
+
+bool attach_is_link(const struct attach *attach)
+{
+	switch (attach->kind) {
+	case ATTACH_BRIDGE:
+	case ATTACH_OVS_BRIDGE: return true;
+	case ATTACH_NONE:
+	case ATTACH_NETNS:
+	case ATTACH_PID:
+	case ATTACH_TAP:
+	case ATTACH_TUN: break;
 	}
 	return false;
 }

@@ -122,16 +122,23 @@ enum attach_kind {
 	ATTACH_PID,   /* the network namespace of a process */
 	ATTACH_TAP,
 	ATTACH_TUN,
+	/* Links to other switches, with any number of stations behind them (attach_is_link()). */
+	ATTACH_BRIDGE,     /* a bridge of the kernel on the host, joined by a veth pair of Weft's */
+	ATTACH_OVS_BRIDGE, /* one of Open vSwitch, likewise */
 };
 
 struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16]; /* inside the namespace, or the name of the tap or tun */
+	char ifname[16]; /* inside the namespace, or the name of the tap, tun or bridge */
 	bool configure;  /* addresses and routes are set inside the namespace */
 	uint32_t queues; /* tap: number of queues allowed, 1 = single */
 };
+
+/* Whether the port leads to another switch: it has no address of its own, and unless it names security
+ * groups rules say nothing of it. */
+bool attach_is_link(const struct attach *attach);
 
 struct port_object {
 	struct object object;

@@ -510,6 +510,8 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	if (port->source_destination_check)
 		row.flags |= PORT_CHECK_SOURCE |
 			     (subnet->mode == SUBNET_MODE_L2 ? 0 : PORT_CHECK_MAC);
+	if (attach_is_link(&port->attach) && !port->group_count)
+		row.flags |= PORT_UNFILTERED;
 	memcpy(row.mac, port->mac.byte, sizeof(row.mac));
 	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host))
 		plan_remote_port(plan, port, vpc, &row);

@@ -102,11 +102,30 @@ static bool netns_is_valid(const char *text)
 	return text[0] && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 
-/* Which of the four kinds. Return: how many were said. */
+/* Kinds that are no more than the name of a device of the host. */
+static const struct device_kind {
+	const char *key;
+	enum attach_kind kind;
+} device_kinds[] = {
+	{ "tap", ATTACH_TAP },
+	{ "tun", ATTACH_TUN },
+	{ "bridge", ATTACH_BRIDGE },
+	{ "ovs_bridge", ATTACH_OVS_BRIDGE },
+};
+
+const char *text_attach_device(const struct attach *attach)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(device_kinds); i++)
+		if (device_kinds[i].kind == attach->kind)
+			return device_kinds[i].key;
+	return NULL;
+}
+
+/* Which of the kinds. Return: how many were said. */
 static int read_attach_kind(struct reading *reading, struct json_reader *child,
 			    struct attach *attach)
 {
-	const char *netns, *tap, *tun;
+	const char *netns, *device;
 	int64_t pid;
 	int said = 0;
 
@@ -126,15 +145,12 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 		attach->pid = (uint32_t)pid;
 		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
 	}
-	if (json_reader_text(child, "tap", JSON_OPTIONAL, 400, &tap)) {
+	for (size_t i = 0; i < ARRAY_SIZE(device_kinds); i++) {
+		if (!json_reader_text(child, device_kinds[i].key, JSON_OPTIONAL, 400, &device))
+			continue;
 		said++;
-		attach->kind = ATTACH_TAP;
-		read_device_name(reading, child, "tap", tap, attach);
-	}
-	if (json_reader_text(child, "tun", JSON_OPTIONAL, 400, &tun)) {
-		said++;
-		attach->kind = ATTACH_TUN;
-		read_device_name(reading, child, "tun", tun, attach);
+		attach->kind = device_kinds[i].kind;
+		read_device_name(reading, child, device_kinds[i].key, device, attach);
 	}
 	return said;
 }
@@ -150,15 +166,15 @@ static void read_attach(struct reading *reading, struct attach *attach)
 		return;
 	said = read_attach_kind(reading, &child, attach);
 	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
-		if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
-			text_refuse(
-				reading->draft, &child, "ifname",
-				"ifname goes with netns or pid; a tap or tun is named by its key");
+		if (text_attach_device(attach))
+			text_refuse(reading->draft, &child, "ifname",
+				    "ifname goes with netns or pid; a device of the host is named "
+				    "by its key");
 		else
 			read_device_name(reading, &child, "ifname", ifname, attach);
 	}
 	if (json_reader_bool(&child, "configure", JSON_OPTIONAL, &configure)) {
-		if (!configure && (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN))
+		if (!configure && text_attach_device(attach))
 			text_refuse(reading->draft, &child, "configure",
 				    "configure goes with netns or pid");
 		attach->configure = configure;
@@ -169,7 +185,8 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	/* A key that is misspelt is named first. */
 	if (json_reader_finish(&child) == 0 && said != 1)
 		text_refuse(reading->draft, &child, NULL,
-			    "attach names exactly one of netns, pid, tap and tun");
+			    "attach names exactly one of netns, pid, tap, tun, bridge and "
+			    "ovs_bridge");
 	reading->reader->code = json_reader_finish(&child);
 }
 
@@ -207,7 +224,9 @@ static void read_groups(struct reading *reading, struct port_object *port)
 	bool present;
 	size_t count = text_read_groups(reading, ids, &present);
 
-	if (!present) {
+	if (!present && attach_is_link(&port->attach)) {
+		count = 0;
+	} else if (!present) {
 		ids[0] = draft_vpc(reading->draft, port->object.vpc_id)->default_group_id;
 		count = 1;
 	}
@@ -259,12 +278,12 @@ void text_read_port(struct reading *reading)
 					       OBJECT_SUBNET, text);
 	read_addresses(reading, port);
 	read_mac(reading, port);
+	read_attach(reading, &port->attach);
 	read_groups(reading, port);
 	read_allowed(reading, port);
 	json_reader_bool(reading->reader, "source_destination_check", JSON_OPTIONAL,
 			 &port->source_destination_check);
 	text_read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
-	read_attach(reading, &port->attach);
 	text_read_host_name(reading, port->host);
 }

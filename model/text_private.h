@@ -34,6 +34,9 @@ bool text_refuse(struct draft *draft, struct json_reader *reader, const char *ke
 uint32_t text_resolve(struct draft *draft, struct json_reader *reader, const char *key,
 		      uint32_t vpc_id, enum object_kind kind, const char *name);
 
+/* The key under attach that names a device of the host ("tap", "bridge", …); NULL: not that kind. */
+const char *text_attach_device(const struct attach *attach);
+
 /** text_read_number - a whole number into a field that may be left out */
 void text_read_number(struct json_reader *reader, const char *key, int64_t minimum, int64_t maximum,
 		      uint32_t *number);

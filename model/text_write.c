@@ -142,7 +142,7 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 static json_t *attach_json(const struct writing *writing, const struct attach *attach)
 {
 	struct writing inner = { writing->intent, writing->form, json_object() };
-	bool device = attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN;
+	const char *device = text_attach_device(attach);
 
 	if (attach->kind == ATTACH_NONE) {
 		json_decref(inner.json);
@@ -153,8 +153,7 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 	else if (attach->kind == ATTACH_PID)
 		json_object_set_new(inner.json, "pid", json_integer(attach->pid));
 	else
-		json_object_set_new(inner.json, attach->kind == ATTACH_TAP ? "tap" : "tun",
-				    json_string(attach->ifname));
+		json_object_set_new(inner.json, device, json_string(attach->ifname));
 	if (!device) {
 		text_write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
 				 json_string(attach->ifname));
@@ -187,6 +186,10 @@ static void write_groups(const struct writing *writing, const struct port_object
 
 	for (size_t i = 0; i < port->group_count; i++)
 		json_array_append_new(groups, text_name(writing, port->group_ids[i]));
+	if (attach_is_link(&port->attach)) {
+		text_write_value(writing, "security_groups", port->group_count == 0, groups);
+		return;
+	}
 	text_write_value(writing, "security_groups",
 			 vpc && port->group_count == 1 &&
 				 port->group_ids[0] == vpc->default_group_id,

@@ -18,33 +18,25 @@ from harness import Skip, check, run, wait_for
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
-class OpenVSwitch(Host):
-    """The namespace of the switch; workload() makes an end for ends.py."""
+def installed():
+    for program in ("ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovsdb-tool"):
+        if not shutil.which(program):
+            raise Skip(f"{program} is not installed (Debian: openvswitch-switch)")
 
-    def __init__(self, wire, name="switch", number=SWITCH):
-        for program in ("ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovsdb-tool"):
-            if not shutil.which(program):
-                raise Skip(f"{program} is not installed (Debian: openvswitch-switch)")
-        super().__init__(name)
+
+class Switch:
+    """The daemons. run() and start() of who inherits it say in which namespace."""
+
+    def open(self, name):
+        installed()
         self.folder = tempfile.mkdtemp(prefix=f"{name}.", dir="/run/weft")
+        self.database = f"{self.folder}/db.sock"
         self.environment = dict(os.environ, OVS_RUNDIR=self.folder, OVS_DBDIR=self.folder,
                                 OVS_LOGDIR=self.folder, OVS_SYSCONFDIR=self.folder)
-        wire.plug(name, self.path)
-        # the kernel hears what comes to eth0 as well, and would answer for br-phy
-        self.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", accept=[0])
         self.processes = []
-        self.start_daemons()
-        self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
-                   f"other-config:hwaddr=02:09:00:00:00:{number:02x}", "--", "add-port", "br-phy",
-                   "eth0", "--", "add-br", "br-int", "--", "set", "bridge", "br-int",
-                   "datapath_type=netdev")
-        for family, length in ((4, 24), (6, 64)):
-            self.run("ip", "address", "add", f"{address(number, family)}/{length}", "dev", "br-phy",
-                     *(["nodad"] if family == 6 else []), accept=[0])
-        self.run("ip", "link", "set", "br-phy", "up", accept=[0])
 
     def start_daemons(self):
-        database, server = f"{self.folder}/conf.db", f"{self.folder}/db.sock"
+        database, server = f"{self.folder}/conf.db", self.database
         run("ovsdb-tool", "create", database, SCHEMA, accept=[0])
         self.daemon("ovsdb-server", database, f"--remote=punix:{server}")
         wait_for(lambda: os.path.exists(server), f"ovsdb-server listens at {server}")
@@ -68,7 +60,7 @@ class OpenVSwitch(Host):
             return "".join(file.readlines()[-lines:])
 
     def vsctl(self, *words):
-        done = self.run("ovs-vsctl", f"--db=unix:{self.folder}/db.sock", "--timeout=20", *words,
+        done = self.run("ovs-vsctl", f"--db=unix:{self.database}", "--timeout=20", *words,
                         environment=self.environment)
         check(done.returncode == 0, f"ovs-vsctl {' '.join(map(str, words))}: {done.stderr}")
         return done.stdout.strip()
@@ -84,6 +76,43 @@ class OpenVSwitch(Host):
         done = self.run("ovs-ofctl", "add-flow", f"unix:{self.folder}/br-int.mgmt", text,
                         environment=self.environment)
         check(done.returncode == 0, f"ovs-ofctl add-flow {text}: {done.stderr}")
+
+
+class HereSwitch(Switch):
+    """Open vSwitch in the test's own namespace, beside weftd, with bridges of its own."""
+
+    def __init__(self, name="ovs"):
+        self.open(name)
+
+    def run(self, *command, **options):
+        return run(*command, **options)
+
+    def start(self, *command, **options):
+        return subprocess.Popen(list(map(str, command)), **options)
+
+    def bridge(self, name):
+        self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
+
+
+class OpenVSwitch(Host, Switch):
+    """The namespace of the switch; workload() makes an end for ends.py."""
+
+    def __init__(self, wire, name="switch", number=SWITCH):
+        installed()
+        super().__init__(name)
+        self.open(name)
+        wire.plug(name, self.path)
+        # the kernel hears what comes to eth0 as well, and would answer for br-phy
+        self.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", accept=[0])
+        self.start_daemons()
+        self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
+                   f"other-config:hwaddr=02:09:00:00:00:{number:02x}", "--", "add-port", "br-phy",
+                   "eth0", "--", "add-br", "br-int", "--", "set", "bridge", "br-int",
+                   "datapath_type=netdev")
+        for family, length in ((4, 24), (6, 64)):
+            self.run("ip", "address", "add", f"{address(number, family)}/{length}", "dev", "br-phy",
+                     *(["nodad"] if family == 6 else []), accept=[0])
+        self.run("ip", "link", "set", "br-phy", "up", accept=[0])
 
     def tunnel(self, name, kind, peer, key=None, tag=None, **options):
         """A tunnel port of br-int: vxlan, geneve or gre. tag: it is joined with the workloads of

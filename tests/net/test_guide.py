@@ -85,6 +85,11 @@ def switch(_weft):
     page_runs("l2-broadcast.md")
 
 
+@statement("guide: a bridge that is there already")
+def adopted_bridge(_weft):
+    page_runs("adopted-bridge.md")
+
+
 @statement("guide: IPv4 and IPv6")
 def dual_stack(_weft):
     page_runs("dual-stack.md")

@@ -221,7 +221,7 @@ static void test_objects(void **state)
 		"PUT /v1/vpcs/blue/ports/web2 [If-None-Match: *] {\"subnet\":\"webb\"}\n"
 		"PATCH /v1/vpcs/blue/ports/web1 {\"mtu\":7}\n"
 		"PATCH /v1/vpcs/blue/ports/web1 {\"attach\":{\"tap\":\"t\",\"netns\":null,\"pid\":null,"
-		"\"tun\":null}}\n"
+		"\"tun\":null,\"bridge\":null,\"ovs_bridge\":null}}\n"
 		"DELETE /v1/vpcs/blue\n"
 		"GET /v1/vpcs/blue/ports/web1\n"
 		"GET /v1/vpcs\n"
