@@ -38,9 +38,6 @@
 #include "core/packet.h"
 #include "core/tcp.h"
 
-/* charged_slot of a row that a CPU has claimed (flow_claim). */
-#define FLOW_CLAIMED 0xffffffffu
-
 /* Alive by itself or by the other row of its pair. flow: looked up by key. */
 static inline int flow_alive(const struct flow_key *key, const struct flow *flow, __u32 now)
 {

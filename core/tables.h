@@ -480,6 +480,9 @@ enum flow_flags {
 		1 << 4, /* and drawn from the part of the table that all ports share */
 };
 
+/* charged_slot of a row that a CPU has claimed (flow.h), for nanoseconds. */
+#define FLOW_CLAIMED 0xffffffffu
+
 /*
  * What changes with the packets of either direction comes first and what is settled once comes last, so that
  * two processors that carry the two directions pass one cache line to and fro and not two.

@@ -261,6 +261,8 @@ int kernel_walk(struct datapath *datapath, enum table_id table, datapath_row_fn 
 			context);
 }
 
+#define CLAIM_TRIES 1000
+
 /*
  * Rows on their way from one map to another. Rows of other layouts may be shorter or longer, for they
  * grow and shrink at their end only: what the old row does not have is zero.
@@ -269,8 +271,10 @@ struct copy {
 	struct kernel_datapath *kernel;
 	enum table_id table;
 	uint64_t flags;
-	uint32_t old_size; /* of a row in the map copied from */
+	int from;          /* the map copied from */
+	uint32_t old_size; /* of a row in it */
 	char *row;         /* room for one of the new size */
+	struct flow flow;
 	int result;
 };
 
@@ -283,11 +287,31 @@ static const void *fit_row(const struct copy *copy, const void *value)
 	return copy->row;
 }
 
+/*
+ * A row that a CPU is changing is read again: copied as it is, it would belong to that CPU for ever. NULL:
+ * it went meanwhile.
+ */
+static const void *unclaimed(struct copy *copy, const void *key, const void *value)
+{
+	const struct flow *flow = value;
+
+	if (copy->table != TABLE_flows || copy->old_size != sizeof(*flow))
+		return value;
+	for (int tries = 0; flow->charged_slot == FLOW_CLAIMED; tries++) {
+		if (tries == CLAIM_TRIES || bpf_map_lookup_elem(copy->from, key, &copy->flow))
+			return NULL;
+		flow = &copy->flow;
+	}
+	return flow;
+}
+
 static bool copy_row(void *context, const void *key, const void *value)
 {
 	struct copy *copy = context;
-	int result = bpf_map_update_elem(copy->kernel->table_fd[copy->table], key,
-					 fit_row(copy, value), copy->flags);
+	const void *row = unclaimed(copy, key, value);
+	int result = row ? bpf_map_update_elem(copy->kernel->table_fd[copy->table], key,
+					       fit_row(copy, row), copy->flags)
+			 : 0;
 
 	if (result && result != -EEXIST)
 		copy->result = result;
@@ -343,6 +367,7 @@ int kernel_copy_rows(struct kernel_datapath *kernel, int from, enum table_id tab
 	struct copy copy = {
 		.kernel = kernel,
 		.table = table,
+		.from = from,
 		.flags = only_new ? BPF_NOEXIST : BPF_ANY,
 	};
 	struct bpf_map_info info = { 0 };
