@@ -42,11 +42,11 @@ MODEL := $(addprefix model/, \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
-	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_host.c text_port.c \
+	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
-	pipeline.c parse.c flow.c guard.c neighbour.c bridge.c route.c fragment.c policy.c \
+	pipeline.c parse.c flow.c guard.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
 	tunnel_sum.c tcp_mss.c)
 

@@ -74,7 +74,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_classifier_groups:
 	case TABLE_classifier_services:
 	case TABLE_rule_words:
-	case TABLE_rules: return true;
+	case TABLE_rules:
+	case TABLE_services: return true;
 	case TABLE_flows:
 	case TABLE_tunnel_sequences:
 	case TABLE_station_ends:
@@ -85,6 +86,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_vpc_stats:
 	case TABLE_state:
 	case TABLE_verdicts:
+	case TABLE_service_clients:
 	case TABLES: break;
 	}
 	return false;

@@ -4,8 +4,8 @@
  *
  * In an l3 subnet nobody but the datapath sees a request: the gateway's address and every port's are
  * answered for (V1, V2), an address that nobody has is not (V4), announcements move nothing (V6), and a
- * port may speak for its own addresses only. In an l2 subnet only the gateway is answered for; the rest
- * is the bridge's.
+ * port may speak for its own addresses only. In an l2 subnet only the gateway and the host's services
+ * (service.c) are answered for; the rest is the bridge's.
  *
  * Sources: RFC 826, 5227, 4861, 4862. Before: guard.c. Next: bridge.c.
  */
@@ -67,7 +67,15 @@ struct advertisement_frame {
 	__u8 target_mac[6];
 };
 
-enum owner { OWNER_NOBODY, OWNER_GATEWAY, OWNER_SELF, OWNER_OTHER };
+enum owner { OWNER_NOBODY, OWNER_GATEWAY, OWNER_SERVICE, OWNER_SELF, OWNER_OTHER };
+
+/* An address of the host's DNS or metadata: on the link of every subnet, behind the gateway's MAC. */
+static __always_inline int is_service(struct packet *p, const struct address *address)
+{
+	struct service_key key = { .vpc_id = p->vpc_id, .address = *address };
+
+	return table_lookup(services, &key) != NULL;
+}
 
 /* Who in the asker's subnet has an address; its MAC goes to mac. */
 static __always_inline enum owner find_owner(struct packet *p, const struct subnet *subnet,
@@ -91,6 +99,11 @@ static __always_inline enum owner find_owner(struct packet *p, const struct subn
 		return address_equal(address, &link_local) ? OWNER_SELF : OWNER_NOBODY;
 	}
 	endpoint = table_lookup(endpoints, &key);
+	if (!endpoint && is_service(p, address)) {
+		mac_copy(mac, subnet->gateway_mac);
+		*object_id = p->vpc_id;
+		return OWNER_SERVICE;
+	}
 	if (!endpoint || endpoint->subnet_id != p->subnet_id || !endpoint->port_id)
 		return OWNER_NOBODY;
 	mac_copy(mac, endpoint->mac);
@@ -168,7 +181,7 @@ static __always_inline int arp(struct frame *f, struct packet *p, const struct s
 		}
 	}
 	owner = find_owner(p, subnet, &p->key.destination, mac, &owner_id);
-	if (operation == be16(ARP_REQUEST) && owner == OWNER_GATEWAY) {
+	if (operation == be16(ARP_REQUEST) && (owner == OWNER_GATEWAY || owner == OWNER_SERVICE)) {
 		note(f, NOTE_NEIGHBOUR_ANSWERED, owner_id);
 		return arp_answer(f, p, mac);
 	}
@@ -236,7 +249,7 @@ static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
 	if (address_is_ipv4(&target))
 		return VERDICT_BAD_HEADER;
 	owner = find_owner(p, subnet, &target, mac, &owner_id);
-	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_GATEWAY)
+	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_GATEWAY && owner != OWNER_SERVICE)
 		return VERDICT_NEXT;
 	/* From :: it is duplicate address detection (RFC 4862): right for one's own, idle for others'. */
 	if (address_is_unspecified(&p->key.source))

@@ -124,6 +124,9 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	verdict = guard(f, p);
 	if (verdict)
 		return verdict;
+	verdict = service(f, p);
+	if (verdict)
+		return verdict;
 	verdict = neighbour(f, p);
 	if (verdict)
 		return verdict;

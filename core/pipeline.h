@@ -120,4 +120,19 @@ static inline int pipeline_from_device(struct frame *f, struct packet *p)
 	return verdict ? pipeline_end(f, p, verdict) : pipeline_inner(f, p);
 }
 
+/*
+ * The same for a packet that a service of the host sends, which is for a port. p: zero (PACKET_CLEARED).
+ */
+static inline int pipeline_from_service(struct frame *f, struct packet *p)
+{
+	int verdict = parse(f, p);
+
+	if (!verdict)
+		verdict = service_answer(f, p);
+	if (verdict != VERDICT_DELIVERED)
+		return pipeline_end(f, p, verdict);
+	count_delivered(p);
+	return verdict;
+}
+
 #endif

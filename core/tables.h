@@ -548,6 +548,56 @@ struct fragment {
 	__u8 pad;
 };
 
+/* ---- services of the host: DNS and metadata ---- */
+
+enum service_kind {
+	SERVICE_RESOLVER = 1 << 0, /* TCP and UDP port 53 */
+	SERVICE_METADATA = 1 << 1, /* TCP port 80 */
+};
+
+struct service_key {
+	__u32 vpc_id;
+	struct address address; /* as workloads know it: 169.254.169.253, base+2, ... */
+};
+
+struct service {
+	__u32 kinds; /* enum service_kind that are served there */
+	__u32 pad;
+};
+
+/*
+ * What the service sees as its client: an alias, which says by its number which port asks. Nobody but the
+ * pipeline can make one, for no packet of a workload comes there with its own source.
+ */
+struct service_client_key {
+	struct address alias;
+	__be16 port;         /* of the workload */
+	__be16 service_port; /* 53 or 80 */
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+/* The same as the workload sees it, for the way back. Least recently used rows go. */
+struct service_client {
+	struct address address; /* of the workload */
+	struct address service; /* that it asked */
+	__u32 port_id;
+	__u8 mac[6]; /* of the frame that asked */
+	__u16 pad;
+};
+
+/*
+ * Aliases: of IPv4 clients 128.0.0.0/2, 18 bits of the port's slot and 12 of a hash; of IPv6 clients
+ * fd57:6566:7400::/64, slot and hash in 32 bits each. The services have addresses beside them.
+ */
+#define SERVICE_ALIAS4 0x80000000u
+#define SERVICE_ALIAS4_HASH_BITS 12
+#define SERVICE_ALIAS4_SLOT_BITS 18
+#define SERVICE_ALIAS6_0 0xfd576566u
+#define SERVICE_ALIAS6_1 0x74000000u
+#define SERVICE_ADDRESS4 0xc0000235u /* 192.0.2.53 */
+#define SERVICE_ADDRESS6_3 0x35u     /* fd57:6566:7400::35 */
+
 /* ---- counters and events ---- */
 
 struct slot_key {
@@ -569,7 +619,9 @@ struct port_stats {
 	__u64 refused_packets; /* for the workload, dropped before it */
 	__u64 fragment_tokens; /* the same for datagrams in fragments that are remembered */
 	__u64 suppressed;      /* drops without an event since the last event */
-	__u64 pad1[3];
+	__u64 service_tokens;  /* the same for packets to the host's services */
+	__u64 service_excess;  /* of these, dropped by that limit (V46) */
+	__u64 pad1[1];
 };
 
 struct vpc_stats {
@@ -591,6 +643,8 @@ struct datapath_state {
 	__u64 icmp_rate;      /* ICMP errors a port may get per second; written by the daemon */
 	__u64 flow_guarantee; /* a port's share that no other may take; written by the daemon, which
 				  * lowers it when there are more ports than the table has room for */
+	__u64 service_ifindex; /* device of the host's services, 0: none; written by the daemon */
+	__u64 service_rate; /* packets a port may send them per second; written by the daemon */
 };
 
 struct verdict_key {
@@ -687,7 +741,9 @@ struct underlay_device {
 	X(port_stats, ARRAY, struct slot_key, struct port_stats, 16384)                            \
 	X(vpc_stats, ARRAY, struct slot_key, struct vpc_stats, 4096)                               \
 	X(state, ARRAY, struct slot_key, struct datapath_state, 1)                                 \
-	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)
+	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)                 \
+	X(services, HASH, struct service_key, struct service, 65536)                               \
+	X(service_clients, LRU_HASH, struct service_client_key, struct service_client, 65536)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
@@ -704,5 +760,9 @@ _Static_assert(sizeof(struct tunnel_source_key) == 40,
 _Static_assert(sizeof(struct tunnel_source) == 52, "struct tunnel_source is part of the layout");
 _Static_assert(sizeof(struct port_stats) == 128, "struct port_stats is two cache lines");
 _Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
+_Static_assert(sizeof(struct service_key) == 20, "struct service_key is part of the layout");
+_Static_assert(sizeof(struct service_client_key) == 24,
+	       "struct service_client_key is part of the layout");
+_Static_assert(sizeof(struct service_client) == 44, "struct service_client is part of the layout");
 
 #endif

@@ -19,6 +19,7 @@
 	X(FLOODED, PASS, "flooded to the members of the segment")                                  \
 	X(CONSUMED, PASS, "needs no answer and goes nowhere, as the protocol asks")                \
 	X(NOT_OURS, PASS, "the host's own traffic, left to its stack")                             \
+	X(SERVED, PASS, "handed to a service of the host: DNS or metadata")                        \
 	/* parse */                                                                                \
 	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
@@ -34,6 +35,11 @@
 	X(SPOOFED_ARP, DROP, "the ARP sender is not the port")                                     \
 	X(SPOOFED_ND, DROP, "the neighbour discovery message claims what is not the port's")       \
 	X(BAD_SOURCE, DROP, "no host may send from this source address")                           \
+	/* service */                                                                              \
+	X(SERVICE_LIMIT, DROP, "the port asks DNS and metadata more often than it may (V46)")      \
+	X(SERVICE_DOWN, DROP, "the host's DNS and metadata do not run")                            \
+	X(SERVICE_FRAGMENT, DROP, "a question to DNS or metadata in fragments")                    \
+	X(SERVICE_STRAY, DROP, "an answer of the host's services that no port waits for")          \
 	/* neighbour, bridge */                                                                    \
 	X(UNKNOWN_NEIGHBOUR, DROP, "nobody in the subnet has the address asked for")               \
 	X(ADDRESS_CLAIM, DROP, "an address is moved by the API, not by an announcement")           \
@@ -111,7 +117,8 @@ enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
 	X(POLICY, "policy")                                                                        \
 	X(ICMP, "icmp")                                                                            \
 	X(DELIVER, "deliver")                                                                      \
-	X(TUNNEL, "tunnel")
+	X(TUNNEL, "tunnel")                                                                        \
+	X(SERVICE, "service")
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
@@ -147,7 +154,10 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(ICMP_TOO_BIG, ICMP, "told the sender the MTU of")                                        \
 	X(DELIVER_PORT, DELIVER, "to")                                                             \
 	X(TUNNEL_FROM, TUNNEL, "out of the tunnel from")                                           \
-	X(TUNNEL_TO, TUNNEL, "into the tunnel to")
+	X(TUNNEL_TO, TUNNEL, "into the tunnel to")                                                 \
+	X(SERVICE_RESOLVER, SERVICE, "asks the resolver of the VPC, whatever the rules say")       \
+	X(SERVICE_METADATA, SERVICE, "asks for metadata, whatever the rules say")                  \
+	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

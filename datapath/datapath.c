@@ -121,6 +121,25 @@ int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
 	return datapath->operations->detach(datapath, ifindex);
 }
 
+int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	struct datapath_state *state = datapath_state(datapath);
+	int result = datapath->operations->attach_services(datapath, ifindex, error);
+
+	if (!result && state)
+		__atomic_store_n(&state->service_ifindex, ifindex, __ATOMIC_RELAXED);
+	return result;
+}
+
+int datapath_detach_services(struct datapath *datapath, uint32_t ifindex)
+{
+	struct datapath_state *state = datapath_state(datapath);
+
+	if (state && __atomic_load_n(&state->service_ifindex, __ATOMIC_RELAXED) == ifindex)
+		__atomic_store_n(&state->service_ifindex, 0, __ATOMIC_RELAXED);
+	return datapath->operations->detach(datapath, ifindex);
+}
+
 int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex)
 {
 	return datapath->operations->detach(datapath, ifindex);

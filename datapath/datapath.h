@@ -98,6 +98,7 @@ enum datapath_role {
 	DATAPATH_PORT,
 	DATAPATH_UNDERLAY,      /* tunnels come in here; what is not a tunnel's is left alone */
 	DATAPATH_TUNNEL_DEVICE, /* a tunnel device of the kernel's, in external mode */
+	DATAPATH_SERVICES,      /* the end of the host's DNS and metadata */
 };
 
 /* The device that the underlay's packets come in by: a NIC, a VLAN, a bond or bridge that holds the
@@ -106,6 +107,10 @@ int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct
 /* The kernel's tunnel device (agent/device_tunnel.h) of a UDP port in host order. kind: enum tunnel_kind. */
 int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				  uint16_t port, struct error *error);
+/* The device of the host's services (agent/services.h): they are asked from now on, and what they answer
+ * comes in there. Idempotent. datapath_detach_services(): nobody is asked any more. */
+int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
+int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
 /* All three give -ENOENT where nothing is attached. */
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);
 int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex);

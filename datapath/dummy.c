@@ -22,7 +22,7 @@ struct dummy_datapath {
 
 /* What a map may point to for a role. */
 static enum datapath_role dummy_roles[] = { DATAPATH_PORT, DATAPATH_UNDERLAY,
-					    DATAPATH_TUNNEL_DEVICE };
+					    DATAPATH_TUNNEL_DEVICE, DATAPATH_SERVICES };
 
 static struct dummy_datapath *dummy_of(struct datapath *datapath)
 {
@@ -224,6 +224,13 @@ static int dummy_attach_tunnel_device(struct datapath *datapath, uint32_t ifinde
 	return 0;
 }
 
+static int dummy_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_SERVICES]);
+	return 0;
+}
+
 static int dummy_detach(struct datapath *datapath, uint32_t ifindex)
 {
 	return map_remove_u32(&dummy_of(datapath)->attached, ifindex) ? 0 : -ENOENT;
@@ -324,6 +331,7 @@ static const struct datapath_operations dummy_operations = {
 	.attach = dummy_attach,
 	.attach_underlay = dummy_attach_underlay,
 	.attach_tunnel_device = dummy_attach_tunnel_device,
+	.attach_services = dummy_attach_services,
 	.detach = dummy_detach,
 	.attached = dummy_attached,
 	.verdict = dummy_verdict,
@@ -353,5 +361,6 @@ struct datapath *datapath_open_dummy(const struct datapath_options *options)
 	state = datapath_state(&dummy->base);
 	state->event_rate = options->event_rate ? options->event_rate : DATAPATH_EVENT_RATE;
 	state->icmp_rate = DATAPATH_ICMP_RATE;
+	state->service_rate = DATAPATH_SERVICE_RATE;
 	return &dummy->base;
 }

@@ -22,6 +22,7 @@ enum kernel_program {
 	PROGRAM_UNDERLAY,
 	PROGRAM_UNDERLAY_RAW, /* the same for devices without Ethernet */
 	PROGRAM_TUNNEL_DEVICE,
+	PROGRAM_SERVICES,
 	PROGRAM_SWEEP,
 	PROGRAMS,
 };
@@ -127,6 +128,7 @@ int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, st
 int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				uint16_t port, struct error *error);
+int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_detach(struct datapath *datapath, uint32_t ifindex);
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes);
 

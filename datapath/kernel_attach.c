@@ -433,6 +433,11 @@ int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uin
 	return result;
 }
 
+int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	return attach_program(kernel_of(datapath), ifindex, PORT_VETH, PROGRAM_SERVICES, error);
+}
+
 static int detach_device(const char *root, uint32_t ifindex)
 {
 	int result = link_remove(root, ifindex);
@@ -477,6 +482,8 @@ static enum datapath_role role_of(const char *name)
 
 	if (program == PROGRAM_UNDERLAY || program == PROGRAM_UNDERLAY_RAW)
 		return DATAPATH_UNDERLAY;
+	if (program == PROGRAM_SERVICES)
+		return DATAPATH_SERVICES;
 	return program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT;
 }
 

@@ -60,6 +60,7 @@ static const unsigned char put_place[TABLES] = {
 	[TABLE_tunnel_ports] = 28,
 	[TABLE_attachments] = 29,
 	[TABLE_attachments_far] = 29,
+	[TABLE_services] = 28,
 };
 
 static const unsigned char remove_place[TABLES] = {
@@ -70,6 +71,7 @@ static const unsigned char remove_place[TABLES] = {
 	[TABLE_stations] = 3,
 	[TABLE_allowed_sources] = 4,
 	[TABLE_ports] = 5,
+	[TABLE_services] = 5,
 
 	[TABLE_routes] = 30,
 	[TABLE_floods] = 31,

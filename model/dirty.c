@@ -228,6 +228,9 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 		mark_objects(dirty, UNIT_ROUTE_TABLE, id, OBJECT_ROUTE_TABLE);
 		mark_generation(dirty, id);
 	}
+	if (before->cidr_count != after->cidr_count || before->dns.serve != after->dns.serve ||
+	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0])) != 0)
+		mark_objects(dirty, UNIT_SUBNET, id, OBJECT_SUBNET);
 	if (before->flow_limit != after->flow_limit && intent_has_hosts(dirty->intent)) {
 		mark_objects(dirty, UNIT_PORT, id, OBJECT_PORT);
 		mark_objects(dirty, UNIT_TUNNEL_OBJECT, id, OBJECT_TUNNEL);

@@ -85,6 +85,8 @@ struct object *object_new(enum object_kind kind)
 
 		vpc->flow_limit = VPC_FLOW_LIMIT_DEFAULT;
 		memcpy(vpc->timeouts, timeout_defaults, sizeof(vpc->timeouts));
+		vpc->dns.serve = true;
+		vpc->metadata = true;
 	} else if (kind == OBJECT_SUBNET) {
 		struct subnet_object *subnet = (struct subnet_object *)object;
 

@@ -37,6 +37,7 @@
 #define HOST_MTU_DEFAULT 1500
 #define SEGMENT_TTL_DEFAULT 64
 #define KEEPALIVE_RETRIES_DEFAULT 3
+#define DNS_DOMAIN_SIZE 254
 #define FLOW_TIMEOUTS 8 /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
@@ -68,6 +69,12 @@ struct object {
 
 enum established_policy { ESTABLISHED_KEEP, ESTABLISHED_CUT };
 
+/* The resolver of a VPC (V46), which each host serves for its ports. */
+struct vpc_dns {
+	bool serve;
+	char domain[DNS_DOMAIN_SIZE]; /* of its names; empty: NAME.internal */
+};
+
 struct vpc_object {
 	struct object object;
 	size_t cidr_count;
@@ -78,6 +85,8 @@ struct vpc_object {
 	uint32_t timeouts[FLOW_TIMEOUTS]; /* seconds */
 	uint32_t main_table_id; /* the table named main unless `main_route_table` says otherwise */
 	uint32_t default_group_id;
+	struct vpc_dns dns;
+	bool metadata; /* each port finds what is known of it at 169.254.169.254 */
 };
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
@@ -360,6 +369,12 @@ bool intent_vpc_offloads(const struct intent *intent, uint32_t vpc_id);
 /* The port of a VPC that owns an address; 0 when none does. O(1). */
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 			      const struct ip_address *address);
+
+/** vpc_domain - the domain that the names of a VPC's ports are in, in lower case. Return: @domain. */
+const char *vpc_domain(const struct vpc_object *vpc, char domain[DNS_DOMAIN_SIZE]);
+
+/** dns_name_is_valid - labels of letters, digits, - and _ with dots between them, none at the end */
+bool dns_name_is_valid(const char *name);
 
 /*
  * What a person calls the thing with this id, whatever its kind: "port blue/web1", "rule 2 of

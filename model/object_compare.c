@@ -52,7 +52,8 @@ static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
 	if (a->cidr_count != b->cidr_count || a->established != b->established ||
 	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
 	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
-	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0)
+	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0 ||
+	    a->metadata != b->metadata || !dns_equal(&a->dns, &b->dns))
 		return false;
 	for (size_t i = 0; i < a->cidr_count; i++)
 		if (!ip_prefix_equal(&a->cidrs[i], &b->cidrs[i]))

@@ -18,6 +18,7 @@
 #include "model/plan_private.h"
 
 #define IPV4_LENGTH 96
+#define RESOLVER_OFFSET 2 /* V16, V46: of the ranges of a VPC, and of its subnets */
 #define TICKS_MAX INT32_MAX /* ticks are compared by signed difference */
 
 /* ---- small things ---- */
@@ -58,6 +59,76 @@ struct mac_address plan_gateway_mac(uint32_t subnet_id)
 	return mac;
 }
 
+/* ---- services of the host ---- */
+
+static uint32_t services_of(const struct vpc_object *vpc)
+{
+	return (vpc->dns.serve ? SERVICE_RESOLVER : 0) | (vpc->metadata ? SERVICE_METADATA : 0);
+}
+
+static void plan_service(const struct plan *plan, uint32_t vpc_id, const struct ip_address *address,
+			 uint32_t kinds)
+{
+	struct service_key key = { .vpc_id = vpc_id, .address = address_row(address) };
+	struct service row = { .kinds = kinds };
+
+	if (kinds)
+		rows_add(plan->rows, TABLE_services, &key, &row);
+}
+
+/* V46: where every VPC finds them, whatever its ranges. */
+static void plan_vpc_services(const struct plan *plan, const struct vpc_object *vpc)
+{
+	static const struct {
+		const char *address;
+		uint32_t kind;
+	} known[] = {
+		{ "169.254.169.253", SERVICE_RESOLVER },
+		{ "169.254.169.254", SERVICE_METADATA },
+		{ "fd00:ec2::253", SERVICE_RESOLVER },
+		{ "fd00:ec2::254", SERVICE_METADATA },
+	};
+	struct ip_address address;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!ip_address_parse(known[i].address, &address))
+			plan_service(plan, vpc->object.id, &address,
+				     services_of(vpc) & known[i].kind);
+	for (size_t i = 0; i < vpc->cidr_count; i++)
+		if (!ip_address_add(&vpc->cidrs[i].address, RESOLVER_OFFSET, &address))
+			plan_service(plan, vpc->object.id, &address,
+				     services_of(vpc) & SERVICE_RESOLVER);
+}
+
+static bool is_vpc_resolver(const struct vpc_object *vpc, const struct ip_address *address)
+{
+	struct ip_address resolver;
+
+	for (size_t i = 0; i < vpc->cidr_count; i++)
+		if (!ip_address_add(&vpc->cidrs[i].address, RESOLVER_OFFSET, &resolver) &&
+		    ip_address_equal(&resolver, address))
+			return true;
+	return false;
+}
+
+/* The subnet's own resolver address (V16), unless that is its gateway's or the row of the VPC has it. */
+static void plan_subnet_services(const struct plan *plan, const struct subnet_object *subnet)
+{
+	const struct vpc_object *vpc = (const struct vpc_object *)object_of(
+		plan->intent, subnet->object.vpc_id, OBJECT_VPC);
+
+	for (size_t family = 0; vpc && family < 2; family++) {
+		struct ip_address address;
+
+		if (!subnet->cidrs[family].length ||
+		    ip_address_add(&subnet->cidrs[family].address, RESOLVER_OFFSET, &address) ||
+		    ip_address_equal(&address, &subnet->gateways[family]) ||
+		    is_vpc_resolver(vpc, &address))
+			continue;
+		plan_service(plan, vpc->object.id, &address, services_of(vpc) & SERVICE_RESOLVER);
+	}
+}
+
 /* ---- vpc ---- */
 
 static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
@@ -73,6 +144,7 @@ static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
 	for (size_t i = 0; i < TIMEOUTS; i++)
 		row.timeout[i] = ticks_of_seconds(vpc->timeouts[i]);
 	rows_add(plan->rows, TABLE_vpcs, &key, &row);
+	plan_vpc_services(plan, vpc);
 }
 
 /* ---- subnet ---- */
@@ -186,6 +258,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 	}
 	rows_add(plan->rows, TABLE_subnets, &key, &row);
 	plan_gateway(plan, subnet, &mac);
+	plan_subnet_services(plan, subnet);
 }
 
 /* ---- route table ---- */

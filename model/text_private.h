@@ -77,6 +77,9 @@ size_t text_read_groups(struct reading *reading, uint32_t *ids, bool *present);
 /** text_read_segment - the segment of the subnet of @reading */
 void text_read_segment(struct reading *reading, struct segment *segment);
 
+/** text_read_dns - the resolver of the VPC of @reading */
+void text_read_dns(struct reading *reading, struct vpc_dns *dns);
+
 /** text_read_encapsulation - a word for a kind of encapsulation into @kind */
 void text_read_encapsulation(struct reading *reading, const char *key, enum json_presence presence,
 			     uint8_t *kind);
@@ -119,6 +122,7 @@ json_t *text_one_or_list(json_t *list);
 void text_write_outer(const struct writing *writing, uint8_t ttl, uint8_t dscp, bool copy_dscp,
 		      uint16_t port);
 
+void text_write_dns(const struct writing *writing, const struct vpc_object *vpc);
 void text_write_segment(const struct writing *writing, const struct segment *segment);
 void text_write_tunnel(const struct writing *writing, const struct tunnel_object *tunnel);
 void text_write_host(const struct writing *writing, const struct host_object *host);

@@ -184,6 +184,8 @@ static void read_vpc(struct reading *reading)
 	read_mtu(reading, vpc);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &vpc->flow_limit);
 	read_timeouts(reading, vpc);
+	text_read_dns(reading, &vpc->dns);
+	json_reader_bool(reading->reader, "metadata", JSON_OPTIONAL, &vpc->metadata);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
 		id = text_resolve(reading->draft, reading->reader, "main_route_table",
 				  vpc->object.id, OBJECT_ROUTE_TABLE, table);

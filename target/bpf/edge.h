@@ -65,7 +65,7 @@ static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, in
 		return underlay_send(skb, p);
 	if (p->flags & PACKET_REPLY)
 		return bpf_redirect(skb->ifindex, 0);
-	if (verdict == VERDICT_DELIVERED)
+	if (verdict == VERDICT_DELIVERED || verdict == VERDICT_SERVED)
 		return edge_deliver(skb, p);
 	return p->unresolved_tunnel_id ? underlay_last(skb, p) : TC_ACT_SHOT;
 }

@@ -2,7 +2,7 @@
 /*
  * The program at the ports: from_port, at tc ingress of the device on the host (veth, tap, tun). What the
  * workload sends comes in here, runs through the pipeline, and leaves by a redirect; nothing reaches the
- * host's own stack.
+ * host's own stack. And from_services, for what the host's own DNS and metadata answer.
  *
  * Neighbours: core/pipeline.h (the walk), edge.h (the ways out), datapath/kernel_attach.c (the loader).
  */
@@ -64,6 +64,20 @@ int from_port(struct __sk_buff *skb)
 	} else {
 		verdict = unknown_port(skb, p);
 	}
+	tell_tester(skb, p, verdict);
+	return edge_send(skb, p, verdict);
+}
+
+/* What the host's services (agent/services.c) answer, at the device that leads to them. */
+SEC("tc")
+int from_services(struct __sk_buff *skb)
+{
+	struct packet *p = packet_new();
+	int verdict;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	verdict = pipeline_from_service(skb, p);
 	tell_tester(skb, p, verdict);
 	return edge_send(skb, p, verdict);
 }

@@ -192,6 +192,18 @@ static __always_inline int frame_load_some(struct frame *f, __u32 offset, void *
  * left unfinished stays, for it covers them when it is finished; the kernel knows. */
 #define frame_checksum_follow(f, offset, from, to) bpf_l4_csum_replace(f, offset, from, to, 2)
 
+/*
+ * Addresses under the TCP or UDP checksum at offset have changed by `difference` (folded one's complement
+ * sums, new minus old): it follows, also one that is unfinished, for that is of the addresses. A UDP
+ * checksum of zero, none, stays.
+ */
+static __always_inline int frame_checksum_readdressed(struct frame *f, __u32 offset,
+						      __u32 difference, int udp)
+{
+	return (int)bpf_l4_csum_replace(f, offset, 0, difference,
+					BPF_F_PSEUDO_HDR | (udp ? BPF_F_MARK_MANGLED_0 : 0));
+}
+
 /* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
 static __always_inline int frame_checksum_verified(struct frame *f)
 {

@@ -39,6 +39,9 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
  */
 void native_run_underlay(struct frame *f, struct native_result *result);
 
+/* Runs a packet that a service of the host sends. */
+void native_run_service(struct frame *f, struct native_result *result);
+
 /* Forgets every row in memory; tables are memory only again. */
 void native_reset(void);
 

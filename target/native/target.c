@@ -98,6 +98,24 @@ int frame_checksum_follow(struct frame *f, __u32 offset, __be16 from, __be16 to)
 	return 0;
 }
 
+int frame_checksum_readdressed(struct frame *f, __u32 offset, __u32 difference, int udp)
+{
+	__be16 *checksum = frame_header(f, offset, 2);
+
+	if (!checksum)
+		return -EFAULT;
+	if (udp && !*checksum)
+		return 0;
+	if (f->checksum_unfinished) {
+		*checksum = (__be16)checksum_fold((__u32)*checksum + difference);
+		return 0;
+	}
+	*checksum = (__be16)~checksum_fold((__u32)(__u16)~*checksum + difference);
+	if (udp && !*checksum)
+		*checksum = 0xffff;
+	return 0;
+}
+
 int frame_encapsulate(struct frame *f, __u32 size, __u32 how)
 {
 	(void)how;
@@ -186,6 +204,15 @@ void native_run_underlay(struct frame *f, struct native_result *result)
 
 	begin(f);
 	result->verdict = (enum verdict)pipeline_from_underlay(f, &p);
+	finish(&p, result);
+}
+
+void native_run_service(struct frame *f, struct native_result *result)
+{
+	struct packet p = {};
+
+	begin(f);
+	result->verdict = (enum verdict)pipeline_from_service(f, &p);
 	finish(&p, result);
 }
 

@@ -190,6 +190,13 @@ static inline int frame_load_some(struct frame *f, __u32 offset, void *to, __u32
  */
 int frame_checksum_follow(struct frame *f, __u32 offset, __be16 from, __be16 to);
 
+/*
+ * Addresses under the TCP or UDP checksum at offset have changed by `difference` (folded one's complement
+ * sums, new minus old): it follows, also one that is unfinished, for that is of the addresses. A UDP
+ * checksum of zero, none, stays.
+ */
+int frame_checksum_readdressed(struct frame *f, __u32 offset, __u32 difference, int udp);
+
 /* Somebody (the NIC, the kernel's aggregation) has verified the outermost checksum of the frame. */
 static inline int frame_checksum_verified(struct frame *f)
 {

@@ -32,7 +32,8 @@ static void kernel_load(void)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	struct datapath_state state = {
-		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64
+		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64,
+		.service_ifindex = SERVICE_IFINDEX, .service_rate = SERVICE_RATE
 	};
 	__u32 zero = 0;
 
@@ -101,7 +102,8 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	outcome->object_id = context.cb[1];
 	outcome->out_port_id = context.cb[2];
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
-			   outcome->verdict != VERDICT_DELIVERED;
+			   outcome->verdict != VERDICT_DELIVERED &&
+			   outcome->verdict != VERDICT_SERVED;
 	outcome->size = options.data_size_out;
 	/* Left to the host, before a look into it or after. */
 	if ((int)options.retval == TC_ACT_UNSPEC)
@@ -123,6 +125,11 @@ static bool kernel_receive(const struct vector_frame *frame, struct outcome *out
 	return run_program(weft->progs.from_underlay, frame, outcome);
 }
 
+static bool kernel_answer(const struct vector_frame *frame, struct outcome *outcome)
+{
+	return run_program(weft->progs.from_services, frame, outcome);
+}
+
 const struct side kernel_side = {
 	.name = "kernel",
 	.load = kernel_load,
@@ -132,5 +139,6 @@ const struct side kernel_side = {
 	.walk = kernel_walk,
 	.run = kernel_run,
 	.run_underlay = kernel_receive,
+	.run_service = kernel_answer,
 	.unload = kernel_unload,
 };

@@ -13,7 +13,8 @@ static void native_load(void)
 {
 	struct slot_key zero = { 0 };
 	struct datapath_state state = {
-		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64
+		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64,
+		.service_ifindex = SERVICE_IFINDEX, .service_rate = SERVICE_RATE
 	};
 
 	native_reset();
@@ -84,6 +85,16 @@ static bool native_receive(const struct vector_frame *frame, struct outcome *out
 	return true;
 }
 
+static bool native_answer(const struct vector_frame *frame, struct outcome *outcome)
+{
+	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
+	struct native_result result = { 0 };
+
+	native_run_service(f, &result);
+	take_outcome(f, &result, outcome);
+	return true;
+}
+
 const struct side native_side = {
 	.name = "native",
 	.load = native_load,
@@ -93,5 +104,6 @@ const struct side native_side = {
 	.walk = native_each,
 	.run = native_send,
 	.run_underlay = native_receive,
+	.run_service = native_answer,
 	.unload = native_reset,
 };

@@ -234,6 +234,70 @@ static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bo
 	return true;
 }
 
+static void swap_bytes(uint8_t *a, uint8_t *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = a[i];
+
+		a[i] = b[i];
+		b[i] = byte;
+	}
+}
+
+/* What was handed to a service comes back, from whom it was for to whom it was from. */
+static bool turn_round(const struct outcome *o, struct vector_frame *frame)
+{
+	bool ipv4 = o->data[12] == 0x08;
+	size_t l3 = 14, address = ipv4 ? 4 : 16;
+	uint8_t *ip = frame->data + l3;
+
+	if (o->verdict != VERDICT_SERVED)
+		return no("nothing was handed to a service: %s", verdict_names[o->verdict]);
+	memcpy(frame->data, o->data, o->size);
+	frame->size = o->size;
+	swap_bytes(frame->data, frame->data + 6, 6);
+	swap_bytes(ip + (ipv4 ? 12 : 8), ip + (ipv4 ? 12 : 8) + address, address);
+	ip += ipv4 ? (ip[0] & 15) * 4 : 40;
+	swap_bytes(ip, ip + 2, 2);
+	return true;
+}
+
+/* The checksums of what a service gets are right. */
+static bool served_is_sound(const struct outcome *o)
+{
+	bool ipv4 = o->data[12] == 0x08;
+	const uint8_t *ip = o->data + 14, *l4 = ip + (ipv4 ? (ip[0] & 15) * 4 : 40);
+	size_t size = (size_t)(o->data + o->size - l4);
+	uint8_t pseudo[4] = { 0, ip[ipv4 ? 9 : 6], (uint8_t)(size >> 8), (uint8_t)size };
+	uint32_t sum = checksum(0, ip + (ipv4 ? 12 : 8), ipv4 ? 8 : 32);
+
+	if (ipv4 && checksum(0, ip, (size_t)(l4 - ip)) != 0xffff)
+		return no("the IPv4 checksum of what the service gets is wrong");
+	if (pseudo[1] != 6 && pseudo[1] != 17)
+		return true; /* behind extension headers */
+	sum = checksum(checksum(sum, pseudo, 4), l4, size);
+	if (sum != 0xffff && !(pseudo[1] == 17 && !l4[6] && !l4[7]))
+		return no("the checksum of what the service gets is wrong");
+	return true;
+}
+
+/* A service answers: what it was asked, or with what the words say. */
+static bool answer_frame(const struct port_object *from, char **words, size_t count,
+			 struct outcome outcomes[2], bool ran[2])
+{
+	static struct vector_frame frame;
+
+	if (count)
+		frame_build(&tables_world, from, words, count, &frame);
+	else if (!turn_round(&outcomes[0], &frame))
+		return false;
+	for (size_t s = 0; s < side_count; s++) {
+		memset(&outcomes[s], 0, sizeof(outcomes[s]));
+		ran[s] = sides[s]->run_service(&frame, &outcomes[s]);
+	}
+	return sides_agree(outcomes, ran);
+}
+
 static bool send_frame(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
 	const struct port_object *port = world_port(&tables_world, words[0]);
@@ -252,6 +316,8 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 		    !answer_is_sound(sides[s], &outcomes[s]))
 			return false;
 	}
+	if (outcomes[0].verdict == VERDICT_SERVED && !served_is_sound(&outcomes[0]))
+		return false;
 	return sides_agree(outcomes, ran);
 }
 
@@ -500,6 +566,10 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 {
 	static struct vector_frame frame;
 
+	if (!strcmp(words[0], "answer")) {
+		*good = answer_frame(*from, words + 1, count - 1, outcomes, ran);
+		return true;
+	}
 	if (count < 2)
 		return false;
 	if (!strcmp(words[0], "send") || !strcmp(words[0], "hit")) {

@@ -25,6 +25,10 @@
 
 #define VECTOR_FRAME_MAX 4096
 
+/* Of the state row of both sides: the device of the host's services, and how often a port may ask. */
+#define SERVICE_IFINDEX 1
+#define SERVICE_RATE 4
+
 struct world {
 	struct intent *intent;
 	struct planner *planner;
@@ -63,6 +67,8 @@ struct side {
 		    struct outcome *outcome);
 	/* The same for an outer packet that comes in by the underlay. */
 	bool (*run_underlay)(const struct vector_frame *frame, struct outcome *outcome);
+	/* And for what a service of the host sends. */
+	bool (*run_service)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
 };
 
