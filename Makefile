@@ -28,7 +28,7 @@ VERSION := 0.1.0
 # ---- sources -------------------------------------------------------------------------------------
 
 BASE := $(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c clock.c cursor.c error.c ethtool.c file.c json.c list.c log.c \
+	addr.c addr_text.c alloc.c buf.c clock.c cursor.c dns.c error.c ethtool.c file.c json.c list.c log.c \
 	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
@@ -68,7 +68,8 @@ AGENT := $(addprefix agent/, \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
-	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c)
+	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c \
+	dns_server.c dns_zone.c services.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)

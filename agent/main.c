@@ -26,6 +26,7 @@
 #include "agent/join_server.h"
 #include "agent/notify.h"
 #include "agent/options.h"
+#include "agent/services.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "store/store_etcd.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct events *events;
 	struct reconcile *reconcile;
 	struct drops *drops;
+	struct services *services;
 	struct api api;
 	struct http *http;
 };
@@ -242,6 +244,21 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
+/* A host that cannot serve DNS and metadata still forwards: whoever asks is told by a verdict. */
+static void open_services(struct daemon *daemon)
+{
+	const struct services_options options = {
+		.loop = daemon->loop,
+		.datapath = daemon->datapath,
+		.reconcile = daemon->reconcile,
+		.instance = daemon->options.name,
+	};
+	struct error error = { 0 };
+
+	if (services_open(&options, &daemon->services, &error))
+		log_warning("DNS and metadata are not served", "text=\"%s\"", error.text);
+}
+
 static void restart_now(void *context)
 {
 	struct daemon *daemon = context;
@@ -305,6 +322,8 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 	if (!code)
 		code = open_reconcile(daemon, error);
 	if (!code)
+		open_services(daemon);
+	if (!code)
 		code = open_http(daemon, error);
 	/* Last, because the socket's directory may be somebody's else; no request was read so far. */
 	if (!code)
@@ -316,6 +335,7 @@ static void daemon_close(struct daemon *daemon)
 {
 	http_close(daemon->http);
 	join_server_close(daemon->join_server);
+	services_close(daemon->services);
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
 	cluster_close(daemon->cluster);

@@ -467,3 +467,10 @@ uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id)
 {
 	return slots_get(&reconcile->vpc_slots, vpc_id);
 }
+
+const struct port_object *reconcile_slot_port(const struct reconcile *reconcile, uint32_t slot)
+{
+	uint32_t id = slots_owner(&reconcile->port_slots, slot);
+
+	return id ? port_of(intent_object(reconcile->intent, id)) : NULL;
+}

@@ -179,6 +179,24 @@ static int share_directory(struct error *error)
 			 strerror(errno));
 }
 
+int netns_make(struct error *error)
+{
+	int saved = netns_open_current(error);
+	int fd;
+
+	if (saved < 0)
+		return saved;
+	if (unshare(CLONE_NEWNET)) {
+		fd = error_set(error, errno, NULL, "cannot make a network namespace: %s",
+			       strerror(errno));
+		close(saved);
+		return fd;
+	}
+	fd = netns_open_current(error);
+	netns_leave(saved);
+	return fd;
+}
+
 /* Make a namespace and mount it at @path; the thread is back where it was afterwards. */
 static int mount_new(const char *path, struct error *error)
 {

@@ -88,6 +88,15 @@ bool netns_identity_equal(const struct netns_identity *a, const struct netns_ide
 int netns_create(const char *name, struct error *error);
 
 /**
+ * netns_make - make a namespace without a name, loopback down; it ends with its last user
+ *
+ * The calling thread stays where it is.
+ *
+ * Return: a descriptor owned by the caller, or negative errno.
+ */
+int netns_make(struct error *error);
+
+/**
  * netns_delete - take the name away; the namespace lives on while somebody is in it
  *
  * Return: 0, -ENOENT, or another negative errno.
