@@ -89,7 +89,7 @@ BENCH_PIPELINE := $(addprefix bench/, \
 	pipeline.c)
 
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
-TESTS_BASE     := addr alloc buf clock cursor error ethtool file json list log loop map netlink netns \
+TESTS_BASE     := addr alloc buf clock cursor dns error ethtool file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \

@@ -143,9 +143,8 @@ static void udp_ready(void *context, int fd, uint32_t events)
 		answer_size = answer(server, port, server->message, (size_t)size,
 				     udp_limit(server, port));
 		/* A full socket loses it, as a network would; the client asks again. */
-		if (answer_size &&
-		    sendto(fd, server->answer, answer_size, 0, (const struct sockaddr *)&from,
-			   from_size) < 0)
+		if (answer_size && sendto(fd, server->answer, answer_size, 0,
+					  (const struct sockaddr *)&from, from_size) < 0)
 			log_limited(LOG_LEVEL_DEBUG, "a DNS answer was not sent", "error=\"%s\"",
 				    strerror(errno));
 	}
@@ -231,8 +230,8 @@ static void connection_ready(void *context, int fd, uint32_t events)
 {
 	struct dns_connection *connection = context;
 	struct dns_server *server = connection->server;
-	const struct port_object *port = services_client(
-		server->services, (const struct sockaddr *)&connection->address);
+	const struct port_object *port =
+		services_client(server->services, (const struct sockaddr *)&connection->address);
 	bool alive = true;
 
 	(void)fd;
@@ -292,8 +291,8 @@ static void tcp_ready(void *context, int fd, uint32_t events)
 	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
 		struct sockaddr_storage from;
 		socklen_t size = sizeof(from);
-		int client = accept4(fd, (struct sockaddr *)&from, &size,
-				     SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int client =
+			accept4(fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (client < 0)
 			return;

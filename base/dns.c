@@ -330,8 +330,7 @@ size_t dns_question_write(const struct dns_query *query, const void *message, vo
 
 	memset(at, 0, DNS_HEADER_SIZE);
 	put16(at, id);
-	put16(at + 2,
-	      DNS_FLAG_RECURSION_DESIRED | (query->flags & DNS_FLAG_CHECKING_DISABLED));
+	put16(at + 2, DNS_FLAG_RECURSION_DESIRED | (query->flags & DNS_FLAG_CHECKING_DISABLED));
 	put16(at + 4, 1);
 	memcpy(at + DNS_HEADER_SIZE, (const uint8_t *)message + DNS_HEADER_SIZE,
 	       query->question_size);

@@ -83,7 +83,7 @@ static __always_inline int readdress(struct frame *f, struct packet *p,
 		if (!header)
 			return -1;
 		checksum = (__be16 *)(header + 10);
-		*checksum = (__be16)~checksum_fold((__u32)(__u16)~*checksum + difference);
+		*checksum = (__be16)~checksum_fold((__u32)(__u16) ~*checksum + difference);
 		__builtin_memcpy(header + 12, &source->word[3], 4);
 		__builtin_memcpy(header + 16, &destination->word[3], 4);
 	} else {

@@ -644,7 +644,7 @@ struct datapath_state {
 	__u64 flow_guarantee; /* a port's share that no other may take; written by the daemon, which
 				  * lowers it when there are more ports than the table has room for */
 	__u64 service_ifindex; /* device of the host's services, 0: none; written by the daemon */
-	__u64 service_rate; /* packets a port may send them per second; written by the daemon */
+	__u64 service_rate;    /* packets a port may send them per second; written by the daemon */
 };
 
 struct verdict_key {

@@ -33,7 +33,7 @@ extern const struct datapath_table datapath_tables[TABLES];
 
 #define DATAPATH_FLOW_CAPACITY 131072
 #define DATAPATH_EVENT_RATE 100
-#define DATAPATH_ICMP_RATE 100 /* ICMP errors a port may get per second */
+#define DATAPATH_ICMP_RATE 100     /* ICMP errors a port may get per second */
 #define DATAPATH_SERVICE_RATE 1024 /* packets a port may send to services per second (V46) */
 
 struct datapath_operations {

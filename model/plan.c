@@ -18,7 +18,7 @@
 #include "model/plan_private.h"
 
 #define IPV4_LENGTH 96
-#define RESOLVER_OFFSET 2 /* V16, V46: of the ranges of a VPC, and of its subnets */
+#define RESOLVER_OFFSET 2   /* V16, V46: of the ranges of a VPC, and of its subnets */
 #define TICKS_MAX INT32_MAX /* ticks are compared by signed difference */
 
 /* ---- small things ---- */

@@ -52,6 +52,7 @@ const char *vpc_domain(const struct vpc_object *vpc, char domain[DNS_DOMAIN_SIZE
 
 static void read_domain(struct reading *reading, struct vpc_dns *dns)
 {
+	char usual[NAME_SIZE + sizeof(".internal")];
 	const char *text;
 	size_t length;
 
@@ -71,6 +72,10 @@ static void read_domain(struct reading *reading, struct vpc_dns *dns)
 	if (!dns_name_is_valid(dns->domain))
 		text_refuse(reading->draft, reading->reader, "domain",
 			    "domain \"%.64s\" is not a name such as blue.example", text);
+	/* What it would be anyway is as if it were left out. */
+	snprintf(usual, sizeof(usual), "%s.internal", reading->entry->after->name);
+	if (strcmp(dns->domain, usual) == 0)
+		dns->domain[0] = '\0';
 }
 
 void text_read_dns(struct reading *reading, struct vpc_dns *dns)

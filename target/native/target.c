@@ -110,7 +110,7 @@ int frame_checksum_readdressed(struct frame *f, __u32 offset, __u32 difference, 
 		*checksum = (__be16)checksum_fold((__u32)*checksum + difference);
 		return 0;
 	}
-	*checksum = (__be16)~checksum_fold((__u32)(__u16)~*checksum + difference);
+	*checksum = (__be16)~checksum_fold((__u32)(__u16) ~*checksum + difference);
 	if (udp && !*checksum)
 		*checksum = 0xffff;
 	return 0;

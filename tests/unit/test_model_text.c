@@ -57,7 +57,8 @@ static void test_defaults(void **state)
 		"'established':'keep',"
 		"'flow_limit':262144,'timeouts':{'tcp_opening':30,'tcp_established':432000,"
 		"'tcp_closing':120,'tcp_closed':3,'udp_unreplied':30,'udp_replied':180,'icmp':30,"
-		"'other':600},'main_route_table':'main'}");
+		"'other':600},'dns':{'serve':true,'domain':'blue.internal'},'metadata':true,"
+		"'main_route_table':'main'}");
 	assert_json(
 		intent, "vpcs/blue/subnets/web",
 		"{'cidr':'10.0.1.0/24','gateway':'10.0.1.1','mode':'l3',"

@@ -31,10 +31,12 @@ static void kernel_unload(void)
 static void kernel_load(void)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct datapath_state state = {
-		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64,
-		.service_ifindex = SERVICE_IFINDEX, .service_rate = SERVICE_RATE
-	};
+	struct datapath_state state = { .shared_limit = 1024,
+					.event_rate = 1000,
+					.icmp_rate = 100,
+					.flow_guarantee = 64,
+					.service_ifindex = SERVICE_IFINDEX,
+					.service_rate = SERVICE_RATE };
 	__u32 zero = 0;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);

@@ -12,10 +12,12 @@
 static void native_load(void)
 {
 	struct slot_key zero = { 0 };
-	struct datapath_state state = {
-		.shared_limit = 1024, .event_rate = 1000, .icmp_rate = 100, .flow_guarantee = 64,
-		.service_ifindex = SERVICE_IFINDEX, .service_rate = SERVICE_RATE
-	};
+	struct datapath_state state = { .shared_limit = 1024,
+					.event_rate = 1000,
+					.icmp_rate = 100,
+					.flow_guarantee = 64,
+					.service_ifindex = SERVICE_IFINDEX,
+					.service_rate = SERVICE_RATE };
 
 	native_reset();
 	native_update(native_table(TABLE_state), &zero, &state, 0);
