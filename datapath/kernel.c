@@ -233,6 +233,8 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 	kernel = xcalloc(1, sizeof(*kernel));
 	kernel->base.operations = &kernel_operations;
 	kernel->lock = -1;
+	for (int program = 0; program < PROGRAMS; program++)
+		kernel->program_fd[program] = -1;
 	kernel->root = xasprintf("%s/weft/%s", bpffs, options->instance);
 	kernel->tables = xasprintf("%s/%d", kernel->root, WEFT_LAYOUT);
 	result = choose_hook(kernel, options->hook, error);

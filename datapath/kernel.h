@@ -51,9 +51,9 @@ struct kernel_datapath {
 	bool no_batch[TABLES]; /* the kernel has no batch operation for this kind of map */
 	size_t mapped_size[TABLES];
 	int map_fd[KERNEL_MAPS];
-	int program_fd[PROGRAMS];
-	enum datapath_hook hook; /* AUTO only where the kernel has tcx */
-	uint32_t *unsettled;     /* devices that have a filter and are to be moved to tcx */
+	int program_fd[PROGRAMS]; /* -1: not loaded, as long as nobody needs it */
+	enum datapath_hook hook;  /* AUTO only where the kernel has tcx */
+	uint32_t *unsettled;      /* devices that have a filter and are to be moved to tcx */
 	size_t unsettled_count;
 	size_t unsettled_room;
 	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
@@ -115,6 +115,17 @@ uint64_t kernel_memory(struct datapath *datapath);
  */
 int kernel_load(struct kernel_datapath *kernel, const struct datapath_options *options,
 		struct error *error);
+
+/**
+ * kernel_program - a program to hang on a device
+ *
+ * from_port and sweep are there from the start. The verifier looks at others, half a second each, when they
+ * are needed for the first time: a host without others has no use for what comes out of tunnels.
+ *
+ * Return: its descriptor, which stays @kernel's, or negative errno.
+ */
+int kernel_program(struct kernel_datapath *kernel, enum kernel_program program,
+		   struct error *error);
 
 /** kernel_unload - give up programs and maps; what is pinned stays */
 void kernel_unload(struct kernel_datapath *kernel);

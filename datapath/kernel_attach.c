@@ -291,17 +291,20 @@ static void unsettled_add(struct kernel_datapath *kernel, uint32_t ifindex)
 static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t kind,
 			  enum kernel_program program, struct error *error)
 {
-	int result = remember(kernel->root, ifindex, kernel_program_names[program]);
+	int program_fd = kernel_program(kernel, program, error), result;
 	bool by_link;
 
+	if (program_fd < 0)
+		return program_fd;
+	result = remember(kernel->root, ifindex, kernel_program_names[program]);
 	if (result)
 		return error_set(error, result, NULL, "cannot write %s/devices/%u: %s",
 				 kernel->root, ifindex, strerror(-result));
 	/* A link that is there is replaced without waiting. */
 	by_link = kernel->hook == DATAPATH_HOOK_TCX ||
 		  (kernel->hook == DATAPATH_HOOK_AUTO && link_exists(kernel->root, ifindex));
-	result = by_link ? attach_link(kernel, ifindex, kernel->program_fd[program])
-			 : attach_filter(kernel, ifindex, kind, kernel->program_fd[program]);
+	result = by_link ? attach_link(kernel, ifindex, program_fd)
+			 : attach_filter(kernel, ifindex, kind, program_fd);
 	if (!result) {
 		if (!by_link && kernel->hook == DATAPATH_HOOK_AUTO)
 			unsettled_add(kernel, ifindex);
@@ -542,14 +545,15 @@ int kernel_settle(struct datapath *datapath)
 		uint32_t ifindex = kernel->unsettled[--kernel->unsettled_count];
 		char name[32];
 		enum kernel_program program;
-		int result;
+		int program_fd, result;
 
 		if (!remembered(kernel->root, ifindex, name) || !filter_exists(ifindex))
 			continue; /* gone since */
 		program = program_of(name);
 		if (program == PROGRAMS)
 			continue;
-		result = attach_link(kernel, ifindex, kernel->program_fd[program]);
+		program_fd = kernel_program(kernel, program, NULL);
+		result = program_fd < 0 ? program_fd : attach_link(kernel, ifindex, program_fd);
 		if (result)
 			log_warning("device stays with a filter", "ifindex=%u error=\"%s\"",
 				    ifindex, strerror(-result));

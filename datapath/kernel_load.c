@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -276,11 +277,80 @@ static int copy_tables(struct kernel_datapath *kernel, const int old[TABLES], bo
 
 /* ---- loading ---- */
 
+/* What the kernel said of programs it did not take. result: negative errno, returned. */
+static int refused(int result, struct error *error)
+{
+	return error_set(error, result, NULL, "the kernel refused the packet pipeline: %s%s%s",
+			 strerror(-result), *verifier_reason ? ": " : "", verifier_reason);
+}
+
+/* Which programs a load is to bring in. */
+static void choose_programs(struct weft *skeleton, const bool wanted[PROGRAMS])
+{
+	for (int i = 0; i < PROGRAMS; i++)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(skeleton->obj,
+									   kernel_program_names[i]),
+					  wanted[i]);
+}
+
+static int keep_program(struct kernel_datapath *kernel, const struct weft *skeleton,
+			enum kernel_program program)
+{
+	const struct bpf_program *found =
+		bpf_object__find_program_by_name(skeleton->obj, kernel_program_names[program]);
+	int copy = fcntl(bpf_program__fd(found), F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	kernel->program_fd[program] = copy;
+	return 0;
+}
+
+/* The maps of a second load are those of the first; what the compiler made maps of (.rodata) is its own. */
+static int share_maps(const struct weft *from, struct weft *to)
+{
+	struct bpf_map *map;
+	int result = 0;
+
+	bpf_object__for_each_map(map, to->obj)
+	{
+		if (!result && !bpf_map__is_internal(map))
+			result = bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(
+								from->obj, bpf_map__name(map)));
+	}
+	return result;
+}
+
+int kernel_program(struct kernel_datapath *kernel, enum kernel_program program, struct error *error)
+{
+	bool wanted[PROGRAMS] = { false };
+	struct weft *skeleton;
+	int result;
+
+	if (kernel->program_fd[program] >= 0)
+		return kernel->program_fd[program];
+	skeleton = weft__open();
+	if (!skeleton)
+		return error_set(error, errno, NULL, "cannot read the packet pipeline: %s",
+				 strerror(errno));
+	wanted[program] = true;
+	choose_programs(skeleton, wanted);
+	*verifier_reason = '\0';
+	result = share_maps(kernel->skeleton, skeleton);
+	if (!result)
+		result = weft__load(skeleton);
+	if (!result)
+		result = keep_program(kernel, skeleton, program);
+	weft__destroy(skeleton);
+	return result ? refused(result, error) : kernel->program_fd[program];
+}
+
 static int open_skeleton(struct kernel_datapath *kernel, const struct datapath_options *options,
 			 struct error *error)
 {
 	const uint32_t capacity = options->flow_capacity ? options->flow_capacity
 							 : DATAPATH_FLOW_CAPACITY;
+	static const bool always[PROGRAMS] = { [PROGRAM_PORT] = true, [PROGRAM_SWEEP] = true };
 	struct bpf_map *flows;
 	int result = capacity <= UINT32_MAX / 2 ? 0 : -E2BIG;
 
@@ -288,6 +358,7 @@ static int open_skeleton(struct kernel_datapath *kernel, const struct datapath_o
 	if (!kernel->skeleton)
 		return error_set(error, errno, NULL, "cannot read the packet pipeline: %s",
 				 strerror(errno));
+	choose_programs(kernel->skeleton, always);
 	flows = bpf_object__find_map_by_name(kernel->skeleton->obj,
 					     datapath_tables[TABLE_flows].name);
 	if (!result)
@@ -330,9 +401,7 @@ static int load_skeleton(struct kernel_datapath *kernel, struct error *error)
 	*verifier_reason = '\0';
 	result = weft__load(kernel->skeleton);
 	if (result)
-		return error_set(error, result, NULL,
-				 "the kernel refused the packet pipeline: %s%s%s",
-				 strerror(-result), *verifier_reason ? ": " : "", verifier_reason);
+		return refused(result, error);
 	for (int table = 0; table < TABLES; table++) {
 		struct bpf_map *map =
 			bpf_object__find_map_by_name(object, datapath_tables[table].name);
@@ -343,16 +412,10 @@ static int load_skeleton(struct kernel_datapath *kernel, struct error *error)
 	for (int map = 0; map < KERNEL_MAPS; map++)
 		kernel->map_fd[map] =
 			bpf_object__find_map_fd_by_name(object, kernel_map_names[map]);
-	for (int program = 0; program < PROGRAMS; program++) {
-		struct bpf_program *found =
-			bpf_object__find_program_by_name(object, kernel_program_names[program]);
-
-		if (!found)
-			return error_set(error, ENOENT, NULL, "the pipeline has no program %s",
-					 kernel_program_names[program]);
-		kernel->program_fd[program] = bpf_program__fd(found);
-	}
-	return 0;
+	result = keep_program(kernel, kernel->skeleton, PROGRAM_PORT);
+	if (!result)
+		result = keep_program(kernel, kernel->skeleton, PROGRAM_SWEEP);
+	return result ? refused(result, error) : 0;
 }
 
 static int pin_all(struct kernel_datapath *kernel, struct error *error)
@@ -436,5 +499,9 @@ int kernel_load(struct kernel_datapath *kernel, const struct datapath_options *o
 
 void kernel_unload(struct kernel_datapath *kernel)
 {
+	for (int program = 0; program < PROGRAMS; program++) {
+		if (kernel->program_fd[program] >= 0)
+			close(kernel->program_fd[program]);
+	}
 	weft__destroy(kernel->skeleton);
 }
