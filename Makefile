@@ -66,7 +66,7 @@ AGENT := $(addprefix agent/, \
 	api_trace.c api_trace_follow.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
-	join_server.c metrics.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
+	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c \
 	dns_server.c dns_zone.c services.c)

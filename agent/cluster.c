@@ -509,6 +509,7 @@ const struct reconcile_cluster *cluster_callbacks(const struct cluster *cluster)
 void cluster_start(struct cluster *cluster, struct reconcile *reconcile)
 {
 	cluster->reconcile = reconcile;
+	cluster->moves = moves_new(cluster->options.loop, reconcile);
 	loop_timer_start(cluster->options.loop, &cluster->tick, TICK_NS, TICK_NS);
 	loop_defer(cluster->options.loop, &cluster->settle);
 	cluster_refresh(cluster);
@@ -530,11 +531,17 @@ void cluster_close(struct cluster *cluster)
 	loop_timer_stop(&cluster->refresh);
 	loop_deferred_cancel(&cluster->settle);
 	questions_free(cluster->questions);
+	moves_free(cluster->moves);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);
 	map_fini(&cluster->others, other_free);
 	free(cluster->alive_text);
 	free(cluster);
+}
+
+struct moves *cluster_moves(const struct cluster *cluster)
+{
+	return cluster->moves;
 }
 
 struct questions *cluster_questions(const struct cluster *cluster)

@@ -29,6 +29,7 @@
 
 struct cluster;
 struct questions;
+struct moves;
 
 /**
  * struct cluster_options - borrowed for the life of the cluster
@@ -63,6 +64,9 @@ const struct reconcile_cluster *cluster_callbacks(const struct cluster *cluster)
 
 /** cluster_start - the reconciler is there: begin */
 void cluster_start(struct cluster *cluster, struct reconcile *reconcile);
+
+/** cluster_moves - ports that come to this host; after cluster_start() */
+struct moves *cluster_moves(const struct cluster *cluster);
 
 /** cluster_close - stop; the lease ends by itself, the datapath stays (NULL is ignored) */
 void cluster_close(struct cluster *cluster);

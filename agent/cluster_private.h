@@ -6,6 +6,7 @@
 #define WEFT_AGENT_CLUSTER_PRIVATE_H
 
 #include "agent/cluster.h"
+#include "agent/moves.h"
 #include "agent/path_probe.h"
 #include "agent/question.h"
 #include "agent/underlay.h"
@@ -39,6 +40,7 @@ struct cluster {
 	struct underlay *underlay;
 	struct path_probes *probes;
 	struct questions *questions;
+	struct moves *moves;
 	struct map others;
 	char run[20];
 	uint64_t lease;

@@ -28,6 +28,8 @@ struct drops {
 	const struct intent *intent;
 	struct events *events;
 	const char *host;
+	drops_listener *listener;
+	void *listener_context;
 	int fd;
 	struct loop_timer timer;
 	size_t count, next;
@@ -155,9 +157,19 @@ void drops_take(struct drops *drops, const struct drop_event *event)
 	json_decref(document);
 }
 
+void drops_listen(struct drops *drops, drops_listener *listener, void *context)
+{
+	drops->listener = listener;
+	drops->listener_context = context;
+}
+
 static void drops_event(void *context, const struct drop_event *event)
 {
-	drops_take(context, event);
+	struct drops *drops = context;
+
+	drops_take(drops, event);
+	if (drops->listener)
+		drops->listener(drops->listener_context, event);
 }
 
 static void drops_readable(void *context, int fd, uint32_t events)

@@ -32,6 +32,12 @@ struct drops *drops_new(struct loop *loop, struct datapath *datapath, const stru
 /** drops_free - stop (NULL is ignored) */
 void drops_free(struct drops *drops);
 
+/* Hears of each reported drop; may not change what the datapath is doing at once. */
+typedef void drops_listener(void *context, const struct drop_event *event);
+
+/** drops_listen - tell somebody of each event as well */
+void drops_listen(struct drops *drops, drops_listener *listener, void *context);
+
 /** drops_take - one reported drop; what the reader calls for each */
 void drops_take(struct drops *drops, const struct drop_event *event);
 

@@ -24,6 +24,7 @@
 #include "agent/http.h"
 #include "agent/isolate.h"
 #include "agent/join_server.h"
+#include "agent/moves.h"
 #include "agent/notify.h"
 #include "agent/options.h"
 #include "agent/services.h"
@@ -241,6 +242,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 				  reconcile_intent(daemon->reconcile), daemon->events,
 				  daemon->host);
 	cluster_start(daemon->cluster, daemon->reconcile);
+	drops_listen(daemon->drops, moves_heard, cluster_moves(daemon->cluster));
 	return 0;
 }
 

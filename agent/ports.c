@@ -59,6 +59,11 @@ bool ports_is_local(const struct ports *ports, const struct port_object *port)
 	return intent_is_local(ports->options.intent, port->host);
 }
 
+bool ports_is_here(const struct ports *ports, const struct port_object *port)
+{
+	return ports_is_local(ports, port) || intent_comes_here(ports->options.intent, port);
+}
+
 /* ---- entries ---- */
 
 static size_t *state_count(struct ports *ports, enum port_state state)
@@ -230,7 +235,7 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 	const struct subnet_object *subnet;
 	const struct vpc_object *vpc;
 
-	if (!object || object->kind != OBJECT_PORT || !ports_is_local(ports, port))
+	if (!object || object->kind != OBJECT_PORT || !ports_is_here(ports, port))
 		return false;
 	subnet = (const struct subnet_object *)intent_object(intent, port->subnet_id);
 	vpc = (const struct vpc_object *)intent_object(intent, object->vpc_id);
@@ -491,6 +496,13 @@ static json_t *device_name_json(const struct ports *ports, const struct port_ent
 static const char *ports_note(const struct ports *ports, const struct port_entry *entry)
 {
 	const struct object *object = intent_object(ports->options.intent, entry->port_id);
+	const struct port_object *port = (const struct port_object *)object;
+
+	if (object && intent_comes_here(ports->options.intent, port))
+		return port->moves_on_command
+			       ? "made ready here; `weft port activate` makes it active"
+			       : "made ready here; the first frame from its workload, or `weft port "
+				 "activate`, makes it active";
 
 	if (!object || intent_vpc_offloads(ports->options.intent, object->vpc_id))
 		return NULL;
@@ -508,15 +520,20 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 	const struct object *object = intent_object(ports->options.intent, port_id);
 	const struct port_object *port = (const struct port_object *)object;
 	char since[CLOCK_RFC3339_SIZE];
+	bool comes;
 
 	/* Whether it is plugged in there is that host's to say. */
 	if (!entry)
-		return json_pack("{s:s, s:n, s:s, s:i, s:n, s:n}", "state", "elsewhere", "reason",
-				 "host", port ? port->host : "", "ifindex", 0, "device", "since");
-	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:o, s:s}", "state",
-			 port_state_names[entry->state], "reason", entry->reason, "note",
-			 ports_note(ports, entry), "host", ports->options.host, "ifindex",
-			 (int)entry->ifindex, "device", device_name_json(ports, entry), "since",
+		return json_pack("{s:s, s:n, s:s, s:i, s:i, s:n, s:n}", "state", "elsewhere",
+				 "reason", "host", port ? port->host : "", "claim",
+				 port ? (int)port->claim : 0, "ifindex", 0, "device", "since");
+	comes = port && intent_comes_here(ports->options.intent, port);
+	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:i, s:o, s:s}", "state",
+			 comes && entry->state == PORT_STATE_PLUGGED ? "ready"
+			 : port_state_names[entry->state], "reason", entry->reason, "note",
+			 ports_note(ports, entry), "host", comes ? port->host : ports->options.host,
+			 "claim", port ? (int)port->claim : 0, "ifindex", (int)entry->ifindex,
+			 "device", device_name_json(ports, entry), "since",
 			 clock_rfc3339_format(entry->since_ns, since));
 }
 

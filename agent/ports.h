@@ -61,6 +61,9 @@ void ports_close(struct ports *ports);
 /** ports_is_local - whether the port is this host's */
 bool ports_is_local(const struct ports *ports, const struct port_object *port);
 
+/** ports_is_here - whether its device is: it is this host's, or about to move to it */
+bool ports_is_here(const struct ports *ports, const struct port_object *port);
+
 /**
  * ports_plug - make the devices of these ports what the intent says; call before rows are planned
  *

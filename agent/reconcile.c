@@ -164,23 +164,29 @@ static void touch_tunnel(struct reconcile *reconcile, struct touched *touched,
 			(change->after ? change->after : change->before)->id;
 }
 
+static void touch_moved(struct reconcile *reconcile, const struct port_object *before)
+{
+	const struct host_object *from = intent_host(reconcile->intent, before->host);
+
+	/* The host itself may be gone: then nobody sends anything on. */
+	reconcile_port_moved(reconcile, before->object.id, from ? from->object.id : 0, 0);
+}
+
 static void touch_port(struct reconcile *reconcile, struct touched *touched,
 		       const struct change *change)
 {
 	const struct port_object *port = port_of(change->after);
 	const struct port_object *before = port_of(change->before);
 
-	if (port && ports_is_local(reconcile->ports, port)) {
+	if (!port)
+		reconcile_port_stays(reconcile, change->before->id);
+	else if (before && strcmp(before->host, port->host) != 0)
+		touch_moved(reconcile, before);
+	if (port && ports_is_here(reconcile->ports, port)) {
 		reconcile_take_port_slot(reconcile, port->object.id);
-		if (before && !ports_is_local(reconcile->ports, before))
-			reconcile_port_came(reconcile, port->object.id, 0);
 		touch_plug(touched, port->object.id);
-	} else if (port) {
-		map_remove_u32(&reconcile->moved, port->object.id);
-		touched->unplug[touched->unplug_count++] = port->object.id;
 	} else {
-		map_remove_u32(&reconcile->moved, change->before->id);
-		touched->unplug[touched->unplug_count++] = change->before->id;
+		touched->unplug[touched->unplug_count++] = (port ? &port->object : change->before)->id;
 	}
 }
 
@@ -311,8 +317,8 @@ static int check_room(const struct reconcile *reconcile, const struct change *ch
 		const struct port_object *before = port_of(changes[i].before);
 		const struct port_object *after = port_of(changes[i].after);
 
-		ports += after && ports_is_local(reconcile->ports, after);
-		ports -= before && ports_is_local(reconcile->ports, before);
+		ports += after && ports_is_here(reconcile->ports, after);
+		ports -= before && ports_is_here(reconcile->ports, before);
 		if (changes[i].kind == OBJECT_VPC)
 			vpcs += (uint32_t) !!changes[i].after - (uint32_t) !!changes[i].before;
 	}

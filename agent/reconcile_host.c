@@ -24,7 +24,6 @@ static bool host_port_device(void *context, uint32_t port_id, struct port_device
 		return false;
 	ports_device(reconcile->ports, port_id, device);
 	device->slot = slot;
-	device->moved_until = (uint32_t)(uintptr_t)map_get_u32(&reconcile->moved, port_id);
 	return true;
 }
 
@@ -75,6 +74,16 @@ static uint32_t host_underlay_ifindex(void *context, const struct ip_address *ad
 	return cluster ? cluster->underlay_ifindex(cluster->context, address) : 0;
 }
 
+static bool host_port_move(void *context, uint32_t port_id, struct port_move *move)
+{
+	const struct reconcile *reconcile = context;
+	const struct port_move *known = map_get_u32(&reconcile->moved, port_id);
+
+	if (known)
+		*move = *known;
+	return known != NULL;
+}
+
 void reconcile_host_init(struct reconcile *reconcile)
 {
 	reconcile->plan_host = (struct plan_host){
@@ -86,6 +95,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.tunnel_slot = host_tunnel_slot,
 		.path_mtu = host_path_mtu,
 		.underlay_ifindex = host_underlay_ifindex,
+		.port_move = host_port_move,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,
 	};
@@ -154,16 +164,23 @@ void reconcile_share_flows(struct reconcile *reconcile)
 	__atomic_store_n(&state->shared_limit, capacity - ports * guarantee, __ATOMIC_RELAXED);
 }
 
-/* ---- ports that come from another host ---- */
+/* ---- ports that have moved ---- */
 
-void reconcile_port_came(struct reconcile *reconcile, uint32_t port_id, uint32_t until)
+void reconcile_port_moved(struct reconcile *reconcile, uint32_t port_id, uint32_t from_host_id,
+			  uint32_t until)
 {
 	const uint32_t now = (uint32_t)(clock_monotonic_ns(NULL) >> 20); /* as clock_tick() */
+	struct port_move move = { from_host_id, until };
 
 	if (!until)
-		until = now + MOVED_TICKS ? now + MOVED_TICKS : 1;
-	if (until - now - 1 < MOVED_TICKS)
-		map_put_u32(&reconcile->moved, port_id, (void *)(uintptr_t)until);
+		move.until = now + MOVED_TICKS ? now + MOVED_TICKS : 1;
+	if (move.until - now - 1 < MOVED_TICKS)
+		free(map_put_u32(&reconcile->moved, port_id, xmemdup(&move, sizeof(move))));
+}
+
+void reconcile_port_stays(struct reconcile *reconcile, uint32_t port_id)
+{
+	free(map_remove_u32(&reconcile->moved, port_id));
 }
 
 void reconcile_end_moves(struct reconcile *reconcile)
@@ -173,13 +190,13 @@ void reconcile_end_moves(struct reconcile *reconcile)
 	size_t count = 0;
 
 	MAP_FOR_EACH(&reconcile->moved, it) {
-		uint32_t until = (uint32_t)(uintptr_t)it.value;
+		const struct port_move *move = it.value;
 
-		if (until - now - 1 >= MOVED_TICKS)
+		if (move->until - now - 1 >= MOVED_TICKS)
 			units[count++] = (struct unit){ UNIT_PORT, *(const uint32_t *)it.key };
 	}
 	for (size_t i = 0; i < count; i++)
-		map_remove_u32(&reconcile->moved, units[i].id);
+		reconcile_port_stays(reconcile, units[i].id);
 	if (count)
 		reconcile_update_units(reconcile, units, count);
 	free(units);

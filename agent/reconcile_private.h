@@ -38,7 +38,7 @@ struct reconcile {
 	struct slots vpc_slots;
 	struct map peers;      /* VPC and host id -> number of the peer */
 	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
-	struct map moved;      /* port id -> struct port.moved_until of what has come here lately */
+	struct map moved;      /* port id -> struct port_move of what has moved lately, from anywhere */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
@@ -62,12 +62,17 @@ void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id);
 size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *units, size_t count);
 
 /**
- * reconcile_port_came - a port has come here from another host, which has the rows of its connections
- * @until: tick until which they are picked up in the middle (core/flow.c); 0: from now on for MOVED_TICKS
+ * reconcile_port_moved - a port is on another host than before
+ * @from_host_id: the one that it was on; it has the rows of its connections, and sends on what comes late
+ * @until: tick until which that is so (struct port, core/tables.h); 0: from now on for MOVED_TICKS
  */
-void reconcile_port_came(struct reconcile *reconcile, uint32_t port_id, uint32_t until);
+void reconcile_port_moved(struct reconcile *reconcile, uint32_t port_id, uint32_t from_host_id,
+			  uint32_t until);
 
-/** reconcile_end_moves - rows of ports that came here long enough ago say so no more */
+/** reconcile_port_stays - and that is long ago, or the port is gone */
+void reconcile_port_stays(struct reconcile *reconcile, uint32_t port_id);
+
+/** reconcile_end_moves - rows of ports that moved long enough ago say so no more */
 void reconcile_end_moves(struct reconcile *reconcile);
 
 /** reconcile_end_peers - slots of peers that the planner has no more */

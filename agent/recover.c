@@ -96,6 +96,14 @@ static bool load_copy(struct reconcile *reconcile)
 
 /* ---- what is live ---- */
 
+static bool is_elsewhere(const struct reconcile *reconcile, uint32_t port_id,
+			 const struct port *row)
+{
+	const struct object *object = intent_object(reconcile->intent, port_id);
+
+	return row->kind == PORT_TUNNEL && object && object->kind == OBJECT_PORT;
+}
+
 static void adopt_row(void *context, enum table_id table, const void *key, const void *value)
 {
 	struct reconcile *reconcile = context;
@@ -105,11 +113,15 @@ static void adopt_row(void *context, enum table_id table, const void *key, const
 		const struct port_key *port_key = key;
 		const struct port *port = value;
 
+		if (port->moved_until)
+			reconcile_port_moved(reconcile, port_key->port_id, port->other_host_id,
+					     port->moved_until);
+		/* Of a port elsewhere it is its host's, which has a row of its own. */
+		if (is_elsewhere(reconcile, port_key->port_id, port))
+			return;
 		if (!slots_adopt(&reconcile->port_slots, port->port_slot, port_key->port_id))
 			log_warning("slot not taken over", "port=%u slot=%u", port_key->port_id,
 				    port->port_slot);
-		if (port->moved_until)
-			reconcile_port_came(reconcile, port_key->port_id, port->moved_until);
 	} else if (table == TABLE_vpcs) {
 		const struct slot_key *slot_key = key;
 		const struct vpc *vpc = value;
@@ -131,7 +143,7 @@ static void give_lost_slots(struct reconcile *reconcile, struct slots *slots, en
 		bool kept = object && object->kind == kind;
 
 		if (kept && kind == OBJECT_PORT)
-			kept = ports_is_local(reconcile->ports, (const struct port_object *)object);
+			kept = ports_is_here(reconcile->ports, (const struct port_object *)object);
 		else if (object && kind == OBJECT_PORT && object->kind == OBJECT_TUNNEL)
 			kept = intent_is_local(reconcile->intent,
 					       ((const struct tunnel_object *)object)->host);
@@ -169,7 +181,7 @@ static uint32_t *local_ports(struct reconcile *reconcile, size_t *count)
 
 	*count = 0;
 	for (size_t i = 0; i < port_count; i++)
-		if (ports_is_local(reconcile->ports, (const struct port_object *)ports[i]))
+		if (ports_is_here(reconcile->ports, (const struct port_object *)ports[i]))
 			ids[(*count)++] = ports[i]->id;
 	free(ports);
 	return ids;
@@ -331,7 +343,7 @@ void reconcile_close(struct reconcile *reconcile)
 	intent_free(reconcile->intent);
 	map_fini(&reconcile->peers, NULL);
 	map_fini(&reconcile->vpc_limits, NULL);
-	map_fini(&reconcile->moved, NULL);
+	map_fini(&reconcile->moved, free);
 	free(reconcile->generations);
 	free(reconcile);
 }

@@ -46,6 +46,14 @@ static const struct option port_list_options[] = {
 	{ 0 },
 };
 
+static const struct option port_move_options[] = {
+	{ "to", 0, OPTION_TEXT, "HOST", "where the workload is going", "moving_to", COMPLETE_HOST },
+	WORDS_OPTION("activation", "first-frame|command",
+		     "what makes it active there; the first frame of its workload", "activation"),
+	FLAG_OPTION("cancel", 0, "it stays where it is", NULL),
+	{ 0 },
+};
+
 static const char *const attachments[] = { "netns", "pid", "tap", "tun", "bridge", "ovs_bridge" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
@@ -94,6 +102,52 @@ static int set(struct invocation *invocation)
 	return object_set_as(invocation, changes);
 }
 
+static int move(struct invocation *invocation)
+{
+	json_t *changes = invocation_object(invocation);
+	bool cancel = invocation_flag(invocation, "cancel");
+
+	if (cancel == (json_object_get(changes, "moving_to") != NULL)) {
+		json_decref(changes);
+		return report_usage(invocation, "either --to HOST or --cancel");
+	}
+	if (cancel)
+		json_object_set_new(changes, "moving_to", json_null());
+	if (cancel || !json_object_get(changes, "activation"))
+		json_object_set_new(changes, "activation", json_string("first-frame"));
+	return object_set_as(invocation, changes);
+}
+
+static int edit_activate(struct invocation *invocation, const json_t *object, json_t *changes,
+			 void *context)
+{
+	const json_t *to = json_object_get(object, "moving_to");
+
+	(void)context;
+	if (!json_is_string(to))
+		return report_refused(invocation,
+				      "port %s is not about to move: `weft port move` says where to",
+				      invocation->arguments[0]);
+	json_object_set(changes, "host", (json_t *)to);
+	json_object_set_new(changes, "moving_to", json_null());
+	return 0;
+}
+
+static int activate(struct invocation *invocation)
+{
+	struct object_name name;
+	int status = object_name_parse(invocation, invocation->noun, invocation->arguments[0],
+				       &name);
+
+	if (status)
+		return status;
+	status = object_edit(invocation, &name, edit_activate, NULL);
+	if (status == EXIT_DONE)
+		report_line(invocation, "%s is active where it was to move", name.about);
+	object_name_fini(&name);
+	return status;
+}
+
 /* "netns web1 eth0", "tap tap0", … */
 static void render_attach(const json_t *object, struct buf *text)
 {
@@ -120,6 +174,8 @@ static void render_state(const json_t *object, struct buf *text)
 
 	if (state && host && strcmp(state, "elsewhere") == 0)
 		buf_printf(text, "on %s", host);
+	else if (state && strcmp(state, "ready") == 0)
+		buf_printf(text, "ready, on %s", host ? host : "?");
 	else if (state)
 		buf_append_text(text, state);
 }
@@ -174,6 +230,28 @@ static const struct command port_commands[] = {
 		.text = "Lists (--address, --group, --allow-address) replace those it has.",
 		.options = port_options,
 		.run = set,
+	},
+	{
+		.verb = "move",
+		.arguments = "VPC/PORT",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_PORT,
+		.summary = "make a port ready on another host, to which its workload is going",
+		.text = "The port stays active where it is until the first frame comes from its device "
+			"on the other\nhost, or until `weft port activate`. Then the old host sends "
+			"on for a minute what still comes\nfor it.",
+		.options = port_move_options,
+		.run = move,
+	},
+	{
+		.verb = "activate",
+		.arguments = "VPC/PORT",
+		.argument_min = 1,
+		.argument_max = 1,
+		.complete = COMPLETE_PORT,
+		.summary = "make a port that is moving active where it is going, now",
+		.run = activate,
 	},
 	{
 		.verb = "remove",

@@ -30,7 +30,34 @@ static __always_inline int is_on_its_host(const struct packet *p)
 	struct port *port = table_lookup(ports, &key);
 
 	return p->port_id == p->source_port_id ||
-	       (port && port->kind == PORT_TUNNEL && port->host_id == p->source_host_id);
+	       (port && port->kind == PORT_TUNNEL && port->host_id == p->source_host_id) ||
+	       (port && port_may_be_at(port, p->source_host_id, p->now));
+}
+
+/*
+ * Or has that host sent it on, because the port that it is for was there until a moment ago? Such a packet
+ * ends at that port (PACKET_WAS_SENT_ON).
+ */
+OUT_OF_LINE int was_sent_on(const struct packet *p)
+{
+	struct station_key station_key = { .subnet_id = p->source_subnet_id };
+	struct endpoint *endpoint = NULL;
+	struct station *station;
+	struct port_key key = {};
+	struct port *port;
+
+	if (p->flags & PACKET_IP)
+		endpoint = endpoint_of(p, &p->key.destination);
+	if (endpoint) {
+		key.port_id = endpoint->port_id;
+	} else if (!(p->flags & PACKET_NO_ETHERNET)) {
+		mac_copy(station_key.mac, p->ethernet);
+		station = table_lookup(stations, &station_key);
+		key.port_id = station ? station->port_id : 0;
+	}
+	port = table_lookup(ports, &key);
+	return port && port->ifindex && port->kind != PORT_TUNNEL && port->moved_until &&
+	       port_may_be_at(port, p->source_host_id, p->now);
 }
 
 /*
@@ -70,14 +97,17 @@ int arrive_guard(struct frame *f, struct packet *p)
 {
 	int verdict;
 
-	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
 	p->object_id = p->port_id;
 	if (!(p->flags & PACKET_NO_ETHERNET) && (p->ethernet[6] & 1))
 		return VERDICT_SPOOFED_MAC;
-	if (!is_on_its_host(p))
-		return VERDICT_FOREIGN_SOURCE;
+	if (!is_on_its_host(p)) {
+		if (!was_sent_on(p))
+			return VERDICT_FOREIGN_SOURCE;
+		p->flags |= PACKET_WAS_SENT_ON;
+		note(f, NOTE_TUNNEL_SENT_ON, p->port_id);
+	}
 	if (!(p->flags & PACKET_IP))
 		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_NOT_IP;
 	if (address_is_multicast(&p->key.source) || address_is_loopback(&p->key.source))

@@ -150,6 +150,20 @@ struct flood_context {
 	struct packet *p;
 };
 
+/* A copy that cannot leave: the frame lives on, so that it has no verdict of its own, but this is counted. */
+OUT_OF_LINE void count_lost(const struct packet *p, struct port_stats *stats)
+{
+	struct verdict_key key = { .verdict = VERDICT_FLOOD_LOST };
+	struct verdict_counter *counter = table_lookup(verdicts, &key);
+
+	if (counter) {
+		counter->packets += 1;
+		counter->bytes += p->frame_length;
+	}
+	if (stats)
+		atomic_add(&stats->refused_packets, 1);
+}
+
 /* A member behind a tunnel: what came from another host goes to tunnel objects of this one alone. 1: the
  * frame can go on to nobody. */
 static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32 tunnel_id,
@@ -157,7 +171,7 @@ static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32
 {
 	struct tunnel_key key = { .tunnel_id = tunnel_id };
 	struct tunnel *tunnel = table_lookup(tunnels, &key);
-	__u32 size = p->frame_length - ETHERNET_SIZE;
+	__u32 size = p->frame_length - ETHERNET_SIZE, waiting;
 
 	if (!tunnel)
 		return 0;
@@ -177,7 +191,12 @@ static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32
 	if (tunnel_push(f, p) != VERDICT_DELIVERED)
 		return 0;
 	p->flood_takers += 1;
-	if (!frame_copy_underlay(f, p) && stats) {
+	waiting = p->unresolved_tunnel_id;
+	if (frame_copy_underlay(f, p)) {
+		/* Of those whose neighbour is not resolved the last gets the frame itself. */
+		if (waiting || p->unresolved_tunnel_id != tunnel_id)
+			count_lost(p, stats);
+	} else if (stats) {
 		atomic_add(&stats->sent_packets, 1);
 		atomic_add(&stats->sent_bytes, p->frame_length);
 	}

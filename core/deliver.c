@@ -23,6 +23,19 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 	       port_allows(p->out_port_id, &p->key.destination);
 }
 
+/*
+ * The one thing that came from another host and goes to another host: what is for a port that was here until
+ * a moment ago. Only of a sender that is known to be on the host that sent it: there, where it is sent on to,
+ * that is not so any more, so nothing is sent on twice. Should two hosts disagree about both ports, each of
+ * them halves the outer TTL (tunnel_push.c), and what is left of it ends the matter after a few turns.
+ */
+static __always_inline int may_be_sent_on(const struct packet *p, const struct port *port)
+{
+	return (port->flags & PORT_MOVED_AWAY) && port_moved_lately(port, p->now) &&
+	       p->port_id != p->source_port_id && !(p->flags & PACKET_WAS_SENT_ON) &&
+	       p->outer_ttl > 1;
+}
+
 /* Behind a tunnel: the way there, and whether what came from another host may take it. Only tunnel objects
  * of this host are members like any other; the rest is one hop away from every host (split horizon). */
 static __always_inline int way_out(struct packet *p, const struct port *port)
@@ -36,8 +49,11 @@ static __always_inline int way_out(struct packet *p, const struct port *port)
 	if (!tunnel)
 		return VERDICT_NO_TUNNEL;
 	if (!(tunnel->flags & TUNNEL_OBJECT)) {
-		if (p->flags & PACKET_FROM_PEER)
-			return VERDICT_SPLIT_HORIZON;
+		if (p->flags & PACKET_FROM_PEER) {
+			if (!may_be_sent_on(p, port))
+				return VERDICT_SPLIT_HORIZON;
+			p->flags |= PACKET_SENDING_ON;
+		}
 		p->flags |= PACKET_TO_PEER;
 	}
 	p->out_ifindex = key.tunnel_id;

@@ -92,9 +92,7 @@ static __noinline int came_here(__u32 port_id, __u32 now)
 	struct port_key key = { .port_id = port_id };
 	struct port *port = table_lookup(ports, &key);
 
-	/* Unsigned: what was left in the row long ago is not to come. A second for clocks that differ. */
-	return port && port->moved_until &&
-	       port->moved_until - now - 1 < MOVED_TICKS + TICKS_PER_SECOND;
+	return port && port_moved_lately(port, now);
 }
 
 /*

@@ -111,6 +111,9 @@ int guard(struct frame *f, struct packet *p)
 	}
 	if (p->flags & PACKET_IP)
 		return guard_source(f, p);
+	/* "Here I am", of a virtual machine that has come to this host: the datapath knows. */
+	if (p->ethertype == be16(ETHERTYPE_RARP) && !(p->subnet_flags & SUBNET_L2))
+		return VERDICT_CONSUMED;
 	if (p->ethertype != be16(ETHERTYPE_ARP) && !(p->subnet_flags & SUBNET_L2))
 		return VERDICT_NOT_IP;
 	return VERDICT_NEXT;

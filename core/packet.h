@@ -19,6 +19,7 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_ARP 0x0806
 #define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_RARP 0x8035
 #define ETHERTYPE_VLAN 0x8100
 #define ETHERTYPE_QINQ 0x88a8
 
@@ -73,6 +74,8 @@ enum packet_flags {
 	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
 	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
+	PACKET_WAS_SENT_ON = 1 << 26, /* by the host that the port it is for has come from */
+	PACKET_SENDING_ON = 1 << 27,  /* to the host that the port it is for has gone to */
 };
 
 struct packet {
@@ -97,7 +100,8 @@ struct packet {
 	__u8 fragment_protocol; /* next header behind the fragment header: the same in all fragments */
 	__u8 service;           /* DSCP and ECN */
 	__u8 ttl;
-	__u8 pad0[3];
+	__u8 outer_ttl; /* with PACKET_FROM_TUNNEL: as it came */
+	__u8 pad0[2];
 	__u32 ip_length;     /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
@@ -293,6 +297,23 @@ static inline int port_allows(__u32 port_id, const struct address *address)
 static inline int ticks_passed(__u32 now, __u32 since, __u32 limit)
 {
 	return (__s32)(now - since) > (__s32)limit;
+}
+
+/*
+ * Has the port moved a moment ago? Unsigned: what was left in the row long ago is not to come. A second for
+ * clocks that differ.
+ */
+static inline int port_moved_lately(const struct port *port, __u32 now)
+{
+	return port->moved_until &&
+	       port->moved_until - now - 1 < MOVED_TICKS + TICKS_PER_SECOND;
+}
+
+/* May packets of the port, or for it, come from this host, though it is not there by its row? */
+static inline int port_may_be_at(const struct port *port, __u32 host_id, __u32 now)
+{
+	return host_id && port->other_host_id == host_id &&
+	       (!port->moved_until || port_moved_lately(port, now));
 }
 
 /* Verdicts that end a packet's life: all from the first class DROP on. */

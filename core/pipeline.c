@@ -36,6 +36,9 @@ static __always_inline int look_up_port(struct packet *p)
 	p->object_id = p->port_id;
 	if (!port || !vpc)
 		return VERDICT_UNKNOWN_PORT;
+	/* Its device is here, its place is elsewhere. For the daemon this drop is news (agent/moves.c). */
+	if (port->kind == PORT_TUNNEL && !(p->flags & PACKET_FROM_TUNNEL))
+		return VERDICT_NOT_ACTIVE;
 	p->vpc_id = port->vpc_id;
 	p->subnet_id = port->subnet_id;
 	p->port_flags = port->flags;
@@ -77,6 +80,17 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 	return verdict ? verdict : bridge_flood(f, p);
 }
 
+/* To the host that the port has moved to. No connection is entered and no rule asked: both is that host's. */
+static __always_inline int send_on(struct frame *f, struct packet *p)
+{
+	int verdict = deliver_fits(f, p);
+
+	if (verdict)
+		return verdict;
+	p->object_id = p->out_port_id;
+	return frame_store(f, 0, p->ethernet_out, 12) ? VERDICT_INTERNAL : VERDICT_SENT_ON;
+}
+
 /* From the port it goes to, to the end. p: out_port_id is set. */
 int pipeline_judge(struct frame *f, struct packet *p)
 {
@@ -87,6 +101,8 @@ int pipeline_judge(struct frame *f, struct packet *p)
 	verdict = deliver(f, p);
 	if (verdict)
 		return verdict;
+	if (p->flags & PACKET_SENDING_ON)
+		return send_on(f, p);
 	if (p->flags & PACKET_IP) {
 		verdict = flow_find(f, p);
 		if (verdict)

@@ -23,8 +23,11 @@ static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict
 
 	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_FRAGMENT_FIRST))
 		fragment_learn(f, p);
-	if (verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL)
+	if ((verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL) ||
+	    verdict == VERDICT_SENT_ON)
 		verdict = tunnel_push(f, p);
+	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_SENDING_ON))
+		verdict = VERDICT_SENT_ON;
 	if (verdict == VERDICT_DELIVERED) {
 		count_delivered(p);
 		return verdict;

@@ -73,6 +73,7 @@ enum port_flags {
 	PORT_EXTRA_ADDRESSES = 1 << 2, /* has rows in allowed_sources */
 	PORT_UNFILTERED =
 		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
+	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
 };
 
 struct port_key {
@@ -95,9 +96,15 @@ struct port {
 	__u16 pad;
 	__u32 host_id;   /* of the host it is on */
 	__u32 tunnel_id; /* kind PORT_TUNNEL: row of tunnels that leads there; 0: none */
-	/* It came here from another host: until this tick its TCP connections, of which only that host has
-	 * rows, are picked up in the middle (flow.c). 0: it did not. */
+	/*
+	 * It has moved from another host, lately: until this tick that host sends on what still comes for
+	 * it (deliver.c), and here its TCP connections, of which only that host has rows, are picked up in
+	 * the middle (flow.c). 0: it has not.
+	 */
 	__u32 moved_until;
+	/* Where else it may be as far as packets tell: until moved_until the host it came from; with
+	 * moved_until 0 the one that it is about to move to. 0: nowhere else. */
+	__u32 other_host_id;
 };
 
 #define MOVED_TICKS (60 * TICKS_PER_SECOND)
@@ -749,7 +756,7 @@ struct underlay_device {
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
 #undef TABLE_ENUM
 
-_Static_assert(sizeof(struct port) == 64, "struct port is part of the layout");
+_Static_assert(sizeof(struct port) == 68, "struct port is part of the layout");
 _Static_assert(sizeof(struct subnet) == 116, "struct subnet is part of the layout");
 _Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
 _Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");

@@ -43,6 +43,7 @@ static __always_inline int outer_ipv4(struct frame *f, struct packet *p, struct 
 	header_size = (ip->version_length & 15) * 4;
 	p->outer_length = host16(ip->length);
 	p->outer_service = ip->service;
+	p->outer_ttl = ip->ttl;
 	p->outer_source.word[0] = p->outer_source.word[1] = 0;
 	p->outer_destination.word[0] = p->outer_destination.word[1] = 0;
 	p->outer_source.word[2] = p->outer_destination.word[2] = IPV4_MAPPED;
@@ -78,6 +79,7 @@ static __always_inline int outer_ipv6(struct frame *f, struct packet *p, struct 
 		return VERDICT_NOT_OURS;
 	p->outer_length = sizeof(*ip) + host16(ip->payload_length);
 	p->outer_service = (__u8)(host32(ip->version_class_label) >> 20);
+	p->outer_ttl = ip->hop_limit;
 	p->outer_source = ip->source;
 	p->outer_destination = ip->destination;
 	c->protocol = ip->next;

@@ -184,6 +184,14 @@ static __always_inline __u8 *put32(__u8 *at, __be32 value)
 	return at + 4;
 }
 
+/* What is sent on has a life that ends: half of what is left of it (deliver.c). */
+static __always_inline __u8 outer_ttl(const struct packet *p, const struct tunnel *tunnel)
+{
+	if (p->flags & PACKET_SENDING_ON)
+		return p->outer_ttl / 2;
+	return tunnel->ttl ? tunnel->ttl : 64;
+}
+
 static __always_inline __u8 *write_ipv4(struct packet *p, const struct tunnel *tunnel,
 					const struct plan *plan)
 {
@@ -193,7 +201,7 @@ static __always_inline __u8 *write_ipv4(struct packet *p, const struct tunnel *t
 	at[1] = plan->service;
 	put16(at + 2, be16((__u16)(plan->size + plan->inner)));
 	put32(at + 4, be32(0x4000)); /* id 0, DF */
-	at[8] = tunnel->ttl ? tunnel->ttl : 64;
+	at[8] = outer_ttl(p, tunnel);
 	at[9] = protocol_of(p, tunnel);
 	put16(at + 10, 0);
 	put32(at + 12, p->outer_source.word[3]);
@@ -211,7 +219,7 @@ static __always_inline __u8 *write_ipv6(struct packet *p, const struct tunnel *t
 	put32(at, be32(0x60000000 | (__u32)plan->service << 20 | label));
 	put16(at + 4, be16((__u16)(plan->size - IPV6_SIZE + plan->inner)));
 	at[6] = protocol_of(p, tunnel);
-	at[7] = tunnel->ttl ? tunnel->ttl : 64;
+	at[7] = outer_ttl(p, tunnel);
 	__builtin_memcpy(at + 8, &p->outer_source, 16);
 	__builtin_memcpy(at + 24, &p->outer_destination, 16);
 	return at + IPV6_SIZE;

@@ -20,6 +20,7 @@
 	X(CONSUMED, PASS, "needs no answer and goes nowhere, as the protocol asks")                \
 	X(NOT_OURS, PASS, "the host's own traffic, left to its stack")                             \
 	X(SERVED, PASS, "handed to a service of the host: DNS or metadata")                        \
+	X(SENT_ON, PASS, "sent on to the host that its port has moved to")                         \
 	/* parse */                                                                                \
 	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
@@ -30,6 +31,7 @@
 	/* edge and guard */                                                                       \
 	X(UNKNOWN_PORT, DROP, "the device belongs to no port")                                     \
 	X(UNKNOWN_SUBNET, DROP, "the port's subnet is not known to the datapath")                  \
+	X(NOT_ACTIVE, DROP, "the port is not active on this host: it is about to move, or has moved") \
 	X(SPOOFED_MAC, DROP, "the source MAC is not the port's")                                   \
 	X(SPOOFED_ADDRESS, DROP, "the source address is not one of the port's")                    \
 	X(SPOOFED_ARP, DROP, "the ARP sender is not the port")                                     \
@@ -48,6 +50,7 @@
 	X(MULTICAST, DROP, "an l3 subnet carries no multicast")                                    \
 	X(ROUTER_SOLICITATION, DROP, "router solicitations are not served in this subnet")         \
 	X(FLOOD_LIMIT, DROP, "the port floods more frames than its subnet allows")                 \
+	X(FLOOD_LOST, DROP, "a flooded copy to a host whose neighbour is not resolved yet")        \
 	X(STATION_LIMIT, DROP, "more addresses behind the port than its subnet allows")            \
 	X(STATION_FLAPPING, DROP, "the source MAC keeps moving between ports: a loop or a copy")   \
 	X(SAME_PORT, DROP, "the destination is behind the port the frame came from")               \
@@ -155,6 +158,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(DELIVER_PORT, DELIVER, "to")                                                             \
 	X(TUNNEL_FROM, TUNNEL, "out of the tunnel from")                                           \
 	X(TUNNEL_TO, TUNNEL, "into the tunnel to")                                                 \
+	X(TUNNEL_SENT_ON, TUNNEL, "sent on by the host that the port came from; for")                        \
 	X(SERVICE_RESOLVER, SERVICE, "asks the resolver of the VPC, whatever the rules say")       \
 	X(SERVICE_METADATA, SERVICE, "asks for metadata, whatever the rules say")                  \
 	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")

@@ -232,6 +232,8 @@ static void complete(struct draft *draft)
 			if (subnet->route_table_implicit)
 				subnet->route_table_id =
 					draft_vpc(draft, after->vpc_id)->main_table_id;
+		} else if (after && after->kind == OBJECT_PORT) {
+			check_complete_move(draft->entries.list[i]);
 		} else if (after && after->kind == OBJECT_ROUTE_TABLE) {
 			heal_routes(draft, (struct route_table_object *)after);
 		}

@@ -204,6 +204,53 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 			    draft_suggest(draft, 0, OBJECT_HOST, host, hint));
 }
 
+/* ---- moving ---- */
+
+void check_complete_move(struct draft_entry *entry)
+{
+	struct port_object *port = (struct port_object *)entry->after;
+	const struct port_object *before = (const struct port_object *)entry->before;
+	bool moved = before && strcmp(before->host, port->host) != 0;
+
+	/* Records of a version without claims have none. */
+	port->claim = before && before->claim ? before->claim : 1;
+	port->claim += moved;
+	if (moved && strcmp(port->moving_to, port->host) == 0)
+		port->moving_to[0] = '\0'; /* it has arrived */
+	if (before && before->moving_to[0] && !port->moving_to[0])
+		port->moves_on_command = false;
+}
+
+int check_move(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct object *found;
+	char hint[128];
+
+	if (!port->moving_to[0] && port->moves_on_command)
+		return draft_refuse(draft, &port->object, "activation", EINVAL, error,
+				    "activation goes with moving_to");
+	if (!port->moving_to[0])
+		return 0;
+	if (!draft_has_hosts(draft))
+		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
+				    "there are no hosts to move it to");
+	found = draft_find(draft, 0, OBJECT_HOST, port->moving_to);
+	if (!found)
+		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
+				    "no host \"%.64s\"%s", port->moving_to,
+				    draft_suggest(draft, 0, OBJECT_HOST, port->moving_to, hint));
+	if (strcmp(port->moving_to, port->host) == 0)
+		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
+				    "it is on host %s already", port->host);
+	if (port->attach.kind == ATTACH_PID)
+		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
+				    "it is attached to process %u of host %s; a port that moves has "
+				    "netns, tap or tun, which mean the same on both hosts",
+				    port->attach.pid, port->host);
+	return check_reach(draft, &port->object, "moving_to", port->object.vpc_id,
+			   (const struct host_object *)found, error);
+}
+
 /* ---- a host by itself ---- */
 
 static int check_addresses_of(struct draft *draft, const struct host_object *host,
@@ -391,6 +438,13 @@ int check_host(struct draft *draft, const struct draft_entry *entry, struct erro
 
 /* ---- removal ---- */
 
+static bool needs_host(const struct object *object, const char *name)
+{
+	return strcmp(host_of((struct object *)object), name) == 0 ||
+	       (object->kind == OBJECT_PORT &&
+		strcmp(((const struct port_object *)object)->moving_to, name) == 0);
+}
+
 int check_host_removed(const struct draft *draft, const struct object *host, struct error *error)
 {
 	static const enum object_kind kinds[] = { OBJECT_PORT, OBJECT_TUNNEL };
@@ -405,7 +459,7 @@ int check_host_removed(const struct draft *draft, const struct object *host, str
 					       kinds[i % ARRAY_SIZE(kinds)], &list);
 
 		for (size_t j = 0; j < members && !code; j++)
-			if (strcmp(host_of((struct object *)list[j]), host->name) == 0)
+			if (needs_host(list[j], host->name))
 				code = draft_refuse(draft, host, NULL, EBUSY, error,
 						    "%s is on it and must be moved or removed "
 						    "first",

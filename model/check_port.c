@@ -131,7 +131,7 @@ static int claim_addresses(struct draft *draft, const struct port_object *port, 
 	return 0;
 }
 
-static int check_attachment(struct draft *draft, const struct port_object *port,
+static int check_attachment(struct draft *draft, const struct port_object *port, const char *host,
 			    struct error *error)
 {
 	char key[ATTACHMENT_KEY_SIZE], title[160];
@@ -139,7 +139,7 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 	const char *where = attach->netns;
 	uint32_t owner;
 
-	if (!attachment_key(key, port))
+	if (!attachment_key(key, port, host))
 		return 0;
 	owner = claim(draft, &draft->attachments, &draft->intent->attachments, key, strlen(key),
 		      port->object.id);
@@ -201,7 +201,11 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	if (!code)
 		code = check_link(draft, port, error);
 	if (!code)
-		code = check_attachment(draft, port, error);
+		code = check_move(draft, port, error);
+	if (!code)
+		code = check_attachment(draft, port, port->host, error);
+	if (!code && port->moving_to[0])
+		code = check_attachment(draft, port, port->moving_to, error);
 	if (!code && !entry->automatic_addresses) {
 		code = check_addresses(draft, port, error);
 		if (!code)

@@ -138,7 +138,7 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	       a->address_count != b->address_count || a->group_count != b->group_count ||
 	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
 	       a->source_destination_check != b->source_destination_check ||
-	       strcmp(a->host, b->host) != 0 ||
+	       strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) !=
 		       0 ||
 	       memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) != 0 ||
@@ -159,6 +159,8 @@ static void mark_tables(struct dirty *dirty, const struct object *target)
 static void mark_port_host(struct dirty *dirty, const struct port_object *port)
 {
 	mark_part(dirty, port->object.vpc_id, port->host);
+	if (port->moving_to[0])
+		mark_part(dirty, port->object.vpc_id, port->moving_to);
 	if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
 		mark_taps(dirty, port->subnet_id);
 }
@@ -182,7 +184,8 @@ static void dirty_port(struct dirty *dirty, const struct change *change)
 	if (after)
 		mark_port_host(dirty, after);
 	if (!before || !after || before->subnet_id != after->subnet_id ||
-	    strcmp(before->host, after->host) != 0) {
+	    strcmp(before->host, after->host) != 0 ||
+	    strcmp(before->moving_to, after->moving_to) != 0) {
 		mark_l2_subnet(dirty, either->subnet_id);
 		if (before)
 			mark_l2_subnet(dirty, before->subnet_id);

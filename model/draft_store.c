@@ -237,10 +237,12 @@ static void compare_change(struct comparing *comparing, const struct change *cha
 	if (either->vpc_id && either->vpc_id != either->id)
 		compare_object(comparing, either->vpc_id);
 	object_references(either, compare_reference, comparing);
-	if (either->kind == OBJECT_PORT)
+	if (either->kind == OBJECT_PORT) {
 		compare_host(comparing, ((const struct port_object *)either)->host);
-	else if (either->kind == OBJECT_TUNNEL)
+		compare_host(comparing, ((const struct port_object *)either)->moving_to);
+	} else if (either->kind == OBJECT_TUNNEL) {
 		compare_host(comparing, ((const struct tunnel_object *)either)->host);
+	}
 }
 
 /*

@@ -172,7 +172,9 @@ static void change_port(struct intent *intent, const struct port_object *port, b
 	}
 	mac_key(mac, vpc_id, &port->mac);
 	change_owner(&intent->macs, mac, sizeof(mac), id, add);
-	if (attachment_key(attachment, port))
+	if (attachment_key(attachment, port, port->host))
+		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
+	if (port->moving_to[0] && attachment_key(attachment, port, port->moving_to))
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
 }
 

@@ -59,6 +59,18 @@ static void change_part(struct intent *intent, uint32_t vpc_id, uint32_t subnet_
 		count_change(&index->of_subnet, &subnet_id, sizeof(subnet_id), name, length, add);
 }
 
+/* A port has part where it is, and where it is about to go. */
+static void change_port_part(struct intent *intent, const struct port_object *port,
+			     const char *host, bool add)
+{
+	const char *name = intent_host_name(intent, host);
+
+	change_part(intent, port->object.vpc_id, port->subnet_id, host, add);
+	if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
+		count_change(&intent->hosts.taps_of, &port->subnet_id, sizeof(port->subnet_id),
+			     name, strlen(name), add);
+}
+
 /* ---- kinds ---- */
 
 uint64_t udp_port_key(uint16_t port, uint8_t kind)
@@ -132,11 +144,9 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 	case OBJECT_PORT: {
 		const struct port_object *port = (const struct port_object *)object;
 
-		change_part(intent, object->vpc_id, port->subnet_id, port->host, add);
-		if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
-			count_change(&intent->hosts.taps_of, &port->subnet_id,
-				     sizeof(port->subnet_id), intent_host_name(intent, port->host),
-				     strlen(intent_host_name(intent, port->host)), add);
+		change_port_part(intent, port, port->host, add);
+		if (port->moving_to[0])
+			change_port_part(intent, port, port->moving_to, add);
 		break;
 	}
 	case OBJECT_SUBNET:
@@ -202,6 +212,12 @@ bool intent_has_hosts(const struct intent *intent)
 bool intent_is_local(const struct intent *intent, const char *host)
 {
 	return !host[0] || strcmp(host, intent->hosts.own) == 0;
+}
+
+bool intent_comes_here(const struct intent *intent, const struct port_object *port)
+{
+	return port->moving_to[0] && intent_is_local(intent, port->moving_to) &&
+	       !intent_is_local(intent, port->host);
 }
 
 const struct host_object *intent_host(const struct intent *intent, const char *name)

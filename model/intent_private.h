@@ -121,8 +121,10 @@ size_t name_key(unsigned char key[NAME_KEY_SIZE], uint32_t vpc_id, enum object_k
 void address_key(unsigned char key[ADDRESS_KEY_SIZE], uint32_t vpc_id,
 		 const struct ip_address *address);
 void mac_key(unsigned char key[MAC_KEY_SIZE], uint32_t vpc_id, const struct mac_address *mac);
-/* Return: false when the port's attachment needs no place of its own. */
-bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port);
+/* On a host, the one that it is on or moves to. Return: false when the port's attachment needs no place of
+ * its own. */
+bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port,
+		    const char *host);
 uint64_t member_key(uint32_t vpc_id, enum object_kind kind);
 
 bool name_is_valid(const char *name);
@@ -292,6 +294,9 @@ int check_unreferenced(const struct draft *draft, const struct object *object, s
 int check_segment(struct draft *draft, const struct subnet_object *subnet, struct error *error);
 int check_subnet_reach(struct draft *draft, const struct subnet_object *subnet,
 		       struct error *error);
+/* What a new or moved port's claim is; a port that has arrived is not about to move any more. */
+void check_complete_move(struct draft_entry *entry);
+int check_move(struct draft *draft, const struct port_object *port, struct error *error);
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error);
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);

@@ -511,23 +511,24 @@ void mac_key(unsigned char key[MAC_KEY_SIZE], uint32_t vpc_id, const struct mac_
 	memcpy(key + 4, mac->byte, 6);
 }
 
-bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port)
+bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port,
+		    const char *host)
 {
 	const struct attach *attach = &port->attach;
 
 	switch (attach->kind) {
 	case ATTACH_NONE: return false;
 	case ATTACH_NETNS:
-		snprintf(key, ATTACHMENT_KEY_SIZE, "%s netns %s %s", port->host, attach->netns,
+		snprintf(key, ATTACHMENT_KEY_SIZE, "%s netns %s %s", host, attach->netns,
 			 attach->ifname);
 		return true;
 	case ATTACH_PID:
-		snprintf(key, ATTACHMENT_KEY_SIZE, "%s pid %u %s", port->host, attach->pid,
+		snprintf(key, ATTACHMENT_KEY_SIZE, "%s pid %u %s", host, attach->pid,
 			 attach->ifname);
 		return true;
 	case ATTACH_TAP:
 	case ATTACH_TUN:
-		snprintf(key, ATTACHMENT_KEY_SIZE, "%s device %s", port->host, attach->ifname);
+		snprintf(key, ATTACHMENT_KEY_SIZE, "%s device %s", host, attach->ifname);
 		return true;
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE: return false; /* a bridge takes any number of ports */

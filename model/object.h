@@ -165,6 +165,10 @@ struct port_object {
 	uint32_t flow_limit; /* connections it may have begun */
 	struct attach attach;
 	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */
+	/* Where it is about to go: made ready there, and active where it is until then; empty: nowhere. */
+	char moving_to[NAME_SIZE];
+	bool moves_on_command; /* not by the first frame from its device there */
+	uint32_t claim;        /* one more with each host it is on: the newest one holds */
 };
 
 /*
@@ -331,6 +335,9 @@ void intent_set_host(struct intent *intent, const char *name);
 
 /* Whether a port or tunnel with this `host` is on this host. */
 bool intent_is_local(const struct intent *intent, const char *host);
+
+/* Whether a port is about to move to this host, which makes its device ready. */
+bool intent_comes_here(const struct intent *intent, const struct port_object *port);
 
 /* Whether there are host objects. Without, there is one host, and nothing travels. */
 bool intent_has_hosts(const struct intent *intent);

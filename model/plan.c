@@ -551,12 +551,43 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->ifindex = device.ifindex;
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->host_id = own ? own->object.id : 0;
-	row->moved_until = device.moved_until;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;
 	plan_allowed(plan, port);
 	plan_device(plan, port, &device, row->vpc_slot);
 	return true;
+}
+
+/* Its device is made ready, and what it sends says that it has come. */
+static void plan_coming_port(const struct plan *plan, const struct port_object *port,
+			     uint32_t vpc_slot)
+{
+	struct port_device device = { 0 };
+
+	if (!plan->host->port_device(plan->host->context, port->object.id, &device))
+		return;
+	plan_allowed(plan, port);
+	plan_device(plan, port, &device, vpc_slot);
+}
+
+/* Where else the port may be: it moves, or has moved a moment ago. */
+static void plan_move(const struct plan *plan, const struct port_object *port, struct port *row)
+{
+	const struct host_object *own = intent_own_host(plan->intent), *other;
+	struct port_move move;
+
+	if (port->moving_to[0]) {
+		other = intent_host(plan->intent, port->moving_to);
+		row->other_host_id = other ? other->object.id : 0;
+		return;
+	}
+	if (!plan->host->port_move ||
+	    !plan->host->port_move(plan->host->context, port->object.id, &move))
+		return;
+	row->moved_until = move.until;
+	row->other_host_id = move.from_host_id;
+	if (own && move.from_host_id == own->object.id && row->kind == PORT_TUNNEL)
+		row->flags |= PORT_MOVED_AWAY;
 }
 
 static void plan_port(const struct plan *plan, const struct port_object *port)
@@ -586,10 +617,15 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	if (attach_is_link(&port->attach) && !port->group_count)
 		row.flags |= PORT_UNFILTERED;
 	memcpy(row.mac, port->mac.byte, sizeof(row.mac));
-	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host))
+	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host)) {
 		plan_remote_port(plan, port, vpc, &row);
-	else if (!plan_own_port(plan, port, &row))
+		if (intent_comes_here(plan->intent, port))
+			plan_coming_port(plan, port, row.vpc_slot);
+	} else if (!plan_own_port(plan, port, &row)) {
 		return;
+	}
+	if (intent_has_hosts(plan->intent))
+		plan_move(plan, port, &row);
 	rows_add(plan->rows, TABLE_ports, &key, &row);
 	plan_station(plan, port);
 }

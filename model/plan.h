@@ -63,12 +63,17 @@ struct port_device {
 	uint32_t ifindex;          /* 0: not plugged in */
 	uint32_t kind;             /* enum port_kind, core/tables.h */
 	uint32_t attachment_flags; /* enum attachment_flags, core/tables.h */
-	uint32_t moved_until;      /* as in struct port; 0: it has not come from another host */
+};
+
+/* Where a port was a moment ago. */
+struct port_move {
+	uint32_t from_host_id;
+	uint32_t until; /* as struct port.moved_until, core/tables.h */
 };
 
 /*
  * What the planner asks the agent; all pure look-ups. Which host this is, the intent knows
- * (intent_set_host()). As long as it has no host objects the last four are not called.
+ * (intent_set_host()). As long as it has no host objects the last five are not called.
  */
 struct plan_host {
 	void *context;
@@ -83,6 +88,8 @@ struct plan_host {
 	uint32_t (*tunnel_slot)(void *context, uint32_t tunnel_id);
 	/* What is known of the way to a host: its path MTU, 0: not known. May be NULL. */
 	uint32_t (*path_mtu)(void *context, uint32_t host_id);
+	/* False: the port has not moved lately. May be NULL. */
+	bool (*port_move)(void *context, uint32_t port_id, struct port_move *move);
 	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
 };

@@ -238,7 +238,7 @@ static void read_ends(struct reading *reading, struct tunnel_object *tunnel)
 {
 	const char *text;
 
-	text_read_host_name(reading, tunnel->host);
+	text_read_host_name(reading, "host", tunnel->host);
 	if (json_reader_text(reading->reader, "remote", JSON_REQUIRED, 64, &text))
 		text_parse_address(reading, "remote", text, &tunnel->remote);
 	if (json_reader_text(reading->reader, "local", JSON_OPTIONAL, 64, &text))

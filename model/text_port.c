@@ -254,17 +254,30 @@ static void read_allowed(struct reading *reading, struct port_object *port)
 	port_set_allowed(port, list, count);
 }
 
-void text_read_host_name(struct reading *reading, char *host)
+void text_read_host_name(struct reading *reading, const char *key, char *host)
 {
 	const char *text;
 
-	if (!json_reader_text(reading->reader, "host", JSON_OPTIONAL, 400, &text))
+	if (!json_reader_text(reading->reader, key, JSON_OPTIONAL, 400, &text))
 		return;
 	if (name_is_valid(text))
 		snprintf(host, NAME_SIZE, "%s", text);
 	else
-		text_refuse(reading->draft, reading->reader, "host",
-			    "host \"%.64s\" is not a host's name", text);
+		text_refuse(reading->draft, reading->reader, key,
+			    "%s \"%.64s\" is not a host's name", key, text);
+}
+
+static void read_move(struct reading *reading, struct port_object *port)
+{
+	const char *text;
+
+	text_read_host_name(reading, "moving_to", port->moving_to);
+	if (!json_reader_text(reading->reader, "activation", JSON_OPTIONAL, 400, &text))
+		return;
+	port->moves_on_command = strcmp(text, "command") == 0;
+	if (!port->moves_on_command && strcmp(text, "first-frame") != 0)
+		text_refuse(reading->draft, reading->reader, "activation",
+			    "activation \"%.64s\" is neither first-frame nor command", text);
 }
 
 void text_read_port(struct reading *reading)
@@ -285,5 +298,8 @@ void text_read_port(struct reading *reading)
 			 &port->source_destination_check);
 	text_read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
-	text_read_host_name(reading, port->host);
+	text_read_host_name(reading, "host", port->host);
+	read_move(reading, port);
+	if (reading->record)
+		text_read_number(reading->reader, "claim", 1, UINT32_MAX, &port->claim);
 }

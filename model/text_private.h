@@ -62,8 +62,8 @@ bool text_parse_range(struct reading *reading, const char *key, const char *text
 /** text_read_port - fill the port of @reading */
 void text_read_port(struct reading *reading);
 
-/** text_read_host_name - the name of a host into @host, which has room for NAME_SIZE */
-void text_read_host_name(struct reading *reading, char *host);
+/** text_read_host_name - the name of a host under @key into @host, which has room for NAME_SIZE */
+void text_read_host_name(struct reading *reading, const char *key, char *host);
 
 /**
  * text_read_groups - the names of security groups

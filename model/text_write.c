@@ -221,6 +221,12 @@ static void write_port(const struct writing *writing, const struct port_object *
 			 attach_json(writing, &port->attach));
 	text_write_value(writing, "host", port->host[0] == '\0',
 			 port->host[0] ? json_string(port->host) : json_null());
+	text_write_value(writing, "moving_to", !port->moving_to[0],
+			 port->moving_to[0] ? json_string(port->moving_to) : json_null());
+	text_write_value(writing, "activation", !port->moves_on_command,
+			 json_string(port->moves_on_command ? "command" : "first-frame"));
+	if (writing->form == TEXT_RECORD && port->claim)
+		json_object_set_new(writing->json, "claim", json_integer(port->claim));
 }
 
 /* ---- route tables ---- */

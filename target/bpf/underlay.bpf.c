@@ -139,7 +139,8 @@ OUT_OF_LINE int refuse(struct frame *f, struct packet *p)
 		atomic_add(&stats->received_bytes, -(__u64)p->frame_length);
 	}
 	stats = table_lookup(port_stats, &out);
-	if (stats && counter && !(p->flags & PACKET_REPLY) && !p->flood_takers) {
+	if (stats && counter && !(p->flags & (PACKET_REPLY | PACKET_SENDING_ON)) &&
+	    !p->flood_takers) {
 		atomic_add(&stats->sent_packets, -1);
 		atomic_add(&stats->sent_bytes, -(__u64)p->frame_length);
 		counter->packets -= 1;
@@ -429,6 +430,7 @@ OUT_OF_LINE int read_tunnel_key(struct __sk_buff *skb, struct packet *p)
 	}
 	p->segment = key.tunnel_id;
 	p->outer_service = key.tunnel_tos;
+	p->outer_ttl = key.tunnel_ttl;
 	return 0;
 }
 

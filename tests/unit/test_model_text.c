@@ -77,7 +77,7 @@ static void test_defaults(void **state)
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
 		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,'attach':null,"
-		 "'host':null}",
+		 "'host':null,'moving_to':null,'activation':'first-frame'}",
 		 find(intent, OBJECT_PORT, "a")->id);
 	assert_json(intent, "vpcs/blue/ports/a", expected);
 	assert_member(intent, "vpcs/blue/ports/b", "attach",

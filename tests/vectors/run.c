@@ -344,16 +344,25 @@ static bool send_hit(char **words, size_t count, struct outcome outcomes[2], boo
 	return good;
 }
 
-/* moved PORT: it came to this host just now. */
-static void port_moved(const char *name)
+/*
+ * moved PORT [HOST]: it is where it is since just now, and was on that host before; moving PORT HOST: it is
+ * about to go there.
+ */
+static void port_moved(const char *name, const char *other, bool moved)
 {
+	int host = other ? hosts_find(other) : -1;
 	const struct port_object *port = world_port(&tables_world, name);
 	struct port_key key = { .port_id = port ? port->object.id : 0 };
 	struct port row;
 
 	if (!port || !native_side.get(TABLE_ports, &key, &row))
 		vector_fail("no port %s", name);
-	row.moved_until = (uint32_t)(clock_monotonic_ns(NULL) >> 20) + MOVED_TICKS;
+	if (other && host < 0)
+		vector_fail("no host %s", other);
+	row.other_host_id = (uint32_t)(host + 1);
+	row.moved_until = moved ? (uint32_t)(clock_monotonic_ns(NULL) >> 20) + MOVED_TICKS : 0;
+	if (moved && row.kind == PORT_TUNNEL && host == (int)tables_world.here)
+		row.flags |= PORT_MOVED_AWAY;
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->put(TABLE_ports, &key, &row);
 }
@@ -607,8 +616,10 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
 		world_read(&tables_world, path);
 		tables_write_world();
-	} else if (!strcmp(words[0], "moved") && count == 2) {
-		port_moved(words[1]);
+	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
+		port_moved(words[1], count == 3 ? words[2] : NULL, true);
+	} else if (!strcmp(words[0], "moving") && count == 3) {
+		port_moved(words[1], words[2], false);
 	} else if (!strcmp(words[0], "clock") && count == 2) {
 		for (size_t s = 0; s < side_count; s++)
 			tables_age(sides[s], (uint32_t)strtoul(words[1], NULL, 10));

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A virtual machine that moves between hosts while others talk to it, as live migration does it.
+
+      etcd ---- br0 ---- h1: blue/client       h2: blue/vm (tap vm0)  ...>  h3: blue/vm (tap vm0)
+
+The machine is a namespace whose frames a thread carries to and from the tap of the host that it runs
+on: paused on h2, resumed on h3, where it says so by RARP, like QEMU. Its TCP connections, its
+addresses and its MAC stay.
+"""
+import contextlib
+import fcntl
+import os
+import re
+import select
+import shutil
+import signal
+import struct
+import tempfile
+import threading
+import time
+
+from cluster import Etcd, Host, converged, told, underlay
+from harness import Netns, Skip, check, equal, main, pair, statement, wait_for
+
+MAC = "02:00:00:00:01:21"
+INTENT = f"""
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16]
+    subnets:
+      one: {{cidr: 10.0.1.0/24}}
+      two: {{cidr: 10.0.2.0/24}}
+      lan: {{cidr: 10.0.3.0/24, mode: l2}}
+    security_groups:
+      open:
+        ingress: [{{protocol: all, from: 10.0.0.0/16}}]
+    ports:
+      client: {{subnet: one, address: 10.0.1.11, security_groups: [open], host: h1,
+                attach: {{netns: client}}}}
+      near: {{subnet: two, address: 10.0.2.12, security_groups: [open], host: h2,
+              attach: {{netns: near}}}}
+      vm: {{subnet: one, address: 10.0.1.21, mac: "{MAC}", security_groups: [open], host: h2,
+            attach: {{tap: vm0}}}}
+"""
+TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454ca, 2, 0x1000
+
+
+def open_tap(netns, name):
+    with netns.inside():
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+    return fd
+
+
+class Machine(Netns):
+    """A virtual machine: its kernel is a namespace, its hypervisor a thread."""
+
+    def __init__(self, name, tap, mac, address):
+        super().__init__(name)
+        self.tap, self.mac_bytes = tap, bytes.fromhex(mac.replace(":", ""))
+        self.inner, self.outer, self.thread = open_tap(self, "eth0"), None, None
+        self.stop, self.wake = os.pipe()
+        for words in (("link", "set", "eth0", "address", mac, "mtu", "1450"),
+                      ("address", "add", f"{address}/24", "dev", "eth0"),
+                      ("link", "set", "eth0", "up"),
+                      ("route", "add", "default", "via", address.rsplit(".", 1)[0] + ".1")):
+            self.run("ip", *words, accept=[0])
+
+    def resume(self, host, say=True):
+        """It runs on this host now, and says so."""
+        self.outer = open_tap(host.netns, self.tap)
+        if say:
+            os.write(self.outer, b"\xff" * 6 + self.mac_bytes + bytes.fromhex(
+                "8035" "0001" "0800" "06" "04" "0003") + (self.mac_bytes + bytes(4)) * 2 + bytes(18))
+        self.thread = threading.Thread(target=self.carry, daemon=True)
+        self.thread.start()
+
+    def pause(self):
+        os.write(self.wake, b"x")
+        self.thread.join()
+        os.read(self.stop, 1)
+        os.close(self.outer)
+
+    def carry(self):
+        other = {self.inner: self.outer, self.outer: self.inner}
+        while True:
+            ready, _, _ = select.select([self.inner, self.outer, self.stop], [], [])
+            if self.stop in ready:
+                return
+            for fd in ready:
+                with contextlib.suppress(BlockingIOError, OSError):
+                    os.write(other[fd], os.read(fd, 65536))
+
+
+class Cluster:
+    """Three hosts, one member of etcd, and the machine."""
+
+    def __init__(self):
+        if not shutil.which("etcd"):
+            raise Skip("etcd is not installed")
+        underlay()
+        self.etcd = Etcd()
+        self.hosts = [Host(number, ("--store", self.etcd.url(),
+                                    "--underlay", f"192.0.2.{number}/24"))
+                      for number in (1, 2, 3)]
+        self.h1, self.h2, self.h3 = self.hosts
+        self.client, self.near = Netns("client"), Netns("near")
+        for host in self.hosts:
+            host.start()
+        for host in self.hosts:
+            wait_for(lambda host=host: len(host.get("/v1/hosts")) == 3, "three hosts are known")
+        self.h1.apply(INTENT)
+        converged(*self.hosts)
+        self.h1.plugged("blue/client")
+        self.h2.plugged("blue/vm", "blue/near")
+        self.vm = Machine("vm", "vm0", MAC, "10.0.1.21")
+        self.vm.resume(self.h2)
+        self.talk = pair(self.client, self.vm, "10.0.1.21", 5000)
+        self.inward = pair(self.vm, self.near, "10.0.2.12", 5001)
+
+    def host_of(self, name="vm"):
+        return self.h1.get(f"/v1/vpcs/blue/ports/{name}")["host"]
+
+    def state(self, host, name="vm"):
+        return host.get(f"/v1/vpcs/blue/ports/{name}")["status"]
+
+    def dropped(self, host, reason):
+        return host.json("counters", reason)["verdicts"].get(reason, {}).get("packets", 0)
+
+    def says(self):
+        """Both connections go on, both ways."""
+        for one, other in (self.talk, self.inward):
+            for sender, receiver in ((one, other), (other, one)):
+                sender.sendall(b"hello")
+                equal(receiver.recv(16), b"hello", "what arrives of the connection")
+
+    def ready(self, host):
+        wait_for(lambda: self.state(host)["state"] == "ready", f"vm is ready on {host.name}")
+        converged(*self.hosts)
+
+
+class Pings:
+    """Pings without pause from a namespace; the longest time without an answer."""
+
+    def __init__(self, netns, address, interval="0.002"):
+        # pylint: disable=consider-using-with
+        self.file = tempfile.NamedTemporaryFile("w+")
+        self.process = netns.start("ping", "-n", "-D", "-i", interval, address, stdout=self.file)
+        self.goes_on()
+
+    def text(self):
+        with open(self.file.name, encoding="utf-8") as file:
+            return file.read()
+
+    def goes_on(self, count=50):
+        begin = self.text().count("icmp_seq")
+        wait_for(lambda: self.text().count("icmp_seq") > begin + count, "pings are answered", 20)
+
+    def gap(self):
+        self.goes_on()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+        times = [float(match) for match in re.findall(r"^\[([0-9.]+)\].*icmp_seq", self.text(),
+                                                      re.M)]
+        return max(b - a for a, b in zip(times, times[1:]))
+
+
+@statement("a port that is to move is made ready on the other host and stays active where it is")
+@told
+def ready(_, cluster):
+    cluster.says()
+    cluster.h1.weft("port", "move", "blue/vm", "--to", "h3")
+    cluster.ready(cluster.h3)
+    equal(cluster.state(cluster.h3)["host"], "h2", "where it is active")
+    equal(cluster.state(cluster.h2)["state"], "plugged", "its state on h2")
+    check("first frame" in cluster.state(cluster.h3)["note"], "the note on h3")
+    check(cluster.client.ping("10.0.1.21"), "it answers from h2")
+    cluster.says()
+
+
+@statement("the first frame on the other host (RARP) makes it active there; no connection breaks, "
+           "and the gap is told")
+@told
+def rarp(_, cluster):
+    pings = Pings(cluster.client, "10.0.1.21")
+    cluster.vm.pause()
+    begin = time.monotonic()
+    cluster.vm.resume(cluster.h3)
+    gap = pings.gap()
+    wait_for(lambda: cluster.host_of() == "h3", "the port is on h3")
+    print(f"# paused to resumed on h3: the longest time without an answer {gap * 1000:.0f} ms, "
+          f"port moved within {(time.monotonic() - begin) * 1000:.0f} ms", flush=True)
+    check(gap < 1, f"the gap is {gap:.3f} s")
+    cluster.says()
+    equal(cluster.state(cluster.h3)["state"], "plugged", "its state on h3")
+    equal(cluster.state(cluster.h3)["claim"], 2, "its claim")
+    converged(*cluster.hosts)
+    equal(cluster.state(cluster.h2)["state"], "elsewhere", "its state on h2")
+    equal(cluster.h1.get("/v1/vpcs/blue/ports/vm")["moving_to"], None, "moving_to")
+
+
+@statement("what an idle kernel sends does not make it active; a command does")
+@told
+def command(_, cluster):
+    cluster.h2.weft("port", "move", "blue/vm", "--to", "h2", "--activation", "command")
+    cluster.ready(cluster.h2)
+    cluster.vm.pause()
+    cluster.vm.resume(cluster.h2)
+    wait_for(lambda: cluster.dropped(cluster.h2, "not_active") > 0, "frames on h2 are dropped")
+    equal(cluster.host_of(), "h3", "where the port is")
+    done = cluster.h1.weft("port", "activate", "blue/vm")
+    check("is active" in done.stdout, done.stdout)
+    wait_for(lambda: cluster.client.ping("10.0.1.21"), "it answers from h2")
+    cluster.says()
+    equal(cluster.h1.get("/v1/vpcs/blue/ports/vm")["activation"], "first-frame", "activation")
+    done = cluster.h1.weft("port", "activate", "blue/vm", accept=[1])
+    check("not about to move" in done.stderr, done.stderr)
+
+
+@statement("refusals say why: a host that is not there, the host it is on, a process")
+@told
+def refusals(_, cluster):
+    for words, sentence in ((("--to", "h9"), 'no host "h9"'), (("--to", "h2"), "it is on host h2 already"),
+                            (("--cancel", "--to", "h3"), "either --to")):
+        done = cluster.h1.weft("port", "move", "blue/vm", *words, accept=[1, 2])
+        check(sentence in done.stderr, f"{words}: {done.stderr}")
+    cluster.h1.weft("port", "move", "blue/vm", "--to", "h3")
+    cluster.ready(cluster.h3)
+    cluster.h1.weft("port", "move", "blue/vm", "--cancel")
+    wait_for(lambda: cluster.state(cluster.h3)["state"] == "elsewhere", "h3 lets go of it")
+    cluster.says()
+
+
+@statement("a host that has not heard of the move yet reaches the port by the host it was on")
+@told
+def stragglers(_, cluster):
+    cluster.h1.weft("port", "move", "blue/vm", "--to", "h3")
+    cluster.ready(cluster.h3)
+    cluster.h1.pause()
+    try:
+        before = cluster.dropped(cluster.h2, "sent_on")
+        cluster.vm.pause()
+        cluster.vm.resume(cluster.h3)
+        wait_for(lambda: cluster.state(cluster.h2)["state"] == "elsewhere", "h2 let go of it")
+        check(cluster.client.ping("10.0.1.21", 5), "h1, which does not know, reaches it")
+        cluster.says()
+        check(cluster.dropped(cluster.h2, "sent_on") > before, "h2 has sent on")
+    finally:
+        cluster.h1.pause(False)
+    converged(*cluster.hosts)
+    after = cluster.dropped(cluster.h2, "sent_on")
+    cluster.says()
+    equal(cluster.dropped(cluster.h2, "sent_on"), after, "packets sent on once h1 knows")
+
+
+main(lambda weft: Cluster(), start=False)
