@@ -529,11 +529,13 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 				 port ? (int)port->claim : 0, "ifindex", 0, "device", "since");
 	comes = port && intent_comes_here(ports->options.intent, port);
 	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:i, s:o, s:s}", "state",
-			 comes && entry->state == PORT_STATE_PLUGGED ? "ready"
-			 : port_state_names[entry->state], "reason", entry->reason, "note",
-			 ports_note(ports, entry), "host", comes ? port->host : ports->options.host,
-			 "claim", port ? (int)port->claim : 0, "ifindex", (int)entry->ifindex,
-			 "device", device_name_json(ports, entry), "since",
+			 comes && entry->state == PORT_STATE_PLUGGED
+				 ? "ready"
+				 : port_state_names[entry->state],
+			 "reason", entry->reason, "note", ports_note(ports, entry), "host",
+			 comes ? port->host : ports->options.host, "claim",
+			 port ? (int)port->claim : 0, "ifindex", (int)entry->ifindex, "device",
+			 device_name_json(ports, entry), "since",
 			 clock_rfc3339_format(entry->since_ns, since));
 }
 

@@ -186,7 +186,8 @@ static void touch_port(struct reconcile *reconcile, struct touched *touched,
 		reconcile_take_port_slot(reconcile, port->object.id);
 		touch_plug(touched, port->object.id);
 	} else {
-		touched->unplug[touched->unplug_count++] = (port ? &port->object : change->before)->id;
+		touched->unplug[touched->unplug_count++] =
+			(port ? &port->object : change->before)->id;
 	}
 }
 

@@ -38,7 +38,7 @@ struct reconcile {
 	struct slots vpc_slots;
 	struct map peers;      /* VPC and host id -> number of the peer */
 	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
-	struct map moved;      /* port id -> struct port_move of what has moved lately, from anywhere */
+	struct map moved; /* port id -> struct port_move of what has moved lately, from anywhere */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */

@@ -125,9 +125,9 @@ static int edit_activate(struct invocation *invocation, const json_t *object, js
 
 	(void)context;
 	if (!json_is_string(to))
-		return report_refused(invocation,
-				      "port %s is not about to move: `weft port move` says where to",
-				      invocation->arguments[0]);
+		return report_refused(
+			invocation, "port %s is not about to move: `weft port move` says where to",
+			invocation->arguments[0]);
 	json_object_set(changes, "host", (json_t *)to);
 	json_object_set_new(changes, "moving_to", json_null());
 	return 0;
@@ -136,8 +136,8 @@ static int edit_activate(struct invocation *invocation, const json_t *object, js
 static int activate(struct invocation *invocation)
 {
 	struct object_name name;
-	int status = object_name_parse(invocation, invocation->noun, invocation->arguments[0],
-				       &name);
+	int status =
+		object_name_parse(invocation, invocation->noun, invocation->arguments[0], &name);
 
 	if (status)
 		return status;

@@ -305,8 +305,7 @@ static inline int ticks_passed(__u32 now, __u32 since, __u32 limit)
  */
 static inline int port_moved_lately(const struct port *port, __u32 now)
 {
-	return port->moved_until &&
-	       port->moved_until - now - 1 < MOVED_TICKS + TICKS_PER_SECOND;
+	return port->moved_until && port->moved_until - now - 1 < MOVED_TICKS + TICKS_PER_SECOND;
 }
 
 /* May packets of the port, or for it, come from this host, though it is not there by its row? */

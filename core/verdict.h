@@ -31,7 +31,8 @@
 	/* edge and guard */                                                                       \
 	X(UNKNOWN_PORT, DROP, "the device belongs to no port")                                     \
 	X(UNKNOWN_SUBNET, DROP, "the port's subnet is not known to the datapath")                  \
-	X(NOT_ACTIVE, DROP, "the port is not active on this host: it is about to move, or has moved") \
+	X(NOT_ACTIVE, DROP,                                                                        \
+	  "the port is not active on this host: it is about to move, or has moved")                \
 	X(SPOOFED_MAC, DROP, "the source MAC is not the port's")                                   \
 	X(SPOOFED_ADDRESS, DROP, "the source address is not one of the port's")                    \
 	X(SPOOFED_ARP, DROP, "the ARP sender is not the port")                                     \
@@ -158,7 +159,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(DELIVER_PORT, DELIVER, "to")                                                             \
 	X(TUNNEL_FROM, TUNNEL, "out of the tunnel from")                                           \
 	X(TUNNEL_TO, TUNNEL, "into the tunnel to")                                                 \
-	X(TUNNEL_SENT_ON, TUNNEL, "sent on by the host that the port came from; for")                        \
+	X(TUNNEL_SENT_ON, TUNNEL, "sent on by the host that the port came from; for")              \
 	X(SERVICE_RESOLVER, SERVICE, "asks the resolver of the VPC, whatever the rules say")       \
 	X(SERVICE_METADATA, SERVICE, "asks for metadata, whatever the rules say")                  \
 	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")

@@ -243,10 +243,11 @@ int check_move(struct draft *draft, const struct port_object *port, struct error
 		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
 				    "it is on host %s already", port->host);
 	if (port->attach.kind == ATTACH_PID)
-		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
-				    "it is attached to process %u of host %s; a port that moves has "
-				    "netns, tap or tun, which mean the same on both hosts",
-				    port->attach.pid, port->host);
+		return draft_refuse(
+			draft, &port->object, "moving_to", EINVAL, error,
+			"it is attached to process %u of host %s; a port that moves has "
+			"netns, tap or tun, which mean the same on both hosts",
+			port->attach.pid, port->host);
 	return check_reach(draft, &port->object, "moving_to", port->object.vpc_id,
 			   (const struct host_object *)found, error);
 }

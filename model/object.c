@@ -511,8 +511,7 @@ void mac_key(unsigned char key[MAC_KEY_SIZE], uint32_t vpc_id, const struct mac_
 	memcpy(key + 4, mac->byte, 6);
 }
 
-bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port,
-		    const char *host)
+bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port, const char *host)
 {
 	const struct attach *attach = &port->attach;
 

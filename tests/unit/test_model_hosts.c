@@ -189,8 +189,7 @@ static const struct refusal refusals[] = {
 	{ "vpcs/blue/ports/c", "{'subnet':'web','host':'h1','moving_to':'h2','activation':'x'}",
 	  "vpcs.blue.ports.c.activation",
 	  "port blue/c: activation \"x\" is neither first-frame nor command" },
-	{ "vpcs/blue/ports/c",
-	  "{'subnet':'web','host':'h1','moving_to':'h2','attach':{'pid':7}}",
+	{ "vpcs/blue/ports/c", "{'subnet':'web','host':'h1','moving_to':'h2','attach':{'pid':7}}",
 	  "vpcs.blue.ports.c.moving_to",
 	  "port blue/c: it is attached to process 7 of host h1; a port that moves has netns, tap "
 	  "or tun, which mean the same on both hosts" },

@@ -105,6 +105,7 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	outcome->out_port_id = context.cb[2];
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
 			   outcome->verdict != VERDICT_DELIVERED &&
+			   outcome->verdict != VERDICT_SENT_ON &&
 			   outcome->verdict != VERDICT_SERVED;
 	outcome->size = options.data_size_out;
 	/* Left to the host, before a look into it or after. */
