@@ -38,15 +38,15 @@ STORE := $(addprefix store/, \
 	store_sqlite.c store_sqlite_open.c store_watch.c)
 
 MODEL := $(addprefix model/, \
-	check.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
+	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
-	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_dns.c text_host.c text_port.c \
+	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
-	pipeline.c parse.c flow.c guard.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
+	pipeline.c parse.c flow.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
 	tunnel_sum.c tcp_mss.c)
 
@@ -68,6 +68,7 @@ AGENT := $(addprefix agent/, \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
+	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c \
 	dns_server.c dns_zone.c services.c)
 

@@ -332,6 +332,8 @@ int guard(struct frame *f, struct packet *p);
 int guard_routed(struct frame *f, struct packet *p);
 int service(struct frame *f, struct packet *p);
 int service_answer(struct frame *f, struct packet *p);
+int punt(struct frame *f, struct packet *p);
+int punt_return(struct frame *f, struct packet *p);
 int neighbour(struct frame *f, struct packet *p);
 int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);

@@ -138,6 +138,13 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	if (verdict)
 		return verdict;
 	verdict = guard(f, p);
+	/* A workload with an address of yesterday asks for today's. */
+	if (!verdict || verdict == VERDICT_SPOOFED_ADDRESS) {
+		int punted = punt(f, p);
+
+		if (punted)
+			return punted;
+	}
 	if (verdict)
 		return verdict;
 	verdict = service(f, p);

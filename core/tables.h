@@ -112,7 +112,10 @@ struct port {
 /* ---- segments and tenants ---- */
 
 enum subnet_flags {
-	SUBNET_L2 = 1 << 0, /* an Ethernet switch: V1-V10 are off as a set */
+	SUBNET_L2 = 1 << 0,     /* an Ethernet switch: V1-V10 are off as a set */
+	SUBNET_DHCP4 = 1 << 1,  /* weftd answers DHCP */
+	SUBNET_DHCP6 = 1 << 2,  /* and DHCPv6 */
+	SUBNET_ROUTER = 1 << 3, /* and router solicitations */
 };
 
 struct subnet_key {
@@ -628,7 +631,7 @@ struct port_stats {
 	__u64 suppressed;      /* drops without an event since the last event */
 	__u64 service_tokens;  /* the same for packets to the host's services */
 	__u64 service_excess;  /* of these, dropped by that limit (V46) */
-	__u64 pad1[1];
+	__u64 punt_tokens;     /* the same for frames handed to weftd */
 };
 
 struct vpc_stats {
@@ -652,6 +655,8 @@ struct datapath_state {
 				  * lowers it when there are more ports than the table has room for */
 	__u64 service_ifindex; /* device of the host's services, 0: none; written by the daemon */
 	__u64 service_rate;    /* packets a port may send them per second; written by the daemon */
+	__u64 punt_ifindex;    /* the device that leads to weftd, as long as it runs; 0: none */
+	__u64 punt_rate; /* frames a port may hand to weftd per second; written by the daemon */
 };
 
 struct verdict_key {
@@ -697,6 +702,27 @@ struct underlay_event {
 	struct address local;  /* outer source, an end of this host */
 	struct address remote; /* outer destination, a known end */
 	struct address from;   /* who says so */
+};
+
+/* Why a frame goes to weftd. */
+enum punt_reason {
+	PUNT_NONE = 0,
+	PUNT_DHCP4 = 1,
+	PUNT_DHCP6 = 2,
+	PUNT_ROUTER_SOLICITATION = 3,
+	PUNT_REASONS,
+};
+
+#define PUNT_VERSION 1
+
+/* Behind the Ethernet header of every frame on the punt device, either way; host order. */
+struct punt_header {
+	__u8 version; /* PUNT_VERSION */
+	__u8 reason;  /* enum punt_reason; towards a port: PUNT_NONE */
+	__u16 vlan;   /* tag control information of the tag it came with or gets, 0: none */
+	__u32 port_id;
+	__u32 subnet_id; /* the segment it was sent in; towards a port: 0 */
+	__u32 pad;
 };
 
 /* Which tunnel a device of the kernel's belongs to; by ifindex, beside the tables below. */
@@ -766,6 +792,7 @@ _Static_assert(sizeof(struct tunnel_source_key) == 40,
 	       "struct tunnel_source_key is part of the layout");
 _Static_assert(sizeof(struct tunnel_source) == 52, "struct tunnel_source is part of the layout");
 _Static_assert(sizeof(struct port_stats) == 128, "struct port_stats is two cache lines");
+_Static_assert(sizeof(struct punt_header) == 16, "weftd and its programs are of one build");
 _Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
 _Static_assert(sizeof(struct service_key) == 20, "struct service_key is part of the layout");
 _Static_assert(sizeof(struct service_client_key) == 24,

@@ -18,6 +18,7 @@
 	X(ANSWERED, PASS, "answered on the spot")                                                  \
 	X(FLOODED, PASS, "flooded to the members of the segment")                                  \
 	X(CONSUMED, PASS, "needs no answer and goes nowhere, as the protocol asks")                \
+	X(PUNTED, PASS, "handed to weftd, which answers it")                                       \
 	X(NOT_OURS, PASS, "the host's own traffic, left to its stack")                             \
 	X(SERVED, PASS, "handed to a service of the host: DNS or metadata")                        \
 	X(SENT_ON, PASS, "sent on to the host that its port has moved to")                         \
@@ -43,6 +44,9 @@
 	X(SERVICE_DOWN, DROP, "the host's DNS and metadata do not run")                            \
 	X(SERVICE_FRAGMENT, DROP, "a question to DNS or metadata in fragments")                    \
 	X(SERVICE_STRAY, DROP, "an answer of the host's services that no port waits for")          \
+	/* punt */                                                                                 \
+	X(UNATTENDED, DROP, "weftd alone could answer this, and it does not run")                  \
+	X(PUNT_LIMIT, DROP, "the port asks weftd for more than it may in a second")                \
 	/* neighbour, bridge */                                                                    \
 	X(UNKNOWN_NEIGHBOUR, DROP, "nobody in the subnet has the address asked for")               \
 	X(ADDRESS_CLAIM, DROP, "an address is moved by the API, not by an announcement")           \
@@ -122,7 +126,8 @@ enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
 	X(ICMP, "icmp")                                                                            \
 	X(DELIVER, "deliver")                                                                      \
 	X(TUNNEL, "tunnel")                                                                        \
-	X(SERVICE, "service")
+	X(SERVICE, "service")                                                                      \
+	X(PUNT, "punt")
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
@@ -162,7 +167,8 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(TUNNEL_SENT_ON, TUNNEL, "sent on by the host that the port came from; for")              \
 	X(SERVICE_RESOLVER, SERVICE, "asks the resolver of the VPC, whatever the rules say")       \
 	X(SERVICE_METADATA, SERVICE, "asks for metadata, whatever the rules say")                  \
-	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")
+	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")                         \
+	X(PUNTED, PUNT, "handed to weftd for")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

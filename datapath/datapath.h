@@ -99,6 +99,7 @@ enum datapath_role {
 	DATAPATH_UNDERLAY,      /* tunnels come in here; what is not a tunnel's is left alone */
 	DATAPATH_TUNNEL_DEVICE, /* a tunnel device of the kernel's, in external mode */
 	DATAPATH_SERVICES,      /* the end of the host's DNS and metadata */
+	DATAPATH_PUNT,          /* the device by which weftd talks to its ports */
 };
 
 /* The device that the underlay's packets come in by: a NIC, a VLAN, a bond or bridge that holds the
@@ -111,6 +112,9 @@ int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, u
  * comes in there. Idempotent. datapath_detach_services(): nobody is asked any more. */
 int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
+/* The punt device (agent/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
+ * as its program is there; ifindex 0 tells it that there is none. */
+int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
 /* All three give -ENOENT where nothing is attached. */
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);
 int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex);

@@ -22,7 +22,8 @@ struct dummy_datapath {
 
 /* What a map may point to for a role. */
 static enum datapath_role dummy_roles[] = { DATAPATH_PORT, DATAPATH_UNDERLAY,
-					    DATAPATH_TUNNEL_DEVICE, DATAPATH_SERVICES };
+					    DATAPATH_TUNNEL_DEVICE, DATAPATH_SERVICES,
+					    DATAPATH_PUNT };
 
 static struct dummy_datapath *dummy_of(struct datapath *datapath)
 {
@@ -231,6 +232,13 @@ static int dummy_attach_services(struct datapath *datapath, uint32_t ifindex, st
 	return 0;
 }
 
+static int dummy_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_PUNT]);
+	return 0;
+}
+
 static int dummy_detach(struct datapath *datapath, uint32_t ifindex)
 {
 	return map_remove_u32(&dummy_of(datapath)->attached, ifindex) ? 0 : -ENOENT;
@@ -332,6 +340,7 @@ static const struct datapath_operations dummy_operations = {
 	.attach_underlay = dummy_attach_underlay,
 	.attach_tunnel_device = dummy_attach_tunnel_device,
 	.attach_services = dummy_attach_services,
+	.attach_punt = dummy_attach_punt,
 	.detach = dummy_detach,
 	.attached = dummy_attached,
 	.verdict = dummy_verdict,
@@ -361,6 +370,7 @@ struct datapath *datapath_open_dummy(const struct datapath_options *options)
 	state = datapath_state(&dummy->base);
 	state->event_rate = options->event_rate ? options->event_rate : DATAPATH_EVENT_RATE;
 	state->icmp_rate = DATAPATH_ICMP_RATE;
+	state->punt_rate = DATAPATH_PUNT_RATE;
 	state->service_rate = DATAPATH_SERVICE_RATE;
 	return &dummy->base;
 }

@@ -139,6 +139,7 @@ static const struct datapath_operations kernel_operations = {
 	.attach_underlay = kernel_attach_underlay,
 	.attach_tunnel_device = kernel_attach_tunnel_device,
 	.attach_services = kernel_attach_services,
+	.attach_punt = kernel_attach_punt,
 	.detach = kernel_detach,
 	.settle = kernel_settle,
 	.attached = kernel_attached,
@@ -265,6 +266,7 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&state->icmp_rate, DATAPATH_ICMP_RATE, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->service_rate, DATAPATH_SERVICE_RATE, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->punt_rate, DATAPATH_PUNT_RATE, __ATOMIC_RELAXED);
 	*datapath = &kernel->base;
 	return 0;
 }

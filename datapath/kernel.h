@@ -23,6 +23,7 @@ enum kernel_program {
 	PROGRAM_UNDERLAY_RAW, /* the same for devices without Ethernet */
 	PROGRAM_TUNNEL_DEVICE,
 	PROGRAM_SERVICES,
+	PROGRAM_PUNT,
 	PROGRAM_SWEEP,
 	PROGRAMS,
 };
@@ -140,6 +141,7 @@ int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct e
 int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				uint16_t port, struct error *error);
 int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
+int kernel_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_detach(struct datapath *datapath, uint32_t ifindex);
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes);
 

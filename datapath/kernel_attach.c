@@ -441,6 +441,11 @@ int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct e
 	return attach_program(kernel_of(datapath), ifindex, PORT_VETH, PROGRAM_SERVICES, error);
 }
 
+int kernel_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	return attach_program(kernel_of(datapath), ifindex, PORT_UNPLUGGED, PROGRAM_PUNT, error);
+}
+
 static int detach_device(const char *root, uint32_t ifindex)
 {
 	int result = link_remove(root, ifindex);
@@ -487,6 +492,8 @@ static enum datapath_role role_of(const char *name)
 		return DATAPATH_UNDERLAY;
 	if (program == PROGRAM_SERVICES)
 		return DATAPATH_SERVICES;
+	if (program == PROGRAM_PUNT)
+		return DATAPATH_PUNT;
 	return program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT;
 }
 

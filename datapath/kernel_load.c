@@ -39,6 +39,7 @@ const char *const kernel_program_names[PROGRAMS] = {
 	[PROGRAM_UNDERLAY_RAW] = "from_underlay_raw",
 	[PROGRAM_TUNNEL_DEVICE] = "from_tunnel_device",
 	[PROGRAM_SERVICES] = "from_services",
+	[PROGRAM_PUNT] = "from_punt",
 	[PROGRAM_SWEEP] = "sweep",
 };
 

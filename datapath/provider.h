@@ -35,6 +35,7 @@ extern const struct datapath_table datapath_tables[TABLES];
 #define DATAPATH_EVENT_RATE 100
 #define DATAPATH_ICMP_RATE 100     /* ICMP errors a port may get per second */
 #define DATAPATH_SERVICE_RATE 1024 /* packets a port may send to services per second (V46) */
+#define DATAPATH_PUNT_RATE 20      /* frames a port may hand to weftd per second */
 
 struct datapath_operations {
 	void (*close)(struct datapath *datapath);
@@ -53,6 +54,7 @@ struct datapath_operations {
 	int (*attach_tunnel_device)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				    uint16_t port, struct error *error);
 	int (*attach_services)(struct datapath *datapath, uint32_t ifindex, struct error *error);
+	int (*attach_punt)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*detach)(struct datapath *datapath, uint32_t ifindex);
 	int (*settle)(struct datapath *datapath);
 	size_t (*attached)(struct datapath *datapath, enum datapath_role role,

@@ -222,6 +222,18 @@ static __always_inline int frame_push(struct frame *f, __u32 size)
 /* Takes the outermost VLAN tag out of the frame. */
 #define frame_vlan_pop(f) bpf_skb_vlan_pop(f)
 
+/* Puts an 802.1Q tag with this control information around the frame; 0 or negative. */
+#define frame_vlan_push(f, control) bpf_skb_vlan_push(f, bpf_htons(0x8100), control)
+
+/* Is there a device with this index? The frame is not touched. */
+static __always_inline int frame_device_there(struct frame *f, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	/* Asked for its MTU, for no other helper looks a device up; 0 would be the frame's own. */
+	return ifindex && bpf_check_mtu(f, ifindex, &mtu, 0, 0) >= 0;
+}
+
 /*
  * Makes the kernel take the frame for one of the ethertype given, which is written to offset 12. No verb
  * does just that; but the kernel reads the type anew where it takes a VLAN tag out of a frame. 0 or

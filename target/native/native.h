@@ -41,6 +41,8 @@ void native_run_underlay(struct frame *f, struct native_result *result);
 
 /* Runs a packet that a service of the host sends. */
 void native_run_service(struct frame *f, struct native_result *result);
+/* Runs a frame that weftd writes to the punt device. */
+void native_run_punt(struct frame *f, struct native_result *result);
 
 /* Forgets every row in memory; tables are memory only again. */
 void native_reset(void);

@@ -87,6 +87,25 @@ int frame_vlan_pop(struct frame *f)
 	return 0;
 }
 
+/* As bpf_skb_vlan_push: a tag that is there moves into the frame. */
+int frame_vlan_push(struct frame *f, __u16 control)
+{
+	const __u16 inner = (__u16)f->vlan;
+
+	if (f->vlan) {
+		if (f->length < 14 || f->length + 4 > FRAME_ROOM)
+			return -ENOMEM;
+		memmove(f->data + 16, f->data + 12, f->length - 12);
+		f->data[12] = 0x81;
+		f->data[13] = 0;
+		f->data[14] = (__u8)(inner >> 8);
+		f->data[15] = (__u8)inner;
+		f->length += 4;
+	}
+	f->vlan = 0x10000 | control;
+	return 0;
+}
+
 int frame_checksum_follow(struct frame *f, __u32 offset, __be16 from, __be16 to)
 {
 	__be16 *checksum = frame_header(f, offset, 2);
@@ -213,6 +232,19 @@ void native_run_service(struct frame *f, struct native_result *result)
 
 	begin(f);
 	result->verdict = (enum verdict)pipeline_from_service(f, &p);
+	finish(&p, result);
+}
+
+void native_run_punt(struct frame *f, struct native_result *result)
+{
+	struct packet p = {};
+
+	begin(f);
+	if (f->length >= 14)
+		memcpy(&p.ethertype, f->data + 12, 2);
+	result->verdict = (enum verdict)punt_return(f, &p);
+	if (result->verdict != VERDICT_DELIVERED)
+		pipeline_end(f, &p, (int)result->verdict);
 	finish(&p, result);
 }
 

@@ -207,6 +207,15 @@ int frame_resize(struct frame *f, __u32 length);
 int frame_push(struct frame *f, __u32 size);
 /* Takes the outermost VLAN tag out of the frame. */
 int frame_vlan_pop(struct frame *f);
+/* Puts an 802.1Q tag with this control information around the frame; 0 or negative. */
+int frame_vlan_push(struct frame *f, __u16 control);
+
+/* Is there a device with this index? Whoever wrote the row says so. */
+static inline int frame_device_there(struct frame *f, __u32 ifindex)
+{
+	(void)f;
+	return ifindex != 0;
+}
 
 /*
  * Makes size bytes of room for tunnel headers between the Ethernet header and what follows it; frames of

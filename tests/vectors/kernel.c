@@ -36,7 +36,9 @@ static void kernel_load(void)
 					.icmp_rate = 100,
 					.flow_guarantee = 64,
 					.service_ifindex = SERVICE_IFINDEX,
-					.service_rate = SERVICE_RATE };
+					.service_rate = SERVICE_RATE,
+					.punt_ifindex = 1, /* lo: it is there */
+					.punt_rate = 3 };
 	__u32 zero = 0;
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
@@ -106,7 +108,8 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
 			   outcome->verdict != VERDICT_DELIVERED &&
 			   outcome->verdict != VERDICT_SENT_ON &&
-			   outcome->verdict != VERDICT_SERVED;
+			   outcome->verdict != VERDICT_SERVED &&
+			   outcome->verdict != VERDICT_PUNTED;
 	outcome->size = options.data_size_out;
 	/* Left to the host, before a look into it or after. */
 	if ((int)options.retval == TC_ACT_UNSPEC)
@@ -133,6 +136,11 @@ static bool kernel_answer(const struct vector_frame *frame, struct outcome *outc
 	return run_program(weft->progs.from_services, frame, outcome);
 }
 
+static bool kernel_punt(const struct vector_frame *frame, struct outcome *outcome)
+{
+	return run_program(weft->progs.from_punt, frame, outcome);
+}
+
 const struct side kernel_side = {
 	.name = "kernel",
 	.load = kernel_load,
@@ -142,6 +150,7 @@ const struct side kernel_side = {
 	.walk = kernel_walk,
 	.run = kernel_run,
 	.run_underlay = kernel_receive,
+	.run_punt = kernel_punt,
 	.run_service = kernel_answer,
 	.unload = kernel_unload,
 };

@@ -17,7 +17,9 @@ static void native_load(void)
 					.icmp_rate = 100,
 					.flow_guarantee = 64,
 					.service_ifindex = SERVICE_IFINDEX,
-					.service_rate = SERVICE_RATE };
+					.service_rate = SERVICE_RATE,
+					.punt_ifindex = 1, /* lo: it is there */
+					.punt_rate = 3 };
 
 	native_reset();
 	native_update(native_table(TABLE_state), &zero, &state, 0);
@@ -97,6 +99,16 @@ static bool native_answer(const struct vector_frame *frame, struct outcome *outc
 	return true;
 }
 
+static bool native_punted(const struct vector_frame *frame, struct outcome *outcome)
+{
+	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
+	struct native_result result = { 0 };
+
+	native_run_punt(f, &result);
+	take_outcome(f, &result, outcome);
+	return true;
+}
+
 const struct side native_side = {
 	.name = "native",
 	.load = native_load,
@@ -106,6 +118,7 @@ const struct side native_side = {
 	.walk = native_each,
 	.run = native_send,
 	.run_underlay = native_receive,
+	.run_punt = native_punted,
 	.run_service = native_answer,
 	.unload = native_reset,
 };

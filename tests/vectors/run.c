@@ -298,6 +298,43 @@ static bool answer_frame(const struct port_object *from, char **words, size_t co
 	return sides_agree(outcomes, ran);
 }
 
+/* from-weftd VERSION PORT WORDS: with the header in between that weftd gives it. PORT: or a number. */
+static bool send_punt(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+{
+	const struct port_object *port = count > 1 ? world_port(&tables_world, words[1]) : NULL;
+	struct punt_header header = { .version = (uint8_t)strtoul(words[0], NULL, 10) };
+	static struct vector_frame frame;
+
+	if (count < 3)
+		vector_fail("from-weftd: version, port and frame expected");
+	header.port_id = port ? port->object.id : (uint32_t)strtoul(words[1], NULL, 10);
+	if (!port)
+		port = world_port(&tables_world, "blue/web1");
+	frame_build(&tables_world, port, words + 2, count - 2, &frame);
+	memmove(frame.data + 14 + sizeof(header), frame.data + 14, frame.size - 14);
+	memcpy(frame.data + 14, &header, sizeof(header));
+	frame.size += sizeof(header);
+	for (size_t s = 0; s < side_count; s++) {
+		memset(&outcomes[s], 0, sizeof(outcomes[s]));
+		ran[s] = sides[s]->run_punt(&frame, &outcomes[s]);
+	}
+	return sides_agree(outcomes, ran);
+}
+
+/* Whether there is a device that leads to weftd. */
+static void set_attended(bool attended)
+{
+	struct slot_key zero = { 0 };
+	struct datapath_state state;
+
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_state, &zero, &state))
+			vector_fail("%s: no state row", sides[s]->name);
+		state.punt_ifindex = attended;
+		sides[s]->put(TABLE_state, &zero, &state);
+	}
+}
+
 static bool send_frame(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
 	const struct port_object *port = world_port(&tables_world, words[0]);
@@ -590,6 +627,9 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 		*good = receive_frame(&frame, outcomes, ran);
 	} else if (!strcmp(words[0], "across")) {
 		*good = cross(words[1], outcomes, ran);
+	} else if (!strcmp(words[0], "from-weftd")) {
+		*from = world_port(&tables_world, "blue/web1");
+		*good = send_punt(words + 1, count - 1, outcomes, ran);
 	} else if (!strcmp(words[0], "ecn")) {
 		*good = check_ecn(words + 1, count - 1, outcomes, ran);
 	} else {
@@ -616,6 +656,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
 		world_read(&tables_world, path);
 		tables_write_world();
+	} else if (!strcmp(words[0], "unattended") && count == 1) {
+		set_attended(false);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
 		port_moved(words[1], count == 3 ? words[2] : NULL, true);
 	} else if (!strcmp(words[0], "moving") && count == 3) {
@@ -656,6 +698,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 	tables_forget_kept();
 	for (size_t s = 0; s < side_count; s++)
 		tables_forget(sides[s]);
+	set_attended(true);
 	for (size_t i = 0; good && i < vector->line_count; i++) {
 		size_t count;
 

@@ -69,6 +69,8 @@ struct side {
 	bool (*run_underlay)(const struct vector_frame *frame, struct outcome *outcome);
 	/* And for what a service of the host sends. */
 	bool (*run_service)(const struct vector_frame *frame, struct outcome *outcome);
+	/* The same for a frame that weftd writes to the punt device. */
+	bool (*run_punt)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
 };
 
