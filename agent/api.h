@@ -19,6 +19,8 @@
 #include "base/buf.h"
 
 struct cluster;
+struct dhcp;
+struct punt;
 
 #define API_BODY_SIZE_MAX (8U << 20)
 #define API_QUERY_MAX 16
@@ -26,6 +28,7 @@ struct cluster;
 /**
  * struct api - what handlers work on; all borrowed
  * @instance: the daemon's name
+ * @punt, @dhcp: what serves ports by itself; NULL in tests without
  * @cluster: this host among others; NULL in tests without
  * @loop, @store: of the daemon
  * @state: state directory; NULL: hosts cannot be joined
@@ -38,6 +41,8 @@ struct api {
 	struct datapath *datapath;
 	struct events *events;
 	struct drops *drops;
+	const struct punt *punt;
+	const struct dhcp *dhcp;
 	const struct clock *clock;
 	struct cluster *cluster;
 	struct loop *loop;

@@ -20,6 +20,7 @@
 #include "agent/cluster.h"
 #include "agent/cluster_store.h"
 #include "agent/device.h"
+#include "agent/dhcp.h"
 #include "agent/etcd.h"
 #include "agent/http.h"
 #include "agent/isolate.h"
@@ -56,6 +57,8 @@ struct daemon {
 	struct reconcile *reconcile;
 	struct drops *drops;
 	struct services *services;
+	struct punt *punt;
+	struct dhcp *dhcp;
 	struct api api;
 	struct http *http;
 };
@@ -261,6 +264,17 @@ static void open_services(struct daemon *daemon)
 		log_warning("DNS and metadata are not served", "text=\"%s\"", error.text);
 }
 
+/* Before the first DHCP client can ask; needs the intent. */
+static int open_punt(struct daemon *daemon, struct error *error)
+{
+	int code = punt_open(daemon->loop, daemon->datapath, daemon->options.name, &daemon->punt,
+			     error);
+
+	if (!code)
+		daemon->dhcp = dhcp_new(daemon->loop, daemon->punt, daemon->reconcile);
+	return code;
+}
+
 static void restart_now(void *context)
 {
 	struct daemon *daemon = context;
@@ -292,6 +306,8 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.datapath = daemon->datapath,
 		.events = daemon->events,
 		.drops = daemon->drops,
+		.punt = daemon->punt,
+		.dhcp = daemon->dhcp,
 		.cluster = daemon->cluster,
 		.loop = daemon->loop,
 		.store = daemon->store,
@@ -326,6 +342,8 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 	if (!code)
 		open_services(daemon);
 	if (!code)
+		code = open_punt(daemon, error);
+	if (!code)
 		code = open_http(daemon, error);
 	/* Last, because the socket's directory may be somebody's else; no request was read so far. */
 	if (!code)
@@ -338,6 +356,8 @@ static void daemon_close(struct daemon *daemon)
 	http_close(daemon->http);
 	join_server_close(daemon->join_server);
 	services_close(daemon->services);
+	dhcp_free(daemon->dhcp);
+	punt_close(daemon->punt);
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
 	cluster_close(daemon->cluster);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/api.h"
+#include "agent/dhcp.h"
 #include "agent/names.h"
 #include "agent/ports.h"
 #include "base/alloc.h"
@@ -183,6 +184,37 @@ static void write_datapath(const struct api *api, struct buf *text)
 	       read_counter(state, offsetof(struct datapath_state, suppressed_events)));
 }
 
+static void write_dhcp(const struct api *api, struct buf *text)
+{
+	const struct punt_counts *counts;
+
+	if (!api->punt || !api->dhcp)
+		return;
+	counts = punt_counts(api->punt);
+	single(text, "punt_device", "gauge", "1 if frames of ports can reach the daemon.",
+	       punt_is_there(api->punt));
+	single(text, "punt_received_frames_total", "counter", "Frames of ports for the daemon.",
+	       counts->received);
+	single(text, "punt_sent_frames_total", "counter", "Frames of the daemon to ports.",
+	       counts->sent);
+	single(text, "punt_failed_frames_total", "counter", "Such frames that could not be sent.",
+	       counts->failed);
+	family(text, "dhcp_messages_total", "counter",
+	       "DHCP messages and router solicitations, by what became of them.");
+	for (unsigned int protocol = 0; protocol < DHCP_PROTOCOLS; protocol++)
+		for (unsigned int result = 0; result < DHCP_RESULT_COUNT; result++) {
+			uint64_t count = dhcp_count(api->dhcp, (enum dhcp_protocol)protocol,
+						    (enum dhcp_result)result);
+
+			if (count)
+				buf_printf(text,
+					   "weft_dhcp_messages_total{protocol=\"%s\",result=\"%s\"}"
+					   " %" PRIu64 "\n",
+					   dhcp_protocol_name((enum dhcp_protocol)protocol),
+					   dhcp_result_name((enum dhcp_result)result), count);
+		}
+}
+
 static void write_apply(const struct reconcile_counts *counts, struct buf *text)
 {
 	uint64_t sum = 0;
@@ -247,6 +279,7 @@ void metrics_write(const struct api *api, struct buf *text)
 	write_ports(api, text);
 	write_vpcs(api, text);
 	write_objects(api, text);
+	write_dhcp(api, text);
 	write_datapath(api, text);
 	write_daemon(api, text);
 }

@@ -357,6 +357,8 @@ int check_subnet(struct draft *draft, const struct draft_entry *entry, struct er
 	if (!code)
 		code = check_gateway(draft, subnet, error);
 	if (!code)
+		code = check_dhcp(draft, subnet, error);
+	if (!code)
 		code = check_present(draft, &subnet->object, "route_table", subnet->route_table_id,
 				     error);
 	if (!code)

@@ -291,6 +291,9 @@ int check_port_rules(struct draft *draft, const struct port_object *port, struct
 int check_present(struct draft *draft, const struct object *object, const char *key,
 		  uint32_t target_id, struct error *error);
 int check_unreferenced(const struct draft *draft, const struct object *object, struct error *error);
+/* "dhcp" and "ra" of a subnet. */
+int check_dhcp(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+
 int check_segment(struct draft *draft, const struct subnet_object *subnet, struct error *error);
 int check_subnet_reach(struct draft *draft, const struct subnet_object *subnet,
 		       struct error *error);

@@ -237,6 +237,13 @@ struct object *object_copy(const struct object *object)
 
 	if (copy->kind == OBJECT_ROUTE_TABLE) {
 		copy_routes((struct route_table_object *)copy);
+	} else if (copy->kind == OBJECT_SUBNET) {
+		struct subnet_object *subnet = (struct subnet_object *)copy;
+
+		if (subnet->dhcp)
+			subnet->dhcp = xmemdup(subnet->dhcp, sizeof(*subnet->dhcp));
+		if (subnet->ra)
+			subnet->ra = xmemdup(subnet->ra, sizeof(*subnet->ra));
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
 	} else if (copy->kind == OBJECT_HOST) {
@@ -261,6 +268,9 @@ void object_free(struct object *object)
 		for (size_t i = 0; i < table->route_count; i++)
 			route_fini(&table->routes[i]);
 		free(table->routes);
+	} else if (object->kind == OBJECT_SUBNET) {
+		free(((struct subnet_object *)object)->dhcp);
+		free(((struct subnet_object *)object)->ra);
 	} else if (object->kind == OBJECT_PORT) {
 		struct port_object *port = (struct port_object *)object;
 

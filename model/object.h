@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "model/dhcp.h"
 
 #define NAME_SIZE 64 /* 63 characters and the NUL: [a-z0-9][a-z0-9-]{0,62} */
 #define VPC_CIDRS_MAX 50
@@ -123,6 +124,8 @@ struct subnet_object {
 	uint32_t flood_rate;       /* l2: frames per second and port; 0: no limit */
 	uint32_t station_limit;    /* l2: learned addresses per port */
 	uint32_t station_ageing;   /* l2: seconds */
+	struct subnet_dhcp *dhcp;  /* owned; NULL: not served */
+	struct subnet_ra *ra;      /* owned; NULL: no router advertisements */
 };
 
 enum attach_kind {

@@ -249,6 +249,12 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		}
 		row.gateway[family] = address_row(&subnet->gateways[family]);
 	}
+	if (subnet->dhcp)
+		row.flags |= SUBNET_DHCP4;
+	if (subnet->ra)
+		row.flags |= SUBNET_ROUTER;
+	if (subnet->ra && subnet->ra->mode != RA_SLAAC)
+		row.flags |= SUBNET_DHCP6;
 	plan_subnet_acl(plan, subnet->acl_id, &row);
 	if (subnet->mode == SUBNET_MODE_L2) {
 		row.flags |= SUBNET_L2;

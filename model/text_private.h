@@ -79,6 +79,9 @@ void text_read_segment(struct reading *reading, struct segment *segment);
 
 /** text_read_dns - the resolver of the VPC of @reading */
 void text_read_dns(struct reading *reading, struct vpc_dns *dns);
+/** text_read_dhcp, text_read_ra - "dhcp" and "ra" of the subnet of @reading */
+void text_read_dhcp(struct reading *reading, struct subnet_object *subnet);
+void text_read_ra(struct reading *reading, struct subnet_object *subnet);
 
 /** text_read_encapsulation - a word for a kind of encapsulation into @kind */
 void text_read_encapsulation(struct reading *reading, const char *key, enum json_presence presence,
@@ -123,6 +126,7 @@ void text_write_outer(const struct writing *writing, uint8_t ttl, uint8_t dscp, 
 		      uint16_t port);
 
 void text_write_dns(const struct writing *writing, const struct vpc_object *vpc);
+void text_write_dhcp(const struct writing *writing, const struct subnet_object *subnet);
 void text_write_segment(const struct writing *writing, const struct segment *segment);
 void text_write_tunnel(const struct writing *writing, const struct tunnel_object *tunnel);
 void text_write_host(const struct writing *writing, const struct host_object *host);

@@ -195,23 +195,6 @@ static void read_vpc(struct reading *reading)
 
 /* ---- subnet ---- */
 
-static void read_dhcp(struct reading *reading)
-{
-	json_t *dhcp;
-
-	if (!json_reader_value(reading->reader, "dhcp", JSON_OPTIONAL, &dhcp) ||
-	    json_is_false(dhcp))
-		return;
-	if (json_is_true(dhcp) || json_is_object(dhcp))
-		text_refuse(
-			reading->draft, reading->reader, "dhcp",
-			"this version does not serve DHCP; Weft sets the addresses itself unless "
-			"attach says configure: false");
-	else
-		json_reader_fail(reading->reader, "dhcp", EINVAL, "must be true or false, not %s",
-				 json_type_name(dhcp));
-}
-
 static void read_cidr(struct reading *reading, struct subnet_object *subnet)
 {
 	const char *texts[2];
@@ -300,7 +283,8 @@ static void read_subnet(struct reading *reading)
 	text_read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
 	text_read_number(reading->reader, "station_ageing", 1, SECONDS_MAX,
 			 &subnet->station_ageing);
-	read_dhcp(reading);
+	text_read_dhcp(reading, subnet);
+	text_read_ra(reading, subnet);
 }
 
 /* ---- route table ---- */

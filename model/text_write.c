@@ -135,7 +135,7 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 						      : text_name(writing, subnet->route_table_id));
 	text_write_value(writing, "acl", subnet->acl_id == 0,
 			 subnet->acl_id ? text_name(writing, subnet->acl_id) : json_null());
-	text_write_value(writing, "dhcp", true, json_false());
+	text_write_dhcp(writing, subnet);
 	text_write_number(writing, "flood_rate", subnet->flood_rate, 1000);
 	text_write_number(writing, "station_limit", subnet->station_limit, 256);
 	text_write_number(writing, "station_ageing", subnet->station_ageing, 300);

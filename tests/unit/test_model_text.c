@@ -64,14 +64,14 @@ static void test_defaults(void **state)
 		"{'cidr':'10.0.1.0/24','gateway':'10.0.1.1','mode':'l3',"
 		"'segment':{'type':'overlay','encapsulation':'vxlan','id':null,"
 		"'effective_id':4096,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
-		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,"
+		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
 		"{'cidr':['10.0.2.0/24','fd00:b:0:2::/64'],'gateway':null,'mode':'l2',"
 		"'segment':{'type':'overlay','encapsulation':'vxlan','id':null,"
 		"'effective_id':4097,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
-		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,"
+		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300}");
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What DHCPv4, DHCPv6 and router advertisements have in common: what becomes of a message, and names in
+ * the form of DNS.
+ */
+#ifndef WEFT_AGENT_DHCP_COMMON_H
+#define WEFT_AGENT_DHCP_COMMON_H
+
+#include "base/buf.h"
+
+/* What became of a message; the names are those of the metric. */
+#define DHCP_RESULTS(X)                                                                            \
+	X(OFFER, "offer")                                                                          \
+	X(ACK, "ack")                                                                              \
+	X(NAK, "nak")                                                                              \
+	X(DECLINE, "decline")           /* the client says that another has the address */         \
+	X(RELEASE, "release")           /* nothing to do: the address stays the port's */          \
+	X(ADVERTISE, "advertise")       /* DHCPv6 */                                               \
+	X(REPLY, "reply")               /* DHCPv6 */                                               \
+	X(ROUTER, "router")             /* a router advertisement */                               \
+	X(RELAYED, "relayed")           /* passed on to, or from, an outside server */             \
+	X(MALFORMED, "malformed")       /* not a message */                                        \
+	X(UNEXPECTED, "unexpected")     /* not a message of a client */                            \
+	X(OTHER_CLIENT, "other_client") /* for another MAC than the port's, or behind a relay */   \
+	X(OTHER_SERVER, "other_server") /* the client has chosen somebody else */                  \
+	X(NO_ADDRESS, "no_address")     /* the port has none of this family */                     \
+	X(NOT_SERVED, "not_served")     /* the port or its subnet is just going */
+
+#define DHCP_RESULT_ENUM(name, text) DHCP_RESULT_##name,
+enum dhcp_result { DHCP_RESULTS(DHCP_RESULT_ENUM) DHCP_RESULT_COUNT };
+#undef DHCP_RESULT_ENUM
+
+/** dhcp_append_name - a domain name as labels, with the zero at the end (RFC 1035, 3.1) */
+void dhcp_append_name(struct buf *bytes, const char *domain);
+
+#endif
