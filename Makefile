@@ -51,7 +51,7 @@ CORE := $(addprefix core/, \
 	tunnel_sum.c tcp_mss.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c underlay.bpf.c sweep.bpf.c)
+	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)
 
 TARGET_NATIVE := $(addprefix target/native/, \
 	table.c target.c)
