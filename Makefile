@@ -5,7 +5,8 @@
 #	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
 #	make check		every test; the last line counts them
 #	sudo make demo		two tenants with the same addresses, on this machine
-#	make unit | vectors | race | verifier | net | interop | fuzz | lint | format | bench | clean
+#	make unit | vectors | race | verifier | net | interop | fuzz | lint | format | bench |
+#	     scale | clean
 #	make install PREFIX=/usr/local DESTDIR=
 #
 # core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
@@ -67,7 +68,7 @@ AGENT := $(addprefix agent/, \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
-	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
+	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c \
 	dns_server.c dns_zone.c services.c)
@@ -367,7 +368,7 @@ fuzz: $(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS))
 
 # ---- the rest ------------------------------------------------------------------------------------
 
-.PHONY: lint format demo bench install clean
+.PHONY: lint format demo bench scale install clean
 lint:
 	@tools/lint
 
@@ -383,6 +384,11 @@ demo:
 bench: all
 	@tools/deps install build bench
 	@bench/run $(BENCH_OPTIONS)
+
+# make scale SCALE_OPTIONS="--agents 20 --ports 1000"; tests/scale/run --help lists the options.
+scale: all
+	@tools/deps install build net
+	@tests/scale/run $(SCALE_OPTIONS)
 
 install: all
 	install -D -m 755 build/weft $(DESTDIR)$(PREFIX)/bin/weft

@@ -77,7 +77,8 @@ static void take_key(struct cluster *cluster, const char *value)
 	uint8_t key[PATH_PROBE_KEY_SIZE];
 	size_t size = 0;
 
-	if (cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
+	/* A host without devices has no paths. */
+	if (!cluster->options.devices || cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
 		return;
 	text = json_string_value(json_object_get(document, "key"));
 	if (text && !probe_parse_hex(text, key, sizeof(key), &size, NULL) && size == sizeof(key))
@@ -288,7 +289,7 @@ static void ensure_key(struct cluster *cluster)
 	char text[2 * sizeof(key) + 16];
 	size_t len;
 
-	if (cluster->probes || getrandom(key, sizeof(key), 0) != sizeof(key))
+	if (!cluster->options.devices || cluster->probes || getrandom(key, sizeof(key), 0) != sizeof(key))
 		return;
 	len = (size_t)snprintf(text, sizeof(text), "{\"key\":\"");
 	for (size_t i = 0; i < sizeof(key); i++)

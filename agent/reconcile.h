@@ -83,6 +83,7 @@ extern const uint32_t apply_bucket_ms[APPLY_BUCKETS];
 
 /**
  * struct reconcile_counts - what it did since it was opened
+ * @store_events: records that the store told of, and @store_event_bytes of their keys and values
  * @apply: commits by time taken; not cumulated
  * @apply_ns: sum of the time taken
  */
@@ -92,6 +93,8 @@ struct reconcile_counts {
 	uint64_t audits;
 	uint64_t audit_repairs;
 	uint64_t store_errors;
+	uint64_t store_events;
+	uint64_t store_event_bytes;
 	uint64_t sweeps;
 	uint64_t sweep_errors;
 	uint64_t apply[APPLY_BUCKETS + 1];

@@ -115,6 +115,16 @@ int reconcile_connect(struct reconcile *reconcile);
 /** reconcile_look_at_store - each second: is it there, and if it came back, what is new */
 void reconcile_look_at_store(struct reconcile *reconcile);
 
+/* ---- reconcile_ids.c ---- */
+
+/**
+ * reconcile_take_ids - ids that nobody else has, for a host among others
+ * @count: at least so many
+ *
+ * Return: 0 or negative errno with a sentence.
+ */
+int reconcile_take_ids(struct reconcile *reconcile, uint32_t count, struct error *error);
+
 /** reconcile_upkeep_start - run what runs by the clock */
 void reconcile_upkeep_start(struct reconcile *reconcile);
 

@@ -4,7 +4,8 @@
  *
  * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, /weft/1/host/<id> a host, its
  * content by names as in GET, with its id and the ids of its rules and routes; /weft/1/ids/next
- * the first id that was never given out. Others hold what two hosts must not give out both:
+ * the first id that was never given out (a host among others takes ids in blocks, which moves it
+ * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
  * /weft/1/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
  * segment has the id, /weft/1/names/vpc/<name> the VPC.
  *
@@ -169,7 +170,8 @@ const struct record *draft_records(struct draft *draft, size_t *count)
 			add_object(draft, &draft->changes[i]);
 		add_addresses(draft);
 		add_unique(draft);
-		if (draft->next_id != draft->intent->next_id && draft->change_count)
+		if (draft->next_id != draft->intent->next_id && draft->change_count &&
+		    !draft->intent->id_end)
 			add_record(draft, xstrdup(NEXT_ID_KEY),
 				   xasprintf("{\"next\":%u}", draft->next_id));
 	}

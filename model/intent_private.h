@@ -65,6 +65,7 @@ struct intent {
 	struct map spaces;      /* subnet id: struct address_space, owned */
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */
+	uint32_t id_end;           /* of the block next_id is in; 0: all ids are this intent's */
 	uint64_t next_id_revision; /* of its record, as it was read */
 	uint64_t generation;       /* moves with every commit */
 	struct draft *draft;       /* the youngest draft still alive, for names in sentences */
@@ -97,7 +98,7 @@ void group_default_egress(struct rule_list *list);
 bool rule_list_equal(const struct rule_list *a, const struct rule_list *b); /* ids left out */
 
 /* Rules and routes without an id take the one that equal content had in @before, or a new one. */
-void object_identify_parts(struct object *object, const struct object *before, uint32_t *next_id);
+void object_identify_parts(struct object *object, const struct object *before, struct draft *draft);
 
 /* Calls @visit for everything @object refers to, the same target perhaps more than once. */
 void object_references(const struct object *object,
@@ -244,6 +245,7 @@ const struct object *draft_find(const struct draft *draft, uint32_t vpc_id, enum
 size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 		     const struct object ***list);
 /* An object with this name, defaults in it, in place of what was there. */
+uint32_t draft_new_id(struct draft *draft);
 struct draft_entry *draft_declare(struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 				  const char *name);
 /* The same with an id that is known, for records. */
@@ -268,6 +270,12 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 /* ---- draft_store.c, draft_load.c ---- */
 
 #define STORE_PREFIX "/weft/1/"
+/*
+ * Where a draft goes on that has used its block up: it cannot be written, only counted. No object
+ * has such an id.
+ */
+#define BEYOND_ID 0x7f000000U
+
 #define NEXT_ID_KEY STORE_PREFIX "ids/next"
 #define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
 
