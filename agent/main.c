@@ -343,10 +343,10 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 		code = open_cluster(daemon, error);
 	if (!code)
 		code = open_reconcile(daemon, error);
-	if (!code)
+	if (!code && !daemon->options.simulate) {
 		open_services(daemon);
-	if (!code)
 		code = open_punt(daemon, error);
+	}
 	if (!code)
 		code = open_http(daemon, error);
 	/* Last, because the socket's directory may be somebody's else; no request was read so far. */
