@@ -36,7 +36,7 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex: as in struct plan_host
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex: as in struct plan_host
  */
 struct reconcile_cluster {
 	void *context;
@@ -45,6 +45,7 @@ struct reconcile_cluster {
 	void (*changed)(void *context, const struct change *changes, size_t count);
 	uint32_t (*path_mtu)(void *context, uint32_t host_id);
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
+	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 };
 
 /**

@@ -84,6 +84,9 @@ void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 /** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
 void reconcile_underlay_changed(struct reconcile *reconcile);
 
+/** reconcile_wires_changed - uplinks have other devices, or none */
+void reconcile_wires_changed(struct reconcile *reconcile);
+
 /** reconcile_vpc_limits - what devices of a VPC's ports keep to: MTU, and offloads; never 0 */
 uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id);
 

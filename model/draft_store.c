@@ -67,7 +67,7 @@ static void add_object(struct draft *draft, const struct change *change)
 
 /* ---- what is given out once ---- */
 
-/* The key under which a VPC's name or a segment's id is taken; NULL: none. */
+/* The key under which a VPC's name, a segment's id or its place on a wire is taken; NULL: none. */
 static char *unique_key(const struct object *object)
 {
 	const struct segment *segment;
@@ -77,6 +77,12 @@ static char *unique_key(const struct object *object)
 	if (!object || object->kind != OBJECT_SUBNET)
 		return NULL;
 	segment = &((const struct subnet_object *)object)->segment;
+	if (segment_is_wire(segment)) {
+		char *wire = wire_key(segment), *key = xasprintf(WIRE_PREFIX "%s", wire);
+
+		free(wire);
+		return key;
+	}
 	if (segment->type != SEGMENT_OVERLAY || !segment->id)
 		return NULL;
 	return xasprintf(SEGMENT_ID_PREFIX "%u", segment->id);

@@ -48,6 +48,7 @@ struct host_index {
 	struct map udp_ports;   /* UDP port and kind: set of ids of subnets and tunnels */
 	struct map ends;        /* end_key() of a tunnel: set of ids */
 	struct map without_id;  /* kind and port of a segment without an id: set of subnets */
+	struct map wires;       /* wire_key() of a segment: id of the subnet */
 	struct map *mtus;       /* vpc id: what was found in mtu.c; owned */
 	uint32_t next_segment;  /* where the search for a free id of a segment begins */
 };
@@ -162,6 +163,8 @@ void host_index_fini(struct host_index *index);
 /* The name that `host` of a port stands for: the own one where it is empty. */
 const char *intent_host_name(const struct intent *intent, const char *host);
 uint64_t udp_port_key(uint16_t port, uint8_t kind);
+/* What of a network a segment is, "physnet1/8100/100", by which it is found; the caller's to free(). */
+char *wire_key(const struct segment *segment);
 
 /* ---- intent.c ---- */
 
@@ -222,6 +225,7 @@ struct draft {
 	struct map addresses, macs,
 		attachments;    /* claims of changed ports: keys as in the intent */
 	struct map segment_ids; /* id of a segment: subnet */
+	struct map wires;       /* wire_key() of a segment: subnet */
 	struct map udp_ports;   /* udp_port_key(): one that has it */
 	struct map underlay;    /* address: host */
 	struct map without_id;  /* as in the intent: set of subnets */
@@ -278,6 +282,7 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 
 #define NEXT_ID_KEY STORE_PREFIX "ids/next"
 #define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
+#define WIRE_PREFIX STORE_PREFIX "ids/wire/"
 
 /* The record an object is in. The caller's to free(). */
 char *object_key(const struct object *object);
@@ -310,6 +315,12 @@ void check_complete_move(struct draft_entry *entry);
 int check_move(struct draft *draft, const struct port_object *port, struct error *error);
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error);
+/* A segment on a network outside: nobody else's, and all its hosts are on the network. */
+int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+/* Whether the host of a port is on the network of its subnet. */
+int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
+/* Whether a host is on the networks of the subnets that it has ports in. */
+int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error);
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);
 int check_tunnel_ends(struct draft *draft, const struct tunnel_object *tunnel, struct error *error);
 int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error);
