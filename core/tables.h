@@ -96,9 +96,9 @@ struct port {
 	__u32 group_set_id;
 	__u32 flow_limit;     /* connections this port may have begun at one time */
 	__u32 flow_guarantee; /* of these, so many are never refused for want of room in the table */
-	__u8 mac[6];   /* of a wire: what this host's gateways send by */
-	__u16 tag;     /* kinds PORT_WIRE, PORT_CHILD: VID that its frames have; 0: none */
-	__u32 host_id; /* of the host it is on */
+	__u8 mac[6];          /* of a wire: what this host's gateways send by */
+	__u16 tag;            /* kinds PORT_WIRE, PORT_CHILD: VID that its frames have; 0: none */
+	__u32 host_id;        /* of the host it is on */
 	/* Kind PORT_TUNNEL: row of tunnels that leads there; 0: none. Kind PORT_WIRE, of a port of another
 	 * host: the wire's own row of ports. */
 	__u32 tunnel_id;

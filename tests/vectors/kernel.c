@@ -108,8 +108,7 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
 			   outcome->verdict != VERDICT_DELIVERED &&
 			   outcome->verdict != VERDICT_SENT_ON &&
-			   outcome->verdict != VERDICT_SERVED &&
-			   outcome->verdict != VERDICT_PUNTED;
+			   outcome->verdict != VERDICT_SERVED && outcome->verdict != VERDICT_PUNTED;
 	outcome->size = options.data_size_out;
 	outcome->tag = context.cb[4];
 	/* Left to the host, before a look into it or after. */
