@@ -245,10 +245,6 @@ static void write_daemon(const struct api *api, struct buf *text)
 	       counts->audit_repairs);
 	single(text, "store_errors_total", "counter", "Changes that the store refused.",
 	       counts->store_errors);
-	single(text, "store_events_total", "counter", "Records that the store told of.",
-	       counts->store_events);
-	single(text, "store_event_bytes_total", "counter", "Bytes of their keys and values.",
-	       counts->store_event_bytes);
 	single(text, "sweeps_total", "counter", "Sweeps of the flow table.", counts->sweeps);
 	single(text, "sweep_errors_total", "counter", "Sweeps that failed.", counts->sweep_errors);
 	single(text, "problems", "gauge", "What does not work at the moment.",

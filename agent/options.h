@@ -42,7 +42,6 @@ struct options {
 	bool end_etcd;
 	bool stop_etcd;
 	bool remove_datapath;
-	bool simulate; /* tables in memory, no devices */
 	bool help;
 	bool version;
 	char default_state[PATH_MAX];

@@ -343,7 +343,7 @@ static size_t rule_key(const struct rule_object *rule, unsigned char key[sizeof(
 }
 
 static void identify_rules(struct rule_list *list, const struct rule_list *before,
-			   struct draft *draft)
+			   uint32_t *next_id)
 {
 	unsigned char key[sizeof(struct rule_object) + 32];
 	struct map known = { 0 };
@@ -358,13 +358,13 @@ static void identify_rules(struct rule_list *list, const struct rule_list *befor
 			continue;
 		rule->id = value_to_id(map_remove(&known, key, rule_key(rule, key)));
 		if (!rule->id)
-			rule->id = draft_new_id(draft);
+			rule->id = (*next_id)++;
 	}
 	map_fini(&known, NULL);
 }
 
 static void identify_routes(struct route_table_object *table,
-			    const struct route_table_object *before, struct draft *draft)
+			    const struct route_table_object *before, uint32_t *next_id)
 {
 	size_t count = before ? before->route_count : 0;
 	size_t old = 0;
@@ -380,20 +380,20 @@ static void identify_routes(struct route_table_object *table,
 		if (old < count && route_equal(&before->routes[old], route))
 			route->id = before->routes[old].id;
 		else
-			route->id = draft_new_id(draft);
+			route->id = (*next_id)++;
 	}
 }
 
-void object_identify_parts(struct object *object, const struct object *before, struct draft *draft)
+void object_identify_parts(struct object *object, const struct object *before, uint32_t *next_id)
 {
 	if (object->kind == OBJECT_ROUTE_TABLE) {
 		identify_routes((struct route_table_object *)object,
-				(const struct route_table_object *)before, draft);
+				(const struct route_table_object *)before, next_id);
 	} else if (object_rules(object, true)) {
 		identify_rules(object_rules(object, true),
-			       before ? object_rules(before, true) : NULL, draft);
+			       before ? object_rules(before, true) : NULL, next_id);
 		identify_rules(object_rules(object, false),
-			       before ? object_rules(before, false) : NULL, draft);
+			       before ? object_rules(before, false) : NULL, next_id);
 	}
 }
 

@@ -91,12 +91,7 @@ struct vpc_object {
 };
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
-enum segment_type {
-	SEGMENT_OVERLAY,
-	SEGMENT_LOCAL, /* never leaves the host */
-	SEGMENT_FLAT,  /* a network outside, by the hosts' uplinks: what has no tag there */
-	SEGMENT_VLAN,  /* the same: what has one tag */
-};
+enum segment_type { SEGMENT_OVERLAY, SEGMENT_LOCAL };
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
 enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
 
@@ -115,10 +110,6 @@ struct segment {
 	struct ip_prefix underlay_prefix;
 	struct ip_address group; /* floods go to this group of the underlay; zero: to each host */
 	struct ip_prefix vteps;  /* ends that are not Weft and may send to the group; or length 0 */
-	char network[NAME_SIZE]; /* flat, vlan: the network that uplinks lead to */
-	uint16_t tag;            /* vlan: VID, 1 to 4094 */
-	bool service_tag;        /* vlan: the tag is one of 802.1ad */
-	char router[NAME_SIZE]; /* flat, vlan: host whose gateway answers on the wire; empty: any one */
 };
 
 struct subnet_object {
@@ -353,22 +344,6 @@ bool intent_comes_here(const struct intent *intent, const struct port_object *po
 
 /* Whether there are host objects. Without, there is one host, and nothing travels. */
 bool intent_has_hosts(const struct intent *intent);
-
-/* Whether a segment is a network outside, which hosts reach by their uplinks. */
-static inline bool segment_is_wire(const struct segment *segment)
-{
-	return segment->type == SEGMENT_FLAT || segment->type == SEGMENT_VLAN;
-}
-
-/* The device by which a host is on a network; NULL: it is not. */
-const char *host_uplink(const struct host_object *host, const char *network);
-
-/*
- * The host whose gateway answers on the wire of a segment: the one that it names, or of those that have part
- * in its VPC and an uplink the first. NULL: none.
- */
-const struct host_object *intent_wire_router(const struct intent *intent,
-					     const struct subnet_object *subnet);
 
 /* This host; NULL as long as nobody made an object of it. A lone host needs none. */
 const struct host_object *intent_own_host(const struct intent *intent);

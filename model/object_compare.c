@@ -68,9 +68,7 @@ bool segment_equal(const struct segment *a, const struct segment *b)
 	       a->id_automatic == b->id_automatic && a->port == b->port && a->id == b->id &&
 	       a->udp_checksum == b->udp_checksum && a->underlay == b->underlay &&
 	       ip_prefix_equal(&a->underlay_prefix, &b->underlay_prefix) &&
-	       ip_address_equal(&a->group, &b->group) && ip_prefix_equal(&a->vteps, &b->vteps) &&
-	       strcmp(a->network, b->network) == 0 && a->tag == b->tag &&
-	       a->service_tag == b->service_tag && strcmp(a->router, b->router) == 0;
+	       ip_address_equal(&a->group, &b->group) && ip_prefix_equal(&a->vteps, &b->vteps);
 }
 
 static bool subnet_equal(const struct subnet_object *a, const struct subnet_object *b)

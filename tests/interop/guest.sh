@@ -23,8 +23,8 @@ skip() {
 	exit 77
 }
 
-# shellcheck source=tests/interop/image.sh
-. "$(dirname "$0")/image.sh"
+# shellcheck source=tools/guest-image.sh
+. "$(dirname "$0")/../../tools/guest-image.sh"
 
 # dash, because the shell of busybox takes its own ip and ping before any other
 make_files() {

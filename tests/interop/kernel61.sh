@@ -23,8 +23,8 @@ skip() {
 	exit 0
 }
 
-# shellcheck source=tests/interop/image.sh
-. tests/interop/image.sh
+# shellcheck source=tools/guest-image.sh
+. tools/guest-image.sh
 
 make_initramfs() {
 	mkdir -p "$root"/{bin,proc,sys,dev,tmp,tests}

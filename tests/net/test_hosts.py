@@ -225,7 +225,7 @@ with socket.create_connection(("10.7.0.12", 8081), timeout=30) as talk:
 
 @contextlib.contextmanager
 def conversation(cloud):
-    """One TCP connection from client to server, which must still be good at the end of the block."""
+    """One TCP connection from client to server, which must still be good at the end."""
     cloud.start("move/server", "python3", "-c", ECHO)
     wait_for(lambda: ":8081 " in cloud.run("move/server", "ss", "-Hltn").stdout, "the server")
     with tempfile.NamedTemporaryFile("w+") as file:

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# What the guests of this folder have in common: Debian's Linux 6.1, unpacked but not installed, and
-# the files of an initramfs. Sourced by kernel61.sh and guest.sh, which set
+# What virtual machines need that are booted for an example or a test: Debian's Linux 6.1, unpacked but
+# not installed, and the files of an initramfs. Sourced by examples/virtual-machine/boot and by
+# kernel61.sh and guest.sh of tests/interop, which set
 #
 #	place	folder for the kernel, its modules and what is made of them
 #	skip	function that ends the script with the reason why there can be no guest
