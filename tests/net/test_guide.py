@@ -135,6 +135,11 @@ def moving_port(_weft):
     page_runs("moving-port.md")
 
 
+@statement("guide: a virtual machine, without the machine")
+def virtual_machine(_weft):
+    page_runs("virtual-machine.md")
+
+
 @statement("every page of the guide is run here, and the index names it")
 def complete(_weft):
     index = (ROOT / "docs" / "guide" / "README.md").read_text(encoding="utf-8")
