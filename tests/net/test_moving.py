@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A virtual machine that moves between hosts while others talk to it, as live migration does it.
+"""A virtual machine that moves between hosts while others talk to it, as in live migration.
 
       etcd ---- br0 ---- h1: blue/client       h2: blue/vm (tap vm0)  ...>  h3: blue/vm (tap vm0)
 
-The machine is a namespace whose frames a thread carries to and from the tap of the host that it runs
-on: paused on h2, resumed on h3, where it says so by RARP, like QEMU. Its TCP connections, its
+The machine is a namespace whose frames a thread carries to and from the tap of the host that it
+runs on: paused on h2, resumed on h3, where it says so by RARP, like QEMU. Its TCP connections, its
 addresses and its MAC stay.
 """
 import contextlib
