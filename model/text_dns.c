@@ -283,7 +283,10 @@ static bool read_records_of(struct reading *reading, const char *key, struct vpc
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+	const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+	int order = strcasecmp(left, right);
+
+	return order ? order : strcmp(left, right);
 }
 
 /* By name in lower case, whatever the order they came in. */
