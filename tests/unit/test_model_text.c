@@ -48,7 +48,7 @@ static struct intent *intent_with_tree(void)
 static void test_defaults(void **state)
 {
 	struct intent *intent = intent_with_tree();
-	char expected[400];
+	char expected[500];
 
 	(void)state;
 	assert_json(
