@@ -5,7 +5,8 @@
 #	make			build/weftd, build/weft, build/weft-load, man pages; needs no root
 #	make check		every test; the last line counts them
 #	sudo make demo		two tenants with the same addresses, on this machine
-#	make unit | vectors | race | verifier | net | interop | fuzz | lint | format | bench | clean
+#	make unit | vectors | race | verifier | net | interop | fuzz | lint | format | bench |
+#	     scale | clean
 #	make install PREFIX=/usr/local DESTDIR=
 #
 # core/ is compiled twice: by clang for BPF (build/bpf), and by the host's compiler (build/obj). The
@@ -39,16 +40,17 @@ STORE := $(addprefix store/, \
 
 MODEL := $(addprefix model/, \
 	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
+	check_wire.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
-	plan_tunnel.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
+	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c)
+	tunnel_sum.c tcp_mss.c wire.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)
@@ -67,10 +69,10 @@ AGENT := $(addprefix agent/, \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
-	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_news.c recover.c slots.c \
+	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
-	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c \
-	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c)
+	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
+	dns_server.c dns_zone.c services.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)
@@ -79,7 +81,7 @@ CLIENT := $(addprefix client/, \
 CLI := $(addprefix cli/, \
 	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c host.c \
 	host_setup.c lab.c lab_exec.c \
-	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_underlay.c lab_up.c \
+	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_tag.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \
 	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
 	subnet.c table.c trace.c tunnel.c vpc.c)
@@ -367,7 +369,7 @@ fuzz: $(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS))
 
 # ---- the rest ------------------------------------------------------------------------------------
 
-.PHONY: lint format demo bench install clean
+.PHONY: lint format demo bench scale install clean
 lint:
 	@tools/lint
 
@@ -383,6 +385,11 @@ demo:
 bench: all
 	@tools/deps install build bench
 	@bench/run $(BENCH_OPTIONS)
+
+# make scale SCALE_OPTIONS="--agents 20 --ports 1000"; tests/scale/run --help lists the options.
+scale: all
+	@tools/deps install build net
+	@tests/scale/run $(SCALE_OPTIONS)
 
 install: all
 	install -D -m 755 build/weft $(DESTDIR)$(PREFIX)/bin/weft

@@ -77,7 +77,8 @@ static void take_key(struct cluster *cluster, const char *value)
 	uint8_t key[PATH_PROBE_KEY_SIZE];
 	size_t size = 0;
 
-	if (cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
+	/* A host without devices has no paths. */
+	if (!cluster->options.devices || cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
 		return;
 	text = json_string_value(json_object_get(document, "key"));
 	if (text && !probe_parse_hex(text, key, sizeof(key), &size, NULL) && size == sizeof(key))
@@ -288,7 +289,7 @@ static void ensure_key(struct cluster *cluster)
 	char text[2 * sizeof(key) + 16];
 	size_t len;
 
-	if (cluster->probes || getrandom(key, sizeof(key), 0) != sizeof(key))
+	if (!cluster->options.devices || cluster->probes || getrandom(key, sizeof(key), 0) != sizeof(key))
 		return;
 	len = (size_t)snprintf(text, sizeof(text), "{\"key\":\"");
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -405,6 +406,21 @@ static void underlay_changed(void *context)
 	cluster_refresh_soon(cluster);
 }
 
+static uint32_t on_uplink_ifindex(void *context, const char *ifname)
+{
+	const struct cluster *cluster = context;
+
+	return uplinks_ifindex(cluster->uplinks, ifname);
+}
+
+static void uplinks_changed(void *context)
+{
+	struct cluster *cluster = context;
+
+	cluster->uplinks_changed = true;
+	cluster_refresh_soon(cluster);
+}
+
 static void too_big(void *context, const struct ip_address *remote)
 {
 	struct cluster *cluster = context;
@@ -473,6 +489,13 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.too_big = too_big,
 		.context = new,
 	};
+	const struct uplinks_options uplinks = {
+		.loop = options->loop,
+		.datapath = options->datapath,
+		.devices = options->devices,
+		.changed = uplinks_changed,
+		.context = new,
+	};
 	uint64_t run = 0;
 	int code;
 
@@ -484,6 +507,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.changed = on_changed,
 		.path_mtu = on_path_mtu,
 		.underlay_ifindex = on_underlay_ifindex,
+		.uplink_ifindex = on_uplink_ifindex,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)
 		run = clock_realtime_ns(NULL);
@@ -493,6 +517,8 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 	loop_deferred_init(&new->settle, cluster_settle, new);
 	open_questions(new);
 	code = underlay_open(&underlay, &new->underlay, error);
+	if (!code)
+		code = uplinks_open(&uplinks, &new->uplinks, error);
 	if (code) {
 		cluster_close(new);
 		return code;
@@ -534,6 +560,7 @@ void cluster_close(struct cluster *cluster)
 	moves_free(cluster->moves);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);
+	uplinks_close(cluster->uplinks);
 	map_fini(&cluster->others, other_free);
 	free(cluster->alive_text);
 	free(cluster);

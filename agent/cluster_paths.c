@@ -150,6 +150,31 @@ static void refresh_groups(struct cluster *cluster, const struct host_object *ow
 	free(vpcs);
 }
 
+/* ---- uplinks ---- */
+
+static void refresh_uplinks(struct cluster *cluster, const struct host_object *own)
+{
+	struct problems *problems = &cluster->reconcile->problems;
+
+	uplinks_set(cluster->uplinks, own ? own->uplinks : NULL, own ? own->uplink_count : 0);
+	for (size_t i = 0; i < HOST_UPLINKS_MAX; i++) {
+		const char *trouble = uplinks_trouble(cluster->uplinks, i);
+		char text[400];
+
+		if (!trouble || !own || i >= own->uplink_count) {
+			problems_clear(problems, PROBLEM_UPLINK, (uint32_t)i);
+			continue;
+		}
+		snprintf(text, sizeof(text), "the uplink to network %s: %s",
+			 own->uplinks[i].network, trouble);
+		problems_raise(problems, PROBLEM_UPLINK, (uint32_t)i, text);
+	}
+	if (cluster->uplinks_changed) {
+		cluster->uplinks_changed = false;
+		reconcile_wires_changed(cluster->reconcile);
+	}
+}
+
 /* ---- all of it ---- */
 
 void cluster_refresh(void *context)
@@ -161,6 +186,7 @@ void cluster_refresh(void *context)
 	if (cluster->reconcile->blind)
 		return;
 	own = intent_own_host(intent_of(cluster));
+	refresh_uplinks(cluster, own);
 	if (!own) {
 		underlay_set(cluster->underlay, NULL, 0);
 		return;

@@ -10,6 +10,7 @@
 #include "agent/path_probe.h"
 #include "agent/question.h"
 #include "agent/underlay.h"
+#include "agent/uplink.h"
 #include "base/map.h"
 
 /**
@@ -32,12 +33,14 @@ struct other_host {
  * @lease: 0: none
  * @alive_text: what the own record says now; NULL: it is to be written
  * @devices_changed: the planner's answers about devices may be others
+ * @uplinks_changed: the same of uplinks
  */
 struct cluster {
 	struct cluster_options options;
 	struct reconcile_cluster callbacks;
 	struct reconcile *reconcile;
 	struct underlay *underlay;
+	struct uplinks *uplinks;
 	struct path_probes *probes;
 	struct questions *questions;
 	struct moves *moves;
@@ -48,6 +51,7 @@ struct cluster {
 	bool connected;
 	bool member_said;
 	bool devices_changed;
+	bool uplinks_changed;
 	struct loop_timer tick;
 	struct loop_timer refresh;
 	struct loop_deferred settle;

@@ -175,6 +175,10 @@ static int open_datapath(struct daemon *daemon, struct error *error)
 		.hook = daemon->options.hook,
 	};
 
+	if (daemon->options.simulate) {
+		daemon->datapath = datapath_open_dummy(&options);
+		return 0;
+	}
 	return datapath_open_kernel(&options, &daemon->datapath, error);
 }
 
@@ -209,7 +213,7 @@ static int open_cluster(struct daemon *daemon, struct error *error)
 		.member = on_member,
 		.member_context = daemon,
 		.shared = daemon->config.store != NULL,
-		.devices = true,
+		.devices = !daemon->options.simulate,
 	};
 	int code = cluster_open(&options, &daemon->cluster, error);
 
@@ -229,7 +233,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 		.host = daemon->host,
 		.instance = daemon->options.name,
 		.ovsdb = daemon->options.ovsdb,
-		.devices = true,
+		.devices = !daemon->options.simulate,
 		.flow_capacity = daemon->options.flow_capacity,
 		.flow_guarantee = FLOW_GUARANTEE,
 	};
@@ -308,7 +312,6 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.drops = daemon->drops,
 		.punt = daemon->punt,
 		.dhcp = daemon->dhcp,
-		.services = daemon->services,
 		.cluster = daemon->cluster,
 		.loop = daemon->loop,
 		.store = daemon->store,
@@ -324,7 +327,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 
 static int daemon_open(struct daemon *daemon, struct error *error)
 {
-	int code = isolate_check(error);
+	int code = daemon->options.simulate ? 0 : isolate_check(error);
 
 	if (!code)
 		code = open_state(daemon, error);
@@ -340,14 +343,14 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 		code = open_cluster(daemon, error);
 	if (!code)
 		code = open_reconcile(daemon, error);
-	if (!code)
+	if (!code && !daemon->options.simulate) {
 		open_services(daemon);
-	if (!code)
 		code = open_punt(daemon, error);
+	}
 	if (!code)
 		code = open_http(daemon, error);
 	/* Last, because the socket's directory may be somebody's else; no request was read so far. */
-	if (!code)
+	if (!code && !daemon->options.simulate)
 		code = isolate_drop(error);
 	return code;
 }

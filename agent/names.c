@@ -58,13 +58,20 @@ void names_know_peers(const struct planner *planner)
 /* Not an object: another host as a VPC sees it, or something that is gone. */
 static json_t *names_unknown(const struct intent *intent, const char *what, uint32_t id)
 {
-	const struct object *host, *vpc;
+	const struct object *host, *vpc, *subnet;
+	char path[PATH_NAME_SIZE];
 	struct peer peer;
 
 	if (id < PEER_ID_FIRST || !peers || !planner_peer(peers, id, &peer))
 		return json_sprintf("%s %u (removed)", what, id);
 	host = intent_object(intent, peer.host_id);
 	vpc = intent_object(intent, peer.vpc_id);
+	subnet = peer.subnet_id ? intent_object(intent, peer.subnet_id) : NULL;
+	if (subnet && subnet->kind == OBJECT_SUBNET &&
+	    segment_is_wire(&((const struct subnet_object *)subnet)->segment))
+		return json_sprintf("network %s (subnet %s)",
+				    ((const struct subnet_object *)subnet)->segment.network,
+				    names_path(intent, subnet, path));
 	if (!host)
 		return json_sprintf("foreign ends of vpc %s", vpc ? vpc->name : "?");
 	return json_sprintf("host %s (vpc %s)", host->name, vpc ? vpc->name : "?");

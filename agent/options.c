@@ -39,6 +39,7 @@ enum option_id {
 	OPTION_OVSDB,
 	OPTION_LOG_LEVEL,
 	OPTION_REMOVE_DATAPATH,
+	OPTION_SIMULATE,
 	OPTION_VERSION,
 	OPTION_HELP,
 };
@@ -77,6 +78,8 @@ static const struct option_row {
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
 	  "take the instance's devices, programs and tables away and end" },
+	{ OPTION_SIMULATE, "simulate", NULL,
+	  "keep the tables in memory and make no devices: forwards nothing, needs no privileges" },
 	{ OPTION_VERSION, "version", NULL, "print the version and end" },
 	{ OPTION_HELP, "help", NULL, "print this and end" },
 };
@@ -165,6 +168,7 @@ static int take(struct options *options, enum option_id id, const char *text, st
 	case OPTION_FLOWS: return read_flows(options, text, error);
 	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
 	case OPTION_REMOVE_DATAPATH: options->remove_datapath = true; break;
+	case OPTION_SIMULATE: options->simulate = true; break;
 	case OPTION_VERSION: options->version = true; break;
 	case OPTION_HELP: options->help = true; break;
 	}

@@ -42,6 +42,7 @@ struct options {
 	bool end_etcd;
 	bool stop_etcd;
 	bool remove_datapath;
+	bool simulate; /* tables in memory, no devices */
 	bool help;
 	bool version;
 	char default_state[PATH_MAX];

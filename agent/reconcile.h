@@ -36,7 +36,7 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex: as in struct plan_host
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex: as in struct plan_host
  */
 struct reconcile_cluster {
 	void *context;
@@ -45,6 +45,7 @@ struct reconcile_cluster {
 	void (*changed)(void *context, const struct change *changes, size_t count);
 	uint32_t (*path_mtu)(void *context, uint32_t host_id);
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
+	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 };
 
 /**
@@ -83,6 +84,7 @@ extern const uint32_t apply_bucket_ms[APPLY_BUCKETS];
 
 /**
  * struct reconcile_counts - what it did since it was opened
+ * @store_events: records that the store told of, and @store_event_bytes of their keys and values
  * @apply: commits by time taken; not cumulated
  * @apply_ns: sum of the time taken
  */
@@ -92,6 +94,8 @@ struct reconcile_counts {
 	uint64_t audits;
 	uint64_t audit_repairs;
 	uint64_t store_errors;
+	uint64_t store_events;
+	uint64_t store_event_bytes;
 	uint64_t sweeps;
 	uint64_t sweep_errors;
 	uint64_t apply[APPLY_BUCKETS + 1];

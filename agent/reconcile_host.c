@@ -84,6 +84,16 @@ static bool host_port_move(void *context, uint32_t port_id, struct port_move *mo
 	return known != NULL;
 }
 
+static uint32_t host_uplink_ifindex(void *context, const char *ifname)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->uplink_ifindex
+		       ? cluster->uplink_ifindex(cluster->context, ifname)
+		       : 0;
+}
+
 void reconcile_host_init(struct reconcile *reconcile)
 {
 	reconcile->plan_host = (struct plan_host){
@@ -96,6 +106,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.path_mtu = host_path_mtu,
 		.underlay_ifindex = host_underlay_ifindex,
 		.port_move = host_port_move,
+		.uplink_ifindex = host_uplink_ifindex,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,
 	};
@@ -211,7 +222,8 @@ static void begin_peer(struct reconcile *reconcile, uint32_t peer_id)
 
 	if (!planner_peer(reconcile->planner, peer_id, &peer))
 		return;
-	key[0] = peer.vpc_id;
+	/* Of a segment or a wire there may be several in a VPC. */
+	key[0] = peer.host_id ? peer.vpc_id : peer_id;
 	key[1] = peer.host_id;
 	map_put(&reconcile->peers, key, sizeof(key), (void *)(uintptr_t)peer_id);
 	reconcile_take_port_slot(reconcile, peer_id);
@@ -267,4 +279,13 @@ void reconcile_underlay_changed(struct reconcile *reconcile)
 		reconcile_path_changed(reconcile, hosts[i]->id);
 	free(hosts);
 	reconcile_update_units(reconcile, &underlay, 1);
+}
+
+void reconcile_wires_changed(struct reconcile *reconcile)
+{
+	struct unit *units;
+	size_t count = plan_wire_units(reconcile->planner, reconcile->intent, &units);
+
+	reconcile_update_units(reconcile, units, count);
+	free(units);
 }

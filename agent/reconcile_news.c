@@ -130,6 +130,8 @@ static void on_watch(void *context, const struct store_item *items, size_t count
 	for (size_t i = 0; i < count; i++) {
 		if (reconcile->awaited && strcmp(items[i].key, reconcile->awaited) == 0)
 			reconcile->awaited = NULL;
+		reconcile->counts.store_events++;
+		reconcile->counts.store_event_bytes += strlen(items[i].key) + items[i].value_len;
 		if (!pass_on(reconcile, items[i].key, items[i].value))
 			news_add(&news, items[i].key, items[i].value, items[i].revision);
 	}
@@ -285,12 +287,21 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 static int attempt(struct reconcile *reconcile, reconcile_fill_callback *fill, void *context,
 		   struct draft **draft, uint64_t *revision, struct error *error)
 {
+	uint32_t ids;
 	int code;
 
-	*draft = draft_new(reconcile->intent);
-	code = fill(context, *draft, error);
-	if (!code)
-		code = draft_check(*draft, error);
+	do {
+		*draft = draft_new(reconcile->intent);
+		code = fill(context, *draft, error);
+		if (!code)
+			code = draft_check(*draft, error);
+		ids = code ? 0 : draft_ids_short(*draft);
+		if (!ids)
+			break;
+		draft_free(*draft);
+		*draft = NULL;
+		code = reconcile_take_ids(reconcile, ids, error);
+	} while (!code);
 	if (!code)
 		code = reconcile_commit(reconcile, *draft, revision, error);
 	if (code) {

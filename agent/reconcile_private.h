@@ -84,6 +84,9 @@ void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 /** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
 void reconcile_underlay_changed(struct reconcile *reconcile);
 
+/** reconcile_wires_changed - uplinks have other devices, or none */
+void reconcile_wires_changed(struct reconcile *reconcile);
+
 /** reconcile_vpc_limits - what devices of a VPC's ports keep to: MTU, and offloads; never 0 */
 uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id);
 
@@ -114,6 +117,16 @@ int reconcile_connect(struct reconcile *reconcile);
 
 /** reconcile_look_at_store - each second: is it there, and if it came back, what is new */
 void reconcile_look_at_store(struct reconcile *reconcile);
+
+/* ---- reconcile_ids.c ---- */
+
+/**
+ * reconcile_take_ids - ids that nobody else has, for a host among others
+ * @count: at least so many
+ *
+ * Return: 0 or negative errno with a sentence.
+ */
+int reconcile_take_ids(struct reconcile *reconcile, uint32_t count, struct error *error);
 
 /** reconcile_upkeep_start - run what runs by the clock */
 void reconcile_upkeep_start(struct reconcile *reconcile);

@@ -307,6 +307,8 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 	new->options = *options;
 	new->intent = intent_new();
 	intent_set_host(new->intent, options->host);
+	if (options->shared)
+		intent_give_ids(new->intent, 1, 1); /* none yet: the first change takes a block */
 	new->planner = planner_new();
 	names_know_peers(new->planner);
 	problems_init(&new->problems, options->clock);

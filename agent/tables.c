@@ -56,6 +56,7 @@ bool tables_is_planned(enum table_id table)
 	switch (table) {
 	case TABLE_attachments:
 	case TABLE_attachments_far:
+	case TABLE_wires:
 	case TABLE_ports:
 	case TABLE_subnets:
 	case TABLE_vpcs:

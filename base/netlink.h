@@ -195,6 +195,9 @@ int netlink_link_add_tunnel(struct netlink *netlink, const char *kind, const cha
 
 int netlink_link_delete(struct netlink *netlink, uint32_t ifindex, struct error *error);
 int netlink_link_set_up(struct netlink *netlink, uint32_t ifindex, bool up, struct error *error);
+/* Promiscuous: frames to all MACs are taken; as long as the device lives, or somebody turns it off. */
+int netlink_link_set_promiscuous(struct netlink *netlink, uint32_t ifindex, bool on,
+				 struct error *error);
 int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex, const struct mac_address *mac,
 			 struct error *error);
 int netlink_link_set_mtu(struct netlink *netlink, uint32_t ifindex, uint32_t mtu,

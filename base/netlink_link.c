@@ -166,6 +166,18 @@ int netlink_link_set_up(struct netlink *netlink, uint32_t ifindex, bool up, stru
 			      up ? "up" : "down");
 }
 
+int netlink_link_set_promiscuous(struct netlink *netlink, uint32_t ifindex, bool on,
+				 struct error *error)
+{
+	struct ifinfomsg *body;
+	struct nlmsghdr *message = request_set(netlink, ifindex, &body);
+
+	body->ifi_flags = on ? IFF_PROMISC : 0;
+	body->ifi_change = IFF_PROMISC;
+	return netlink_finish(netlink, message, error, "make device %u %s", ifindex,
+			      on ? "take all frames" : "take its own frames only");
+}
+
 int netlink_link_set_mac(struct netlink *netlink, uint32_t ifindex, const struct mac_address *mac,
 			 struct error *error)
 {

@@ -134,14 +134,14 @@ void lab_attach_by_socket(json_t *tree, const char *socket_path);
 /**
  * lab_wires_plan - the underlay that the lab section asks for
  * @lab: the section; NULL or without `underlay`: one segment
- * @underlay: set to {"networks": {NAME: {"mtu"}}, "routers": {NAME: {NETWORK: [ADDRESS]}}}; new
- *	reference, also on failure
+ * @underlay: set to {"networks": {NAME: {"mtu"}}, "routers": {NAME: {NETWORK: [ADDRESS]}},
+ *	"segments": {NAME: {"mtu"}}}, the last beside the underlay; new reference, also on failure
  */
 int lab_wires_plan(const json_t *lab, json_t **underlay, struct error *error);
 
 /**
  * lab_wires_plan_node - a machine without Weft on a network of the underlay
- * @entry: of the registry; gets "addresses" and "network"
+ * @entry: of the registry; gets "addresses" and "network", and if it has them "vlan", "gateway"
  */
 int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *node, json_t *entry,
 			struct error *error);
@@ -153,6 +153,19 @@ int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *
  */
 int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, json_t *entry,
 			struct error *error);
+
+/**
+ * lab_wires_plan_uplinks - the devices by which a host is on networks beside the underlay
+ * @host: its part of the file
+ * @entry: of the registry; gets "uplinks" ({NETWORK: DEVICE}), those that are to be made
+ */
+int lab_wires_plan_uplinks(const json_t *underlay, const char *name, const json_t *host,
+			   json_t *entry, struct error *error);
+
+/* lab_tag.c ------------------------------------------------------------------------------------ */
+
+/** lab_tag - from now on a device of a namespace sends with a VLAN tag, and takes what has it */
+int lab_tag(int netns, uint32_t ifindex, uint16_t tag, struct error *error);
 
 /* lab_underlay.c ------------------------------------------------------------------------------ */
 

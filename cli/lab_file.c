@@ -63,6 +63,8 @@ static int plan_host(struct plan *plan, const char *name, json_t *host)
 	entry = machine(plan, name);
 
 	json_object_set_new(plan->hosts, name, entry);
+	if (plan->underlay && plan->only_host)
+		json_object_set_new(entry, "alone", json_true());
 	json_object_set_new(entry, "instance", json_sprintf("lab-%s-%s", plan->lab, name));
 	if (strlen(name) > 32 ||
 	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
@@ -140,6 +142,7 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 	if (json_object_size(hosts) > 200)
 		return error_set(plan->error, EINVAL, "hosts", "a lab has at most 200 hosts");
 	if (json_object_size(hosts) > 1 || json_object_get(lab, "underlay") ||
+	    json_object_size(json_object_get(lab, "networks")) > 0 ||
 	    json_object_size(json_object_get(lab, "nodes")) > 0)
 		code = plan_between(plan, lab);
 	if (json_object_size(hosts) > 1)
@@ -178,9 +181,6 @@ static int check_lab_section(const json_t *tree, struct error *error)
 		if (!is_known)
 			return error_set(error, EINVAL, path, "unknown key \"%s\"%s", key,
 					 suggestion_format(&suggestion, text));
-		if (strcmp(key, "networks") == 0 && json_object_size(value) > 0)
-			return error_set(error, ENOTSUP, path,
-					 "networks beside the underlay are not in this version");
 	}
 	return 0;
 }

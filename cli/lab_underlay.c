@@ -29,7 +29,7 @@
 /* The wires being made. */
 struct wires {
 	struct lab *lab;
-	const json_t *networks, *routers;
+	const json_t *networks, *routers, *segments;
 	int underlay; /* descriptor of its namespace */
 	struct netlink *netlink;
 	unsigned int plugs; /* devices made so far, for their names */
@@ -119,8 +119,11 @@ static int plug(struct wires *wires, const char *bridge, const char *namespace, 
 
 static uint32_t mtu_of(const struct wires *wires, const char *network)
 {
-	return (uint32_t)json_integer_value(
-		json_object_get(json_object_get(wires->networks, network), "mtu"));
+	const json_t *entry = json_object_get(wires->networks, network);
+
+	if (!entry)
+		entry = json_object_get(wires->segments, network);
+	return (uint32_t)json_integer_value(json_object_get(entry, "mtu"));
 }
 
 /* Routes ------------------------------------------------------------------------------------ */
@@ -320,6 +323,11 @@ static int make_networks(struct wires *wires)
 		if (code < 0)
 			return code;
 	}
+	json_object_foreach((json_t *)wires->segments, name, network) {
+		code = make_bridge(wires, name, mtu_of(wires, name));
+		if (code < 0)
+			return code;
+	}
 	code = make_bridge(wires, CONTROL, 0);
 	if (code == 0)
 		code = netlink_link_get_by_name(wires->netlink, CONTROL, &link, wires->error);
@@ -329,6 +337,20 @@ static int make_networks(struct wires *wires)
 		snprintf(text, sizeof(text), LAB_STORE_ADDRESS "/16", member);
 		ip_prefix_parse(text, &control);
 		code = add_address(wires->netlink, link.ifindex, control, wires->error);
+	}
+	return code;
+}
+
+static int make_uplinks(struct wires *wires, const char *namespace, const json_t *uplinks)
+{
+	const char *network;
+	json_t *device;
+	int code = 0;
+
+	json_object_foreach((json_t *)uplinks, network, device) {
+		if (code == 0)
+			code = plug(wires, network, namespace, json_string_value(device), NULL,
+				    mtu_of(wires, network));
 	}
 	return code;
 }
@@ -343,18 +365,59 @@ static int make_hosts(struct wires *wires)
 		const char *network = json_string_value(json_object_get(host, "network"));
 		const char *namespace = namespace_of(wires->lab, "hosts", name);
 		json_t *control = json_pack("[o]", json_sprintf("100.64.1.%u/16", ++count));
-		int code = plug(wires, network, namespace, HOST_DEVICE,
-				json_object_get(host, "underlay"), mtu_of(wires, network));
+		int code = network ? plug(wires, network, namespace, HOST_DEVICE,
+					  json_object_get(host, "underlay"), mtu_of(wires, network))
+				   : 0;
 
 		if (code == 0)
 			code = plug(wires, CONTROL, namespace, CONTROL_DEVICE, control, 0);
 		json_decref(control);
 		if (code == 0)
+			code = make_uplinks(wires, namespace, json_object_get(host, "uplinks"));
+		if (code == 0 && network)
 			code = route_host(wires, namespace, network);
 		if (code < 0)
 			return code;
 	}
 	return 0;
+}
+
+static int tag_node(struct wires *wires, int netns, uint16_t tag)
+{
+	struct netlink *inside = NULL;
+	struct link_info link;
+	int code = netlink_open(&inside, netns, wires->error);
+
+	if (code == 0)
+		code = netlink_link_get_by_name(inside, HOST_DEVICE, &link, wires->error);
+	if (code == 0)
+		code = lab_tag(netns, link.ifindex, tag, wires->error);
+	netlink_close(inside);
+	return code;
+}
+
+/* The tag on the wire of a plain machine, and its router. */
+static int finish_node(struct wires *wires, const char *namespace, const json_t *node)
+{
+	const char *gateway = json_string_value(json_object_get(node, "gateway"));
+	const json_t *tag = json_object_get(node, "vlan");
+	struct ip_address address;
+	struct ip_prefix all;
+	int code = 0;
+
+	if (tag) {
+		int netns = netns_open_name(namespace, wires->error);
+
+		if (netns < 0)
+			return netns;
+		code = tag_node(wires, netns, (uint16_t)json_integer_value(tag));
+		close(netns);
+	}
+	if (code < 0 || !gateway)
+		return code;
+	ip_address_parse(gateway, &address);
+	ip_prefix_parse(ip_address_is_ipv4(&address) ? "0.0.0.0/0" : "::/0", &all);
+	return add_route(namespace, &all, &address, wires->error);
 }
 
 /* Machines without Weft. */
@@ -372,6 +435,8 @@ static int make_nodes(struct wires *wires)
 			continue;
 		code = plug(wires, network, namespace, HOST_DEVICE,
 			    json_object_get(node, "addresses"), mtu_of(wires, network));
+		if (code == 0)
+			code = finish_node(wires, namespace, node);
 		if (code == 0)
 			code = route_host(wires, namespace, network);
 		if (code < 0)
@@ -410,6 +475,7 @@ int lab_underlay_make(struct lab *lab, struct error *error)
 		.lab = lab,
 		.networks = json_object_get(underlay, "networks"),
 		.routers = json_object_get(underlay, "routers"),
+		.segments = json_object_get(underlay, "segments"),
 		.error = error,
 	};
 	int code;

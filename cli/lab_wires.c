@@ -26,6 +26,8 @@
 #include "cli/lab.h"
 
 #define DEVICE_NAME_LENGTH_MAX 15
+#define VLAN_TAG_MAX 4094
+#define UNDERLAY_DEVICE "eth0"
 
 static int refuse(struct error *error, const char *path, const char *text, const char *what)
 {
@@ -66,7 +68,8 @@ static bool name_fits(const char *name)
 	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
-static int plan_networks(const json_t *given, json_t *networks, struct error *error)
+static int plan_networks(const json_t *given, const char *place, json_t *networks,
+			 struct error *error)
 {
 	const char *name, *key;
 	json_t *network, *value;
@@ -74,7 +77,7 @@ static int plan_networks(const json_t *given, json_t *networks, struct error *er
 	json_object_foreach((json_t *)given, name, network) {
 		char path[128];
 
-		snprintf(path, sizeof(path), "lab.underlay.networks.%.40s", name);
+		snprintf(path, sizeof(path), "%s.%.40s", place, name);
 		if (!name_fits(name))
 			return refuse(error, path, name,
 				      "a name for a network: up to 15 of a-z, 0-9 and -");
@@ -91,9 +94,25 @@ static int plan_networks(const json_t *given, json_t *networks, struct error *er
 		json_object_set_new(networks, name,
 				    json_is_null(network) ? json_object() : json_incref(network));
 	}
-	if (json_object_size(networks) == 0)
-		json_object_set_new(networks, "underlay", json_object());
 	return 0;
+}
+
+/* Networks beside the underlay: nothing of Weft's own is there. */
+static int plan_segments(const json_t *lab, const json_t *networks, json_t *segments,
+			 struct error *error)
+{
+	const json_t *given = json_object_get(lab, "networks");
+	const char *name;
+	json_t *network;
+
+	if (given && !json_is_object(given))
+		return error_set(error, EINVAL, "lab.networks", "must be a map of names");
+	json_object_foreach((json_t *)given, name, network) {
+		if (json_object_get(networks, name) || strcmp(name, "control") == 0)
+			return error_set(error, EINVAL, "lab.networks",
+					 "%.40s is the name of a network of the underlay", name);
+	}
+	return plan_networks(given, "lab.networks", segments, error);
 }
 
 static int plan_router(const json_t *given, const char *path, const json_t *networks,
@@ -143,7 +162,7 @@ static int plan_routers(const json_t *given, const json_t *networks, json_t *rou
 int lab_wires_plan(const json_t *lab, json_t **underlay, struct error *error)
 {
 	const json_t *given = json_object_get(lab, "underlay");
-	json_t *networks = json_object(), *routers = json_object();
+	json_t *networks = json_object(), *routers = json_object(), *segments = json_object();
 	const char *key;
 	json_t *value;
 	int code = 0;
@@ -159,10 +178,16 @@ int lab_wires_plan(const json_t *lab, json_t **underlay, struct error *error)
 			code = error_set(error, EINVAL, "lab.underlay", "%s must be a map", key);
 	}
 	if (code == 0)
-		code = plan_networks(json_object_get(given, "networks"), networks, error);
+		code = plan_networks(json_object_get(given, "networks"), "lab.underlay.networks",
+				     networks, error);
+	if (json_object_size(networks) == 0)
+		json_object_set_new(networks, "underlay", json_object());
+	if (code == 0)
+		code = plan_segments(lab, networks, segments, error);
 	if (code == 0)
 		code = plan_routers(json_object_get(given, "routers"), networks, routers, error);
-	*underlay = json_pack("{s:o, s:o}", "networks", networks, "routers", routers);
+	*underlay = json_pack("{s:o, s:o, s:o}", "networks", networks, "routers", routers,
+			      "segments", segments);
 	return code;
 }
 
@@ -213,6 +238,55 @@ static const char *network_of_host(const json_t *underlay, const json_t *host, c
 	return NULL;
 }
 
+/* What a node may have besides: a tag on its wire, and who it sends to what is not near. */
+static int plan_node_extras(const json_t *node, const char *path, json_t *entry,
+			    struct error *error)
+{
+	const json_t *tag = json_object_get(node, "vlan");
+	const json_t *gateway = json_object_get(node, "gateway");
+	struct ip_address address;
+
+	if (tag && (!json_is_integer(tag) || json_integer_value(tag) < 1 ||
+		    json_integer_value(tag) > VLAN_TAG_MAX))
+		return error_set(error, EINVAL, path, "vlan must be a number from 1 to %d",
+				 VLAN_TAG_MAX);
+	if (gateway && (!json_is_string(gateway) ||
+			ip_address_parse(json_string_value(gateway), &address) < 0))
+		return error_set(error, EINVAL, path, "gateway must be an address (10.0.0.1)");
+	if (tag)
+		json_object_set(entry, "vlan", (json_t *)tag);
+	if (gateway)
+		json_object_set(entry, "gateway", (json_t *)gateway);
+	return 0;
+}
+
+int lab_wires_plan_uplinks(const json_t *underlay, const char *name, const json_t *host,
+			   json_t *entry, struct error *error)
+{
+	const json_t *given = json_object_get(host, "uplinks");
+	json_t *made = json_object(), *device;
+	const char *network;
+	char path[128];
+
+	json_object_set_new(entry, "uplinks", made);
+	snprintf(path, sizeof(path), "hosts.%.40s.uplinks", name);
+	json_object_foreach((json_t *)given, network, device) {
+		const char *ifname = json_string_value(device);
+
+		if (!ifname || !name_fits(ifname))
+			return refuse(error, path, ifname, "the name of a device");
+		/* By the device that it is on the underlay with. */
+		if (strcmp(ifname, UNDERLAY_DEVICE) == 0)
+			continue;
+		if (!json_object_get(json_object_get(underlay, "segments"), network))
+			return error_set(error, EINVAL, path,
+					 "there is no network \"%.40s\" under lab.networks",
+					 network);
+		json_object_set(made, network, device);
+	}
+	return 0;
+}
+
 int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *node, json_t *entry,
 			struct error *error)
 {
@@ -228,12 +302,18 @@ int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *
 	if (!json_is_object(node))
 		return error_set(error, EINVAL, path, "must be a map with network and address");
 	json_object_foreach((json_t *)node, key, value) {
-		if (strcmp(key, "network") != 0 && strcmp(key, "address") != 0)
+		if (strcmp(key, "network") != 0 && strcmp(key, "address") != 0 &&
+		    strcmp(key, "vlan") != 0 && strcmp(key, "gateway") != 0)
 			return error_set(error, EINVAL, path,
-					 "unknown key \"%.40s\"; a node has network and address",
+					 "unknown key \"%.40s\"; a node has network, address, vlan "
+					 "and gateway",
 					 key);
 	}
-	if (!network || !json_object_get(json_object_get(underlay, "networks"), network))
+	code = plan_node_extras(node, path, entry, error);
+	if (code < 0)
+		return code;
+	if (!network || (!json_object_get(json_object_get(underlay, "networks"), network) &&
+			 !json_object_get(json_object_get(underlay, "segments"), network)))
 		return error_set(error, EINVAL, path, "there is no network \"%.40s\"",
 				 network ? network : "");
 	if (!address)
@@ -255,6 +335,13 @@ int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, 
 	int code;
 
 	snprintf(path, sizeof(path), "hosts.%.40s.underlay", name);
+	code = lab_wires_plan_uplinks(underlay, name, host, entry, error);
+	if (code < 0)
+		return code;
+	/* One that is alone needs no underlay. */
+	if (json_is_object(host) && !json_object_get(host, "underlay") &&
+	    !json_object_get(host, "network") && json_is_true(json_object_get(entry, "alone")))
+		return 0;
 	if (!json_is_object(host) || !json_object_get(host, "underlay"))
 		return error_set(error, EINVAL, path,
 				 "a lab of several hosts says where each is: underlay: "

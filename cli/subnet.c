@@ -4,6 +4,7 @@
  *
  * Neighbours: object.c, which does the work.
  */
+#include "base/alloc.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
 
@@ -12,8 +13,16 @@ static const struct option subnet_options[] = {
 	LIST_OPTION("gateway", "ADDRESS", "of the subnet's router; the first of the range",
 		    "gateway"),
 	WORDS_OPTION("mode", "l3|l2", "routed (the default), or an Ethernet switch", "mode"),
-	WORDS_OPTION("segment", "overlay|local", "carried between hosts (the default), or not",
+	WORDS_OPTION("segment", "overlay|local|flat|vlan",
+		     "carried between hosts (the default), or not, or a network outside",
 		     "segment.type"),
+	TEXT_OPTION("network", "NETWORK", "flat, vlan: which, by the hosts' uplinks",
+		    "segment.network"),
+	INTEGER_OPTION("tag", "NUMBER", "vlan: 1 to 4094", "segment.tag"),
+	WORDS_OPTION("tag-protocol", "802.1q|802.1ad", "vlan: what kind of tag",
+		     "segment.protocol"),
+	TEXT_OPTION("router", "HOST", "flat, vlan: whose gateway answers on the wire",
+		    "segment.router"),
 	WORDS_OPTION("encapsulation", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue",
 		     "in what it is carried; vxlan", "segment.encapsulation"),
 	INTEGER_OPTION("id", "NUMBER", "VNI, VSID or GRE key; given one if left out", "segment.id"),
@@ -53,7 +62,10 @@ static json_t *read_options(struct invocation *invocation)
 	object_set_dscp(invocation, body, "segment.dscp");
 	segment = json_object_get(body, "segment");
 	if (segment && !json_object_get(segment, "type"))
-		json_object_set_new(segment, "type", json_string("overlay"));
+		json_object_set_new(segment, "type",
+				    json_string(json_object_get(segment, "tag")       ? "vlan"
+						: json_object_get(segment, "network") ? "flat"
+										      : "overlay"));
 	return body;
 }
 
@@ -67,14 +79,21 @@ static int set(struct invocation *invocation)
 	return object_set_as(invocation, read_options(invocation));
 }
 
-/* "vxlan 4096", "local" */
+/* "vxlan 4096", "local", "vlan physnet1 100" */
 static void render_segment(const json_t *object, struct buf *text)
 {
+	static const char *const wire[] = { "network", "tag" };
 	const json_t *segment = json_object_get(object, "segment");
 	const json_t *kind = json_object_get(segment, "encapsulation");
 
 	if (!kind) {
 		object_append_value(text, json_object_get(segment, "type"));
+		for (size_t i = 0; i < ARRAY_SIZE(wire); i++) {
+			if (!json_object_get(segment, wire[i]))
+				continue;
+			buf_append_text(text, " ");
+			object_append_value(text, json_object_get(segment, wire[i]));
+		}
 		return;
 	}
 	object_append_value(text, kind);

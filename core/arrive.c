@@ -30,6 +30,7 @@ static __always_inline int is_on_its_host(const struct packet *p)
 	struct port *port = table_lookup(ports, &key);
 
 	return p->port_id == p->source_port_id ||
+	       (p->flags & PACKET_FROM_WIRE) || /* any that is behind a wire (wire.c) */
 	       (port && port->kind == PORT_TUNNEL && port->host_id == p->source_host_id) ||
 	       (port && port_may_be_at(port, p->source_host_id, p->now));
 }

@@ -203,6 +203,21 @@ static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32
 	return tunnel_unpush(f, p) != 0;
 }
 
+/* A member behind a tag: it gets a copy with its tag, and the frame loses it again. 1: the frame can go on to
+ * nobody. */
+static __always_inline int flood_tagged(struct frame *f, struct packet *p, const struct port *port,
+					struct port_stats *stats)
+{
+	if (wire_push(f, p) != VERDICT_DELIVERED)
+		return 1;
+	p->flood_takers += 1;
+	if (!frame_copy_to(f, port->ifindex) && stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, p->frame_length);
+	}
+	return port->tag && frame_tag_pop(f);
+}
+
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
 static long flood_member(__u64 index, void *argument)
 {
@@ -229,12 +244,17 @@ static long flood_member(__u64 index, void *argument)
 	if (port->kind == PORT_TUNNEL)
 		return flood_tunnel(context->f, p,
 				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
+	/* Whoever is behind the wire has it from there. */
+	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
+		return 0;
 	p->flags &= ~(__u32)PACKET_TO_PEER;
 	if (policy_flood(context->f, p)) {
 		if (stats)
 			atomic_add(&stats->refused_packets, 1);
 		return 0;
 	}
+	if (port->kind >= PORT_WIRE)
+		return flood_tagged(context->f, p, port, stats);
 	/* In the packet, whose bytes the verifier does not follow through the loop. */
 	p->flood_takers += 1;
 	if (frame_copy_to(context->f, port->ifindex))
@@ -294,7 +314,9 @@ int bridge_flood(struct frame *f, struct packet *p)
 	loop_over(count, flood_member, &context);
 	p->out_port_id = 0;
 	p->object_id = p->subnet_id;
-	return p->flood_takers ? VERDICT_FLOODED : VERDICT_EMPTY_SEGMENT;
+	if (p->flood_takers)
+		return VERDICT_FLOODED;
+	return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_EMPTY_SEGMENT;
 }
 
 /*
@@ -320,8 +342,11 @@ int bridge(struct frame *f, struct packet *p)
 	}
 	if (mac_equal(p->ethernet, p->gateway_mac)) {
 		p->object_id = p->subnet_id;
+		/* Each host is its own ports' gateway, and one is that of who else is on a wire. */
+		if ((p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_WIRE_GATEWAY))
+			return VERDICT_OVERHEARD;
 		if (p->flags & PACKET_FROM_PEER)
-			return VERDICT_UNKNOWN_MAC; /* each host is its own ports' gateway */
+			return VERDICT_UNKNOWN_MAC;
 		p->object_id = p->port_id;
 		p->flags |= PACKET_ROUTED;
 		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
@@ -342,7 +367,7 @@ int bridge(struct frame *f, struct packet *p)
 	}
 	p->object_id = station->port_id;
 	if (station->port_id == p->port_id)
-		return VERDICT_SAME_PORT;
+		return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_SAME_PORT;
 	p->out_port_id = station->port_id;
 	p->out_tunnel_id = station->tunnel_id;
 	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);

@@ -61,6 +61,26 @@ static __always_inline int way_out(struct packet *p, const struct port *port)
 	return VERDICT_NEXT;
 }
 
+/* Behind a wire of this host. What has come from there is there already: it was seen on its way, or the
+ * switches between do not know where the receiver is. */
+static __always_inline int wire_out(struct packet *p)
+{
+	if (p->flags & PACKET_FROM_WIRE)
+		return VERDICT_OVERHEARD;
+	if (p->out_port_id < PEER_ID_FIRST)
+		p->flags |= PACKET_TO_PEER;
+	return VERDICT_NEXT;
+}
+
+/* The MAC that this host's gateways send by on the wire that a port is behind. */
+static __always_inline void wire_source(struct packet *p, const struct port *port)
+{
+	struct port_key key = { .port_id = port->tunnel_id };
+	struct port *wire = port->tunnel_id ? table_lookup(ports, &key) : NULL;
+
+	mac_copy(p->ethernet_out + 6, wire ? wire->mac : port->mac);
+}
+
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
 int deliver(struct frame *f, struct packet *p)
 {
@@ -93,6 +113,10 @@ int deliver(struct frame *f, struct packet *p)
 		verdict = way_out(p, port);
 		if (verdict)
 			return verdict;
+	} else if (port->kind == PORT_WIRE) {
+		verdict = wire_out(p);
+		if (verdict)
+			return verdict;
 	}
 	if (!(p->flags & PACKET_IP))
 		return VERDICT_NEXT;
@@ -112,6 +136,8 @@ int deliver(struct frame *f, struct packet *p)
 	if (!subnet)
 		return VERDICT_UNKNOWN_SUBNET;
 	mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
+	if (port->kind == PORT_WIRE)
+		wire_source(p, port);
 	return VERDICT_NEXT;
 }
 

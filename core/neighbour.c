@@ -126,6 +126,12 @@ static __always_inline int may_claim(struct packet *p, const struct address *add
 	return (p->port_flags & PORT_EXTRA_ADDRESSES) && port_allows(p->port_id, address);
 }
 
+/* Whether this host's gateway is that of the asker: who is on a wire has one host's. */
+static __always_inline int gateway_is_here(const struct packet *p)
+{
+	return !(p->flags & PACKET_FROM_WIRE) || (p->subnet_flags & SUBNET_WIRE_GATEWAY);
+}
+
 /* Turns the request in the frame into the answer "target is at mac". */
 static __always_inline int arp_answer(struct frame *f, struct packet *p, const __u8 *mac)
 {
@@ -181,7 +187,8 @@ static __always_inline int arp(struct frame *f, struct packet *p, const struct s
 		}
 	}
 	owner = find_owner(p, subnet, &p->key.destination, mac, &owner_id);
-	if (operation == be16(ARP_REQUEST) && (owner == OWNER_GATEWAY || owner == OWNER_SERVICE)) {
+	if (operation == be16(ARP_REQUEST) &&
+	    ((owner == OWNER_GATEWAY && gateway_is_here(p)) || owner == OWNER_SERVICE)) {
 		note(f, NOTE_NEIGHBOUR_ANSWERED, owner_id);
 		return arp_answer(f, p, mac);
 	}
@@ -249,7 +256,8 @@ static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
 	if (address_is_ipv4(&target))
 		return VERDICT_BAD_HEADER;
 	owner = find_owner(p, subnet, &target, mac, &owner_id);
-	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_GATEWAY && owner != OWNER_SERVICE)
+	if ((p->subnet_flags & SUBNET_L2) && owner != OWNER_SERVICE &&
+	    (owner != OWNER_GATEWAY || !gateway_is_here(p)))
 		return VERDICT_NEXT;
 	/* From :: it is duplicate address detection (RFC 4862): right for one's own, idle for others'. */
 	if (address_is_unspecified(&p->key.source))

@@ -73,6 +73,7 @@ enum packet_flags {
 	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
 	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
 	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
+	PACKET_FROM_WIRE = 1 << 26,   /* a NIC has handed it in, for a segment on its wire */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 	PACKET_WAS_SENT_ON = 1 << 26, /* by the host that the port it is for has come from */
 	PACKET_SENDING_ON = 1 << 27,  /* to the host that the port it is for has gone to */
@@ -140,6 +141,7 @@ struct packet {
 	__u32 unresolved_tunnel_id; /* of them, one that the edge could send no copy to, for now */
 	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
+	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -359,5 +361,9 @@ int tunnel_inner(struct frame *f, struct packet *p);
 int tunnel_push(struct frame *f, struct packet *p);
 int tunnel_unpush(struct frame *f, struct packet *p);
 int tunnel_reply(struct frame *f, struct packet *p);
+int wire_take(struct frame *f, struct packet *p, __u32 ifindex);
+int wire_sender(struct frame *f, struct packet *p);
+int wire_push(struct frame *f, struct packet *p);
+int wire_reply(struct frame *f, struct packet *p);
 
 #endif

@@ -26,6 +26,8 @@ static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict
 	if ((verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL) ||
 	    verdict == VERDICT_SENT_ON)
 		verdict = tunnel_push(f, p);
+	else if (verdict == VERDICT_DELIVERED && p->out_kind >= PORT_WIRE)
+		verdict = wire_push(f, p);
 	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_SENDING_ON))
 		verdict = VERDICT_SENT_ON;
 	if (verdict == VERDICT_DELIVERED) {
@@ -34,6 +36,8 @@ static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict
 	}
 	if ((p->flags & answer) == answer)
 		tunnel_reply(f, p);
+	else if (p->tag && (p->flags & PACKET_REPLY))
+		wire_reply(f, p);
 	return pipeline_end(f, p, verdict);
 }
 
@@ -81,6 +85,31 @@ static __always_inline int pipeline_inner(struct frame *f, struct packet *p)
 		verdict = !(p->flags & PACKET_FROM_PEER) && p->source_subnet_id
 				  ? pipeline_miss(f, p)
 				  : pipeline_arrive(f, p);
+	return pipeline_finish(f, p, verdict);
+}
+
+/*
+ * The same for a frame that a NIC hands in whose wire has segments on it. p: zero (PACKET_CLEARED).
+ * VERDICT_NOT_OURS: the frame is untouched; it is of none of them.
+ */
+static inline int pipeline_from_wire(struct frame *f, struct packet *p, __u32 ifindex)
+{
+	int verdict = wire_take(f, p, ifindex);
+
+	if (verdict == VERDICT_NOT_OURS)
+		return verdict;
+	if (!verdict)
+		verdict = parse(f, p);
+	if (!verdict)
+		verdict = wire_sender(f, p);
+	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
+		verdict = fragment(f, p);
+	if (!verdict) {
+		note(f, NOTE_PARSED, 0);
+		verdict = flow_hit(f, p);
+	}
+	if (!verdict)
+		verdict = p->flags & PACKET_FROM_PEER ? pipeline_arrive(f, p) : pipeline_miss(f, p);
 	return pipeline_finish(f, p, verdict);
 }
 

@@ -26,7 +26,8 @@ static __always_inline __u32 reason_of(const struct packet *p)
 	const int ipv4 = p->flags & PACKET_IPV4;
 
 	if (!(p->flags & PACKET_IP) ||
-	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER | PACKET_FROM_TUNNEL)))
+	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER | PACKET_FROM_TUNNEL |
+			 PACKET_FROM_WIRE)))
 		return PUNT_NONE;
 	if (p->key.protocol == PROTOCOL_UDP) {
 		if (ipv4 && p->key.destination_port == be16(PORT_DHCP4_SERVER) &&

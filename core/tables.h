@@ -42,6 +42,7 @@ struct attachment_key {
 
 enum attachment_flags {
 	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
+	ATTACHMENT_TRUNK = 1 << 1,       /* tagged frames are of other ports (wires) */
 };
 
 /* What the hot path must know of the device a packet came from. */
@@ -59,6 +60,8 @@ enum port_kind {
 	PORT_TUN = 3,
 	PORT_TUNNEL = 4, /* behind a tunnel: of another host, or a tunnel object of this one */
 	PORT_LINK = 5,   /* a device of the host that leads to another switch */
+	PORT_WIRE = 6,   /* behind a NIC of this host: the wire itself, or a port of another host */
+	PORT_CHILD = 7,  /* behind the device of another port, told apart by a VLAN tag */
 };
 
 /*
@@ -74,6 +77,7 @@ enum port_flags {
 	PORT_UNFILTERED =
 		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
 	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
+	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
 };
 
 struct port_key {
@@ -92,10 +96,12 @@ struct port {
 	__u32 group_set_id;
 	__u32 flow_limit;     /* connections this port may have begun at one time */
 	__u32 flow_guarantee; /* of these, so many are never refused for want of room in the table */
-	__u8 mac[6];
-	__u16 pad;
-	__u32 host_id;   /* of the host it is on */
-	__u32 tunnel_id; /* kind PORT_TUNNEL: row of tunnels that leads there; 0: none */
+	__u8 mac[6];          /* of a wire: what this host's gateways send by */
+	__u16 tag;            /* kinds PORT_WIRE, PORT_CHILD: VID that its frames have; 0: none */
+	__u32 host_id;        /* of the host it is on */
+	/* Kind PORT_TUNNEL: row of tunnels that leads there; 0: none. Kind PORT_WIRE, of a port of another
+	 * host: the wire's own row of ports. */
+	__u32 tunnel_id;
 	/*
 	 * It has moved from another host, lately: until this tick that host sends on what still comes for
 	 * it (deliver.c), and here its TCP connections, of which only that host has rows, are picked up in
@@ -112,10 +118,11 @@ struct port {
 /* ---- segments and tenants ---- */
 
 enum subnet_flags {
-	SUBNET_L2 = 1 << 0,     /* an Ethernet switch: V1-V10 are off as a set */
-	SUBNET_DHCP4 = 1 << 1,  /* weftd answers DHCP */
-	SUBNET_DHCP6 = 1 << 2,  /* and DHCPv6 */
-	SUBNET_ROUTER = 1 << 3, /* and router solicitations */
+	SUBNET_L2 = 1 << 0,           /* an Ethernet switch: V1-V10 are off as a set */
+	SUBNET_DHCP4 = 1 << 1,        /* weftd answers DHCP */
+	SUBNET_DHCP6 = 1 << 2,        /* and DHCPv6 */
+	SUBNET_ROUTER = 1 << 3,       /* and router solicitations */
+	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
 };
 
 struct subnet_key {
@@ -192,6 +199,8 @@ struct station_key {
 
 enum station_flags {
 	STATION_STATIC = 1 << 0, /* the control plane's: never aged, never moved */
+	STATION_WIRE = 1 << 1,   /* behind the wire: a port of another host */
+	STATION_ROUTER = 1 << 2, /* behind the wire: what another host's gateways send by */
 };
 
 /* Where a MAC is: static rows for ports, learned ones in l2 subnets. */
@@ -738,6 +747,28 @@ struct underlay_device {
 	__u16 pad;
 };
 
+/* ---- tags ---- */
+
+enum wire_flags {
+	WIRE_NETWORK = 1 << 0, /* a NIC's; else the device of a port with children */
+};
+
+/* What comes in by a device with a tag, or without one. */
+struct wire_key {
+	__u32 ifindex;
+	__u16 type; /* 0x8100, 0x88a8; 0: no tag */
+	__u16 tag;  /* VID */
+};
+
+/* Whose it is: a segment on the wire, or the child of a port. */
+struct wire {
+	__u32 port_id;
+	__u32 port_slot;
+	__u32 vpc_slot;
+	__u32 flags; /* enum wire_flags */
+	__u32 subnet_id;
+};
+
 /*
  * X(name, kind, key, value, room). Kinds: HASH and LPM_TRIE (rows take memory when they are made),
  * HASH_PREALLOCATED and LRU_HASH (all memory at the start), ARRAY (mappable), PERCPU_ARRAY. Room may be changed by the loader before the
@@ -776,7 +807,8 @@ struct underlay_device {
 	X(state, ARRAY, struct slot_key, struct datapath_state, 1)                                 \
 	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)                 \
 	X(services, HASH, struct service_key, struct service, 65536)                               \
-	X(service_clients, LRU_HASH, struct service_client_key, struct service_client, 65536)
+	X(service_clients, LRU_HASH, struct service_client_key, struct service_client, 65536)      \
+	X(wires, HASH, struct wire_key, struct wire, 65536)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -22,6 +22,7 @@
 	X(NOT_OURS, PASS, "the host's own traffic, left to its stack")                             \
 	X(SERVED, PASS, "handed to a service of the host: DNS or metadata")                        \
 	X(SENT_ON, PASS, "sent on to the host that its port has moved to")                         \
+	X(OVERHEARD, PASS, "on a network outside, for nobody on this host")                        \
 	/* parse */                                                                                \
 	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \

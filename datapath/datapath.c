@@ -93,7 +93,7 @@ int datapath_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, 
 
 int datapath_detach(struct datapath *datapath, uint32_t ifindex)
 {
-	return datapath->operations->detach(datapath, ifindex);
+	return datapath->operations->detach(datapath, DATAPATH_PORT, ifindex);
 }
 
 int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
@@ -101,6 +101,13 @@ int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct
 	if (!ifindex)
 		return error_set(error, EINVAL, NULL, "there is no device to attach to");
 	return datapath->operations->attach_underlay(datapath, ifindex, error);
+}
+
+int datapath_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	if (!ifindex)
+		return error_set(error, EINVAL, NULL, "there is no device to attach to");
+	return datapath->operations->attach_uplink(datapath, ifindex, error);
 }
 
 int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
@@ -132,7 +139,12 @@ int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct err
 
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
 {
-	return datapath->operations->detach(datapath, ifindex);
+	return datapath->operations->detach(datapath, DATAPATH_UNDERLAY, ifindex);
+}
+
+int datapath_detach_uplink(struct datapath *datapath, uint32_t ifindex)
+{
+	return datapath->operations->detach(datapath, DATAPATH_UPLINK, ifindex);
 }
 
 int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
@@ -151,12 +163,12 @@ int datapath_detach_services(struct datapath *datapath, uint32_t ifindex)
 
 	if (state && __atomic_load_n(&state->service_ifindex, __ATOMIC_RELAXED) == ifindex)
 		__atomic_store_n(&state->service_ifindex, 0, __ATOMIC_RELAXED);
-	return datapath->operations->detach(datapath, ifindex);
+	return datapath->operations->detach(datapath, DATAPATH_SERVICES, ifindex);
 }
 
 int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex)
 {
-	return datapath->operations->detach(datapath, ifindex);
+	return datapath->operations->detach(datapath, DATAPATH_TUNNEL_DEVICE, ifindex);
 }
 
 size_t datapath_attached(struct datapath *datapath, uint32_t **ifindexes)

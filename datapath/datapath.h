@@ -100,11 +100,16 @@ enum datapath_role {
 	DATAPATH_TUNNEL_DEVICE, /* a tunnel device of the kernel's, in external mode */
 	DATAPATH_SERVICES,      /* the end of the host's DNS and metadata */
 	DATAPATH_PUNT,          /* the device by which weftd talks to its ports */
+	DATAPATH_UPLINK, /* segments are on its wire; it may be an underlay's device as well */
+	DATAPATH_ROLES,
 };
 
 /* The device that the underlay's packets come in by: a NIC, a VLAN, a bond or bridge that holds the
  * underlay address, or a device without Ethernet such as WireGuard. Idempotent like datapath_attach(). */
 int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error);
+/* The device whose wire has segments on it (rows of wires). The rest of what it receives is the host's.
+ * Idempotent; what it is to the underlay is as before. */
+int datapath_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error);
 /* The kernel's tunnel device (agent/device_tunnel.h) of a UDP port in host order. kind: enum tunnel_kind. */
 int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				  uint16_t port, struct error *error);
@@ -115,7 +120,8 @@ int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
 /* The punt device (agent/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
  * as its program is there; ifindex 0 tells it that there is none. */
 int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
-/* All three give -ENOENT where nothing is attached. */
+int datapath_detach_uplink(struct datapath *datapath, uint32_t ifindex);
+/* All give -ENOENT where nothing is attached. */
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);
 int datapath_detach_tunnel_device(struct datapath *datapath, uint32_t ifindex);
 /* The ifindexes that have the pipeline attached in a role (for the audit). The arrays are the caller's to

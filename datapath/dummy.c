@@ -17,13 +17,8 @@
 struct dummy_datapath {
 	struct datapath base;
 	struct map rows[TABLES];
-	struct map attached; /* ifindex -> its role in dummy_roles */
+	struct map attached[DATAPATH_ROLES]; /* ifindex -> anything */
 };
-
-/* What a map may point to for a role. */
-static enum datapath_role dummy_roles[] = { DATAPATH_PORT, DATAPATH_UNDERLAY,
-					    DATAPATH_TUNNEL_DEVICE, DATAPATH_SERVICES,
-					    DATAPATH_PUNT };
 
 static struct dummy_datapath *dummy_of(struct datapath *datapath)
 {
@@ -55,7 +50,8 @@ static void dummy_close(struct datapath *datapath)
 		map_fini(&dummy->rows[table], free);
 		free(dummy->base.mapped[table]);
 	}
-	map_fini(&dummy->attached, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(dummy->attached); i++)
+		map_fini(&dummy->attached[i], NULL);
 	free(dummy);
 }
 
@@ -204,14 +200,21 @@ static int dummy_attach(struct datapath *datapath, uint32_t ifindex, uint32_t ki
 {
 	(void)kind;
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_PORT]);
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_PORT], ifindex, datapath);
 	return 0;
 }
 
 static int dummy_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_UNDERLAY]);
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_UNDERLAY], ifindex, datapath);
+	return 0;
+}
+
+static int dummy_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_UPLINK], ifindex, datapath);
 	return 0;
 }
 
@@ -221,40 +224,38 @@ static int dummy_attach_tunnel_device(struct datapath *datapath, uint32_t ifinde
 	(void)kind;
 	(void)port;
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_TUNNEL_DEVICE]);
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_TUNNEL_DEVICE], ifindex, datapath);
 	return 0;
 }
 
 static int dummy_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_SERVICES]);
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_SERVICES], ifindex, datapath);
 	return 0;
 }
 
 static int dummy_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached, ifindex, &dummy_roles[DATAPATH_PUNT]);
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_PUNT], ifindex, datapath);
 	return 0;
 }
 
-static int dummy_detach(struct datapath *datapath, uint32_t ifindex)
+static int dummy_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex)
 {
-	return map_remove_u32(&dummy_of(datapath)->attached, ifindex) ? 0 : -ENOENT;
+	return map_remove_u32(&dummy_of(datapath)->attached[role], ifindex) ? 0 : -ENOENT;
 }
 
 static size_t dummy_attached(struct datapath *datapath, enum datapath_role role,
 			     uint32_t **ifindexes)
 {
-	struct map *attached = &dummy_of(datapath)->attached;
+	struct map *attached = &dummy_of(datapath)->attached[role];
 	size_t count = 0;
 
 	*ifindexes = xcalloc(map_count(attached), sizeof(**ifindexes));
-	MAP_FOR_EACH(attached, device) {
-		if (*(const enum datapath_role *)device.value == role)
-			memcpy(&(*ifindexes)[count++], device.key, sizeof(**ifindexes));
-	}
+	MAP_FOR_EACH(attached, device)
+		memcpy(&(*ifindexes)[count++], device.key, sizeof(**ifindexes));
 	return count;
 }
 
@@ -338,6 +339,7 @@ static const struct datapath_operations dummy_operations = {
 	.table_fd = dummy_table_fd,
 	.attach = dummy_attach,
 	.attach_underlay = dummy_attach_underlay,
+	.attach_uplink = dummy_attach_uplink,
 	.attach_tunnel_device = dummy_attach_tunnel_device,
 	.attach_services = dummy_attach_services,
 	.attach_punt = dummy_attach_punt,

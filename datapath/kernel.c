@@ -137,6 +137,7 @@ static const struct datapath_operations kernel_operations = {
 	.table_fd = kernel_table_fd,
 	.attach = kernel_attach,
 	.attach_underlay = kernel_attach_underlay,
+	.attach_uplink = kernel_attach_uplink,
 	.attach_tunnel_device = kernel_attach_tunnel_device,
 	.attach_services = kernel_attach_services,
 	.attach_punt = kernel_attach_punt,

@@ -24,6 +24,7 @@ enum kernel_program {
 	PROGRAM_TUNNEL_DEVICE,
 	PROGRAM_SERVICES,
 	PROGRAM_PUNT,
+	PROGRAM_UPLINK, /* the underlay's as well, where the device is in underlay_devices */
 	PROGRAM_SWEEP,
 	PROGRAMS,
 };
@@ -138,11 +139,12 @@ int kernel_remove_tree(const char *path);
 
 int kernel_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind, struct error *error);
 int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error);
+int kernel_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				uint16_t port, struct error *error);
 int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
-int kernel_detach(struct datapath *datapath, uint32_t ifindex);
+int kernel_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex);
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes);
 
 /**

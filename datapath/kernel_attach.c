@@ -372,6 +372,33 @@ static int let_loopback_forward(struct error *error)
 	return 0;
 }
 
+static bool is_uplink(const struct kernel_datapath *kernel, uint32_t ifindex)
+{
+	char program[32];
+
+	return remembered(kernel->root, ifindex, program) &&
+	       !strcmp(program, kernel_program_names[PROGRAM_UPLINK]);
+}
+
+static bool is_underlay(const struct kernel_datapath *kernel, uint32_t ifindex)
+{
+	struct underlay_device device;
+
+	return !bpf_map_lookup_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex, &device);
+}
+
+int kernel_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	struct underlay_device device = { 0 };
+	bool ethernet = false;
+	int result = read_device(ifindex, &ethernet, &device);
+
+	if (result || !ethernet)
+		return error_set(error, result ? result : EOPNOTSUPP, NULL,
+				 "device %u is no Ethernet device", ifindex);
+	return attach_program(kernel_of(datapath), ifindex, PORT_UNPLUGGED, PROGRAM_UPLINK, error);
+}
+
 int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	struct kernel_datapath *kernel = kernel_of(datapath);
@@ -388,7 +415,10 @@ int kernel_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct e
 	result = let_loopback_forward(error);
 	if (!result)
 		result = attach_program(kernel, ifindex, PORT_UNPLUGGED,
-					ethernet ? PROGRAM_UNDERLAY : PROGRAM_UNDERLAY_RAW, error);
+					is_uplink(kernel, ifindex) ? PROGRAM_UPLINK
+					: ethernet                 ? PROGRAM_UNDERLAY
+								   : PROGRAM_UNDERLAY_RAW,
+					error);
 	if (result)
 		bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
 	return result;
@@ -461,13 +491,18 @@ static int detach_device(const char *root, uint32_t ifindex)
 	return result;
 }
 
-int kernel_detach(struct datapath *datapath, uint32_t ifindex)
+int kernel_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex)
 {
 	struct kernel_datapath *kernel = kernel_of(datapath);
 	char program[32];
 
 	if (!remembered(kernel->root, ifindex, program))
 		return -ENOENT;
+	/* A device may be an underlay's and an uplink; the other role stays. */
+	if (is_uplink(kernel, ifindex) && role == DATAPATH_UNDERLAY)
+		return bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
+	if (is_uplink(kernel, ifindex) && role == DATAPATH_UPLINK && is_underlay(kernel, ifindex))
+		return attach_program(kernel, ifindex, PORT_UNPLUGGED, PROGRAM_UNDERLAY, NULL);
 	forget_device(kernel, ifindex);
 	return detach_device(kernel->root, ifindex);
 }
@@ -484,17 +519,21 @@ static enum kernel_program program_of(const char *name)
 	return (enum kernel_program)program;
 }
 
-static enum datapath_role role_of(const char *name)
+static bool has_role(const struct kernel_datapath *kernel, uint32_t ifindex, const char *name,
+		     enum datapath_role role)
 {
 	enum kernel_program program = program_of(name);
 
+	if (program == PROGRAM_UPLINK)
+		return role == DATAPATH_UPLINK ||
+		       (role == DATAPATH_UNDERLAY && is_underlay(kernel, ifindex));
 	if (program == PROGRAM_UNDERLAY || program == PROGRAM_UNDERLAY_RAW)
-		return DATAPATH_UNDERLAY;
+		return role == DATAPATH_UNDERLAY;
 	if (program == PROGRAM_SERVICES)
-		return DATAPATH_SERVICES;
+		return role == DATAPATH_SERVICES;
 	if (program == PROGRAM_PUNT)
-		return DATAPATH_PUNT;
-	return program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT;
+		return role == DATAPATH_PUNT;
+	return role == (program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT);
 }
 
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes)
@@ -506,8 +545,8 @@ size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint3
 	for (size_t i = 0; i < count; i++) {
 		const uint32_t ifindex = (*ifindexes)[i];
 
-		if (remembered(kernel->root, ifindex, program) && role_of(program) == role &&
-		    is_attached(kernel->root, ifindex))
+		if (remembered(kernel->root, ifindex, program) &&
+		    has_role(kernel, ifindex, program, role) && is_attached(kernel->root, ifindex))
 			(*ifindexes)[kept++] = ifindex;
 	}
 	return kept;

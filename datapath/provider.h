@@ -51,11 +51,12 @@ struct datapath_operations {
 	int (*attach)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 		      struct error *error);
 	int (*attach_underlay)(struct datapath *datapath, uint32_t ifindex, struct error *error);
+	int (*attach_uplink)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*attach_tunnel_device)(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				    uint16_t port, struct error *error);
 	int (*attach_services)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*attach_punt)(struct datapath *datapath, uint32_t ifindex, struct error *error);
-	int (*detach)(struct datapath *datapath, uint32_t ifindex);
+	int (*detach)(struct datapath *datapath, enum datapath_role role, uint32_t ifindex);
 	int (*settle)(struct datapath *datapath);
 	size_t (*attached)(struct datapath *datapath, enum datapath_role role,
 			   uint32_t **ifindexes);

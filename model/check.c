@@ -35,6 +35,7 @@ void check_reset(struct draft *draft)
 	map_fini(&draft->macs, NULL);
 	map_fini(&draft->attachments, NULL);
 	map_fini(&draft->segment_ids, NULL);
+	map_fini(&draft->wires, NULL);
 	map_fini(&draft->udp_ports, NULL);
 	map_fini(&draft->underlay, NULL);
 	map_fini(&draft->without_id, free_set);

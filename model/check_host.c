@@ -433,6 +433,8 @@ int check_host(struct draft *draft, const struct draft_entry *entry, struct erro
 	if (!code)
 		code = check_room(draft, host, error);
 	if (!code && entry->before)
+		code = check_uplinks(draft, host, error);
+	if (!code && entry->before)
 		code = check_parts_of(draft, &host->object, error);
 	return code;
 }

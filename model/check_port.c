@@ -201,6 +201,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	if (!code)
 		code = check_link(draft, port, error);
 	if (!code)
+		code = check_uplink_of(draft, port, error);
+	if (!code)
 		code = check_move(draft, port, error);
 	if (!code)
 		code = check_attachment(draft, port, port->host, error);

@@ -270,6 +270,8 @@ int check_segment(struct draft *draft, const struct subnet_object *subnet, struc
 	const struct segment *segment = &subnet->segment;
 	int code;
 
+	if (segment_is_wire(segment))
+		return check_wire(draft, subnet, error);
 	if (segment->type != SEGMENT_OVERLAY)
 		return 0;
 	code = check_kind(draft, subnet, error);

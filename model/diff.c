@@ -61,11 +61,13 @@ static const unsigned char put_place[TABLES] = {
 	[TABLE_attachments] = 29,
 	[TABLE_attachments_far] = 29,
 	[TABLE_services] = 28,
+	[TABLE_wires] = 29,
 };
 
 static const unsigned char remove_place[TABLES] = {
 	[TABLE_attachments] = 1,
 	[TABLE_attachments_far] = 1,
+	[TABLE_wires] = 1,
 	[TABLE_tunnel_sources] = 1,
 	[TABLE_endpoints] = 2,
 	[TABLE_stations] = 3,

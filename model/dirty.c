@@ -259,8 +259,9 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 				    id);
 	if (before)
 		mark_generation(dirty, before->object.vpc_id);
-	/* The mode says whether the ports' sources are checked. */
-	if (before && after && before->mode != after->mode) {
+	/* The mode says whether the ports' sources are checked, the segment where other hosts' ports are. */
+	if (before && after &&
+	    (before->mode != after->mode || before->segment.type != after->segment.type)) {
 		uint32_t *ports;
 		size_t count = intent_ports_of_subnet(dirty->intent, id, &ports);
 

@@ -64,17 +64,18 @@ static void count_peer(struct dirty *dirty, uint32_t host_id, bool begins)
 		mark_kind(dirty, UNIT_HOST, host_id);
 }
 
-static void settle_peer(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id, uint32_t host_id,
+/* Return: whether it has just begun or ended. */
+static bool settle_peer(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id, uint32_t host_id,
 			bool lives)
 {
 	struct planner_peer *peer = planner_find_peer(dirty->planner, vpc_id, subnet_id, host_id);
 
 	if (!peer && !lives)
-		return;
+		return false;
 	if (!peer)
 		peer = planner_take_peer(dirty->planner, vpc_id, subnet_id, host_id);
 	if (peer->lives == lives)
-		return;
+		return false;
 	peer->lives = lives;
 	mark_kind(dirty, UNIT_PEER, peer->peer.id);
 	if (host_id)
@@ -83,6 +84,7 @@ static void settle_peer(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id
 		mark_tunnels_to(dirty, vpc_id, host_id);
 	else
 		mark_tunnel(dirty, subnet_id, 0);
+	return true;
 }
 
 /* Whether another host and this one are both in a VPC. */
@@ -115,7 +117,48 @@ static void settle_peers(struct dirty *dirty, uint32_t vpc_id)
 	free(had);
 }
 
-/* A segment that floods to a group has a peer for ends that are not Weft. */
+/* Whether a subnet is a segment of a network that this host has an uplink to. */
+static bool has_wire(const struct dirty *dirty, const struct object *object)
+{
+	const struct segment *segment = &((const struct subnet_object *)object)->segment;
+	const struct host_object *own = intent_own_host(dirty->intent);
+
+	return own && object && object->kind == OBJECT_SUBNET && segment_is_wire(segment) &&
+	       planner_is_here(dirty->intent, object->vpc_id) && host_uplink(own, segment->network);
+}
+
+/* The wire, and who is behind it: the subnet's ports and its flood list. */
+static void settle_wire(struct dirty *dirty, const struct object *subnet)
+{
+	const struct planner_peer *peer;
+	uint32_t *ports;
+	size_t count;
+
+	settle_peer(dirty, subnet->vpc_id, subnet->id, 0, has_wire(dirty, subnet));
+	peer = planner_find_peer(dirty->planner, subnet->vpc_id, subnet->id, 0);
+	if (!peer)
+		return;
+	mark_kind(dirty, UNIT_PEER, peer->peer.id);
+	mark_kind(dirty, UNIT_SUBNET, subnet->id);
+	count = intent_ports_of_subnet(dirty->intent, subnet->id, &ports);
+	for (size_t i = 0; i < count; i++)
+		mark_kind(dirty, UNIT_PORT, ports[i]);
+	free(ports);
+}
+
+/* Which of a VPC's subnets are wires here, and which host is their gateway. */
+static void settle_wires(struct dirty *dirty, uint32_t vpc_id)
+{
+	const struct object **subnets;
+	size_t count = intent_list(dirty->intent, vpc_id, OBJECT_SUBNET, &subnets);
+
+	for (size_t i = 0; i < count; i++)
+		if (segment_is_wire(&((const struct subnet_object *)subnets[i])->segment))
+			settle_wire(dirty, subnets[i]);
+	free(subnets);
+}
+
+/* A segment that floods to a group has a peer for ends that are not Weft; so has a wire. */
 static void settle_group(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id)
 {
 	const struct object *object = intent_object(dirty->intent, subnet_id);
@@ -125,6 +168,10 @@ static void settle_group(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_i
 		     subnet->segment.type == SEGMENT_OVERLAY &&
 		     ip_address_is_multicast(&subnet->segment.group);
 
+	if (object && object->kind == OBJECT_SUBNET && segment_is_wire(&subnet->segment)) {
+		settle_wire(dirty, object);
+		return;
+	}
 	settle_peer(dirty, vpc_id, subnet_id, 0, lives);
 	if (lives)
 		mark_tunnel(dirty, subnet_id, 0);
@@ -170,9 +217,10 @@ void mark_part(struct dirty *dirty, uint32_t vpc_id, const char *host)
 		return;
 	}
 	object = intent_host(dirty->intent, host);
-	if (object && object->object.id != own_host_id(dirty))
-		settle_peer(dirty, vpc_id, 0, object->object.id,
-			    is_peer(dirty, vpc_id, &object->object));
+	if (object && object->object.id != own_host_id(dirty) &&
+	    settle_peer(dirty, vpc_id, 0, object->object.id,
+			is_peer(dirty, vpc_id, &object->object)))
+		settle_wires(dirty, vpc_id);
 }
 
 /* Of a subnet that is gone, whoever had part in it. */
@@ -338,8 +386,10 @@ void dirty_host(struct dirty *dirty, const struct change *change)
 		free(vpc_ids);
 	}
 	count = intent_list(dirty->intent, 0, OBJECT_VPC, &vpcs);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		mark_mtu(dirty, vpcs[i]->id);
+		settle_wires(dirty, vpcs[i]->id);
+	}
 	free(vpcs);
 }
 

@@ -235,6 +235,32 @@ static struct draft_entry *touch(struct draft *draft, const struct object *like)
 	return entry;
 }
 
+uint32_t draft_new_id(struct draft *draft)
+{
+	uint32_t end = draft->intent->id_end;
+
+	/* The ids behind the block are others', and their objects may be here. */
+	if (end && draft->next_id == end)
+		draft->next_id = BEYOND_ID;
+	return draft->next_id++;
+}
+
+uint32_t draft_ids_short(const struct draft *draft)
+{
+	const struct intent *intent = draft->intent;
+
+	if (!intent->id_end || draft->next_id < BEYOND_ID)
+		return 0;
+	return draft->next_id - BEYOND_ID + intent->id_end - intent->next_id;
+}
+
+void intent_give_ids(struct intent *intent, uint32_t first, uint32_t end)
+{
+	intent->next_id = first;
+	intent->id_end = end;
+	intent->generation++;
+}
+
 struct draft_entry *draft_declare_id(struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 				     const char *name, uint32_t id)
 {
@@ -265,7 +291,7 @@ struct draft_entry *draft_declare(struct draft *draft, uint32_t vpc_id, enum obj
 		old = entry->after ? entry->after : entry->before;
 	else
 		old = map_get(&draft->intent->names, key, size);
-	id = old ? old->id : draft->next_id++;
+	id = old ? old->id : draft_new_id(draft);
 	return draft_declare_id(draft, vpc_id, kind, name, id);
 }
 
@@ -317,6 +343,8 @@ void draft_commit(struct draft *draft, uint64_t revision)
 	/* The counter's record was written with the others. */
 	if (!draft->taken && draft->next_id != intent->next_id && draft->change_count)
 		intent->next_id_revision = revision;
+	if (draft->next_id > BEYOND_ID && intent->id_end)
+		abort(); /* the caller asked draft_ids_short() */
 	intent->next_id = draft->next_id;
 	intent->generation++;
 	draft->committed = true;

@@ -55,6 +55,19 @@ int draft_remove(struct draft *draft, const char *const *path, size_t path_count
  * to ports without. The first fault found, in the order of the tree. 0 or negative errno. */
 int draft_check(struct draft *draft, struct error *error);
 
+/*
+ * Ids, where others give out ids as well: objects, rules and routes that are new get theirs from
+ * @first to @end - 1, which nobody else has; the rest of what was given before is not used any
+ * more. An intent that was given none has all ids for itself.
+ */
+void intent_give_ids(struct intent *intent, uint32_t first, uint32_t end);
+
+/*
+ * How many ids the draft takes, if those that were given are not enough: it is to be made again
+ * then, with more. 0: they were enough.
+ */
+uint32_t draft_ids_short(const struct draft *draft);
+
 enum change_action { CHANGE_ADD, CHANGE_MODIFY, CHANGE_REMOVE };
 
 struct change {

@@ -44,7 +44,7 @@ void draft_compare(struct draft *draft)
 		struct draft_entry *entry = draft->entries.list[i];
 
 		if (entry->after)
-			object_identify_parts(entry->after, entry->before, &draft->next_id);
+			object_identify_parts(entry->after, entry->before, draft);
 		entry->same = (!entry->before && !entry->after) ||
 			      (entry->before && entry->after &&
 			       object_equal(entry->before, entry->after));

@@ -111,7 +111,7 @@ static int load_next_id(struct draft *draft, const struct record *record, uint64
 
 	if (code)
 		return code;
-	if (next > draft->next_id)
+	if (next > draft->next_id && !draft->intent->id_end)
 		draft->next_id = next;
 	draft->intent->next_id_revision = revision;
 	return 0;
@@ -220,7 +220,7 @@ static void raise_next_id(void *context, uint32_t id)
 {
 	struct draft *draft = context;
 
-	if (id >= draft->next_id)
+	if (id >= draft->next_id && !draft->intent->id_end)
 		draft->next_id = id + 1;
 }
 

@@ -4,7 +4,8 @@
  *
  * Keys: /weft/1/vpc/<vpc id>/<kind plural>/<id> holds an object, /weft/1/host/<id> a host, its
  * content by names as in GET, with its id and the ids of its rules and routes; /weft/1/ids/next
- * the first id that was never given out. Others hold what two hosts must not give out both:
+ * the first id that was never given out (a host among others takes ids in blocks, which moves it
+ * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
  * /weft/1/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
  * segment has the id, /weft/1/names/vpc/<name> the VPC.
  *
@@ -66,7 +67,7 @@ static void add_object(struct draft *draft, const struct change *change)
 
 /* ---- what is given out once ---- */
 
-/* The key under which a VPC's name or a segment's id is taken; NULL: none. */
+/* The key under which a VPC's name, a segment's id or its place on a wire is taken; NULL: none. */
 static char *unique_key(const struct object *object)
 {
 	const struct segment *segment;
@@ -76,6 +77,12 @@ static char *unique_key(const struct object *object)
 	if (!object || object->kind != OBJECT_SUBNET)
 		return NULL;
 	segment = &((const struct subnet_object *)object)->segment;
+	if (segment_is_wire(segment)) {
+		char *wire = wire_key(segment), *key = xasprintf(WIRE_PREFIX "%s", wire);
+
+		free(wire);
+		return key;
+	}
 	if (segment->type != SEGMENT_OVERLAY || !segment->id)
 		return NULL;
 	return xasprintf(SEGMENT_ID_PREFIX "%u", segment->id);
@@ -169,7 +176,8 @@ const struct record *draft_records(struct draft *draft, size_t *count)
 			add_object(draft, &draft->changes[i]);
 		add_addresses(draft);
 		add_unique(draft);
-		if (draft->next_id != draft->intent->next_id && draft->change_count)
+		if (draft->next_id != draft->intent->next_id && draft->change_count &&
+		    !draft->intent->id_end)
 			add_record(draft, xstrdup(NEXT_ID_KEY),
 				   xasprintf("{\"next\":%u}", draft->next_id));
 	}

@@ -86,6 +86,26 @@ static void change_set(struct map *sets, uint64_t key, uint32_t id, bool add)
 		set_remove(sets, &key, sizeof(key), id);
 }
 
+char *wire_key(const struct segment *segment)
+{
+	return xasprintf("%s/%s/%u", segment->network,
+			 segment->type == SEGMENT_FLAT ? "0"
+			 : segment->service_tag        ? "88a8"
+						       : "8100",
+			 segment->tag);
+}
+
+static void change_wire(struct intent *intent, const struct subnet_object *subnet, bool add)
+{
+	char *key = wire_key(&subnet->segment);
+
+	if (add)
+		map_put_text(&intent->hosts.wires, key, id_to_value(subnet->object.id));
+	else if (value_to_id(map_get_text(&intent->hosts.wires, key)) == subnet->object.id)
+		map_remove_text(&intent->hosts.wires, key);
+	free(key);
+}
+
 static void change_segment(struct intent *intent, const struct subnet_object *subnet, bool add)
 {
 	const struct segment *segment = &subnet->segment;
@@ -93,6 +113,8 @@ static void change_segment(struct intent *intent, const struct subnet_object *su
 	uint64_t key = udp_port_key(port, segment->encapsulation);
 	uint32_t id = subnet->object.id;
 
+	if (segment_is_wire(segment))
+		change_wire(intent, subnet, add);
 	if (segment->type != SEGMENT_OVERLAY)
 		return;
 	if (port)
@@ -188,11 +210,43 @@ void host_index_fini(struct host_index *index)
 	map_fini(&index->udp_ports, free_set);
 	map_fini(&index->ends, free_set);
 	map_fini(&index->without_id, free_set);
+	map_fini(&index->wires, NULL);
 	map_fini(index->mtus, NULL);
 	free(index->mtus);
 }
 
 /* ---- look-ups ---- */
+
+const char *host_uplink(const struct host_object *host, const char *network)
+{
+	for (size_t i = 0; i < host->uplink_count; i++)
+		if (strcmp(host->uplinks[i].network, network) == 0)
+			return host->uplinks[i].ifname;
+	return NULL;
+}
+
+const struct host_object *intent_wire_router(const struct intent *intent,
+					     const struct subnet_object *subnet)
+{
+	const struct host_object *found = NULL;
+	uint32_t *hosts;
+	size_t count;
+
+	if (!segment_is_wire(&subnet->segment))
+		return NULL;
+	if (subnet->segment.router[0])
+		return intent_host(intent, subnet->segment.router);
+	count = intent_hosts_of_vpc(intent, subnet->object.vpc_id, &hosts);
+	for (size_t i = 0; i < count && !found; i++) {
+		const struct host_object *host =
+			(const struct host_object *)intent_object(intent, hosts[i]);
+
+		if (host && host_uplink(host, subnet->segment.network))
+			found = host;
+	}
+	free(hosts);
+	return found;
+}
 
 void intent_set_host(struct intent *intent, const char *name)
 {

@@ -48,6 +48,7 @@ struct host_index {
 	struct map udp_ports;   /* UDP port and kind: set of ids of subnets and tunnels */
 	struct map ends;        /* end_key() of a tunnel: set of ids */
 	struct map without_id;  /* kind and port of a segment without an id: set of subnets */
+	struct map wires;       /* wire_key() of a segment: id of the subnet */
 	struct map *mtus;       /* vpc id: what was found in mtu.c; owned */
 	uint32_t next_segment;  /* where the search for a free id of a segment begins */
 };
@@ -65,6 +66,7 @@ struct intent {
 	struct map spaces;      /* subnet id: struct address_space, owned */
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */
+	uint32_t id_end;           /* of the block next_id is in; 0: all ids are this intent's */
 	uint64_t next_id_revision; /* of its record, as it was read */
 	uint64_t generation;       /* moves with every commit */
 	struct draft *draft;       /* the youngest draft still alive, for names in sentences */
@@ -85,10 +87,6 @@ void port_set_allowed(struct port_object *port, const struct ip_prefix *list, si
 void host_set_peers(struct host_object *host, const struct host_peer *list, size_t count);
 void host_set_uplinks(struct host_object *host, const struct host_uplink *list, size_t count);
 bool dns_equal(const struct vpc_dns *a, const struct vpc_dns *b);
-/* The records of @dns are another's so far. */
-void dns_copy_records(struct vpc_dns *dns);
-void dns_free_records(struct vpc_dns *dns);
-size_t dns_text_bound(const struct vpc_dns *dns); /* of the records in JSON, bytes at most */
 bool segment_equal(const struct segment *a, const struct segment *b);
 bool tunnel_equal_groups(const struct tunnel_object *a, const struct tunnel_object *b);
 void route_set_room(struct route_object *route, size_t count); /* for ports; it has none so far */
@@ -101,7 +99,7 @@ void group_default_egress(struct rule_list *list);
 bool rule_list_equal(const struct rule_list *a, const struct rule_list *b); /* ids left out */
 
 /* Rules and routes without an id take the one that equal content had in @before, or a new one. */
-void object_identify_parts(struct object *object, const struct object *before, uint32_t *next_id);
+void object_identify_parts(struct object *object, const struct object *before, struct draft *draft);
 
 /* Calls @visit for everything @object refers to, the same target perhaps more than once. */
 void object_references(const struct object *object,
@@ -165,6 +163,8 @@ void host_index_fini(struct host_index *index);
 /* The name that `host` of a port stands for: the own one where it is empty. */
 const char *intent_host_name(const struct intent *intent, const char *host);
 uint64_t udp_port_key(uint16_t port, uint8_t kind);
+/* What of a network a segment is, "physnet1/8100/100", by which it is found; the caller's to free(). */
+char *wire_key(const struct segment *segment);
 
 /* ---- intent.c ---- */
 
@@ -225,6 +225,7 @@ struct draft {
 	struct map addresses, macs,
 		attachments;    /* claims of changed ports: keys as in the intent */
 	struct map segment_ids; /* id of a segment: subnet */
+	struct map wires;       /* wire_key() of a segment: subnet */
 	struct map udp_ports;   /* udp_port_key(): one that has it */
 	struct map underlay;    /* address: host */
 	struct map without_id;  /* as in the intent: set of subnets */
@@ -248,6 +249,7 @@ const struct object *draft_find(const struct draft *draft, uint32_t vpc_id, enum
 size_t draft_members(const struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 		     const struct object ***list);
 /* An object with this name, defaults in it, in place of what was there. */
+uint32_t draft_new_id(struct draft *draft);
 struct draft_entry *draft_declare(struct draft *draft, uint32_t vpc_id, enum object_kind kind,
 				  const char *name);
 /* The same with an id that is known, for records. */
@@ -272,8 +274,15 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 /* ---- draft_store.c, draft_load.c ---- */
 
 #define STORE_PREFIX "/weft/1/"
+/*
+ * Where a draft goes on that has used its block up: it cannot be written, only counted. No object
+ * has such an id.
+ */
+#define BEYOND_ID 0x7f000000U
+
 #define NEXT_ID_KEY STORE_PREFIX "ids/next"
 #define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
+#define WIRE_PREFIX STORE_PREFIX "ids/wire/"
 
 /* The record an object is in. The caller's to free(). */
 char *object_key(const struct object *object);
@@ -306,6 +315,12 @@ void check_complete_move(struct draft_entry *entry);
 int check_move(struct draft *draft, const struct port_object *port, struct error *error);
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error);
+/* A segment on a network outside: nobody else's, and all its hosts are on the network. */
+int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+/* Whether the host of a port is on the network of its subnet. */
+int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
+/* Whether a host is on the networks of the subnets that it has ports in. */
+int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error);
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);
 int check_tunnel_ends(struct draft *draft, const struct tunnel_object *tunnel, struct error *error);
 int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error);

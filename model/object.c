@@ -181,7 +181,6 @@ static void copy_port_arrays(struct port_object *port)
 	port->addresses = xmemdup(port->addresses, port->address_count * sizeof(*port->addresses));
 	port->group_ids = xmemdup(port->group_ids, port->group_count * sizeof(*port->group_ids));
 	port->allowed = xmemdup(port->allowed, port->allowed_count * sizeof(*port->allowed));
-	port->user_data = port->user_data ? xstrdup(port->user_data) : NULL;
 }
 
 void route_set_room(struct route_object *route, size_t count)
@@ -247,8 +246,6 @@ struct object *object_copy(const struct object *object)
 			subnet->ra = xmemdup(subnet->ra, sizeof(*subnet->ra));
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
-	} else if (copy->kind == OBJECT_VPC) {
-		dns_copy_records(&((struct vpc_object *)copy)->dns);
 	} else if (copy->kind == OBJECT_HOST) {
 		struct host_object *host = (struct host_object *)copy;
 
@@ -280,9 +277,6 @@ void object_free(struct object *object)
 		free(port->addresses);
 		free(port->group_ids);
 		free(port->allowed);
-		free(port->user_data);
-	} else if (object->kind == OBJECT_VPC) {
-		dns_free_records(&((struct vpc_object *)object)->dns);
 	} else if (object->kind == OBJECT_HOST) {
 		free(((struct host_object *)object)->peers);
 		free(((struct host_object *)object)->uplinks);
@@ -349,7 +343,7 @@ static size_t rule_key(const struct rule_object *rule, unsigned char key[sizeof(
 }
 
 static void identify_rules(struct rule_list *list, const struct rule_list *before,
-			   uint32_t *next_id)
+			   struct draft *draft)
 {
 	unsigned char key[sizeof(struct rule_object) + 32];
 	struct map known = { 0 };
@@ -364,13 +358,13 @@ static void identify_rules(struct rule_list *list, const struct rule_list *befor
 			continue;
 		rule->id = value_to_id(map_remove(&known, key, rule_key(rule, key)));
 		if (!rule->id)
-			rule->id = (*next_id)++;
+			rule->id = draft_new_id(draft);
 	}
 	map_fini(&known, NULL);
 }
 
 static void identify_routes(struct route_table_object *table,
-			    const struct route_table_object *before, uint32_t *next_id)
+			    const struct route_table_object *before, struct draft *draft)
 {
 	size_t count = before ? before->route_count : 0;
 	size_t old = 0;
@@ -386,20 +380,20 @@ static void identify_routes(struct route_table_object *table,
 		if (old < count && route_equal(&before->routes[old], route))
 			route->id = before->routes[old].id;
 		else
-			route->id = (*next_id)++;
+			route->id = draft_new_id(draft);
 	}
 }
 
-void object_identify_parts(struct object *object, const struct object *before, uint32_t *next_id)
+void object_identify_parts(struct object *object, const struct object *before, struct draft *draft)
 {
 	if (object->kind == OBJECT_ROUTE_TABLE) {
 		identify_routes((struct route_table_object *)object,
-				(const struct route_table_object *)before, next_id);
+				(const struct route_table_object *)before, draft);
 	} else if (object_rules(object, true)) {
 		identify_rules(object_rules(object, true),
-			       before ? object_rules(before, true) : NULL, next_id);
+			       before ? object_rules(before, true) : NULL, draft);
 		identify_rules(object_rules(object, false),
-			       before ? object_rules(before, false) : NULL, next_id);
+			       before ? object_rules(before, false) : NULL, draft);
 	}
 }
 
@@ -471,8 +465,6 @@ size_t object_text_bound(const struct object *object)
 {
 	size_t size = 0;
 
-	if (object->kind == OBJECT_VPC)
-		return dns_text_bound(&((const struct vpc_object *)object)->dns);
 	if (object->kind == OBJECT_ROUTE_TABLE) {
 		const struct route_table_object *table = (const struct route_table_object *)object;
 

@@ -39,10 +39,6 @@
 #define SEGMENT_TTL_DEFAULT 64
 #define KEEPALIVE_RETRIES_DEFAULT 3
 #define DNS_DOMAIN_SIZE 254
-#define DNS_FORWARDERS_MAX 8
-#define DNS_RECORDS_MAX 2000 /* of a VPC */
-#define DNS_TEXT_MAX 1000   /* of a text record */
-#define USER_DATA_MAX 16384 /* of a port, bytes */
 #define FLOW_TIMEOUTS 8 /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
@@ -74,32 +70,10 @@ struct object {
 
 enum established_policy { ESTABLISHED_KEEP, ESTABLISHED_CUT };
 
-enum dns_record_kind { DNS_RECORD_ADDRESS, DNS_RECORD_ALIAS, DNS_RECORD_TEXT };
-
-/* One record besides the ports' own names. */
-struct dns_record {
-	char *name; /* in the domain; "@" is the domain itself; with a dot at its end a whole name */
-	enum dns_record_kind kind;
-	struct ip_address address;
-	char *text; /* DNS_RECORD_ALIAS: a name in the domain; DNS_RECORD_TEXT; else NULL */
-};
-
-/* Who is asked for names that are not the VPC's. */
-enum dns_forward {
-	DNS_FORWARD_OFF,
-	DNS_FORWARD_HOST, /* those that the host itself asks */
-	DNS_FORWARD_TO,
-};
-
 /* The resolver of a VPC (V46), which each host serves for its ports. */
 struct vpc_dns {
 	bool serve;
 	char domain[DNS_DOMAIN_SIZE]; /* of its names; empty: NAME.internal */
-	enum dns_forward forward;
-	size_t forwarder_count;
-	struct ip_address forwarders[DNS_FORWARDERS_MAX];
-	size_t record_count;
-	struct dns_record *records; /* owned; ascending by name, of a name as they were written */
 };
 
 struct vpc_object {
@@ -117,7 +91,12 @@ struct vpc_object {
 };
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
-enum segment_type { SEGMENT_OVERLAY, SEGMENT_LOCAL };
+enum segment_type {
+	SEGMENT_OVERLAY,
+	SEGMENT_LOCAL, /* never leaves the host */
+	SEGMENT_FLAT,  /* a network outside, by the hosts' uplinks: what has no tag there */
+	SEGMENT_VLAN,  /* the same: what has one tag */
+};
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
 enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
 
@@ -136,6 +115,10 @@ struct segment {
 	struct ip_prefix underlay_prefix;
 	struct ip_address group; /* floods go to this group of the underlay; zero: to each host */
 	struct ip_prefix vteps;  /* ends that are not Weft and may send to the group; or length 0 */
+	char network[NAME_SIZE]; /* flat, vlan: the network that uplinks lead to */
+	uint16_t tag;            /* vlan: VID, 1 to 4094 */
+	bool service_tag;        /* vlan: the tag is one of 802.1ad */
+	char router[NAME_SIZE]; /* flat, vlan: host whose gateway answers on the wire; empty: any one */
 };
 
 struct subnet_object {
@@ -198,7 +181,6 @@ struct port_object {
 	char moving_to[NAME_SIZE];
 	bool moves_on_command; /* not by the first frame from its device there */
 	uint32_t claim;        /* one more with each host it is on: the newest one holds */
-	char *user_data; /* owned; what its metadata hands to the workload; NULL: nothing */
 };
 
 /*
@@ -372,6 +354,22 @@ bool intent_comes_here(const struct intent *intent, const struct port_object *po
 /* Whether there are host objects. Without, there is one host, and nothing travels. */
 bool intent_has_hosts(const struct intent *intent);
 
+/* Whether a segment is a network outside, which hosts reach by their uplinks. */
+static inline bool segment_is_wire(const struct segment *segment)
+{
+	return segment->type == SEGMENT_FLAT || segment->type == SEGMENT_VLAN;
+}
+
+/* The device by which a host is on a network; NULL: it is not. */
+const char *host_uplink(const struct host_object *host, const char *network);
+
+/*
+ * The host whose gateway answers on the wire of a segment: the one that it names, or of those that have part
+ * in its VPC and an uplink the first. NULL: none.
+ */
+const struct host_object *intent_wire_router(const struct intent *intent,
+					     const struct subnet_object *subnet);
+
 /* This host; NULL as long as nobody made an object of it. A lone host needs none. */
 const struct host_object *intent_own_host(const struct intent *intent);
 
@@ -409,15 +407,6 @@ uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 
 /** vpc_domain - the domain that the names of a VPC's ports are in, in lower case. Return: @domain. */
 const char *vpc_domain(const struct vpc_object *vpc, char domain[DNS_DOMAIN_SIZE]);
-
-/**
- * dns_records_find - the records of a name in a VPC's domain, or of a whole name with a dot at its end
- * @first: set to the first of them
- *
- * Return: how many.
- */
-size_t dns_records_find(const struct vpc_dns *dns, const char *name,
-			const struct dns_record **first);
 
 /** dns_name_is_valid - labels of letters, digits, - and _ with dots between them, none at the end */
 bool dns_name_is_valid(const char *name);

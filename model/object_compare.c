@@ -68,7 +68,9 @@ bool segment_equal(const struct segment *a, const struct segment *b)
 	       a->id_automatic == b->id_automatic && a->port == b->port && a->id == b->id &&
 	       a->udp_checksum == b->udp_checksum && a->underlay == b->underlay &&
 	       ip_prefix_equal(&a->underlay_prefix, &b->underlay_prefix) &&
-	       ip_address_equal(&a->group, &b->group) && ip_prefix_equal(&a->vteps, &b->vteps);
+	       ip_address_equal(&a->group, &b->group) && ip_prefix_equal(&a->vteps, &b->vteps) &&
+	       strcmp(a->network, b->network) == 0 && a->tag == b->tag &&
+	       a->service_tag == b->service_tag && strcmp(a->router, b->router) == 0;
 }
 
 static bool subnet_equal(const struct subnet_object *a, const struct subnet_object *b)
@@ -100,8 +102,7 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
 	    a->flow_limit != b->flow_limit || !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
-	    a->moves_on_command != b->moves_on_command ||
-	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
+	    a->moves_on_command != b->moves_on_command)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)
 		if (!ip_address_equal(&a->addresses[i], &b->addresses[i]))

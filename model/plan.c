@@ -262,6 +262,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.remote_flood_count = plan_flood_tunnels(plan, subnet, row.flood_count);
 		row.flood_count += row.remote_flood_count;
 	}
+	row.flags |= plan_wire_flags(plan, subnet);
 	rows_add(plan->rows, TABLE_subnets, &key, &row);
 	plan_gateway(plan, subnet, &mac);
 	plan_subnet_services(plan, subnet);
@@ -534,10 +535,13 @@ static void plan_device(const struct plan *plan, const struct port_object *port,
 }
 
 /* In its subnet the port is found by its MAC, on whichever host it is. */
-static void plan_station(const struct plan *plan, const struct port_object *port)
+static void plan_station(const struct plan *plan, const struct port_object *port, uint32_t kind)
 {
 	struct station_key key = { .subnet_id = port->subnet_id };
 	struct station row = { .port_id = port->object.id, .flags = STATION_STATIC };
+
+	if (kind == PORT_WIRE)
+		row.flags |= STATION_WIRE;
 
 	memcpy(key.mac, port->mac.byte, sizeof(key.mac));
 	rows_add(plan->rows, TABLE_stations, &key, &row);
@@ -633,7 +637,7 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	if (intent_has_hosts(plan->intent))
 		plan_move(plan, port, &row);
 	rows_add(plan->rows, TABLE_ports, &key, &row);
-	plan_station(plan, port);
+	plan_station(plan, port, row.kind);
 }
 
 /* ---- any unit ---- */

@@ -92,6 +92,8 @@ struct plan_host {
 	bool (*port_move)(void *context, uint32_t port_id, struct port_move *move);
 	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
+	/* The device of this name, ready to be an uplink; 0: none. May be NULL. */
+	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 };
 
 /*
@@ -119,6 +121,7 @@ struct peer {
 	uint32_t id; /* PEER_ID_FIRST and up, core/tables.h */
 	uint32_t vpc_id;
 	uint32_t host_id;
+	uint32_t subnet_id; /* host_id 0: the segment or wire whose ends it stands for */
 };
 
 /* What a number of UNIT_PEER stands for. Return: false when that peer has ended. */
@@ -126,6 +129,11 @@ bool planner_peer(const struct planner *planner, uint32_t peer_id, struct peer *
 
 /* The units whose rows a new path MTU to a host changes. The array is the caller's to free(). */
 size_t plan_path_units(const struct planner *planner, uint32_t host_id, struct unit **units);
+
+/* The units whose rows another ifindex of an uplink changes: the wires, and who is behind them. The array is
+ * the caller's to free(). */
+size_t plan_wire_units(const struct planner *planner, const struct intent *intent,
+		       struct unit **units);
 
 /* The number of the set with these groups (ascending, count 0 allowed); made on first use. */
 uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count);

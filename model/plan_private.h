@@ -48,6 +48,25 @@ uint32_t plan_flood_tunnels(const struct plan *plan, const struct subnet_object 
 void plan_remote_port(const struct plan *plan, const struct port_object *port,
 		      const struct vpc_object *vpc, struct port *row);
 
+/* The number that a peer has its counters under: of the host's ports there, or its own. */
+uint32_t plan_peer_slot(const struct plan *plan, const struct planner_peer *peer);
+
+/* ---- plan_wire.c ---- */
+
+/** plan_wire_member - the wire as a member of its subnet, for the end of the flood list; 0 or 1 */
+uint32_t plan_wire_member(const struct plan *plan, const struct subnet_object *subnet,
+			  struct flood *row);
+
+/** plan_wire_flags - enum subnet_flags of a subnet on a wire */
+uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *subnet);
+
+/** plan_wire_port - a port of another host, behind the wire of its subnet */
+void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet, struct port *row);
+
+/** plan_wire - the wire itself */
+void plan_wire(const struct plan *plan, const struct planner_peer *peer,
+	       const struct subnet_object *subnet, struct port *row);
+
 /* The units between hosts. */
 void plan_other_host(const struct plan *plan, uint32_t host_id);
 void plan_peer(const struct plan *plan, uint32_t peer_id);

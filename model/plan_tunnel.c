@@ -78,6 +78,14 @@ static bool has_scope(const struct plan *plan, const struct planner_peer *peer)
 	       (peer->subnet_id || host_by_id(plan, peer->peer.host_id));
 }
 
+uint32_t plan_peer_slot(const struct plan *plan, const struct planner_peer *peer)
+{
+	if (peer->peer.host_id)
+		return peer_slot(plan, peer->peer.vpc_id, peer->peer.host_id);
+	return plan->host->tunnel_slot ? plan->host->tunnel_slot(plan->host->context, peer->peer.id)
+				       : 0;
+}
+
 static void plan_live_peer(const struct plan *plan, const struct planner_peer *peer,
 			   const struct vpc_object *vpc)
 {
@@ -85,7 +93,7 @@ static void plan_live_peer(const struct plan *plan, const struct planner_peer *p
 	struct port row = {
 		.vpc_id = vpc->object.id,
 		.vpc_slot = vpc_slot(plan, vpc->object.id),
-		.port_slot = peer_slot(plan, vpc->object.id, peer->peer.host_id),
+		.port_slot = plan_peer_slot(plan, peer),
 		.subnet_id = peer->subnet_id,
 		.kind = PORT_TUNNEL,
 		.mtu = intent_vpc_mtu(plan->intent, vpc->object.id),
@@ -93,7 +101,10 @@ static void plan_live_peer(const struct plan *plan, const struct planner_peer *p
 		.flow_guarantee = plan->host->flow_guarantee,
 		.host_id = peer->peer.host_id,
 	};
+	const struct object *subnet = object_of(plan->intent, peer->subnet_id, OBJECT_SUBNET);
 
+	if (subnet && segment_is_wire(&((const struct subnet_object *)subnet)->segment))
+		plan_wire(plan, peer, (const struct subnet_object *)subnet, &row);
 	rows_add(plan->rows, TABLE_ports, &key, &row);
 }
 
@@ -115,6 +126,7 @@ void plan_remote_port(const struct plan *plan, const struct port_object *port,
 		      const struct vpc_object *vpc, struct port *row)
 {
 	const struct host_object *host = intent_host(plan->intent, port->host);
+	const struct object *subnet = object_of(plan->intent, port->subnet_id, OBJECT_SUBNET);
 
 	row->kind = PORT_TUNNEL;
 	row->vpc_slot = vpc_slot(plan, vpc->object.id);
@@ -124,6 +136,10 @@ void plan_remote_port(const struct plan *plan, const struct port_object *port,
 		return;
 	row->port_slot = peer_slot(plan, vpc->object.id, host->object.id);
 	row->host_id = host->object.id;
+	if (subnet && segment_is_wire(&((const struct subnet_object *)subnet)->segment)) {
+		plan_wire_port(plan, (const struct subnet_object *)subnet, row);
+		return;
+	}
 	row->tunnel_id =
 		planner_take_tunnel(plan->planner, port->subnet_id, host->object.id)->number;
 }
@@ -257,7 +273,7 @@ static void plan_group(const struct plan *plan, struct planner_tunnel *tunnel,
 	row.flags |= TUNNEL_MULTICAST;
 	row.mtu = tunnel_mtu(plan, own, NULL, encapsulation_overhead(kind, ipv6, row.flags));
 	row.port_id = source.port_id = peer->peer.id;
-	row.port_slot = source.port_slot = peer_slot(plan, peer->peer.vpc_id, 0);
+	row.port_slot = source.port_slot = plan_peer_slot(plan, peer);
 	if (plan->host->underlay_ifindex)
 		row.ifindex = plan->host->underlay_ifindex(plan->host->context, local);
 	rows_add(plan->rows, TABLE_tunnels, &key, &row);
@@ -297,6 +313,8 @@ void plan_tunnel(const struct plan *plan, uint32_t tunnel_number)
 	peer = planner_find_peer(plan->planner, subnet->object.vpc_id,
 				 tunnel->host_id ? 0 : subnet->object.id, tunnel->host_id);
 	if (!peer || !peer->lives)
+		return;
+	if (!tunnel->host_id && segment_is_wire(&subnet->segment))
 		return;
 	if (!tunnel->host_id) {
 		plan_group(plan, tunnel, subnet, peer);
@@ -350,6 +368,15 @@ uint32_t plan_flood_tunnels(const struct plan *plan, const struct subnet_object 
 	if (!own)
 		return 0;
 	index += flood_objects(plan, id, index);
+	if (segment_is_wire(&subnet->segment)) {
+		struct flood_key key = { .subnet_id = id, .index = index };
+		struct flood row;
+
+		if (plan_wire_member(plan, subnet, &row)) {
+			rows_add(plan->rows, TABLE_floods, &key, &row);
+			index++;
+		}
+	}
 	if (subnet->segment.type != SEGMENT_OVERLAY)
 		return index - begin;
 	if (has_group(subnet)) {

@@ -42,7 +42,9 @@ static struct planner_peer *peer_new(struct planner *planner, uint32_t vpc_id, u
 	const struct pair_key key = { subnet_id ? subnet_id : vpc_id, host_id };
 	struct planner_peer *peer = xcalloc(1, sizeof(*peer));
 
-	peer->peer = (struct peer){ .id = id, .vpc_id = vpc_id, .host_id = host_id };
+	peer->peer = (struct peer){
+		.id = id, .vpc_id = vpc_id, .host_id = host_id, .subnet_id = subnet_id
+	};
 	peer->subnet_id = subnet_id;
 	map_put(&planner->peers, &key, sizeof(key), peer);
 	map_put_u32(&planner->peers_by_id, id, peer);

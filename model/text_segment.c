@@ -9,6 +9,7 @@
  * Neighbours: text_read.c and text_write.c (the callers), text_host.c, check_host.c (ranges of ids).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,7 @@
 
 #define SEGMENT_ID_MAX 0xffffff
 #define DSCP_MAX 63
+#define VLAN_TAG_MAX 4094
 
 /* ---- what tunnels share ---- */
 
@@ -170,6 +172,54 @@ static void read_overlay(struct reading *reading, struct segment *segment)
 	read_flooding(reading, segment);
 }
 
+/* ---- a network outside ---- */
+
+static void read_wire(struct reading *reading, struct segment *segment)
+{
+	uint32_t tag = 0;
+	const char *text;
+
+	if (json_reader_text(reading->reader, "network", JSON_REQUIRED, NAME_SIZE, &text)) {
+		if (name_is_valid(text))
+			snprintf(segment->network, sizeof(segment->network), "%s", text);
+		else
+			text_refuse(reading->draft, reading->reader, "network",
+				    "\"%.64s\" is not the name of a network", text);
+	}
+	if (json_reader_text(reading->reader, "router", JSON_OPTIONAL, NAME_SIZE, &text)) {
+		if (draft_find(reading->draft, 0, OBJECT_HOST, text))
+			snprintf(segment->router, sizeof(segment->router), "%s", text);
+		else
+			text_refuse(reading->draft, reading->reader, "router", "no host \"%.64s\"",
+				    text);
+	}
+	if (segment->type != SEGMENT_VLAN)
+		return;
+	text_read_number(reading->reader, "tag", 1, VLAN_TAG_MAX, &tag);
+	if (!tag)
+		json_reader_fail(reading->reader, "tag", EINVAL, "is missing: 1 to %d",
+				 VLAN_TAG_MAX);
+	segment->tag = (uint16_t)tag;
+	if (!json_reader_text(reading->reader, "protocol", JSON_OPTIONAL, 16, &text))
+		return;
+	segment->service_tag = strcmp(text, "802.1ad") == 0;
+	if (!segment->service_tag && strcmp(text, "802.1q") != 0)
+		text_refuse(reading->draft, reading->reader, "protocol",
+			    "protocol is 802.1q or 802.1ad, not \"%.16s\"", text);
+}
+
+static void write_wire(const struct writing *writing, const struct segment *segment)
+{
+	json_object_set_new(writing->json, "network", json_string(segment->network));
+	if (segment->type == SEGMENT_VLAN) {
+		json_object_set_new(writing->json, "tag", json_integer(segment->tag));
+		text_write_value(writing, "protocol", !segment->service_tag,
+				 json_string(segment->service_tag ? "802.1ad" : "802.1q"));
+	}
+	text_write_value(writing, "router", segment->router[0] == '\0',
+			 segment->router[0] ? json_string(segment->router) : json_null());
+}
+
 void text_read_segment(struct reading *reading, struct segment *segment)
 {
 	struct json_reader child;
@@ -182,17 +232,20 @@ void text_read_segment(struct reading *reading, struct segment *segment)
 	if (json_reader_text(&child, "type", JSON_REQUIRED, 64, &type)) {
 		if (strcmp(type, "local") == 0)
 			segment->type = SEGMENT_LOCAL;
-		else if (strcmp(type, "flat") == 0 || strcmp(type, "vlan") == 0)
+		else if (strcmp(type, "flat") == 0)
+			segment->type = SEGMENT_FLAT;
+		else if (strcmp(type, "vlan") == 0)
+			segment->type = SEGMENT_VLAN;
+		else if (strcmp(type, "overlay") != 0)
 			text_refuse(
 				reading->draft, &child, "type",
-				"this version does not carry %s segments, only overlay and local",
+				"a segment's type is overlay, local, flat or vlan, not \"%.64s\"",
 				type);
-		else if (strcmp(type, "overlay") != 0)
-			text_refuse(reading->draft, &child, "type",
-				    "a segment's type is overlay or local, not \"%.64s\"", type);
 	}
 	if (segment->type == SEGMENT_OVERLAY)
 		read_overlay(&inner, segment);
+	else if (segment_is_wire(segment))
+		read_wire(&inner, segment);
 	reading->reader->code = json_reader_finish(&child);
 }
 
@@ -231,10 +284,17 @@ static json_t *checksum_json(const struct segment *segment)
 void text_write_segment(const struct writing *writing, const struct segment *segment)
 {
 	struct writing inner = { writing->intent, writing->form, json_object() };
-	bool local = segment->type == SEGMENT_LOCAL;
+	static const char *const types[] = {
+		[SEGMENT_OVERLAY] = "overlay",
+		[SEGMENT_LOCAL] = "local",
+		[SEGMENT_FLAT] = "flat",
+		[SEGMENT_VLAN] = "vlan",
+	};
 
-	json_object_set_new(inner.json, "type", json_string(local ? "local" : "overlay"));
-	if (local) {
+	json_object_set_new(inner.json, "type", json_string(types[segment->type]));
+	if (segment_is_wire(segment))
+		write_wire(&inner, segment);
+	if (segment->type != SEGMENT_OVERLAY) {
 		text_write_value(writing, "segment", false, inner.json);
 		return;
 	}

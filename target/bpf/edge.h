@@ -45,13 +45,22 @@ static __always_inline void tell_tester(struct __sk_buff *skb, struct packet *p,
 	skb->cb[3] = p->out_ifindex;
 }
 
+/* The same of the tag it leaves with. */
+static __always_inline void tell_tag(struct __sk_buff *skb)
+{
+	skb->cb[4] = frame_tag(skb);
+}
+
 /* Into a namespace by redirect_peer, which does not read the frame's type anew: what came out of a tunnel
  * may be of another than the kernel has noted, and then takes the longer way through the device. */
 static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 {
 	if (p->out_kind != PORT_VETH || (p->flags & PACKET_NO_ETHERNET) ||
-	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol))
+	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol)) {
+		if (p->out_kind >= PORT_WIRE)
+			tell_tag(skb);
 		return bpf_redirect(p->out_ifindex, 0);
+	}
 	/* The stack on the other side takes what is marked as its own. */
 	if (skb->pkt_type)
 		bpf_skb_change_type(skb, 0);
@@ -63,8 +72,11 @@ static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, in
 {
 	if (p->flags & PACKET_TO_UNDERLAY)
 		return underlay_send(skb, p);
-	if (p->flags & PACKET_REPLY)
+	if (p->flags & PACKET_REPLY) {
+		if (p->tag)
+			tell_tag(skb);
 		return bpf_redirect(skb->ifindex, 0);
+	}
 	if (verdict == VERDICT_DELIVERED || verdict == VERDICT_SERVED)
 		return edge_deliver(skb, p);
 	if (verdict == VERDICT_PUNTED)

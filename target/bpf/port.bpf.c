@@ -60,6 +60,8 @@ int from_port(struct __sk_buff *skb)
 				return TC_ACT_SHOT;
 			}
 		}
+		if (attachment->flags & ATTACHMENT_TRUNK)
+			wire_take(skb, p, skb->ifindex);
 		verdict = pipeline_run(skb, p);
 	} else {
 		verdict = unknown_port(skb, p);

@@ -221,6 +221,23 @@ static __always_inline int frame_push(struct frame *f, __u32 size)
 
 /* Takes the outermost VLAN tag out of the frame. */
 #define frame_vlan_pop(f) bpf_skb_vlan_pop(f)
+#define frame_tag_pop(f) bpf_skb_vlan_pop(f)
+
+/* The outermost tag, wherever the kernel keeps it: type << 16 | control information, or 0. */
+static __always_inline __u32 frame_tag(struct frame *f)
+{
+	__be16 *tag;
+
+	if (f->vlan_present)
+		return (__u32)host16((__be16)f->vlan_proto) << 16 | (__u16)f->vlan_tci;
+	if (f->protocol != bpf_htons(0x8100) && f->protocol != bpf_htons(0x88a8))
+		return 0;
+	tag = frame_header(f, 12, 4);
+	return tag ? (__u32)host16(tag[0]) << 16 | host16(tag[1]) : 0;
+}
+
+/* Puts a tag on, outside of those that are there; 0 or negative. */
+#define frame_tag_push(f, tag) bpf_skb_vlan_push(f, bpf_htons((__u16)((tag) >> 16)), (__u16)(tag))
 
 /* Puts an 802.1Q tag with this control information around the frame; 0 or negative. */
 #define frame_vlan_push(f, control) bpf_skb_vlan_push(f, bpf_htons(0x8100), control)

@@ -28,6 +28,10 @@
 #define ICMPV6_TOO_BIG 2
 #define NEWS_RATE 20 /* events a second and CPU */
 
+/* pkt_type of frames to the device's own MAC, and to another one (linux/if_packet.h). */
+#define PACKET_TYPE_HOST 0
+#define PACKET_TYPE_OTHER 3
+
 /* Set by who loads the programs to run them on frames of his own: nothing leaves, and no route is asked
  * for. The vectors do; to all others the kernel compiles it away. */
 const volatile __u32 underlay_dry_run = 0;
@@ -397,6 +401,47 @@ SEC("tc")
 int from_underlay(struct __sk_buff *skb)
 {
 	return may_be_ours(skb, ETHERNET_SIZE) ? take(skb) : TC_ACT_UNSPEC;
+}
+
+static __always_inline int is_underlay(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+
+	return bpf_map_lookup_elem(&underlay_devices, &ifindex) != NULL;
+}
+
+/*
+ * What is of no segment is the host's, or a tunnel's where the NIC is the underlay's as well. Of the frames
+ * without a tag, which a segment has for its own, those to the NIC's MAC are the host's all the same,
+ * and those to all are everybody's: what macvlan's users expect of a NIC with an address.
+ */
+static __always_inline int take_wire(struct __sk_buff *skb)
+{
+	__u32 type = skb->pkt_type, tag = frame_tag(skb) & 0xfff;
+	struct packet *p;
+	int verdict;
+
+	if (!tag && type == PACKET_TYPE_HOST)
+		return TC_ACT_UNSPEC;
+	p = packet_new();
+	if (!p)
+		return TC_ACT_SHOT;
+	verdict = pipeline_from_wire(skb, p, skb->ifindex);
+	tell_tester(skb, p, verdict);
+	if (verdict == VERDICT_NOT_OURS)
+		return TC_ACT_UNSPEC;
+	if (!tag && type != PACKET_TYPE_OTHER && verdict != VERDICT_DELIVERED &&
+	    !(p->flags & PACKET_REPLY) && !p->tag && !p->unresolved_tunnel_id)
+		return TC_ACT_UNSPEC;
+	return edge_send(skb, p, verdict);
+}
+
+SEC("tc")
+int from_uplink(struct __sk_buff *skb)
+{
+	if (is_underlay(skb) && may_be_ours(skb, ETHERNET_SIZE))
+		return take(skb);
+	return take_wire(skb);
 }
 
 /* The stages want an Ethernet header to be there. The host's stack does not mind one, for it reads on at

@@ -74,16 +74,59 @@ int frame_push(struct frame *f, __u32 size)
 	return 0;
 }
 
-int frame_vlan_pop(struct frame *f)
+static __u32 tag_inside(const struct frame *f)
 {
-	if (f->vlan) {
-		f->vlan = 0;
+	const __u8 *at = f->data + 12;
+	__u32 type = f->length < 18 ? 0 : (__u32)at[0] << 8 | at[1];
+
+	return type == 0x8100 || type == 0x88a8 ? type << 16 | (__u32)at[2] << 8 | at[3] : 0;
+}
+
+/* Of a tag in the frame one beside it. Return: 0 if there is none. */
+static int take_out(struct frame *f)
+{
+	__u32 tag = tag_inside(f);
+
+	if (!tag)
 		return 0;
-	}
-	if (f->length < 18)
-		return -EINVAL;
 	memmove(f->data + 12, f->data + 16, f->length - 16);
 	f->length -= 4;
+	f->vlan = 0x10000 | (tag & 0xffff);
+	f->vlan_type = (__u16)(tag >> 16);
+	return 1;
+}
+
+int frame_vlan_pop(struct frame *f)
+{
+	if (!f->vlan && !take_out(f))
+		return -EINVAL;
+	f->vlan = 0;
+	/* The kernel keeps the next one beside the frame, then. */
+	take_out(f);
+	return 0;
+}
+
+__u32 frame_tag(struct frame *f)
+{
+	if (f->vlan)
+		return (__u32)(f->vlan_type ? f->vlan_type : 0x8100) << 16 | (f->vlan & 0xffff);
+	return tag_inside(f);
+}
+
+/* As bpf_skb_vlan_push: the tag is beside the frame, and what was there goes into it. */
+int frame_tag_push(struct frame *f, __u32 tag)
+{
+	if (f->vlan) {
+		__u32 inner = htonl(frame_tag(f));
+
+		if (f->length < 14 || f->length + 4 > FRAME_ROOM)
+			return -ENOMEM;
+		memmove(f->data + 16, f->data + 12, f->length - 12);
+		memcpy(f->data + 12, &inner, 4);
+		f->length += 4;
+	}
+	f->vlan = 0x10000 | (tag & 0xffff);
+	f->vlan_type = (__u16)(tag >> 16);
 	return 0;
 }
 
@@ -223,6 +266,15 @@ void native_run_underlay(struct frame *f, struct native_result *result)
 
 	begin(f);
 	result->verdict = (enum verdict)pipeline_from_underlay(f, &p);
+	finish(&p, result);
+}
+
+void native_run_wire(struct frame *f, __u32 ifindex, struct native_result *result)
+{
+	struct packet p = {};
+
+	begin(f);
+	result->verdict = (enum verdict)pipeline_from_wire(f, &p, ifindex);
 	finish(&p, result);
 }
 

@@ -57,6 +57,7 @@ struct frame {
 	__u32 length;
 	__u32 segment_size;
 	__u32 vlan;                /* 0x10000 | control information, or 0 */
+	__u16 vlan_type;           /* of that tag, 0: 0x8100 */
 	__u32 checksum_unfinished; /* TCP, UDP: the field is of the pseudo header alone */
 	__u32 checksum_verified;   /* somebody has verified the outermost checksum */
 	__u32 copy_count;
@@ -216,6 +217,11 @@ static inline int frame_device_there(struct frame *f, __u32 ifindex)
 	(void)f;
 	return ifindex != 0;
 }
+#define frame_tag_pop(f) frame_vlan_pop(f)
+/* The outermost tag, beside the frame or in it: type << 16 | control information, or 0. */
+__u32 frame_tag(struct frame *f);
+/* Puts a tag on, outside of those that are there; 0 or negative. */
+int frame_tag_push(struct frame *f, __u32 tag);
 
 /*
  * Makes size bytes of room for tunnel headers between the Ethernet header and what follows it; frames of

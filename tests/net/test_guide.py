@@ -95,6 +95,21 @@ def dual_stack(_weft):
     page_runs("dual-stack.md")
 
 
+@statement("guide: local networks")
+def local_networks(_weft):
+    page_runs("local-networks.md")
+
+
+@statement("guide: a flat network")
+def flat_network(_weft):
+    page_runs("flat-network.md")
+
+
+@statement("guide: VLANs")
+def vlan_networks(_weft):
+    page_runs("vlan-networks.md")
+
+
 @statement("guide: a tap")
 def tap(_weft):
     page_runs("tap-port.md")

@@ -93,6 +93,82 @@ static void a_request_that_comes_late_is_done_again(void **state)
 	assert_false(mac_address_equal(&a->mac, &b->mac));
 }
 
+static uint32_t next_id(struct world *world)
+{
+	struct error error = { 0 };
+	char *text = NULL;
+	unsigned int next = 0;
+
+	assert_int_equal(store_get(world->store, "/weft/1/ids/next", &text, NULL, &error), 0);
+	assert_int_equal(sscanf(text, "{\"next\":%u}", &next), 1);
+	free(text);
+	return next;
+}
+
+/* The counter moves once for many changes, and two hosts never give out the same id. */
+static void ids_are_taken_in_blocks(void **state)
+{
+	struct pair *pair = *state;
+	struct map seen = { 0 };
+	uint32_t first, second;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/blue/ports/first", PORT("h2"));
+	first = next_id(pair->h1);
+	news(pair);
+	for (int i = 0; i < 100; i++) {
+		struct world *world = i % 2 ? pair->h1 : pair->h2;
+		const struct object *port;
+		char path[64], body[128], name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		snprintf(path, sizeof(path), "/v1/vpcs/blue/ports/%s", name);
+		snprintf(body, sizeof(body),
+			 "{'subnet': 'web', 'host': 'h1', 'attach': {'tap': 'tap%d'}}", i + 1);
+		world_expect(world, 201, "PUT", path, body);
+		news(pair);
+		port = find(pair->h1, OBJECT_PORT, name);
+		assert_non_null(port);
+		assert_int_not_equal(port->id, 0);
+		assert_null(map_put_u32(&seen, port->id, pair));
+		assert_true(port->id < next_id(pair->h1));
+	}
+	second = next_id(pair->h1);
+	assert_int_equal(first, second);
+	map_fini(&seen, NULL);
+	/* What was not given out when a host ended is not given out by who starts next. */
+	world_stop(pair->h2);
+	world_start(pair->h2);
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/blue/ports/last",
+		     "{'subnet': 'web', 'host': 'h2', 'attach': {'tap': 'last'}}");
+	assert_true(find(pair->h2, OBJECT_PORT, "last")->id >= second);
+}
+
+/* A request that is larger than a block gets one that is large enough. */
+static void a_large_request_takes_a_large_block(void **state)
+{
+	struct pair *pair = *state;
+	json_t *ports = json_object(), *body;
+	char *text;
+
+	for (int i = 0; i < 3000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		json_object_set_new(ports, name, json_pack("{s:s, s:s}", "subnet", "web", "host", "h2"));
+	}
+	body = json_pack("{s:[s], s:{s:{s:s}}, s:o}", "cidrs", "10.0.0.0/8", "subnets", "web",
+			 "cidr", "10.1.0.0/16", "ports", ports);
+	text = json_dumps(body, 0);
+	json_decref(body);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", text);
+	free(text);
+	news(pair);
+	assert_non_null(find(pair->h2, OBJECT_PORT, "p2999"));
+	assert_true(next_id(pair->h1) > 3000);
+}
+
 static void a_name_is_given_once(void **state)
 {
 	struct pair *pair = *state;
@@ -157,6 +233,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_one_writes_the_other_has, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_that_comes_late_is_done_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(ids_are_taken_in_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_large_request_takes_a_large_block, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_name_is_given_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_the_other_removed_cannot_be_built_on, setup,

@@ -463,6 +463,9 @@ static void ethernet_words(struct builder *b)
 		} else if (take(b, "tag")) {
 			put16(b->frame->data + b->frame->size - 2, 0x8100);
 			put16(append(b, 4), number(b));
+		} else if (take(b, "service-tag")) {
+			put16(b->frame->data + b->frame->size - 2, 0x88a8);
+			put16(append(b, 4), number(b));
 		} else {
 			return;
 		}

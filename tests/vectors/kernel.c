@@ -110,6 +110,7 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 			   outcome->verdict != VERDICT_SENT_ON &&
 			   outcome->verdict != VERDICT_SERVED && outcome->verdict != VERDICT_PUNTED;
 	outcome->size = options.data_size_out;
+	outcome->tag = context.cb[4];
 	/* Left to the host, before a look into it or after. */
 	if ((int)options.retval == TC_ACT_UNSPEC)
 		outcome->verdict = VERDICT_NOT_OURS;
@@ -128,6 +129,11 @@ static bool kernel_run(const struct attachment *attachment, const struct vector_
 static bool kernel_receive(const struct vector_frame *frame, struct outcome *outcome)
 {
 	return run_program(weft->progs.from_underlay, frame, outcome);
+}
+
+static bool kernel_hear(const struct vector_frame *frame, struct outcome *outcome)
+{
+	return run_program(weft->progs.from_uplink, frame, outcome);
 }
 
 static bool kernel_answer(const struct vector_frame *frame, struct outcome *outcome)
@@ -151,5 +157,6 @@ const struct side kernel_side = {
 	.run_underlay = kernel_receive,
 	.run_punt = kernel_punt,
 	.run_service = kernel_answer,
+	.run_uplink = kernel_hear,
 	.unload = kernel_unload,
 };

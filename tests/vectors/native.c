@@ -62,6 +62,7 @@ static void take_outcome(struct frame *f, const struct native_result *result,
 	outcome->replied = result->flags & PACKET_REPLY;
 	outcome->outer = result->flags & PACKET_TO_UNDERLAY;
 	outcome->size = f->length;
+	outcome->tag = f->vlan ? frame_tag(f) : 0;
 	if (f->length > sizeof(outcome->data))
 		vector_fail("native: the frame has grown to %u bytes", f->length);
 	memcpy(outcome->data, f->data, f->length);
@@ -85,6 +86,16 @@ static bool native_receive(const struct vector_frame *frame, struct outcome *out
 	struct native_result result = { 0 };
 
 	native_run_underlay(f, &result);
+	take_outcome(f, &result, outcome);
+	return true;
+}
+
+static bool native_hear(const struct vector_frame *frame, struct outcome *outcome)
+{
+	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
+	struct native_result result = { 0 };
+
+	native_run_wire(f, 1, &result);
 	take_outcome(f, &result, outcome);
 	return true;
 }
@@ -120,5 +131,6 @@ const struct side native_side = {
 	.run_underlay = native_receive,
 	.run_punt = native_punted,
 	.run_service = native_answer,
+	.run_uplink = native_hear,
 	.unload = native_reset,
 };

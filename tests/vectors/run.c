@@ -24,6 +24,7 @@
 #define WORDS_MAX 64
 #define LINES_MAX 64
 #define SEED_UNDERLAY 255
+#define SEED_UPLINK 254
 
 struct vector {
 	char name[200];
@@ -127,6 +128,13 @@ static bool sides_agree(const struct outcome outcomes[2], const bool ran[2])
 			  outcomes[1].out_port_id);
 	if (outcomes[0].replied != outcomes[1].replied)
 		return no("only one of native and kernel answers");
+	/* A frame that goes nowhere has no tag to speak of. */
+	if (outcomes[0].tag != outcomes[1].tag &&
+	    (outcomes[0].verdict == VERDICT_DELIVERED || outcomes[0].replied))
+		return no("native leaves with tag %x, kernel with %x", outcomes[0].tag,
+			  outcomes[1].tag);
+	if (outcomes[0].verdict == VERDICT_OVERHEARD || outcomes[0].verdict == VERDICT_FLOODED)
+		return true; /* nobody gets the frame itself: it may have lost its tag */
 	if (outcomes[0].size != outcomes[1].size ||
 	    memcmp(outcomes[0].data + from, outcomes[1].data + from, outcomes[0].size - from))
 		return no("the frames differ (%zu and %zu bytes)", outcomes[0].size,
@@ -157,6 +165,37 @@ static bool receive_frame(const struct vector_frame *frame, struct outcome outco
 			return false;
 	}
 	return sides_agree(outcomes, ran);
+}
+
+/* A frame comes in by the uplink, built as from a port. */
+static bool hear_frame(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+{
+	const struct port_object *port = world_port(&tables_world, words[0]);
+	static struct vector_frame frame;
+
+	if (!port)
+		vector_fail("no port %s", words[0]);
+	frame_build(&tables_world, port, words + 1, count - 1, &frame);
+	write_seed(SEED_UPLINK, &frame);
+	for (size_t s = 0; s < side_count; s++) {
+		memset(&outcomes[s], 0, sizeof(outcomes[s]));
+		ran[s] = sides[s]->run_uplink(&frame, &outcomes[s]);
+		if (ran[s] && outcomes[s].replied && !answer_is_sound(sides[s], &outcomes[s]))
+			return false;
+	}
+	return sides_agree(outcomes, ran);
+}
+
+/* tagged none | TAG | TYPE TAG [priority]: that the frame leaves with. */
+static bool check_tag(char **words, size_t count, const struct outcome *o)
+{
+	uint32_t type = 0x8100, wanted = 0;
+
+	if (count > 1)
+		type = (uint32_t)strtoul(*words++, NULL, 0);
+	if (strcmp(words[0], "none") != 0)
+		wanted = type << 16 | (uint32_t)strtoul(words[0], NULL, 0);
+	return o->tag == wanted ? true : no("leaves with tag %x, expected %x", o->tag, wanted);
 }
 
 /* The outer packet that has just left arrives at another host. */
@@ -595,6 +634,8 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 		*good = check_answer(words + 2, count - 2, world_port(&tables_world, words[1]), o);
 	else if (!strcmp(words[0], "leaves") && count > 1)
 		*good = check_leaves(words + 1, count - 1, o);
+	else if (!strcmp(words[0], "tagged") && count > 1)
+		*good = check_tag(words + 1, count - 1, o);
 	else if (!strcmp(words[0], "bytes") && count == 3)
 		*good = check_bytes(words + 1, o);
 	else if (!strcmp(words[0], "flows") && count == 2)
@@ -625,6 +666,9 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 	} else if (!strcmp(words[0], "receive")) {
 		outer_build(&tables_world, words + 1, count - 1, NULL, &frame);
 		*good = receive_frame(&frame, outcomes, ran);
+	} else if (!strcmp(words[0], "uplink")) {
+		*from = world_port(&tables_world, words[1]);
+		*good = hear_frame(words + 1, count - 1, outcomes, ran);
 	} else if (!strcmp(words[0], "across")) {
 		*good = cross(words[1], outcomes, ran);
 	} else if (!strcmp(words[0], "from-weftd")) {

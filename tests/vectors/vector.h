@@ -51,6 +51,7 @@ struct outcome {
 	bool outer;   /* the frame is an outer packet now (native only) */
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
+	uint32_t tag; /* beside the frame: type << 16 | control information; 0: none */
 };
 
 /* One build of the core. All calls abort the program with a sentence on an error of their own. */
@@ -71,6 +72,8 @@ struct side {
 	bool (*run_service)(const struct vector_frame *frame, struct outcome *outcome);
 	/* The same for a frame that weftd writes to the punt device. */
 	bool (*run_punt)(const struct vector_frame *frame, struct outcome *outcome);
+	/* The same for a frame that an uplink hands in. */
+	bool (*run_uplink)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
 };
 

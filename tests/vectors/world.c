@@ -38,6 +38,20 @@ static uint32_t vpc_generation(void *context, uint32_t vpc_id)
 	return ((struct world *)context)->generation;
 }
 
+static uint32_t object_slot(void *context, uint32_t id)
+{
+	(void)context;
+	return id % 1024;
+}
+
+/* Every uplink is lo: there the kernel's side runs its programs. */
+static uint32_t uplink_ifindex(void *context, const char *ifname)
+{
+	(void)context;
+	(void)ifname;
+	return 1;
+}
+
 static json_t *read_json(const char *path)
 {
 	json_error_t error;
@@ -56,6 +70,8 @@ void world_plan(struct world *world)
 		.port_device = port_device,
 		.vpc_slot = vpc_slot,
 		.vpc_generation = vpc_generation,
+		.tunnel_slot = object_slot,
+		.uplink_ifindex = uplink_ifindex,
 		.flow_capacity = 4096,
 		.flow_guarantee = 64,
 	};
@@ -82,6 +98,7 @@ void world_read(struct world *world, const char *path)
 
 	if (!world->intent) {
 		world->intent = intent_new();
+		intent_set_host(world->intent, "h1");
 		world->planner = planner_new();
 		world->generation = 1;
 	}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Segments on networks outside: who may have which, and which hosts reach it.
+ *
+ * What comes in by a NIC is told apart by its tag, so a tag of a network, or what has none there, is of
+ * one subnet. A port is on a host that has an uplink to the network; else nothing of it would ever
+ * leave the host. (Hosts that only route into such a subnet do without: check_host.c does not ask.)
+ *
+ * Neighbours: check_tunnel.c (segments), check_port.c and check_host.c (the callers), plan_wire.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model/intent_private.h"
+
+/* Return: the subnet that has this part of a network already, 0: it is this one's now. */
+static uint32_t claim_wire(struct draft *draft, const struct subnet_object *subnet)
+{
+	char *key = wire_key(&subnet->segment);
+	uint32_t owner = value_to_id(map_get_text(&draft->wires, key));
+
+	if (!owner) {
+		owner = value_to_id(map_get_text(&draft->intent->hosts.wires, key));
+		if (owner && draft_entry(draft, owner))
+			owner = 0;
+	}
+	if (!owner || owner == subnet->object.id) {
+		map_put_text(&draft->wires, key, id_to_value(subnet->object.id));
+		owner = 0;
+	}
+	free(key);
+	return owner;
+}
+
+static const struct host_object *host_named(const struct draft *draft, const char *name)
+{
+	return (const struct host_object *)draft_find(draft, 0, OBJECT_HOST,
+						      name[0] ? name : draft->intent->hosts.own);
+}
+
+/* Refuses something about @object, because a host is not on the network of a subnet. */
+static int check_on(struct draft *draft, const struct object *object, const char *key,
+		    const struct subnet_object *subnet, const struct host_object *host,
+		    struct error *error)
+{
+	const char *network = subnet->segment.network;
+
+	if (host && host_uplink(host, network))
+		return 0;
+	if (!host)
+		return draft_refuse(draft, object, key, EINVAL, error,
+				    "subnet %s is on network %s, and no host says which of its "
+				    "devices leads there (hosts: {h1: {uplinks: {%s: eth1}}})",
+				    subnet->object.name, network, network);
+	return draft_refuse(draft, object, key, EINVAL, error,
+			    "host %s has no uplink to network %s, which subnet %s/%s is on",
+			    host->object.name, network,
+			    draft_vpc(draft, subnet->object.vpc_id)->object.name,
+			    subnet->object.name);
+}
+
+int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error)
+{
+	const struct segment *segment = &subnet->segment;
+	uint32_t owner = claim_wire(draft, subnet), *hosts;
+	char title[160];
+	size_t count;
+	int code = 0;
+
+	if (subnet->mode != SUBNET_MODE_L2)
+		return draft_refuse(draft, &subnet->object, "segment.type", EINVAL, error,
+				    "a subnet on a network outside is a switch: say mode: l2");
+	if (owner)
+		draft_title(draft, draft_object(draft, owner), title);
+	if (owner && segment->type == SEGMENT_VLAN)
+		return draft_refuse(draft, &subnet->object, "segment.tag", EINVAL, error,
+				    "tag %u of network %s is taken by %s", segment->tag,
+				    segment->network, title);
+	if (owner)
+		return draft_refuse(draft, &subnet->object, "segment.network", EINVAL, error,
+				    "network %s without a tag is taken by %s", segment->network,
+				    title);
+	if (segment->router[0])
+		code = check_on(draft, &subnet->object, "segment.router", subnet,
+				host_named(draft, segment->router), error);
+	count = intent_hosts_of_subnet(draft->intent, subnet->object.id, &hosts);
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct object *host = draft_object(draft, hosts[i]);
+
+		if (host)
+			code = check_on(draft, &subnet->object, "segment.network", subnet,
+					(const struct host_object *)host, error);
+	}
+	free(hosts);
+	return code;
+}
+
+int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)draft_object(draft, port->subnet_id);
+
+	if (!subnet || !segment_is_wire(&subnet->segment))
+		return 0;
+	return check_on(draft, &port->object, "subnet", subnet, host_named(draft, port->host),
+			error);
+}
+
+static int check_uplinks_of(struct draft *draft, const struct host_object *host, uint32_t vpc_id,
+			    struct error *error)
+{
+	const struct object **subnets;
+	size_t count = draft_members(draft, vpc_id, OBJECT_SUBNET, &subnets);
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct subnet_object *subnet = (const struct subnet_object *)subnets[i];
+		uint32_t *hosts;
+		size_t host_count;
+
+		if (!segment_is_wire(&subnet->segment))
+			continue;
+		host_count = intent_hosts_of_subnet(draft->intent, subnet->object.id, &hosts);
+		for (size_t j = 0; j < host_count && !code; j++)
+			if (hosts[j] == host->object.id)
+				code = check_on(draft, &host->object, "uplinks", subnet, host,
+						error);
+		free(hosts);
+	}
+	free(subnets);
+	return code;
+}
+
+int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error)
+{
+	uint32_t *vpc_ids;
+	size_t count = intent_vpcs_of_host(draft->intent, host->object.name, &vpc_ids);
+	int code = 0;
+
+	for (size_t i = 0; i < count && !code; i++)
+		code = check_uplinks_of(draft, host, vpc_ids[i], error);
+	free(vpc_ids);
+	return code;
+}

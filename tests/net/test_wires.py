@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Segments on networks outside: flat and VLAN, with plain machines on the wire.
+
+    local-networks       two networks on one host (T5)
+    flat-network         h1 eth1 -- physnet1 -- eth1 h2, a plain machine (T6)
+    vlan-networks        the same with tags 100 and 101 (T7)
+"""
+import json
+import subprocess
+
+from harness import WEFT, check, equal, main, run, statement, wait_for
+from labs import lab
+
+# Counts frames of one kind that arrive, until the last one is the mark.
+LISTENER = """
+import socket
+listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
+listener.bind(("eth0", 0))
+listener.settimeout(5)
+print("ready", flush=True)
+frames = []
+while not frames or not frames[-1].endswith(b"the end"):
+    frame, address = listener.recvfrom(100)
+    if address[2] != socket.PACKET_OUTGOING:
+        frames.append(frame)
+print(len(frames))
+"""
+SENDER = """
+import socket
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sender.bind(("eth0", 0))
+mac = sender.getsockname()[4]
+for text in TEXTS:
+    sender.send(bytes([255] * 6) + mac + bytes([0x88, 0xb5]) + bytes(46) + text.encode())
+"""
+
+
+def listen(cloud, node):
+    process = cloud.start(node, "python3", "-c", LISTENER, stdout=subprocess.PIPE, text=True)
+    equal(process.stdout.readline().strip(), "ready", f"listener at {node}")
+    return process
+
+
+def broadcast(cloud, node, *texts):
+    done = cloud.run(node, "python3", "-c", SENDER.replace("TEXTS", repr(list(texts))))
+    equal(done.returncode, 0, f"sender at {node}: {done.stderr}")
+
+
+def device(cloud, node, name):
+    shown = cloud.run(node, "ip", "-j", "-d", "link", "show", name, accept=[0]).stdout
+    return json.loads(shown)[0]
+
+
+@statement("local networks: the own is reached, the other is not, and no NIC takes part (T5)")
+def local_networks(_weft):
+    with lab("local-networks") as cloud:
+        check(cloud.ping("desk/vm0", "192.168.1.11"), "vm0 does not reach vm1")
+        check(not cloud.ping("desk/vm0", "192.168.2.12"), "vm0 reaches vm2")
+        check(not cloud.ping("desk/vm2", "192.168.1.10"), "vm2 reaches vm0")
+
+
+@statement("a flat network: ports of two hosts and a plain machine reach one another (T6)")
+def flat_network(_weft):
+    with lab("flat-network") as cloud:
+        for node, address in (("lab/vm1", "172.16.1.104"), ("lab/vm2", "172.16.1.103"),
+                              ("lab/vm1", "172.16.1.50"), ("lab/vm2", "172.16.1.50"),
+                              ("plain", "172.16.1.103"), ("plain", "172.16.1.104")):
+            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        cloud.serve("lab/vm2", 80)
+        equal(cloud.fetch("plain", "172.16.1.104", 80), "hello from lab/vm2", "at the plain one")
+        uplink_survives(cloud)
+        uplink_keeps_its_addresses(cloud)
+        broadcast_once(cloud)
+
+
+def broadcast_once(cloud):
+    """A broadcast is seen once by everybody, whichever way it might take."""
+    listeners = [listen(cloud, node) for node in ("lab/vm2", "plain")]
+    broadcast(cloud, "lab/vm1", "one", "the end")
+    for listener in listeners:
+        equal(listener.stdout.readline().strip(), "2", "frames at a listener")
+
+
+def uplink_survives(cloud):
+    """The daemon dies and comes back: the wire carries on."""
+    run(WEFT, "lab", "kill", "flat-network", "h1", accept=[0])
+    check(cloud.ping("lab/vm1", "172.16.1.50"), "no way out without the daemon")
+    check("PROMISC" in device(cloud, "h1", "eth1")["flags"], "the uplink has forgotten it")
+    run(WEFT, "lab", "start", "flat-network", "h1", accept=[0])
+    check(cloud.ping("plain", "172.16.1.103"), "no way in after the restart")
+
+
+def uplink_keeps_its_addresses(cloud):
+    """A host that has an address on its uplink keeps it."""
+    cloud.run("h1", "ip", "address", "add", "172.16.1.200/24", "dev", "eth1", accept=[0])
+    check(cloud.ping("plain", "172.16.1.200"), "the host's own address is gone")
+    check(cloud.ping("h1", "172.16.1.104"), "the host does not reach a port of another")
+    check(cloud.ping("lab/vm1", "172.16.1.50"), "the port has lost its wire")
+
+
+@statement("VLANs: the same one is reached on both hosts and the wire, another one never (T7)")
+def vlan_networks(_weft):
+    with lab("vlan-networks") as cloud:
+        for node, address in (("office/vm1", "172.16.100.12"), ("office/vm2", "172.16.100.11"),
+                              ("office/vm1", "172.16.100.50"), ("printer", "172.16.100.12"),
+                              ("office/vm3", "172.16.101.50"), ("other", "172.16.101.13")):
+            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        listeners = [listen(cloud, node) for node in ("office/vm3", "other")]
+        broadcast(cloud, "office/vm1", "not for them", "nor this")
+        broadcast(cloud, "printer", "nor this")
+        broadcast(cloud, "office/vm3", "the end")
+        broadcast(cloud, "other", "the end")
+        for listener in listeners:
+            equal(listener.stdout.readline().strip(), "1", "frames in the other VLAN")
+        uplink_comes_back(cloud)
+
+
+def uplink_comes_back(cloud):
+    """An uplink that is taken away is a problem that the status shows, until it is there again."""
+    def trouble():
+        return "physnet1" in cloud.weft("status").stdout
+
+    cloud.run("h1", "ip", "link", "set", "eth1", "name", "away", accept=[0])
+    wait_for(trouble, "the status says that the uplink is gone")
+    check(not cloud.ping("office/vm1", "172.16.100.50"), "there is still a way out")
+    cloud.run("h1", "ip", "link", "set", "away", "name", "eth1", accept=[0])
+    wait_for(lambda: not trouble(), "the status says that the uplink is back")
+    wait_for(lambda: cloud.ping("office/vm1", "172.16.100.50"), "a way out again")
+
+
+main(start=False)
