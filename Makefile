@@ -72,7 +72,7 @@ AGENT := $(addprefix agent/, \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
-	dns_server.c dns_zone.c services.c)
+	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c)
 
 CLIENT := $(addprefix client/, \
 	client.c events.c http.c yaml.c yaml_emit.c)

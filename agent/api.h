@@ -36,6 +36,8 @@ struct punt;
  * @store_name: "sqlite", or "etcds://…"
  * @started_ns: monotonic time the daemon started at
  */
+struct services;
+
 struct api {
 	struct reconcile *reconcile;
 	struct datapath *datapath;
@@ -43,6 +45,7 @@ struct api {
 	struct drops *drops;
 	const struct punt *punt;
 	const struct dhcp *dhcp;
+	const struct services *services; /* NULL: none run */
 	const struct clock *clock;
 	struct cluster *cluster;
 	struct loop *loop;

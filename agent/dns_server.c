@@ -3,7 +3,7 @@
  * DNS over UDP and TCP for the ports of this host.
  *
  * A message is read (base/dns.c), the port that sent it is known by its alias (services.c), and the answer
- * comes from its VPC's names (dns_zone.c). What is malformed is answered with FORMERR, as far as it can
+ * comes from its VPC's names (dns_zone.c), or from others (dns_forward.c). What is malformed is answered with FORMERR, as far as it can
  * be answered, and counted. Connections over TCP (RFC 7766) are bounded: altogether, for each port,
  * and in the time they may be idle.
  */
@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "agent/dns_forward.h"
 #include "agent/dns_zone.h"
 #include "agent/services_private.h"
 #include "base/alloc.h"
@@ -19,6 +20,7 @@
 #include "base/list.h"
 #include "base/log.h"
 
+#define RESOLV_CONF "/etc/resolv.conf"
 #define MESSAGES_AT_ONCE 64
 #define CONNECTIONS_MAX 512
 #define CONNECTIONS_PER_PORT 16
@@ -44,6 +46,7 @@ struct dns_server {
 	struct loop *loop;
 	struct list connections;
 	size_t connection_count;
+	struct dns_forwards *forwards;
 	uint8_t message[DNS_MESSAGE_SIZE_MAX + 1];
 	uint8_t answer[DNS_MESSAGE_SIZE_MAX + 1];
 };
@@ -65,34 +68,59 @@ static const struct vpc_object *vpc_of(const struct dns_server *server,
 	return (const struct vpc_object *)intent_object(intent, port->object.vpc_id);
 }
 
-/* What the port is told of what it asks well formed. */
+/*
+ * What the port is told of what it asks well formed. @later: set when others are asked; the answer comes by
+ * forwarded().
+ */
 static enum dns_rcode decide(struct dns_server *server, const struct port_object *port,
-			     const struct dns_query *query, struct dns_reply *reply,
-			     uint16_t *flags)
+			     const struct dns_client *client, const struct dns_query *query,
+			     const uint8_t *message, struct dns_reply *reply, uint16_t *flags,
+			     bool *later)
 {
 	const struct intent *intent = reconcile_intent(server->services->options.reconcile);
 	const struct vpc_object *vpc = vpc_of(server, port);
 	enum dns_rcode rcode;
+	int code;
 
 	if (!vpc || !vpc->dns.serve || query->class != DNS_CLASS_IN ||
 	    query->type == DNS_TYPE_AXFR || query->type == DNS_TYPE_IXFR)
 		return DNS_REFUSED;
-	if (dns_zone_answer(intent, vpc, query, reply, flags, &rcode))
+	if (dns_zone_answer(intent, vpc, query, reply, flags, &rcode)) {
+		if (vpc->dns.forward != DNS_FORWARD_OFF)
+			*flags |= DNS_FLAG_RECURSION_AVAILABLE;
 		return rcode;
-	return DNS_REFUSED;
+	}
+	if (vpc->dns.forward == DNS_FORWARD_OFF || !(query->flags & DNS_FLAG_RECURSION_DESIRED))
+		return DNS_REFUSED;
+	code = dns_forwards_ask(server->forwards, &vpc->dns, client, query, message);
+	*later = !code;
+	*flags = DNS_FLAG_RECURSION_AVAILABLE;
+	return DNS_SERVFAIL;
+}
+
+/* Bytes of an answer over UDP: what the client takes, and no more than its MTU lets through. */
+static size_t udp_limit(const struct dns_server *server, const struct port_object *port,
+			const struct dns_query *query)
+{
+	const struct intent *intent = reconcile_intent(server->services->options.reconcile);
+	size_t limit = query->payload_size < UDP_ANSWER_MAX ? query->payload_size : UDP_ANSWER_MAX;
+	uint32_t mtu = intent_port_mtu(intent, port);
+
+	return mtu < limit + UDP_HEADERS ? DNS_UDP_SIZE : limit;
 }
 
 /*
- * Answers one message. limit: bytes over TCP; 0: as the query allows over UDP. Return: bytes in
- * server->answer; 0: it is not to be answered.
+ * Answers one message. client: its limit is set here. Return: bytes in server->answer; 0: there is nothing
+ * to be said, or not yet.
  */
 static size_t answer(struct dns_server *server, const struct port_object *port,
-		     const uint8_t *message, size_t size, size_t limit)
+		     struct dns_client *client, const uint8_t *message, size_t size)
 {
 	struct services_counts *counts = &server->services->counts;
 	struct dns_query query;
 	struct dns_reply reply;
 	uint16_t flags = 0;
+	bool later = false;
 	int code = dns_query_read(message, size, &query);
 	enum dns_rcode rcode = (enum dns_rcode)code;
 
@@ -100,26 +128,28 @@ static size_t answer(struct dns_server *server, const struct port_object *port,
 		counts->dns_malformed++;
 	if (code < 0)
 		return 0;
-	if (!limit)
-		limit = query.payload_size < UDP_ANSWER_MAX ? query.payload_size : UDP_ANSWER_MAX;
-	dns_reply_begin(&reply, &query, message, server->answer, limit);
+	client->port_id = port->object.id;
+	client->limit = client->connection ? DNS_MESSAGE_SIZE_MAX : udp_limit(server, port, &query);
+	dns_reply_begin(&reply, &query, message, server->answer, client->limit);
 	if (!code) {
 		counts->dns_queries++;
-		rcode = decide(server, port, &query, &reply, &flags);
+		rcode = decide(server, port, client, &query, message, &reply, &flags, &later);
 	}
+	if (later)
+		return 0;
 	count_answer(counts, rcode);
 	return dns_reply_end(&reply, &query, flags, rcode);
 }
 
 /* ---- UDP ---- */
 
-/* Answers of more than the port's MTU would not come through. */
-static size_t udp_limit(const struct dns_server *server, const struct port_object *port)
+static void udp_send(const struct dns_client *client, const uint8_t *message, size_t size)
 {
-	const struct intent *intent = reconcile_intent(server->services->options.reconcile);
-	uint32_t mtu = intent_port_mtu(intent, port);
-
-	return mtu < UDP_ANSWER_MAX + UDP_HEADERS ? DNS_UDP_SIZE : 0;
+	/* A full socket loses it, as a network would; the client asks again. */
+	if (sendto(client->udp_fd, message, size, 0, (const struct sockaddr *)&client->address,
+		   client->address_size) < 0)
+		log_limited(LOG_LEVEL_DEBUG, "a DNS answer was not sent", "error=\"%s\"",
+			    strerror(errno));
 }
 
 static void udp_ready(void *context, int fd, uint32_t events)
@@ -128,25 +158,22 @@ static void udp_ready(void *context, int fd, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
-		struct sockaddr_storage from;
-		socklen_t from_size = sizeof(from);
+		struct dns_client client = { .udp_fd = fd };
 		const struct port_object *port;
-		ssize_t size = recvfrom(fd, server->message, sizeof(server->message), 0,
-					(struct sockaddr *)&from, &from_size);
 		size_t answer_size;
+		ssize_t size;
 
+		client.address_size = sizeof(client.address);
+		size = recvfrom(fd, server->message, sizeof(server->message), 0,
+				(struct sockaddr *)&client.address, &client.address_size);
 		if (size < 0)
 			return;
-		port = services_client(server->services, (const struct sockaddr *)&from);
+		port = services_client(server->services, (const struct sockaddr *)&client.address);
 		if (!port)
 			continue;
-		answer_size = answer(server, port, server->message, (size_t)size,
-				     udp_limit(server, port));
-		/* A full socket loses it, as a network would; the client asks again. */
-		if (answer_size && sendto(fd, server->answer, answer_size, 0,
-					  (const struct sockaddr *)&from, from_size) < 0)
-			log_limited(LOG_LEVEL_DEBUG, "a DNS answer was not sent", "error=\"%s\"",
-				    strerror(errno));
+		answer_size = answer(server, port, &client, server->message, (size_t)size);
+		if (answer_size)
+			udp_send(&client, server->answer, answer_size);
 	}
 }
 
@@ -154,6 +181,7 @@ static void udp_ready(void *context, int fd, uint32_t events)
 
 static void connection_close(struct dns_connection *connection)
 {
+	dns_forwards_drop(connection->server->forwards, connection);
 	loop_timer_stop(&connection->idle);
 	loop_remove_fd(connection->server->loop, connection->fd);
 	close(connection->fd);
@@ -169,27 +197,31 @@ static void connection_idle(void *context)
 	connection_close(context);
 }
 
+static void put_message(struct dns_connection *connection, const uint8_t *message, size_t size)
+{
+	const uint8_t length[LENGTH_SIZE] = { (uint8_t)(size >> 8), (uint8_t)size };
+
+	buf_append(&connection->output, length, LENGTH_SIZE);
+	buf_append(&connection->output, message, size);
+}
+
 /* A whole message at the front of the input is answered. Return: whether there was one. */
 static bool take_message(struct dns_connection *connection, const struct port_object *port)
 {
 	struct dns_server *server = connection->server;
 	const uint8_t *input = (const uint8_t *)connection->input.data;
+	struct dns_client client = { .connection = connection };
 	size_t size, answer_size;
-	uint8_t length[LENGTH_SIZE];
 
 	if (connection->input.size < LENGTH_SIZE || connection->output.size > OUTPUT_MAX)
 		return false;
 	size = (size_t)input[0] << 8 | input[1];
 	if (connection->input.size < LENGTH_SIZE + size)
 		return false;
-	answer_size = answer(server, port, input + LENGTH_SIZE, size, DNS_MESSAGE_SIZE_MAX);
+	answer_size = answer(server, port, &client, input + LENGTH_SIZE, size);
 	buf_consume(&connection->input, LENGTH_SIZE + size);
-	if (!answer_size)
-		return true;
-	length[0] = (uint8_t)(answer_size >> 8);
-	length[1] = (uint8_t)answer_size;
-	buf_append(&connection->output, length, LENGTH_SIZE);
-	buf_append(&connection->output, server->answer, answer_size);
+	if (answer_size)
+		put_message(connection, server->answer, answer_size);
 	return true;
 }
 
@@ -300,6 +332,30 @@ static void tcp_ready(void *context, int fd, uint32_t events)
 	}
 }
 
+/* ---- what others answered ---- */
+
+static void forwarded(void *context, const struct dns_client *client, const uint8_t *message,
+		      size_t size)
+{
+	struct dns_server *server = context;
+	struct dns_connection *connection = client->connection;
+	const struct port_object *port;
+
+	count_answer(&server->services->counts,
+		     (enum dns_rcode)(size > 3 ? message[3] & DNS_FLAG_RCODE : DNS_SERVFAIL));
+	if (connection) {
+		put_message(connection, message, size);
+		loop_timer_start(server->loop, &connection->idle, IDLE_NS, 0);
+		if (!connection_write(connection))
+			connection_close(connection);
+		return;
+	}
+	/* The alias may be another port's by now. */
+	port = services_client(server->services, (const struct sockaddr *)&client->address);
+	if (port && port->object.id == client->port_id)
+		udp_send(client, message, size);
+}
+
 /* ---- open and close ---- */
 
 int dns_server_open(struct services *services, struct dns_server **server, struct error *error)
@@ -310,6 +366,7 @@ int dns_server_open(struct services *services, struct dns_server **server, struc
 	new->services = services;
 	new->loop = services->options.loop;
 	list_init(&new->connections);
+	new->forwards = dns_forwards_new(new->loop, RESOLV_CONF, forwarded, new);
 	for (int family = 0; family < SERVICE_FAMILIES && !code; family++) {
 		if (services->dns_udp[family] < 0)
 			continue;
@@ -330,6 +387,7 @@ void dns_server_close(struct dns_server *server)
 		return;
 	LIST_FOR_EACH_SAFE(connection, next, &server->connections, node)
 		connection_close(connection);
+	dns_forwards_free(server->forwards);
 	for (int family = 0; family < SERVICE_FAMILIES; family++) {
 		if (server->services->dns_udp[family] < 0)
 			continue;
@@ -337,4 +395,9 @@ void dns_server_close(struct dns_server *server)
 		loop_remove_fd(server->loop, server->services->dns_tcp[family]);
 	}
 	free(server);
+}
+
+const struct dns_forwards_counts *dns_server_forwards(const struct dns_server *server)
+{
+	return dns_forwards_counts(server->forwards);
 }

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ALIASES_MAX 8
+
 struct zone {
 	const struct intent *intent;
 	const struct vpc_object *vpc;
@@ -71,13 +73,37 @@ static bool answer_port(struct zone *zone, const char *name)
 	return true;
 }
 
-/* The domain itself. */
-static void answer_domain(struct zone *zone)
+/*
+ * What the VPC lists besides its ports, which goes before them: a name relative to the domain, or a whole
+ * one with a dot at its end. An alias is followed within the domain. Return: whether there is such a name.
+ */
+static bool answer_records(struct zone *zone, const char *name, unsigned int aliases)
 {
-	if (wants(zone, DNS_TYPE_SOA)) {
-		dns_reply_zone(zone->reply, DNS_ANSWER, DNS_TTL, zone->domain);
-		zone->records++;
+	const struct dns_record *records;
+	size_t count = dns_records_find(&zone->vpc->dns, name, &records);
+	char target[2 * DNS_DOMAIN_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct dns_record *record = &records[i];
+
+		if (record->kind == DNS_RECORD_ADDRESS) {
+			add_addresses(zone, &record->address, 1);
+		} else if (record->kind == DNS_RECORD_TEXT && wants(zone, DNS_TYPE_TXT)) {
+			dns_reply_text(zone->reply, DNS_TTL, record->text);
+			zone->records++;
+		} else if (record->kind == DNS_RECORD_ALIAS) {
+			bool own = strcmp(record->text, "@") == 0;
+
+			snprintf(target, sizeof(target), "%s%s%s", own ? "" : record->text,
+				 own ? "" : ".", zone->domain);
+			dns_reply_alias(zone->reply, DNS_TTL, target);
+			zone->records++;
+			if (zone->query->type != DNS_TYPE_CNAME && aliases < ALIASES_MAX &&
+			    !answer_records(zone, record->text, aliases + 1))
+				answer_port(zone, record->text);
+		}
 	}
+	return count;
 }
 
 /* A name in the domain. Return: whether it is there. */
@@ -86,11 +112,24 @@ static bool answer_name(struct zone *zone, size_t length)
 	char name[DNS_NAME_SIZE];
 
 	if (length == 0) {
-		answer_domain(zone);
+		if (wants(zone, DNS_TYPE_SOA)) {
+			dns_reply_zone(zone->reply, DNS_ANSWER, DNS_TTL, zone->domain);
+			zone->records++;
+		}
+		answer_records(zone, "@", 0);
 		return true;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)length, zone->query->name);
-	return answer_port(zone, name);
+	return answer_records(zone, name, 0) || answer_port(zone, name);
+}
+
+/* A whole name that is no other's to say, in the domain or not. Return: whether there is such a record. */
+static bool answer_whole_name(struct zone *zone)
+{
+	char name[DNS_NAME_SIZE + 1];
+
+	snprintf(name, sizeof(name), "%s.", zone->query->name);
+	return answer_records(zone, name, 0);
 }
 
 static bool is_in_vpc(const struct vpc_object *vpc, const struct ip_address *address)
@@ -135,7 +174,10 @@ bool dns_zone_answer(const struct intent *intent, const struct vpc_object *vpc,
 	bool there;
 
 	vpc_domain(vpc, zone.domain);
-	if (dns_name_below(query->name, zone.domain, &length)) {
+	if (answer_whole_name(&zone)) {
+		own = query->name;
+		there = true;
+	} else if (dns_name_below(query->name, zone.domain, &length)) {
 		own = zone.domain;
 		there = answer_name(&zone, length);
 	} else if (!dns_reverse_parse(query->name, &address) && is_in_vpc(vpc, &address)) {

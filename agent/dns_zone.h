@@ -3,7 +3,7 @@
  * What a VPC's resolver knows by itself: the names of its ports, and whose an address is.
  *
  * PORT.DOMAIN and PORT.SUBNET.DOMAIN have the port's addresses, the reverse names of these lead back to
- * PORT.DOMAIN. The domain is the VPC's `dns: {domain: …}`, NAME.internal where nothing was said. Nothing is
+ * PORT.DOMAIN; and the VPC's own records. The domain is the VPC's `dns: {domain: …}`, NAME.internal where nothing was said. Nothing is
  * kept: each question is looked up in the intent as it is now, in the VPC of the port that asks, so no
  * tenant can see another's names.
  *

@@ -312,6 +312,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.drops = daemon->drops,
 		.punt = daemon->punt,
 		.dhcp = daemon->dhcp,
+		.services = daemon->services,
 		.cluster = daemon->cluster,
 		.loop = daemon->loop,
 		.store = daemon->store,

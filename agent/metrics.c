@@ -10,8 +10,10 @@
 
 #include "agent/api.h"
 #include "agent/dhcp.h"
+#include "agent/dns_forward.h"
 #include "agent/names.h"
 #include "agent/ports.h"
+#include "agent/services.h"
 #include "base/alloc.h"
 #include "base/file.h"
 
@@ -66,6 +68,9 @@ static const struct port_metric port_metrics[] = {
 	  offsetof(struct port_stats, refused_packets) },
 	{ "port_flows", "gauge", "Connections the port has begun.",
 	  offsetof(struct port_stats, flows) },
+	{ "port_service_excess_total", "counter",
+	  "Packets to DNS and metadata over the port's limit.",
+	  offsetof(struct port_stats, service_excess) },
 };
 
 static uint64_t read_counter(const void *base, size_t offset)
@@ -277,6 +282,42 @@ unsigned long long metrics_resident(void)
 	return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
 }
 
+static void write_services(const struct api *api, struct buf *text)
+{
+	static const char *const rcodes[] = { "noerror", "formerr", "servfail", "nxdomain",
+					      "notimp",  "refused", "other" };
+	const struct services_counts *counts = services_counts(api->services);
+	const struct dns_forwards_counts *forwards = services_forwards(api->services);
+
+	single(text, "services_up", "gauge", "Whether DNS and metadata are served.",
+	       counts ? 1 : 0);
+	if (!counts || !forwards)
+		return;
+	single(text, "dns_queries_total", "counter", "Questions of ports, well formed.",
+	       counts->dns_queries);
+	single(text, "dns_malformed_total", "counter", "Messages that were no question.",
+	       counts->dns_malformed);
+	family(text, "dns_answers_total", "counter", "Answers to ports by what they say.");
+	for (size_t i = 0; i < ARRAY_SIZE(rcodes); i++)
+		buf_printf(text, "weft_dns_answers_total{rcode=\"%s\"} %" PRIu64 "\n", rcodes[i],
+			   counts->dns_answers[i]);
+	single(text, "dns_forwarded_total", "counter", "Questions passed on to other resolvers.",
+	       forwards->asked);
+	single(text, "dns_forward_late_total", "counter", "Of these, not answered by anybody.",
+	       forwards->late);
+	single(text, "dns_forward_refused_total", "counter", "Questions not passed on, too many.",
+	       forwards->refused);
+	single(text, "dns_forward_stray_total", "counter", "Messages that answered no question.",
+	       forwards->stray);
+	single(text, "metadata_requests_total", "counter", "Requests for metadata.",
+	       counts->metadata_requests);
+	single(text, "metadata_refused_total", "counter", "Of these, answered with an error.",
+	       counts->metadata_refused);
+	single(text, "services_connections_refused_total", "counter",
+	       "Connections to DNS and metadata refused, too many.",
+	       counts->dns_connections_refused + counts->metadata_connections_refused);
+}
+
 void metrics_write(const struct api *api, struct buf *text)
 {
 	write_verdicts(api, text);
@@ -285,5 +326,6 @@ void metrics_write(const struct api *api, struct buf *text)
 	write_objects(api, text);
 	write_dhcp(api, text);
 	write_datapath(api, text);
+	write_services(api, text);
 	write_daemon(api, text);
 }

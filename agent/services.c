@@ -23,6 +23,7 @@
 #define INSIDE "eth0"
 #define ALIAS "weft services"
 #define PORT_DNS 53
+#define PORT_HTTP 80
 #define BACKLOG 128
 
 static const struct mac_address near_mac = { { 0x06, 0x57, 0, 0, 0, 1 } };
@@ -112,7 +113,10 @@ static int open_sockets(struct services *services, int family, struct error *err
 	if (services->dns_udp[family] < 0)
 		return services->dns_udp[family];
 	services->dns_tcp[family] = open_socket(family, SOCK_STREAM, PORT_DNS, error);
-	return services->dns_tcp[family] < 0 ? services->dns_tcp[family] : 0;
+	if (services->dns_tcp[family] < 0)
+		return services->dns_tcp[family];
+	services->metadata_tcp[family] = open_socket(family, SOCK_STREAM, PORT_HTTP, error);
+	return services->metadata_tcp[family] < 0 ? services->metadata_tcp[family] : 0;
 }
 
 static void close_socket(int *fd)
@@ -126,6 +130,7 @@ static void close_sockets(struct services *services, int family)
 {
 	close_socket(&services->dns_udp[family]);
 	close_socket(&services->dns_tcp[family]);
+	close_socket(&services->metadata_tcp[family]);
 }
 
 /* ---- namespace and device ---- */
@@ -277,11 +282,13 @@ int services_open(const struct services_options *options, struct services **serv
 
 	new->options = *options;
 	for (int family = 0; family < SERVICE_FAMILIES; family++)
-		new->dns_udp[family] = new->dns_tcp[family] = -1;
+		new->dns_udp[family] = new->dns_tcp[family] = new->metadata_tcp[family] = -1;
 	name_device(new);
 	code = make_all(new, error);
 	if (!code)
 		code = dns_server_open(new, &new->dns, error);
+	if (!code)
+		code = metadata_open(new, &new->metadata, error);
 	if (code) {
 		services_close(new);
 		return code;
@@ -295,6 +302,7 @@ void services_close(struct services *services)
 	if (!services)
 		return;
 	dns_server_close(services->dns);
+	metadata_close(services->metadata);
 	remove_device(services);
 	for (int family = 0; family < SERVICE_FAMILIES; family++)
 		close_sockets(services, family);
@@ -304,4 +312,9 @@ void services_close(struct services *services)
 const struct services_counts *services_counts(const struct services *services)
 {
 	return services ? &services->counts : NULL;
+}
+
+const struct dns_forwards_counts *services_forwards(const struct services *services)
+{
+	return services && services->dns ? dns_server_forwards(services->dns) : NULL;
 }

@@ -9,7 +9,7 @@
  * by the daemon's loop like all others. The namespace ends with the daemon: without it nobody answers, and
  * the next one makes it anew.
  *
- * Neighbours: dns_server.c, dns_zone.c; core/service.c, datapath.h (datapath_attach_services).
+ * Neighbours: dns_server.c, dns_zone.c, metadata.c; core/service.c, datapath.h (datapath_attach_services).
  */
 #ifndef WEFT_AGENT_SERVICES_H
 #define WEFT_AGENT_SERVICES_H
@@ -36,12 +36,18 @@ struct services_options {
  * @dns_queries: over UDP and TCP, well formed
  * @dns_malformed: answered with FORMERR or not at all
  * @dns_answers: by rcode; the last for all others
+ * @dns_connections_refused: for want of room
+ * @metadata_requests: answered, @metadata_refused of them with an error
+ * @metadata_connections_refused: for want of room
  */
 struct services_counts {
 	uint64_t dns_queries;
 	uint64_t dns_malformed;
 	uint64_t dns_answers[7];
 	uint64_t dns_connections_refused;
+	uint64_t metadata_requests;
+	uint64_t metadata_refused;
+	uint64_t metadata_connections_refused;
 };
 
 /**
@@ -55,6 +61,10 @@ int services_open(const struct services_options *options, struct services **serv
 
 /** services_close - nobody is served any more (NULL is ignored) */
 void services_close(struct services *services);
+
+/** services_forwards - what was asked of other resolvers; NULL if @services is NULL */
+struct dns_forwards_counts;
+const struct dns_forwards_counts *services_forwards(const struct services *services);
 
 /** services_counts - Return: NULL if @services is NULL */
 const struct services_counts *services_counts(const struct services *services);

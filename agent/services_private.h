@@ -9,6 +9,7 @@
 #include "base/netlink.h"
 
 struct dns_server;
+struct metadata;
 
 #define SERVICE_FAMILIES 2 /* IPv4 and IPv6; without IPv6 in the kernel its sockets are -1 */
 
@@ -19,7 +20,9 @@ struct services {
 	uint32_t ifindex; /* of the end on the host */
 	int dns_udp[SERVICE_FAMILIES];
 	int dns_tcp[SERVICE_FAMILIES];
+	int metadata_tcp[SERVICE_FAMILIES]; /* -1 once the server has it */
 	struct dns_server *dns;
+	struct metadata *metadata;
 };
 
 /**
@@ -31,5 +34,14 @@ int dns_server_open(struct services *services, struct dns_server **server, struc
 
 /** dns_server_close - end all connections; the sockets stay open (NULL is ignored) */
 void dns_server_close(struct dns_server *server);
+
+/** dns_server_forwards - what was asked of others */
+const struct dns_forwards_counts *dns_server_forwards(const struct dns_server *server);
+
+/** metadata_open - serve on the sockets of @services; *@metadata is set in any case */
+int metadata_open(struct services *services, struct metadata **metadata, struct error *error);
+
+/** metadata_close - end all connections (NULL is ignored) */
+void metadata_close(struct metadata *metadata);
 
 #endif

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
+#include "model/object.h"
 
 static const struct option port_options[] = {
 	TEXT_OPTION("subnet", "NAME", "a subnet of the VPC", "subnet"),
@@ -37,6 +39,8 @@ static const struct option port_options[] = {
 		      "source_destination_check"),
 	INTEGER_OPTION("mtu", "BYTES", "the VPC's if left out", "mtu"),
 	INTEGER_OPTION("flow-limit", "COUNT", "connections it may have begun", "flow_limit"),
+	TEXT_OPTION("user-data", "FILE", "what its metadata hands to the workload; \"\": nothing",
+		    NULL),
 	TEXT_OPTION("host", "HOST", "where the workload is; this one if left out", "host"),
 	{ 0 },
 };
@@ -78,13 +82,40 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 					"--tap, --tun, --bridge and --ovs-bridge");
 }
 
+/* The file's content becomes the value. Return: 0, or an exit status after saying why. */
+static int read_user_data(struct invocation *invocation, json_t *body)
+{
+	const char *path = invocation_text(invocation, "user-data");
+	struct error error = { 0 };
+	struct buf text = { 0 };
+	json_t *value = json_null();
+
+	if (!path)
+		return 0;
+	if (*path && file_read(path, USER_DATA_MAX, &text, &error))
+		return report_failure(invocation, &error);
+	if (*path)
+		value = json_stringn(buf_text(&text), text.size);
+	buf_fini(&text);
+	if (!value)
+		return report_refused(invocation, "%s: user data is text in UTF-8", path);
+	json_object_set_new(body, "user_data", value);
+	return 0;
+}
+
 static int add(struct invocation *invocation)
 {
 	json_t *body = invocation_object(invocation);
 	const char *given;
+	int status;
 
 	if (count_attachments(body, &given) > 1)
 		return refuse_attachments(invocation, body);
+	status = read_user_data(invocation, body);
+	if (status) {
+		json_decref(body);
+		return status;
+	}
 	return object_add_as(invocation, body);
 }
 
@@ -92,9 +123,15 @@ static int set(struct invocation *invocation)
 {
 	json_t *changes = invocation_object(invocation);
 	const char *given = NULL;
+	int status;
 
 	if (count_attachments(changes, &given) > 1)
 		return refuse_attachments(invocation, changes);
+	status = read_user_data(invocation, changes);
+	if (status) {
+		json_decref(changes);
+		return status;
+	}
 	for (size_t i = 0; given && i < ARRAY_SIZE(attachments); i++)
 		if (strcmp(attachments[i], given) != 0)
 			json_object_set_new(json_object_get(changes, "attach"), attachments[i],

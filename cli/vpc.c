@@ -4,6 +4,10 @@
  *
  * Neighbours: object.c, which does the work.
  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
 
@@ -15,6 +19,10 @@ static const struct option vpc_options[] = {
 	INTEGER_OPTION("flow-limit", "COUNT", "connections of the whole VPC", "flow_limit"),
 	SWITCH_OPTION("dns", "serve DNS to its ports; on", "dns.serve"),
 	TEXT_OPTION("dns-domain", "DOMAIN", "of its ports' names; VPC.internal", "dns.domain"),
+	LIST_OPTION("dns-forward", "ADDRESS|host|off", "who is asked for other names; off",
+		    "dns.forward"),
+	LIST_OPTION("dns-record", "NAME=VALUE",
+		    "ADDRESS, cname:NAME or txt:TEXT; NAME= takes it away", NULL),
 	SWITCH_OPTION("metadata", "tell its ports about themselves at 169.254.169.254; on",
 		      "metadata"),
 	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
@@ -35,6 +43,54 @@ static const struct option vpc_options[] = {
 	{ 0 },
 };
 
+/* NAME=VALUE, as often as a name has values. Return: 0, or an exit status after saying why. */
+static int read_records(struct invocation *invocation, json_t *records)
+{
+	for (size_t i = 0; i < invocation->value_count; i++) {
+		const char *text = invocation->values[i].text, *equals;
+		json_t *values;
+		char *name;
+
+		if (strcmp(invocation->values[i].option->name, "dns-record") != 0)
+			continue;
+		equals = strchr(text, '=');
+		if (!equals || equals == text)
+			return report_usage(invocation, "--dns-record is NAME=VALUE, not \"%s\"",
+					    text);
+		name = xasprintf("%.*s", (int)(equals - text), text);
+		values = json_object_get(records, name);
+		if (!equals[1]) {
+			json_object_set_new(records, name, json_null());
+		} else {
+			if (!json_is_array(values)) {
+				values = json_array();
+				json_object_set_new(records, name, values);
+			}
+			json_array_append_new(values, json_string(equals + 1));
+		}
+		free(name);
+	}
+	return 0;
+}
+
+/* Return: 0, or an exit status after saying why. */
+static int add_records(struct invocation *invocation, json_t *body)
+{
+	json_t *records = json_object(), *dns = json_object_get(body, "dns");
+	int status = read_records(invocation, records);
+
+	if (status || json_object_size(records) == 0) {
+		json_decref(records);
+		return status;
+	}
+	if (!dns) {
+		dns = json_object();
+		json_object_set_new(body, "dns", dns);
+	}
+	json_object_set_new(dns, "records", records);
+	return 0;
+}
+
 /* The MTU is a number or a word. */
 static json_t *read_options(struct invocation *invocation)
 {
@@ -51,12 +107,24 @@ static json_t *read_options(struct invocation *invocation)
 
 static int add(struct invocation *invocation)
 {
-	return object_add_as(invocation, read_options(invocation));
+	json_t *body = read_options(invocation);
+	int status = add_records(invocation, body);
+
+	if (!status)
+		return object_add_as(invocation, body);
+	json_decref(body);
+	return status;
 }
 
 static int set(struct invocation *invocation)
 {
-	return object_set_as(invocation, read_options(invocation));
+	json_t *body = read_options(invocation);
+	int status = add_records(invocation, body);
+
+	if (!status)
+		return object_set_as(invocation, body);
+	json_decref(body);
+	return status;
 }
 
 static int list(struct invocation *invocation)

@@ -87,6 +87,10 @@ void port_set_allowed(struct port_object *port, const struct ip_prefix *list, si
 void host_set_peers(struct host_object *host, const struct host_peer *list, size_t count);
 void host_set_uplinks(struct host_object *host, const struct host_uplink *list, size_t count);
 bool dns_equal(const struct vpc_dns *a, const struct vpc_dns *b);
+/* The records of @dns are another's so far. */
+void dns_copy_records(struct vpc_dns *dns);
+void dns_free_records(struct vpc_dns *dns);
+size_t dns_text_bound(const struct vpc_dns *dns); /* of the records in JSON, bytes at most */
 bool segment_equal(const struct segment *a, const struct segment *b);
 bool tunnel_equal_groups(const struct tunnel_object *a, const struct tunnel_object *b);
 void route_set_room(struct route_object *route, size_t count); /* for ports; it has none so far */

@@ -181,6 +181,7 @@ static void copy_port_arrays(struct port_object *port)
 	port->addresses = xmemdup(port->addresses, port->address_count * sizeof(*port->addresses));
 	port->group_ids = xmemdup(port->group_ids, port->group_count * sizeof(*port->group_ids));
 	port->allowed = xmemdup(port->allowed, port->allowed_count * sizeof(*port->allowed));
+	port->user_data = port->user_data ? xstrdup(port->user_data) : NULL;
 }
 
 void route_set_room(struct route_object *route, size_t count)
@@ -246,6 +247,8 @@ struct object *object_copy(const struct object *object)
 			subnet->ra = xmemdup(subnet->ra, sizeof(*subnet->ra));
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
+	} else if (copy->kind == OBJECT_VPC) {
+		dns_copy_records(&((struct vpc_object *)copy)->dns);
 	} else if (copy->kind == OBJECT_HOST) {
 		struct host_object *host = (struct host_object *)copy;
 
@@ -277,6 +280,9 @@ void object_free(struct object *object)
 		free(port->addresses);
 		free(port->group_ids);
 		free(port->allowed);
+		free(port->user_data);
+	} else if (object->kind == OBJECT_VPC) {
+		dns_free_records(&((struct vpc_object *)object)->dns);
 	} else if (object->kind == OBJECT_HOST) {
 		free(((struct host_object *)object)->peers);
 		free(((struct host_object *)object)->uplinks);
@@ -465,6 +471,8 @@ size_t object_text_bound(const struct object *object)
 {
 	size_t size = 0;
 
+	if (object->kind == OBJECT_VPC)
+		return dns_text_bound(&((const struct vpc_object *)object)->dns);
 	if (object->kind == OBJECT_ROUTE_TABLE) {
 		const struct route_table_object *table = (const struct route_table_object *)object;
 

@@ -39,6 +39,10 @@
 #define SEGMENT_TTL_DEFAULT 64
 #define KEEPALIVE_RETRIES_DEFAULT 3
 #define DNS_DOMAIN_SIZE 254
+#define DNS_FORWARDERS_MAX 8
+#define DNS_RECORDS_MAX 2000 /* of a VPC */
+#define DNS_TEXT_MAX 1000   /* of a text record */
+#define USER_DATA_MAX 16384 /* of a port, bytes */
 #define FLOW_TIMEOUTS 8 /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
@@ -70,10 +74,32 @@ struct object {
 
 enum established_policy { ESTABLISHED_KEEP, ESTABLISHED_CUT };
 
+enum dns_record_kind { DNS_RECORD_ADDRESS, DNS_RECORD_ALIAS, DNS_RECORD_TEXT };
+
+/* One record besides the ports' own names. */
+struct dns_record {
+	char *name; /* in the domain; "@" is the domain itself; with a dot at its end a whole name */
+	enum dns_record_kind kind;
+	struct ip_address address;
+	char *text; /* DNS_RECORD_ALIAS: a name in the domain; DNS_RECORD_TEXT; else NULL */
+};
+
+/* Who is asked for names that are not the VPC's. */
+enum dns_forward {
+	DNS_FORWARD_OFF,
+	DNS_FORWARD_HOST, /* those that the host itself asks */
+	DNS_FORWARD_TO,
+};
+
 /* The resolver of a VPC (V46), which each host serves for its ports. */
 struct vpc_dns {
 	bool serve;
 	char domain[DNS_DOMAIN_SIZE]; /* of its names; empty: NAME.internal */
+	enum dns_forward forward;
+	size_t forwarder_count;
+	struct ip_address forwarders[DNS_FORWARDERS_MAX];
+	size_t record_count;
+	struct dns_record *records; /* owned; ascending by name, of a name as they were written */
 };
 
 struct vpc_object {
@@ -181,6 +207,7 @@ struct port_object {
 	char moving_to[NAME_SIZE];
 	bool moves_on_command; /* not by the first frame from its device there */
 	uint32_t claim;        /* one more with each host it is on: the newest one holds */
+	char *user_data; /* owned; what its metadata hands to the workload; NULL: nothing */
 };
 
 /*
@@ -407,6 +434,15 @@ uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,
 
 /** vpc_domain - the domain that the names of a VPC's ports are in, in lower case. Return: @domain. */
 const char *vpc_domain(const struct vpc_object *vpc, char domain[DNS_DOMAIN_SIZE]);
+
+/**
+ * dns_records_find - the records of a name in a VPC's domain, or of a whole name with a dot at its end
+ * @first: set to the first of them
+ *
+ * Return: how many.
+ */
+size_t dns_records_find(const struct vpc_dns *dns, const char *name,
+			const struct dns_record **first);
 
 /** dns_name_is_valid - labels of letters, digits, - and _ with dots between them, none at the end */
 bool dns_name_is_valid(const char *name);

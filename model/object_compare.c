@@ -102,7 +102,8 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
 	    a->flow_limit != b->flow_limit || !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
-	    a->moves_on_command != b->moves_on_command)
+	    a->moves_on_command != b->moves_on_command ||
+	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)
 		if (!ip_address_equal(&a->addresses[i], &b->addresses[i]))

@@ -284,7 +284,7 @@ void text_read_port(struct reading *reading)
 {
 	struct port_object *port = (struct port_object *)reading->entry->after;
 	uint32_t vpc_id = port->object.vpc_id;
-	const char *text;
+	const char *text, *data;
 
 	if (json_reader_text(reading->reader, "subnet", JSON_REQUIRED, 400, &text))
 		port->subnet_id = text_resolve(reading->draft, reading->reader, "subnet", vpc_id,
@@ -302,4 +302,8 @@ void text_read_port(struct reading *reading)
 	read_move(reading, port);
 	if (reading->record)
 		text_read_number(reading->reader, "claim", 1, UINT32_MAX, &port->claim);
+	if (json_reader_text(reading->reader, "user_data", JSON_OPTIONAL, USER_DATA_MAX, &data)) {
+		free(port->user_data);
+		port->user_data = *data ? xstrdup(data) : NULL;
+	}
 }

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the host serves to its ports (V44, V46): DNS, asked by dig.
+"""What the host serves to its ports (V44, V46): DNS, asked by dig, and metadata, asked by curl.
 
       blue 10.0.0.0/16, fd00:b::/48              red 10.0.0.0/16
           web1 .1.11 ---+                            web1 .1.11 ---+
           web2 .1.12 ---+--- 10.0.0.2, 10.0.1.2      secret .1.66 -+--- the same, but other names
                              169.254.169.253, fd00:ec2::253
 """
+import json
+import select
 import signal
 import socket
 import struct
+import threading
 
 from harness import Netns, check, equal, main, statement, wait_for
 
@@ -167,6 +170,174 @@ def malformed(weft, world):
         check(answer, f"{message!r} was not answered")
         equal(answer[3] & 15, rcode, f"rcode of {message!r}")
         equal(answer[:2], b"\x00\x07", "id")
+
+
+# ---- records and forwarding ----------------------------------------------------------------------
+
+
+@statement("records besides the ports' names; a name that is another's goes through them")
+def records(weft, world):
+    weft.weft("vpc", "set", "blue", "--dns-record", "db=10.0.2.20", "--dns-record", "db=fd00:b::5",
+              "--dns-record", "www=cname:web1", "--dns-record", "info=txt:hello world",
+              "--dns-record", "@=10.0.0.99", "--dns-record", "api.example.com.=10.9.9.9")
+    equal(dig(world.blue1, "10.0.0.2", "db.blue.internal")[1],
+          [("db.blue.internal.", "A", "10.0.2.20")], "A")
+    equal(dig(world.blue1, "10.0.0.2", "db.blue.internal", "AAAA")[1],
+          [("db.blue.internal.", "AAAA", "fd00:b::5")], "AAAA")
+    equal(dig(world.blue1, "10.0.0.2", "www.blue.internal")[1],
+          [("www.blue.internal.", "CNAME", "web1.blue.internal."),
+           ("web1.blue.internal.", "A", "10.0.1.11")], "alias")
+    equal(dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")[1][0][2], '"hello world"', "TXT")
+    equal(dig(world.blue1, "10.0.0.2", "blue.internal")[1][0][2], "10.0.0.99", "the domain")
+    equal(dig(world.blue1, "10.0.0.2", "api.example.com")[1][0][2], "10.9.9.9", "a whole name")
+    equal(dig(world.red1, "10.0.0.2", "api.example.com")[0], "REFUSED", "the other tenant")
+    weft.weft("vpc", "set", "blue", "--dns-record", "info=")
+    equal(dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")[0], "NXDOMAIN", "taken away")
+    exported = weft.weft("export").stdout
+    equal(weft.apply(exported).stdout.strip(), "nothing to change", "apply of the export")
+
+
+class Upstream(threading.Thread):
+    """A resolver of the host: 192.0.2.77 for every name, over UDP in more bytes than fit for big.*;
+    lies with another id before it answers lie.*, and says nothing to silent.*."""
+
+    def __init__(self, address="127.0.0.77"):
+        super().__init__(daemon=True)
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((address, 53))
+        self.tcp = socket.socket()
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.tcp.bind((address, 53))
+        self.tcp.listen()
+        self.ports, self.ids = set(), set()
+        self.start()
+
+    @staticmethod
+    def answer(question, count=1, last=77):
+        end = question.index(b"\0", 12) + 5
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + bytes([192, 0, 2, last])
+        return question[:2] + struct.pack("!HHHHH", 0x8180, 1, count, 0, 0) + question[12:end] + \
+            record * count
+
+    def run(self):
+        while True:
+            ready, _, _ = select.select([self.udp, self.tcp], [], [])
+            if self.udp in ready:
+                question, client = self.udp.recvfrom(4096)
+                self.ports.add(client[1])
+                self.ids.add(question[:2])
+                name = question[13:13 + question[12]].lower()
+                if name == b"silent":
+                    continue
+                if name == b"lie":
+                    wrong = bytes([question[0] ^ 1]) + question[1:]
+                    self.udp.sendto(self.answer(wrong, last=66), client)
+                self.udp.sendto(self.answer(question, 90 if name == b"big" else 1), client)
+            if self.tcp in ready:
+                made, _ = self.tcp.accept()
+                question = made.recv(4096)[2:]
+                answer = self.answer(question, 90)
+                for at in range(0, len(answer), 500):
+                    made.sendall((struct.pack("!H", len(answer)) if at == 0 else b"") +
+                                 answer[at:at + 500])
+                made.close()
+
+
+@statement("other names are asked of whom the VPC says: each with an id and a port of its own")
+def forwarded(weft, world):
+    upstream = Upstream()
+    weft.weft("vpc", "set", "blue", "--dns-forward", "127.0.0.77")
+    for name in ("www.example.com", "lie.example.com"):
+        equal(dig(world.blue1, "10.0.0.2", name)[1], [(f"{name}.", "A", "192.0.2.77")], name)
+    for number in range(8):
+        equal(dig(world.blue1, "10.0.0.2", f"n{number}.example.com")[0], "NOERROR", "status")
+    check(len(upstream.ports) >= 8 and len(upstream.ids) >= 8, "ports or ids are used again")
+    equal(dig(world.red1, "10.0.0.2", "www.example.com")[0], "REFUSED", "the other tenant")
+    equal(dig(world.blue1, "10.0.0.2", "nobody.blue.internal")[0], "NXDOMAIN", "own names are not")
+    equal(dig(world.blue1, "10.0.0.2", "-x", "10.0.1.99")[0], "NXDOMAIN", "nor own addresses")
+
+
+@statement("an answer that does not fit is asked again over TCP, and comes whole")
+def truncated(_weft, world):
+    equal(len(dig(world.blue1, "10.0.0.2", "big.example.com")[1]), 90, "records")
+    equal(dig(world.blue1, "10.0.0.2", "+ignore", "big.example.com")[1], [], "records over UDP")
+
+
+@statement("a resolver that says nothing: SERVFAIL")
+def silent(weft, world):
+    equal(dig(world.blue1, "10.0.0.2", "+time=8", "silent.example.com")[0], "SERVFAIL", "status")
+    check("weft_dns_forward_late_total 1\n" in weft.http("GET", "/metrics", raw=True)[2].decode(),
+          "it is not counted")
+    weft.weft("vpc", "set", "blue", "--dns-forward", "off")
+    equal(dig(world.blue1, "10.0.0.2", "www.example.com")[0], "REFUSED", "switched off")
+
+
+# ---- metadata ------------------------------------------------------------------------------------
+
+
+def curl(netns, path, *words, host="169.254.169.254"):
+    """Status and body."""
+    done = netns.run("curl", "-sS", "-m", "5", "-w", "\n%{http_code}", *words,
+                     f"http://{host}{path}", accept=[0])
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+@statement("each port finds itself at 169.254.169.254 and fd00:ec2::254, in EC2's layout and as JSON")
+def metadata(weft, world):
+    for netns, name, mac in ((world.blue1, "web1.blue.internal", world.blue1.mac()),
+                             (world.red1, "web1.red.example", world.red1.mac())):
+        equal(curl(netns, "/latest/meta-data/hostname"), (200, name), "hostname")
+        equal(curl(netns, "/2021-03-23/meta-data/local-ipv4"), (200, "10.0.1.11"), "local-ipv4")
+        equal(curl(netns, "/latest/meta-data/network/interfaces/macs/"), (200, f"{mac}/"), "macs")
+        equal(curl(netns, f"/latest/meta-data/network/interfaces/macs/{mac}/subnet-ipv4-cidr-block"),
+              (200, "10.0.1.0/24"), "subnet")
+    equal(curl(world.blue1, "/latest/meta-data/ipv6", host="[fd00:ec2::254]"),
+          (200, "fd00:b:0:1::11"), "over IPv6")
+    document = json.loads(curl(world.blue1, "/weft/v1/port")[1])
+    equal((document["vpc"], document["name"], document["addresses"], document["security_groups"]),
+          ("blue", "web1", ["10.0.1.11", "fd00:b:0:1::11"], ["closed"]), "the document")
+    equal(curl(world.blue1, "/latest/meta-data/nothing")[0], 404, "no such path")
+    equal(curl(world.blue1, "/latest/meta-data/../../etc/passwd", "--path-as-is")[0], 404, "no file")
+    equal(curl(world.blue1, "/latest/", "-X", "POST", "-d", "x=1")[0], 405, "POST")
+
+
+@statement("user data is the port's own")
+def user_data(weft, world):
+    text = "#!/bin/sh\necho hello äöü\n" + "x" * 9000
+    with open("/run/user-data", "w", encoding="utf-8") as file:
+        file.write(text)
+    weft.weft("port", "set", "blue/web1", "--user-data", "/run/user-data")
+    equal(curl(world.blue1, "/latest/user-data"), (200, text), "user data")
+    equal(curl(world.blue2, "/latest/user-data")[0], 404, "user data of the neighbour")
+    equal(curl(world.red1, "/latest/user-data")[0], 404, "user data of the other tenant")
+    weft.weft("port", "set", "blue/web1", "--user-data", "")
+    equal(curl(world.blue1, "/latest/user-data")[0], 404, "taken away")
+
+
+@statement("a session token holds for the port that got it")
+def token(_weft, world):
+    status, made = curl(world.blue1, "/latest/api/token", "-X", "PUT", "-H",
+                        "X-aws-ec2-metadata-token-ttl-seconds: 60")
+    equal(status, 200, "status")
+    header = ("-H", f"X-aws-ec2-metadata-token: {made}")
+    equal(curl(world.blue1, "/latest/meta-data/hostname", *header)[0], 200, "its own")
+    equal(curl(world.blue2, "/latest/meta-data/hostname", *header)[0], 401, "another's")
+    equal(curl(world.blue1, "/latest/api/token", "-X", "PUT")[0], 400, "no time to live")
+    equal(curl(world.blue1, "/latest/api/token", "-X", "PUT", "-H", "X-Forwarded-For: 10.0.1.12",
+               "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")[0], 403, "a proxy")
+
+
+@statement("one port cannot take all connections")
+def connections(_weft, world):
+    made = [world.blue2.socket() for _ in range(40)]
+    for one in made:
+        one.connect(("169.254.169.254", 80))
+    equal(curl(world.blue1, "/latest/meta-data/hostname")[0], 200, "status for another port")
+    for one in made:
+        one.close()
+    wait_for(lambda: world.blue2.run("curl", "-s", "-m", "2", "http://169.254.169.254/",
+                                     "-o", "/dev/null").returncode == 0, "its own again")
 
 
 @statement("V46 more than 1,024 packets a second are dropped and counted, others' are not")

@@ -48,7 +48,7 @@ static struct intent *intent_with_tree(void)
 static void test_defaults(void **state)
 {
 	struct intent *intent = intent_with_tree();
-	char expected[400];
+	char expected[500];
 
 	(void)state;
 	assert_json(
@@ -57,7 +57,8 @@ static void test_defaults(void **state)
 		"'established':'keep',"
 		"'flow_limit':262144,'timeouts':{'tcp_opening':30,'tcp_established':432000,"
 		"'tcp_closing':120,'tcp_closed':3,'udp_unreplied':30,'udp_replied':180,'icmp':30,"
-		"'other':600},'dns':{'serve':true,'domain':'blue.internal'},'metadata':true,"
+		"'other':600},'dns':{'serve':true,'domain':'blue.internal','forward':'off',"
+		"'records':{}},'metadata':true,"
 		"'main_route_table':'main'}");
 	assert_json(
 		intent, "vpcs/blue/subnets/web",
@@ -76,7 +77,8 @@ static void test_defaults(void **state)
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
-		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,'attach':null,"
+		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
+		 "'user_data':null,'attach':null,"
 		 "'host':null,'moving_to':null,'activation':'first-frame'}",
 		 find(intent, OBJECT_PORT, "a")->id);
 	assert_json(intent, "vpcs/blue/ports/a", expected);
