@@ -159,7 +159,8 @@ endif
 
 # ---- what is built -------------------------------------------------------------------------------
 
-PROGRAMS := build/weftd build/weft build/weft-load build/weft-bench-pipeline build/tap-echo
+PROGRAMS := build/weftd build/weft build/weft-load build/weft-machine build/weft-bench-pipeline \
+	    build/tap-echo
 
 .PHONY: all
 all: $(PROGRAMS) $(MAN:docs/man/%=build/man/%)
@@ -229,9 +230,10 @@ build/weftd: build/obj/agent/main.o $(call layers_AGENT,build/obj)
 build/weft: build/obj/cli/main.o $(call layers_CLI,build/obj)
 build/tap-echo: build/obj/examples/tap-echo.o
 build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
+build/weft-machine: build/obj/bench/machine.o build/obj/base.a
 build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
 	| build/bpf/bench/pipeline.bpf.o
-build/weftd build/weft build/weft-load build/weft-bench-pipeline build/tap-echo:
+$(PROGRAMS):
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 

@@ -60,8 +60,8 @@ class Case:
             stop(process)
 
 
-def read_mtu(namespace):
-    fields = run("ip", "-o", "link", "show", "dev", "eth0", namespace=namespace).split()
+def read_mtu(namespace, device="eth0"):
+    fields = run("ip", "-o", "link", "show", "dev", device, namespace=namespace).split()
     return int(fields[fields.index("mtu") + 1])
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Overlay: the same traffic between two hosts, over every case of overlay_cases.py, in turns.
 
-Twice: with the offloads of the wire kept, as a veth pair and a NIC with tunnel offloads have it,
-and with packets of the MTU's size on the wire, as a plain NIC sends them (throughput only). IPv4
-inside; the rest is as in forwarding.py.
+Three parts: with the offloads of the wire kept, as a veth pair and a NIC with tunnel offloads have
+it; with packets of the MTU's size on the wire, as a plain NIC sends them (throughput only); and with
+the server behind a tap, as a virtual machine is, beside the kernel's vxlan and bridge (throughput
+only). IPv4 inside; the rest is as in forwarding.py.
 """
 import argparse
 import os
@@ -11,9 +12,10 @@ import subprocess
 
 from cases import build_all
 from forwarding import measure_rounds
-from overlay_cases import all_cases
+from overlay_cases import all_cases, tap_cases
 
 BASE = "routed"
+TAP_BASE = "vxlan-tap"
 
 
 def kernel_knows(kind):
@@ -24,6 +26,17 @@ def kernel_knows(kind):
     subprocess.run(["ip", "link", "delete", name], check=False, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     return made
+
+
+def measure_taps(options, say):
+    """Throughput to a machine behind a tap."""
+    wanted = options.overlay_cases
+    cases = [case for case in tap_cases() if not wanted or case.name == TAP_BASE or
+             case.name.removesuffix("-tap") in wanted]
+    changed = argparse.Namespace(**vars(options))
+    changed.rounds6 = 0
+    changed.tests = [test for test in options.tests if test == "bulk"]
+    return measure_rounds(build_all(cases, {}, options.server_cpu, say), TAP_BASE, changed, say)
 
 
 def run_overlay(options, say):
@@ -41,6 +54,7 @@ def run_overlay(options, say):
         if wire:
             changed.tests = [test for test in options.tests if test.startswith("bulk")]
         parts["wire" if wire else "whole"] = measure_rounds(cases, base, changed, say)
+    parts["tap"] = measure_taps(options, say)
     return {"parts": parts, "failures": [failure for part in parts.values()
                                          for failure in part["failures"]],
             "kernel": {kind: kernel_knows(kind) for kind in ("vxlan", "geneve")}}

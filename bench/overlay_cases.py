@@ -13,27 +13,32 @@ the one and a server behind the other, with the same addresses everywhere:
     weft-KIND     two daemons on one store, a VPC that spans both, 10 rules in its groups
 
 A case says how much smaller its packets are inside (mtu); with wire=True the wire carries packets
-of the MTU's size, as between real NICs, while the receiver may put them together again.
+of the MTU's size, as between real NICs, while the receiver may put them together again. With
+tap=True the server is a virtual machine as far as the host sees: behind a tap, whose frames
+build/weft-machine carries to the machine's own card.
 """
 import os
 import shutil
 import tempfile
 
 import weft
-from cases import CLIENT, PREFIX, SERVER, Case, configure, nft_rules
+from cases import CLIENT, PREFIX, SERVER, Case, configure, nft_rules, read_mtu
 from sandbox import BUILD, run, start, stop, succeeds, wait_until
 
 UNDERLAY = ("192.0.2.1", "192.0.2.2")
 STORE_PORT = 2379
+MACHINE = os.path.join(BUILD, "weft-machine")
+MAC = "02:57:00:00:77:01"  # of the server's card behind a tap
 
 
 class Overlay(Case):
     """Two hosts and a wire."""
 
-    def __init__(self, name, title, rules=None, mtu=1500, wire=False):
-        super().__init__(name + ("-wire" if wire else ""), title, rules)
+    def __init__(self, name, title, rules=None, mtu=1500, wire=False, tap=False):
+        super().__init__(name + ("-wire" if wire else "") + ("-tap" if tap else ""), title, rules)
         self.inside = mtu
         self.wire = wire
+        self.tap = tap
         self.hosts = (f"{self.name}-a", f"{self.name}-b")
         self.folder = None
 
@@ -59,10 +64,22 @@ class Overlay(Case):
     def workload(self, index, near=None):
         """A veth from a host into its workload; the host's end is called w."""
         namespace = (self.client, self.server)[index]
+        if self.tap and index == 1:
+            run("ip", "-n", self.hosts[1], "tuntap", "add", "w", "mode", "tap", "vnet_hdr")
+            run("ip", "-n", self.hosts[1], "link", "set", "w", "mtu", str(self.inside), "up",
+                *(["master", near] if near else []))
+            self.machine()
+            run("ip", "-n", namespace, "link", "set", "eth0", "mtu", str(self.inside))
+            return namespace
         run("ip", "-n", self.hosts[index], "link", "add", "w", "mtu", str(self.inside), "up",
             *(["master", near] if near else []), "type", "veth", "peer", "name", "eth0", "mtu",
             str(self.inside), "netns", namespace)
         return namespace
+
+    def machine(self):
+        """The server's card: eth0 in its namespace, on the other side of the tap w."""
+        self.processes.append(start(MACHINE, "w", f"/run/netns/{self.server}", "eth0",
+                                    namespace=self.hosts[1], cpu=0, ready="ready"))
 
     def close(self):
         super().close()
@@ -191,9 +208,16 @@ class Weft(Overlay):
                 host, ("--host", f"h{index + 1}", "--store",
                        f"etcd://{UNDERLAY[0]}:{STORE_PORT}"), namespace=host))
         self.daemons[0].apply("\n".join(self.lines()) + "\n")
-        wait_until(lambda: all(succeeds("ip", "link", "show", "dev", "eth0", namespace=namespace)
-                               for namespace in (self.client, self.server)),
+        ports = [(self.client, "eth0"), (self.hosts[1], "w") if self.tap else
+                 (self.server, "eth0")]
+        wait_until(lambda: all(succeeds("ip", "link", "show", "dev", device, namespace=namespace)
+                               for namespace, device in ports),
                    f"{self.name}: both ports to be plugged in", 20)
+        if self.tap:
+            self.machine()
+            run("ip", "-n", self.server, "link", "set", "eth0", "address", MAC, "mtu",
+                str(read_mtu(self.hosts[1], "w")))
+            configure(self.server, SERVER)
 
     def lines(self):
         lines = ["hosts:"]
@@ -210,8 +234,14 @@ class Weft(Overlay):
         return lines + ["    ports:",
                         weft.port_line("client", "web", CLIENT.values(), "client", self.client,
                                        more.format("h1")),
-                        weft.port_line("server", "web", SERVER.values(), "server", self.server,
-                                       more.format("h2"))]
+                        self.server_line(more.format("h2"))]
+
+    def server_line(self, more):
+        line = weft.port_line("server", "web", SERVER.values(), "server", self.server, more)
+        if not self.tap:
+            return line
+        return line.replace(f"attach: {{netns: {self.server}, ifname: eth0}}",
+                            f'mac: "{MAC}", attach: {{tap: w}}')
 
     def close(self):
         for daemon in self.daemons:
@@ -232,4 +262,13 @@ def all_cases(wire=False):
         Weft("geneve", "Weft, GENEVE", wire=wire),
         Weft("gre", "Weft, GRE", wire=wire),
         Weft("ipip", "Weft, IPIP", wire=wire),
+    ]
+
+
+def tap_cases():
+    """With the server behind a tap; the first is what the others are compared with."""
+    return [
+        KernelVxlan("vxlan", "kernel vxlan + bridge, tap", mtu=1450, tap=True),
+        Weft("vxlan", "Weft, VXLAN, tap", tap=True),
+        Weft("geneve", "Weft, GENEVE, tap", tap=True),
     ]
