@@ -50,7 +50,7 @@ MODEL := $(addprefix model/, \
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c wire.c)
+	tunnel_sum.c tcp_mss.c watch.c wire.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)

@@ -88,6 +88,9 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_state:
 	case TABLE_verdicts:
 	case TABLE_service_clients:
+	case TABLE_port_watches:
+	case TABLE_watches:
+	case TABLE_capture_records:
 	case TABLES: break;
 	}
 	return false;

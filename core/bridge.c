@@ -218,6 +218,18 @@ static __always_inline int flood_tagged(struct frame *f, struct packet *p, const
 	return port->tag && frame_tag_pop(f);
 }
 
+/* A member that is watched: its copy is looked at when all are out (watch.c). */
+static __always_inline void flood_watched(struct packet *p, const struct port_key *key)
+{
+	struct port_watch *row = table_lookup(port_watches, key);
+
+	if (!row)
+		return;
+	p->flags |= PACKET_WATCHED;
+	p->watches_to |= row->mask;
+	p->watch_port_id = key->port_id;
+}
+
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
 static long flood_member(__u64 index, void *argument)
 {
@@ -253,6 +265,8 @@ static long flood_member(__u64 index, void *argument)
 			atomic_add(&stats->refused_packets, 1);
 		return 0;
 	}
+	if (port->flags & PORT_WATCHED)
+		flood_watched(p, &port_key);
 	if (port->kind >= PORT_WIRE)
 		return flood_tagged(context->f, p, port, stats);
 	/* In the packet, whose bytes the verifier does not follow through the loop. */

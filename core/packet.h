@@ -73,7 +73,8 @@ enum packet_flags {
 	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
 	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
 	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
-	PACKET_FROM_WIRE = 1 << 26,   /* a NIC has handed it in, for a segment on its wire */
+	PACKET_FROM_WIRE = 1 << 28,   /* a NIC has handed it in, for a segment on its wire */
+	PACKET_WATCHED = 1 << 30,     /* watch.c looks at it: for its sender's sake, or a flood's member's */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 	PACKET_WAS_SENT_ON = 1 << 26, /* by the host that the port it is for has come from */
 	PACKET_SENDING_ON = 1 << 27,  /* to the host that the port it is for has gone to */
@@ -130,7 +131,7 @@ struct packet {
 	__u32 out_port_id;
 	__u32 out_slot;
 	__u32 out_ifindex;
-	__u32 out_kind; /* enum port_kind */
+	__u32 out_kind; /* enum port_kind, OUT_ flags */
 	__u32 out_mtu;
 	__u32 out_subnet_id;
 	__u32 out_group_set_id;
@@ -142,6 +143,10 @@ struct packet {
 	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
+	__u32 watch_port_id;        /* of a flood's members that are watched, one */
+	__u64 watches;              /* that have taken the frame as it came, to tell the verdict */
+	__u64 watches_to;           /* of members of a flood */
+	__u64 watches_left;         /* while they are gone through */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -323,6 +328,12 @@ static inline int verdict_is_drop(int verdict)
 	return verdict >= VERDICT_TRUNCATED;
 }
 
+/* What a connection's way out says of a port. */
+static inline __u32 port_out_kind(const struct port *port)
+{
+	return port->kind | (port->flags & PORT_WATCHED ? OUT_WATCHED : 0);
+}
+
 /*
  * The stages. Each returns VERDICT_NEXT to go on, or what became of the packet; then p->object_id names
  * who decided. Contracts stand above the definitions.
@@ -365,5 +376,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex);
 int wire_sender(struct frame *f, struct packet *p);
 int wire_push(struct frame *f, struct packet *p);
 int wire_reply(struct frame *f, struct packet *p);
+int watch_from(struct frame *f, struct packet *p);
+int watch_end(struct frame *f, struct packet *p, int verdict);
 
 #endif

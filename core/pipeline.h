@@ -17,7 +17,7 @@
 int pipeline_end(struct frame *f, struct packet *p, int verdict);
 
 /* The end of the walk: into a tunnel where the way leads there, and what is counted of it. */
-static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict)
+static inline int pipeline_send(struct frame *f, struct packet *p, int verdict)
 {
 	const __u32 answer = PACKET_REPLY | PACKET_FROM_TUNNEL;
 
@@ -26,7 +26,7 @@ static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict
 	if ((verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL) ||
 	    verdict == VERDICT_SENT_ON)
 		verdict = tunnel_push(f, p);
-	else if (verdict == VERDICT_DELIVERED && p->out_kind >= PORT_WIRE)
+	else if (verdict == VERDICT_DELIVERED && OUT_KIND(p->out_kind) >= PORT_WIRE)
 		verdict = wire_push(f, p);
 	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_SENDING_ON))
 		verdict = VERDICT_SENT_ON;
@@ -39,6 +39,15 @@ static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict
 	else if (p->tag && (p->flags & PACKET_REPLY))
 		wire_reply(f, p);
 	return pipeline_end(f, p, verdict);
+}
+
+/* And what those are told who look at it: that of either end. */
+static inline int pipeline_finish(struct frame *f, struct packet *p, int verdict)
+{
+	verdict = pipeline_send(f, p, verdict);
+	if ((p->flags & PACKET_WATCHED) || (p->out_kind & OUT_WATCHED))
+		watch_end(f, p, verdict);
+	return verdict;
 }
 
 /*
@@ -56,6 +65,8 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 	verdict = parse(f, p);
 	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
 		verdict = fragment(f, p);
+	if (p->flags & PACKET_WATCHED)
+		watch_from(f, p);
 	if (!verdict) {
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);

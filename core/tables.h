@@ -43,6 +43,7 @@ struct attachment_key {
 enum attachment_flags {
 	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
 	ATTACHMENT_TRUNK = 1 << 1,       /* tagged frames are of other ports (wires) */
+	ATTACHMENT_WATCHED = 1 << 16,    /* has a row in port_watches */
 };
 
 /* What the hot path must know of the device a packet came from. */
@@ -65,6 +66,13 @@ enum port_kind {
 };
 
 /*
+ * Beside the kind in a connection's way out (out_kind): what is delivered there is looked at (watch.c).
+ * The port's row has it as a flag. So the hot path asks nothing that it would not ask anyway.
+ */
+#define OUT_WATCHED 0x80u
+#define OUT_KIND(out_kind) ((out_kind) & 0x1fu)
+
+/*
  * A peer is another host as a VPC sees it. It has a row in ports of its own, with a number from here on
  * (ids of objects stay below), for packets of that host whose source is nobody's registered address.
  */
@@ -78,6 +86,7 @@ enum port_flags {
 		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
 	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
 	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
+	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
 };
 
 struct port_key {
@@ -512,7 +521,7 @@ struct flow {
 	__u32 seen;       /* tick of the last packet of this direction */
 	__u32 timeout;    /* ticks without a packet of either direction after which it is over */
 	__u32 generation; /* of the VPC when the slow stages last agreed */
-	__u8 out_kind;    /* enum port_kind */
+	__u8 out_kind;    /* enum port_kind, OUT_ flags */
 	__u8 state;       /* enum flow_state, the same in both rows of the pair */
 	__u8 flags;       /* enum flow_flags */
 	__u8 pad;
@@ -698,6 +707,76 @@ struct drop_event {
 	__u32 pad;
 };
 
+/* ---- looking at packets: captures and mirrors ---- */
+
+#define WATCHES 64 /* of a host at one time; a port's are a bit mask */
+#define WATCH_RANGES 8
+
+enum watch_flags {
+	WATCH_FROM = 1 << 0,     /* what the port sends */
+	WATCH_TO = 1 << 1,       /* what is delivered to it, or was dropped on its way there */
+	WATCH_CAPTURE = 1 << 2,  /* told to the daemon, with the verdict */
+	WATCH_MIRROR = 1 << 3,   /* a copy goes to ifindex, or into the tunnel */
+	WATCH_PROTOCOL = 1 << 4, /* only of this protocol */
+};
+
+struct watch_range {
+	__u16 first; /* host order */
+	__u16 last;
+};
+
+/* Array by watch. Which packets, and what is done with them; counters at the end. */
+struct watch {
+	__u32 flags;  /* enum watch_flags; 0: none */
+	__u32 sample; /* one in so many of those that match; 0, 1: each */
+	__u32 size;   /* bytes of a packet that are told; 0: all that fit */
+	__u32 ifindex;
+	__u32 tunnel_id;
+	__u32 target_id;   /* port that the copies go to */
+	__u32 target_slot; /* its counters */
+	__be16 ethertype;  /* 0: any */
+	__u8 protocol;
+	__u8 range_count; /* 0: any port */
+	struct address network[2]; /* one end is in the first, the other in the second */
+	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
+	__u8 pad[6];
+	struct watch_range range[WATCH_RANGES]; /* the port of either end */
+	__u64 matched;
+	__u64 taken; /* told, or copied */
+};
+
+/* By port: the watches that look at it. */
+struct port_watch {
+	__u64 mask;
+};
+
+#define CAPTURE_SIZE_MAX 16384 /* bytes of a packet that are told */
+
+enum capture_direction {
+	CAPTURE_FROM = 1, /* sent by the port */
+	CAPTURE_TO = 2,   /* for the port */
+};
+
+/* One packet seen, as the ring buffer carries it. */
+struct capture_event {
+	__u64 time_ns; /* monotonic clock, ns */
+	__u64 watches; /* that took it */
+	__u32 verdict;
+	__u32 object_id; /* that decided */
+	__u32 port_id;   /* seen at */
+	__u32 other_id;  /* the port at the other end, 0 when not known */
+	__u32 direction; /* enum capture_direction */
+	__u32 length;    /* of the frame */
+	__u32 size;      /* bytes that follow */
+	__u32 vlan;      /* tag that is not in the frame: 0x10000 | control information, or 0 */
+	__u64 lost;      /* of this processor: seen, but there was no room to tell */
+};
+
+struct capture_record {
+	struct capture_event event;
+	__u8 data[CAPTURE_SIZE_MAX];
+};
+
 enum underlay_event_kind {
 	UNDERLAY_TOO_BIG = 1,      /* a router on the way: ICMP 3/4, ICMPv6 2 */
 	UNDERLAY_TOO_BIG_HERE = 2, /* this host's own route has a smaller MTU than the packet */
@@ -808,7 +887,10 @@ struct wire {
 	X(verdicts, PERCPU_ARRAY, struct verdict_key, struct verdict_counter, 128)                 \
 	X(services, HASH, struct service_key, struct service, 65536)                               \
 	X(service_clients, LRU_HASH, struct service_client_key, struct service_client, 65536)      \
-	X(wires, HASH, struct wire_key, struct wire, 65536)
+	X(wires, HASH, struct wire_key, struct wire, 65536)                                        \
+	X(port_watches, HASH, struct port_key, struct port_watch, 16384)                           \
+	X(watches, ARRAY, struct slot_key, struct watch, WATCHES)                                  \
+	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
@@ -825,6 +907,8 @@ _Static_assert(sizeof(struct tunnel_source_key) == 40,
 _Static_assert(sizeof(struct tunnel_source) == 52, "struct tunnel_source is part of the layout");
 _Static_assert(sizeof(struct port_stats) == 128, "struct port_stats is two cache lines");
 _Static_assert(sizeof(struct punt_header) == 16, "weftd and its programs are of one build");
+_Static_assert(sizeof(struct watch) == 120, "struct watch is part of the layout");
+_Static_assert(sizeof(struct capture_event) == 56, "struct capture_event is part of the layout");
 _Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
 _Static_assert(sizeof(struct service_key) == 20, "struct service_key is part of the layout");
 _Static_assert(sizeof(struct service_client_key) == 24,

@@ -62,6 +62,8 @@ int from_port(struct __sk_buff *skb)
 		}
 		if (attachment->flags & ATTACHMENT_TRUNK)
 			wire_take(skb, p, skb->ifindex);
+		if (attachment->flags & ATTACHMENT_WATCHED)
+			p->flags |= PACKET_WATCHED;
 		verdict = pipeline_run(skb, p);
 	} else {
 		verdict = unknown_port(skb, p);

@@ -110,6 +110,12 @@ static __always_inline __u64 clock_ns(void)
 	return bpf_ktime_get_coarse_ns();
 }
 
+/* The same clock, exact; costs more. */
+static __always_inline __u64 clock_exact_ns(void)
+{
+	return bpf_ktime_get_ns();
+}
+
 static __always_inline __u32 frame_length(struct frame *f)
 {
 	return f->len;
@@ -408,6 +414,22 @@ extern struct drop_ring drop_events SEC(".maps");
 static __always_inline int event_send(const struct drop_event *event)
 {
 	return bpf_ringbuf_output(&drop_events, (void *)event, sizeof(*event), 0);
+}
+
+struct capture_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+};
+extern struct capture_ring capture_events SEC(".maps");
+
+/* The first size bytes of the record, of 1 to all, to who captures; negative when there is no room. */
+static __always_inline int capture_send(struct capture_record *record, __u32 size)
+{
+	__u32 more = size - 1;
+
+	asm volatile("" : "+r"(more));
+	return more < sizeof(*record) ? (int)bpf_ringbuf_output(&capture_events, record, more + 1, 0)
+				      : -1;
 }
 
 #endif

@@ -28,6 +28,16 @@ __u64 clock_ns(void)
 	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
 }
 
+__u64 clock_exact_ns(void)
+{
+	struct timespec now;
+
+	if (fixed_ns)
+		return fixed_ns;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (__u64)now.tv_sec * 1000000000ULL + (__u64)now.tv_nsec;
+}
+
 struct frame *native_frame_new(const void *bytes, __u32 length)
 {
 	struct frame *f = calloc(1, sizeof(*f));
@@ -229,9 +239,19 @@ int event_send(const struct drop_event *event)
 	return 0;
 }
 
+int capture_send(const struct capture_record *record, __u32 size)
+{
+	(void)size;
+	if (running) {
+		running->capture = record->event;
+		running->capture_count++;
+	}
+	return 0;
+}
+
 static void begin(struct frame *f)
 {
-	f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
+	f->capture_count = f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
 	running = f;
 }
 
@@ -255,6 +275,8 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
 
 	if (attachment->flags & ATTACHMENT_NO_ETHERNET)
 		p.flags |= PACKET_NO_ETHERNET;
+	if (attachment->flags & ATTACHMENT_WATCHED)
+		p.flags |= PACKET_WATCHED;
 	begin(f);
 	result->verdict = (enum verdict)pipeline_run(f, &p);
 	finish(&p, result);

@@ -68,6 +68,8 @@ struct frame {
 	__u32 underlay[FRAME_COPIES_MAX]; /* tunnels that got a copy */
 	__u32 event_count;
 	struct drop_event event; /* the last */
+	__u32 capture_count;
+	struct capture_event capture; /* the last */
 };
 
 /* One table: rows in memory by key, or a live map of the kernel under a layer of rows written here. */
@@ -132,6 +134,7 @@ extern void (*native_step)(void);
 #define atomic_write(word, value) (between_steps(), __atomic_store_n(word, value, __ATOMIC_SEQ_CST))
 
 __u64 clock_ns(void);
+__u64 clock_exact_ns(void);
 
 static inline __u32 clock_tick(void)
 {
@@ -261,5 +264,6 @@ static inline long loop_over(__u32 count, long (*fn)(__u64, void *), void *conte
 }
 
 int event_send(const struct drop_event *event);
+int capture_send(const struct capture_record *record, __u32 size);
 
 #endif

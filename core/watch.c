@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * watch: packets that somebody looks at, for a capture or a mirror.
+ *
+ * A port that is watched says so in its attachment and in its row, so that all others pay nothing. Its row
+ * in port_watches is a bit mask of watches; each has a filter. What the port sends is taken as it came,
+ * before anything is rewritten, and told with its verdict when that is known; what goes to the port is taken
+ * as it arrives there, or, if it was dropped on the way, as it was when it was. A copy for a mirror leaves at
+ * once and is never looked at itself: copies do not enter the pipeline.
+ *
+ * Called from pipeline.h before and after the stages; bridge.c notes the members of a flood.
+ */
+#include "core/packet.h"
+
+struct watch_context {
+	struct frame *f;
+	struct packet *p;
+	__u32 direction; /* WATCH_FROM or WATCH_TO */
+	__u32 kinds;     /* of WATCH_CAPTURE and WATCH_MIRROR, what is to be done */
+};
+
+static __always_inline int in_range(const struct watch *watch, __be16 port)
+{
+	__u16 number = host16(port);
+
+	for (__u32 i = 0; i < WATCH_RANGES; i++)
+		if (i < watch->range_count && number >= watch->range[i].first &&
+		    number <= watch->range[i].last)
+			return 1;
+	return 0;
+}
+
+static __always_inline int ends_match(const struct watch *watch, const struct address *a,
+				      const struct address *b)
+{
+	return (!watch->prefix_length[0] ||
+		address_in(a, &watch->network[0], watch->prefix_length[0])) &&
+	       (!watch->prefix_length[1] ||
+		address_in(b, &watch->network[1], watch->prefix_length[1]));
+}
+
+/* The filter says yes. An IPv6 prefix of less than 96 bits is no IPv4 address, whatever the bits are. */
+OUT_OF_LINE int watch_matches(const struct watch *watch, const struct packet *p)
+{
+	if (watch->ethertype && watch->ethertype != p->ethertype)
+		return 0;
+	if ((watch->flags & WATCH_PROTOCOL) &&
+	    (!(p->flags & PACKET_IP) || watch->protocol != p->key.protocol))
+		return 0;
+	if (watch->range_count &&
+	    ((p->key.protocol != PROTOCOL_TCP && p->key.protocol != PROTOCOL_UDP) ||
+	     (!in_range(watch, p->key.source_port) && !in_range(watch, p->key.destination_port))))
+		return 0;
+	if (!watch->prefix_length[0] && !watch->prefix_length[1])
+		return 1;
+	return ends_match(watch, &p->key.source, &p->key.destination) ||
+	       ends_match(watch, &p->key.destination, &p->key.source);
+}
+
+/* One of the watches that are left. Counters and masks are in rows and in the packet, whose bytes the
+ * verifier does not follow through the loop. */
+static long watch_one(__u64 index, void *argument)
+{
+	struct watch_context *context = argument;
+	struct packet *p = context->p;
+	struct slot_key slot = {};
+	struct watch *watch;
+	__u64 nth;
+
+	(void)index;
+	if (!p->watches_left)
+		return 1;
+	slot.slot = bit_lowest(p->watches_left);
+	p->watches_left &= p->watches_left - 1;
+	watch = table_lookup(watches, &slot);
+	if (!watch || !(watch->flags & context->direction) || !(watch->flags & context->kinds) ||
+	    !watch_matches(watch, p))
+		return 0;
+	nth = atomic_fetch_add64(&watch->matched, 1);
+	if (watch->sample > 1 && nth % watch->sample)
+		return 0;
+	atomic_add(&watch->taken, 1);
+	if (watch->flags & WATCH_CAPTURE)
+		p->watches |= 1ULL << slot.slot;
+	return 0;
+}
+
+/* Goes through the watches of a mask; those that capture are in p->watches afterwards. */
+static __always_inline void look(struct frame *f, struct packet *p, __u64 mask, __u32 direction,
+				 __u32 kinds)
+{
+	struct watch_context context = { .f = f, .p = p, .direction = direction, .kinds = kinds };
+
+	p->watches = 0;
+	p->watches_left = mask;
+	loop_over(WATCHES, watch_one, &context);
+}
+
+/* The frame as it is now into this CPU's record. */
+OUT_OF_LINE void record_fill(struct frame *f, const struct packet *p, __u32 number)
+{
+	struct slot_key slot = { .slot = number };
+	struct capture_record *record = table_lookup(capture_records, &slot);
+	__u32 size = frame_length(f);
+
+	if (!record)
+		return;
+	if (size > CAPTURE_SIZE_MAX)
+		size = CAPTURE_SIZE_MAX;
+	record->event.time_ns = clock_exact_ns();
+	record->event.watches = p->watches;
+	record->event.length = frame_length(f);
+	record->event.vlan = frame_vlan(f);
+	record->event.size = frame_load_some(f, 0, record->data, size, CAPTURE_SIZE_MAX) ? 0 : size;
+}
+
+/* Tells what is in the record, and what has become of the packet. */
+OUT_OF_LINE void record_tell(const struct packet *p, __u32 number, __u32 port_id, int verdict)
+{
+	struct slot_key slot = { .slot = number };
+	struct capture_record *record = table_lookup(capture_records, &slot);
+
+	if (!record)
+		return;
+	record->event.verdict = (__u32)verdict;
+	record->event.object_id = p->object_id;
+	record->event.port_id = port_id;
+	record->event.direction = number ? CAPTURE_TO : CAPTURE_FROM;
+	record->event.other_id = number ? p->port_id : p->out_port_id;
+	if (capture_send(record, sizeof(record->event) + record->event.size))
+		record->event.lost += 1;
+	else
+		record->event.lost = 0;
+}
+
+/* The frame as its port has sent it. p: parsed, as far as that went. Return: 0. */
+int watch_from(struct frame *f, struct packet *p)
+{
+	struct port_key key = {};
+	struct port_watch *row;
+
+	if (!p)
+		return 0;
+	key.port_id = p->port_id;
+	row = table_lookup(port_watches, &key);
+	if (!row)
+		return 0;
+	look(f, p, row->mask, WATCH_FROM, WATCH_CAPTURE | WATCH_MIRROR);
+	if (p->watches)
+		record_fill(f, p, 0);
+	return 0;
+}
+
+/* Whose watches look at what has become of the frame; 0: nobody's. */
+static __always_inline __u32 watched_port(struct packet *p, __u64 *mask)
+{
+	struct port_key key = {};
+	struct port_watch *row;
+
+	*mask = p->watches_to;
+	if (p->watches_to)
+		return p->watch_port_id;
+	if (p->flags & PACKET_REPLY)
+		key.port_id = p->flags & PACKET_WATCHED ? p->port_id : 0;
+	else if (p->out_kind & OUT_WATCHED)
+		key.port_id = p->out_port_id;
+	if (!key.port_id)
+		return 0;
+	row = table_lookup(port_watches, &key);
+	*mask = row ? row->mask : 0;
+	return key.port_id;
+}
+
+/* The end of a packet: the frame is as it leaves, or as it was dropped. Return: 0. */
+int watch_end(struct frame *f, struct packet *p, int verdict)
+{
+	__u32 port_id;
+	__u64 mask = 0;
+
+	if (!p)
+		return 0;
+	if (p->watches)
+		record_tell(p, 0, p->port_id, verdict);
+	port_id = watched_port(p, &mask);
+	if (!port_id || !mask)
+		return 0;
+	look(f, p, mask, WATCH_TO,
+	     verdict_is_drop(verdict) && !(p->flags & PACKET_REPLY) ? WATCH_CAPTURE
+								   : WATCH_CAPTURE | WATCH_MIRROR);
+	if (!p->watches)
+		return 0;
+	record_fill(f, p, 1);
+	record_tell(p, 1, port_id, verdict);
+	return 0;
+}
