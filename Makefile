@@ -43,7 +43,7 @@ MODEL := $(addprefix model/, \
 	check_wire.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
-	encapsulation.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
+	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
 	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
@@ -64,22 +64,23 @@ DATAPATH := $(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(addprefix agent/, \
-	api.c api_apply.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c api_trace_follow.c cache.c certificate.c cluster.c cluster_config.c cluster_join.c \
+	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
+	api_trace.c api_trace_follow.c cache.c capture.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
-	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c ports.c \
+	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
+	reconcile_watch.c \
 	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
 	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c)
 
 CLIENT := $(addprefix client/, \
-	client.c events.c http.c yaml.c yaml_emit.c)
+	capture.c client.c events.c http.c yaml.c yaml_emit.c)
 
 # cli/main.c is apart, like agent/main.c.
 CLI := $(addprefix cli/, \
-	acl.c apply.c completion.c counters.c drops.c flows.c group.c help.c host.c \
+	acl.c apply.c capture.c completion.c counters.c drops.c flows.c group.c help.c host.c \
 	host_setup.c lab.c lab_exec.c \
 	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_tag.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \
@@ -97,10 +98,10 @@ TESTS_BASE     := addr alloc buf clock cursor dns error ethtool file json list l
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
 		  plan_hosts plan_hosts_random model_hosts \
-		  classifier diff
+		  classifier diff filter
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := certificate path_probe reconcile_news agent_events agent_http agent_options agent_probe agent_question \
+TESTS_AGENT    := certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots reconcile \
 		  device api
 TESTS_CLIENT   := client yaml
@@ -108,7 +109,8 @@ TESTS_CLI      := cli lab
 
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
-VECTORS_SOURCES      := $(addprefix tests/vectors/,run.c tables.c frame.c outer.c hosts.c world.c native.c kernel.c)
+VECTORS_SOURCES      := $(addprefix tests/vectors/, \
+			run.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := pipeline yaml model

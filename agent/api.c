@@ -50,6 +50,7 @@ static const struct api_route routes[] = {
 	{ "POST", "/v1/trace", OBJECT_KINDS, api_trace },
 	{ "GET", "/v1/events", OBJECT_KINDS, api_events },
 	{ "GET", "/v1/drops", OBJECT_KINDS, api_drops },
+	{ "GET", "/v1/capture", OBJECT_KINDS, api_capture },
 	{ "GET", "/v1/flows", OBJECT_KINDS, api_flows },
 	{ "GET", "/v1/counters", OBJECT_KINDS, api_counters },
 	{ "GET", "/v1/status", OBJECT_KINDS, api_status },
@@ -367,4 +368,7 @@ void api_handle(struct api *api, const struct api_request *request, struct api_r
 void api_response_fini(struct api_response *response)
 {
 	buf_fini(&response->body);
+	if (response->source)
+		response->source->free(response->source);
+	response->source = NULL;
 }

@@ -21,6 +21,7 @@
 struct cluster;
 struct dhcp;
 struct punt;
+struct captures;
 
 #define API_BODY_SIZE_MAX (8U << 20)
 #define API_QUERY_MAX 16
@@ -46,6 +47,7 @@ struct api {
 	const struct punt *punt;
 	const struct dhcp *dhcp;
 	const struct services *services; /* NULL: none run */
+	struct captures *captures;
 	const struct clock *clock;
 	struct cluster *cluster;
 	struct loop *loop;
@@ -81,11 +83,29 @@ struct api_request {
 };
 
 /**
+ * struct api_stream - a body that comes piece by piece, as long as the client listens
+ * @read: at most @size bytes; 0: none for now
+ * @ended: nothing more will come
+ * @keepalive: called every few seconds; may make a few bytes, so that a client that left is noticed
+ * @wake, @wake_context: the caller's of api_handle(), called when there are bytes after there were none
+ * @free: when the client has left, or all was read
+ */
+struct api_stream {
+	size_t (*read)(struct api_stream *stream, char *bytes, size_t size);
+	bool (*ended)(const struct api_stream *stream);
+	void (*keepalive)(struct api_stream *stream);
+	void (*wake)(void *context);
+	void *wake_context;
+	void (*free)(struct api_stream *stream);
+};
+
+/**
  * struct api_response - filled in by api_handle(); release with api_response_fini()
  * @status: HTTP status
  * @etag: with its quotes, "" where there is none
  * @allow: methods, for 405; "" otherwise
- * @stream: the body is the events that @filter takes, until the client leaves
+ * @stream: the body is what @source brings, or without one the events that @filter takes, until the
+ *	client leaves
  * @later: not NULL: the answer is there, and nowhere else, once that is ready; the caller's
  */
 struct api_response {
@@ -96,6 +116,7 @@ struct api_response {
 	char allow[64];
 	bool stream;
 	struct event_filter filter;
+	struct api_stream *source;
 	struct api_later *later;
 };
 

@@ -33,6 +33,7 @@ api_handler api_apply, api_export;                                       /* api_
 api_handler api_trace;                                                   /* api_trace.c */
 api_handler api_cluster_init, api_cluster_join, api_cluster_token;       /* api_cluster.c */
 api_handler api_flows;                                                   /* api_flows.c */
+api_handler api_capture;                                                 /* api_capture.c */
 api_handler api_status, api_counters;                                    /* api_status.c */
 api_handler api_events, api_drops, api_metrics, api_openapi, api_health; /* api_plain.c */
 

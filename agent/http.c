@@ -34,6 +34,7 @@
 #define KEEPALIVE_SECONDS 15
 #define DISCARD_SIZE_MAX (64U << 20)
 #define STREAMS_MAX 128
+#define STREAM_PIECE_SIZE 32768
 #define TOKEN_LENGTH_MIN 16
 #define TOKEN_LENGTH_MAX 512
 #define PEM_SIZE_MAX (256U << 10)
@@ -82,12 +83,13 @@ struct http_request {
 	bool suspended;
 };
 
-/* One client of /v1/events. */
+/* One client of /v1/events, or of another source. */
 struct http_stream {
 	struct list node;
 	struct http *http;
 	struct MHD_Connection *connection;
-	struct event_subscriber *subscriber;
+	struct event_subscriber *subscriber; /* NULL where there is a source */
+	struct api_stream *source;
 	bool suspended;
 	bool greeted;
 };
@@ -191,6 +193,16 @@ static void stream_wake(void *context)
 	loop_defer(stream->http->loop, &stream->http->run);
 }
 
+/* What was read; nothing: the connection rests until there is more. */
+static ssize_t stream_wait(struct http_stream *stream, size_t count)
+{
+	if (!count) {
+		stream->suspended = true;
+		MHD_suspend_connection(stream->connection);
+	}
+	return (ssize_t)count;
+}
+
 static ssize_t stream_read(void *context, uint64_t position, char *text, size_t size)
 {
 	static const char greeting[] = ": weft events\n\n";
@@ -198,17 +210,19 @@ static ssize_t stream_read(void *context, uint64_t position, char *text, size_t 
 	size_t count;
 
 	(void)position;
+	if (stream->source) {
+		count = stream->source->read(stream->source, text, size);
+		if (!count && stream->source->ended(stream->source))
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		return stream_wait(stream, count);
+	}
 	if (!stream->greeted && size >= sizeof(greeting)) {
 		stream->greeted = true;
 		memcpy(text, greeting, sizeof(greeting) - 1);
 		return sizeof(greeting) - 1;
 	}
 	count = event_subscriber_read(stream->subscriber, text, size);
-	if (count)
-		return (ssize_t)count;
-	stream->suspended = true;
-	MHD_suspend_connection(stream->connection);
-	return 0;
+	return stream_wait(stream, count);
 }
 
 static void stream_free(void *context)
@@ -216,30 +230,44 @@ static void stream_free(void *context)
 	struct http_stream *stream = context;
 
 	event_subscriber_free(stream->subscriber);
+	if (stream->source)
+		stream->source->free(stream->source);
 	list_remove(&stream->node);
 	stream->http->stream_count--;
 	free(stream);
 }
 
 static struct MHD_Response *stream_new(struct http *http, struct MHD_Connection *connection,
-				       const struct event_filter *filter)
+				       struct api_response *response)
 {
 	struct http_stream *stream = xcalloc(1, sizeof(*stream));
 
 	stream->http = http;
 	stream->connection = connection;
-	stream->subscriber = events_subscribe(http->api->events, filter, stream_wake, stream);
+	stream->source = response->source;
+	response->source = NULL;
+	if (stream->source) {
+		stream->source->wake = stream_wake;
+		stream->source->wake_context = stream;
+	} else {
+		stream->subscriber = events_subscribe(http->api->events, &response->filter,
+						      stream_wake, stream);
+	}
 	list_push_back(&http->streams, &stream->node);
 	http->stream_count++;
-	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, stream_read, stream,
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE_SIZE, stream_read, stream,
 						 stream_free);
 }
 
 static void http_keepalive(void *context)
 {
 	struct http *http = context;
+	struct http_stream *stream;
 
 	events_keepalive(http->api->events);
+	LIST_FOR_EACH(stream, &http->streams, node)
+		if (stream->source)
+			stream->source->keepalive(stream->source);
 }
 
 /* ---- a request ---- */
@@ -267,10 +295,10 @@ static enum MHD_Result http_respond(struct http *http, struct MHD_Connection *co
 	if (response->stream && http->stream_count >= STREAMS_MAX) {
 		response->stream = false;
 		api_response_error(response, 503, "unavailable", NULL,
-				   "too many clients listen to events already");
+				   "too many clients listen already");
 	}
 	if (response->stream) {
-		answer = stream_new(http, connection, &response->filter);
+		answer = stream_new(http, connection, response);
 	} else {
 		body = buf_steal(&response->body, &size);
 		answer = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);

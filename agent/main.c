@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/cache.h"
+#include "agent/capture.h"
 #include "agent/cluster.h"
 #include "agent/cluster_store.h"
 #include "agent/device.h"
@@ -59,6 +60,7 @@ struct daemon {
 	struct services *services;
 	struct punt *punt;
 	struct dhcp *dhcp;
+	struct captures *captures;
 	struct api api;
 	struct http *http;
 };
@@ -248,6 +250,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 	daemon->drops = drops_new(daemon->loop, daemon->datapath,
 				  reconcile_intent(daemon->reconcile), daemon->events,
 				  daemon->host);
+	daemon->captures = captures_new(daemon->loop, daemon->datapath, daemon->reconcile);
 	cluster_start(daemon->cluster, daemon->reconcile);
 	drops_listen(daemon->drops, moves_heard, cluster_moves(daemon->cluster));
 	return 0;
@@ -313,6 +316,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.punt = daemon->punt,
 		.dhcp = daemon->dhcp,
 		.services = daemon->services,
+		.captures = daemon->captures,
 		.cluster = daemon->cluster,
 		.loop = daemon->loop,
 		.store = daemon->store,
@@ -363,6 +367,7 @@ static void daemon_close(struct daemon *daemon)
 	services_close(daemon->services);
 	dhcp_free(daemon->dhcp);
 	punt_close(daemon->punt);
+	captures_free(daemon->captures);
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
 	cluster_close(daemon->cluster);

@@ -174,6 +174,25 @@ uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id);
 /** reconcile_slot_port - Return: the port of this host that has a slot; NULL if none */
 const struct port_object *reconcile_slot_port(const struct reconcile *reconcile, uint32_t slot);
 
+/* ---- reconcile_watch.c: ports that are looked at (core/watch.c) ---- */
+
+/**
+ * reconcile_watch - look at the packets of ports
+ * @row: what is looked for; its counters start at 0
+ * @port_ids: ports of this host
+ *
+ * Return: the watch, 0 to WATCHES - 1, until reconcile_unwatch(); -EDQUOT when all are in use.
+ */
+int reconcile_watch(struct reconcile *reconcile, const struct watch *row, const uint32_t *port_ids,
+		    size_t count, struct error *error);
+
+/** reconcile_watch_counts - Return: false when there is no such watch */
+bool reconcile_watch_counts(const struct reconcile *reconcile, int watch, uint64_t *matched,
+			    uint64_t *taken);
+
+/** reconcile_unwatch - look no more */
+void reconcile_unwatch(struct reconcile *reconcile, int watch);
+
 /** reconcile_audit - one slice of the audit now. Return: rows repaired. */
 size_t reconcile_audit(struct reconcile *reconcile);
 

@@ -24,6 +24,10 @@ static bool host_port_device(void *context, uint32_t port_id, struct port_device
 		return false;
 	ports_device(reconcile->ports, port_id, device);
 	device->slot = slot;
+	if (map_get_u32(&reconcile->watched, port_id)) {
+		device->attachment_flags |= ATTACHMENT_WATCHED;
+		device->port_flags |= PORT_WATCHED;
+	}
 	return true;
 }
 

@@ -39,6 +39,8 @@ struct reconcile {
 	struct map peers;      /* VPC and host id -> number of the peer */
 	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
 	struct map moved; /* port id -> struct port_move of what has moved lately, from anywhere */
+	struct map watched; /* port id -> its mask of watches, owned */
+	uint64_t watches; /* mask of those in use */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
@@ -68,6 +70,9 @@ size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *un
  */
 void reconcile_port_moved(struct reconcile *reconcile, uint32_t port_id, uint32_t from_host_id,
 			  uint32_t until);
+
+/** reconcile_watch_start - no port is watched: nobody of before a restart looks any more */
+void reconcile_watch_start(struct reconcile *reconcile);
 
 /** reconcile_port_stays - and that is long ago, or the port is gone */
 void reconcile_port_stays(struct reconcile *reconcile, uint32_t port_id);

@@ -318,6 +318,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 	reconcile_host_init(new);
 	new->tables = tables_new(options->datapath, new->planner, new->intent, &new->plan_host,
 				 &new->problems);
+	reconcile_watch_start(new);
 	code = start(new, error);
 	if (code) {
 		reconcile_close(new);
@@ -346,6 +347,7 @@ void reconcile_close(struct reconcile *reconcile)
 	map_fini(&reconcile->peers, NULL);
 	map_fini(&reconcile->vpc_limits, NULL);
 	map_fini(&reconcile->moved, free);
+	map_fini(&reconcile->watched, free);
 	free(reconcile->generations);
 	free(reconcile);
 }

@@ -11,6 +11,7 @@
 
 extern const struct noun acl_noun;
 extern const struct noun apply_noun;
+extern const struct noun capture_noun;
 extern const struct noun completion_noun;
 extern const struct noun counters_noun;
 extern const struct noun drops_noun;

@@ -131,4 +131,22 @@ int client_events(struct client *client, const char *kind, const char *port,
 		  int (*ready)(void *context), client_event_callback *callback, void *context,
 		  unsigned long deadline_ms, struct error *error);
 
+/**
+ * struct client_capture - what is to be captured; texts as the parameters of GET /v1/capture, NULL: not said
+ */
+struct client_capture {
+	const char *port, *protocol, *ports, *address, *peer, *direction, *sample, *size, *count;
+	bool dropped;
+};
+
+/**
+ * client_capture - receive captured packets as pcapng until the callback or the daemon ends it
+ * @piece: called with the bytes as they come; a value other than 0 ends it
+ *
+ * Return: 0 when the daemon ended it; the callback's value if that did; or negative errno.
+ */
+int client_capture(struct client *client, const struct client_capture *wish,
+		   int (*piece)(void *context, const char *data, size_t size), void *context,
+		   struct error *error);
+
 #endif

@@ -144,6 +144,7 @@ struct packet {
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
 	__u32 watch_port_id;        /* of a flood's members that are watched, one */
+	__u32 watch_size;           /* bytes that the watches which took it want */
 	__u64 watches;              /* that have taken the frame as it came, to tell the verdict */
 	__u64 watches_to;           /* of members of a flood */
 	__u64 watches_left;         /* while they are gone through */

@@ -191,7 +191,7 @@ static __always_inline int find_client(struct packet *p, const struct service_cl
 	p->out_port_id = client->port_id;
 	p->out_slot = port->port_slot;
 	p->out_ifindex = port->ifindex;
-	p->out_kind = port->kind;
+	p->out_kind = port_out_kind(port);
 	mac_copy(p->ethernet_out, client->mac);
 	mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
 	return VERDICT_NEXT;

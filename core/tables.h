@@ -739,7 +739,8 @@ struct watch {
 	__u8 range_count; /* 0: any port */
 	struct address network[2]; /* one end is in the first, the other in the second */
 	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
-	__u8 pad[6];
+	__u8 other_protocol;       /* WATCH_PROTOCOL: or this one; 0: none */
+	__u8 pad[5];
 	struct watch_range range[WATCH_RANGES]; /* the port of either end */
 	__u64 matched;
 	__u64 taken; /* told, or copied */

@@ -45,7 +45,9 @@ OUT_OF_LINE int watch_matches(const struct watch *watch, const struct packet *p)
 	if (watch->ethertype && watch->ethertype != p->ethertype)
 		return 0;
 	if ((watch->flags & WATCH_PROTOCOL) &&
-	    (!(p->flags & PACKET_IP) || watch->protocol != p->key.protocol))
+	    (!(p->flags & PACKET_IP) ||
+	     (watch->protocol != p->key.protocol &&
+	      (!watch->other_protocol || watch->other_protocol != p->key.protocol))))
 		return 0;
 	if (watch->range_count &&
 	    ((p->key.protocol != PROTOCOL_TCP && p->key.protocol != PROTOCOL_UDP) ||
@@ -65,6 +67,7 @@ static long watch_one(__u64 index, void *argument)
 	struct packet *p = context->p;
 	struct slot_key slot = {};
 	struct watch *watch;
+	__u32 size;
 	__u64 nth;
 
 	(void)index;
@@ -80,8 +83,12 @@ static long watch_one(__u64 index, void *argument)
 	if (watch->sample > 1 && nth % watch->sample)
 		return 0;
 	atomic_add(&watch->taken, 1);
-	if (watch->flags & WATCH_CAPTURE)
-		p->watches |= 1ULL << slot.slot;
+	if (!(watch->flags & WATCH_CAPTURE))
+		return 0;
+	size = watch->size && watch->size < CAPTURE_SIZE_MAX ? watch->size : CAPTURE_SIZE_MAX;
+	if (size > p->watch_size)
+		p->watch_size = size;
+	p->watches |= 1ULL << slot.slot;
 	return 0;
 }
 
@@ -92,6 +99,7 @@ static __always_inline void look(struct frame *f, struct packet *p, __u64 mask, 
 	struct watch_context context = { .f = f, .p = p, .direction = direction, .kinds = kinds };
 
 	p->watches = 0;
+	p->watch_size = 0;
 	p->watches_left = mask;
 	loop_over(WATCHES, watch_one, &context);
 }
@@ -105,8 +113,8 @@ OUT_OF_LINE void record_fill(struct frame *f, const struct packet *p, __u32 numb
 
 	if (!record)
 		return;
-	if (size > CAPTURE_SIZE_MAX)
-		size = CAPTURE_SIZE_MAX;
+	if (size > p->watch_size)
+		size = p->watch_size;
 	record->event.time_ns = clock_exact_ns();
 	record->event.watches = p->watches;
 	record->event.length = frame_length(f);

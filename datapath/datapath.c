@@ -239,6 +239,17 @@ int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_e
 	return datapath->operations->underlay_events_read(datapath, fn, context, max);
 }
 
+int datapath_captures_fd(struct datapath *datapath)
+{
+	return datapath->operations->captures_fd(datapath);
+}
+
+int datapath_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
+			   int max)
+{
+	return datapath->operations->captures_read(datapath, fn, context, max);
+}
+
 const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count)
 {
 	return datapath->operations->features(datapath, count);

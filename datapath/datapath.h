@@ -46,6 +46,9 @@ struct datapath;
 
 typedef void datapath_event_fn(void *context, const struct drop_event *event);
 typedef void datapath_underlay_event_fn(void *context, const struct underlay_event *event);
+/* data: event->size bytes of the packet; both borrowed. */
+typedef void datapath_capture_fn(void *context, const struct capture_event *event,
+				 const uint8_t *data);
 typedef bool datapath_row_fn(void *context, const void *key, const void *value); /* false: stop */
 
 /* Opens or makes the kernel datapath. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and a bpffs (mounted
@@ -154,6 +157,12 @@ int datapath_events_read(struct datapath *datapath, datapath_event_fn *fn, void 
 int datapath_underlay_events_fd(struct datapath *datapath);
 int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_event_fn *fn,
 				  void *context, int max);
+
+/* ---- packets that watches have taken (core/watch.c) ---- */
+/* As above; a ring of its own. */
+int datapath_captures_fd(struct datapath *datapath);
+int datapath_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
+			   int max);
 
 const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count);
 /* Bytes of kernel memory behind all tables (memlock of fdinfo). */

@@ -303,6 +303,16 @@ static int dummy_underlay_events_read(struct datapath *datapath, datapath_underl
 	return 0;
 }
 
+static int dummy_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
+			       int max)
+{
+	(void)datapath;
+	(void)fn;
+	(void)context;
+	(void)max;
+	return 0;
+}
+
 static const struct datapath_feature *dummy_features(struct datapath *datapath, size_t *count)
 {
 	static const struct datapath_feature features[] = {
@@ -351,6 +361,8 @@ static const struct datapath_operations dummy_operations = {
 	.events_read = dummy_events_read,
 	.underlay_events_fd = dummy_events_fd,
 	.underlay_events_read = dummy_underlay_events_read,
+	.captures_fd = dummy_events_fd,
+	.captures_read = dummy_captures_read,
 	.features = dummy_features,
 	.memory = dummy_memory,
 };

@@ -30,6 +30,7 @@ static void kernel_close(struct datapath *datapath)
 
 	ring_buffer__free(kernel->ring);
 	ring_buffer__free(kernel->underlay_ring);
+	ring_buffer__free(kernel->capture_ring);
 	for (int table = 0; table < TABLES; table++) {
 		if (kernel->base.mapped[table])
 			munmap(kernel->base.mapped[table], kernel->mapped_size[table]);
@@ -125,6 +126,39 @@ static int kernel_underlay_events_read(struct datapath *datapath, datapath_under
 	return max - kernel->event_budget;
 }
 
+/* ---- packets that were watched ---- */
+
+static int kernel_captures_fd(struct datapath *datapath)
+{
+	return ring_buffer__epoll_fd(kernel_of(datapath)->capture_ring);
+}
+
+static int take_capture(void *context, void *data, size_t size)
+{
+	struct kernel_datapath *kernel = context;
+	const struct capture_event *event = data;
+
+	if (size >= sizeof(*event) && event->size <= size - sizeof(*event))
+		kernel->capture_fn(kernel->event_context, event,
+				   (const uint8_t *)data + sizeof(*event));
+	kernel->event_budget--;
+	return kernel->event_budget > 0 ? 0 : -ECANCELED;
+}
+
+static int kernel_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
+				int max)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+
+	if (max <= 0)
+		return 0;
+	kernel->capture_fn = fn;
+	kernel->event_context = context;
+	kernel->event_budget = max;
+	ring_buffer__consume(kernel->capture_ring);
+	return max - kernel->event_budget;
+}
+
 /* ---- opening ---- */
 
 static const struct datapath_operations kernel_operations = {
@@ -150,6 +184,8 @@ static const struct datapath_operations kernel_operations = {
 	.events_read = kernel_events_read,
 	.underlay_events_fd = kernel_underlay_events_fd,
 	.underlay_events_read = kernel_underlay_events_read,
+	.captures_fd = kernel_captures_fd,
+	.captures_read = kernel_captures_read,
 	.features = kernel_features,
 	.memory = kernel_memory,
 };
@@ -253,7 +289,9 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 			ring_buffer__new(kernel->map_fd[MAP_DROP_EVENTS], take_event, kernel, NULL);
 		kernel->underlay_ring = ring_buffer__new(kernel->map_fd[MAP_UNDERLAY_EVENTS],
 							 take_underlay_event, kernel, NULL);
-		if (!kernel->ring || !kernel->underlay_ring)
+		kernel->capture_ring = ring_buffer__new(kernel->map_fd[MAP_CAPTURE_EVENTS],
+							take_capture, kernel, NULL);
+		if (!kernel->ring || !kernel->underlay_ring || !kernel->capture_ring)
 			result = error_set(error, errno, NULL, "cannot read events: %s",
 					   strerror(errno));
 	}

@@ -34,6 +34,7 @@ extern const char *const kernel_program_names[PROGRAMS];
 enum kernel_map {
 	MAP_DROP_EVENTS,
 	MAP_UNDERLAY_EVENTS,
+	MAP_CAPTURE_EVENTS,
 	MAP_TUNNEL_DEVICES,
 	MAP_TUNNEL_DEVICE_PORTS,
 	MAP_UNDERLAY_DEVICES,
@@ -61,8 +62,10 @@ struct kernel_datapath {
 	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
 	struct ring_buffer *ring;
 	struct ring_buffer *underlay_ring;
+	struct ring_buffer *capture_ring;
 	datapath_event_fn *event_fn; /* of the datapath_events_read() that runs */
 	datapath_underlay_event_fn *underlay_event_fn;
+	datapath_capture_fn *capture_fn;
 	void *event_context;
 	int event_budget;
 	size_t feature_count;

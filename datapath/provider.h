@@ -69,6 +69,9 @@ struct datapath_operations {
 	int (*underlay_events_fd)(struct datapath *datapath);
 	int (*underlay_events_read)(struct datapath *datapath, datapath_underlay_event_fn *fn,
 				    void *context, int max);
+	int (*captures_fd)(struct datapath *datapath);
+	int (*captures_read)(struct datapath *datapath, datapath_capture_fn *fn, void *context,
+			     int max);
 	const struct datapath_feature *(*features)(struct datapath *datapath, size_t *count);
 	uint64_t (*memory)(struct datapath *datapath);
 };

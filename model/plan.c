@@ -560,6 +560,7 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->port_slot = device.slot;
 	row->ifindex = device.ifindex;
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
+	row->flags |= device.port_flags;
 	row->host_id = own ? own->object.id : 0;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;

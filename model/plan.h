@@ -63,6 +63,7 @@ struct port_device {
 	uint32_t ifindex;          /* 0: not plugged in */
 	uint32_t kind;             /* enum port_kind, core/tables.h */
 	uint32_t attachment_flags; /* enum attachment_flags, core/tables.h */
+	uint32_t port_flags;       /* enum port_flags that the host knows of */
 };
 
 /* Where a port was a moment ago. */

@@ -10,6 +10,7 @@
 #include "tests/unit/unit.h"
 
 #include "agent/api.h"
+#include "agent/capture.h"
 #include "agent/ports.h"
 #include "base/json.h"
 #include "datapath/provider.h"
@@ -23,6 +24,7 @@ struct world {
 	struct events *events;
 	struct reconcile *reconcile;
 	struct drops *drops;
+	struct captures *captures;
 	struct api api;
 	const char *host;     /* NULL: h1 */
 	struct world *shares; /* the world whose store this one uses; NULL: its own */
@@ -85,11 +87,13 @@ static inline void world_start(struct world *world)
 		fail_msg("%s: %s", error.path, error.text);
 	world->drops = drops_new(world->loop, world->datapath, reconcile_intent(world->reconcile),
 				 world->events, "h1");
+	world->captures = captures_new(world->loop, world->datapath, world->reconcile);
 	world->api = (struct api){
 		.reconcile = world->reconcile,
 		.datapath = world->datapath,
 		.events = world->events,
 		.drops = world->drops,
+		.captures = world->captures,
 		.clock = &world->clock,
 		.instance = "default",
 		.store_name = "memory",
@@ -98,6 +102,7 @@ static inline void world_start(struct world *world)
 
 static inline void world_stop(struct world *world)
 {
+	captures_free(world->captures);
 	drops_free(world->drops);
 	reconcile_close(world->reconcile);
 	events_free(world->events);

@@ -383,6 +383,8 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 	if (!port)
 		vector_fail("no port %s", words[0]);
 	world_attachment(&tables_world, port, &attachment);
+	if (watch_is_of(port->object.id))
+		attachment.flags |= ATTACHMENT_WATCHED;
 	frame_build(&tables_world, port, words + 1, count - 1, &frame);
 	write_seed((int)(port->object.id & 0xff), &frame);
 	for (size_t s = 0; s < side_count; s++) {
@@ -606,6 +608,22 @@ static bool check_flows(size_t wanted)
 	return same;
 }
 
+/* watched MATCHED TAKEN */
+static bool check_watched(char **words)
+{
+	for (size_t s = 0; s < side_count; s++) {
+		uint64_t matched, taken;
+
+		if (!watch_taken(s, &matched, &taken))
+			return no("%s: nobody watches", sides[s]->name);
+		if (matched != strtoull(words[0], NULL, 10) ||
+		    taken != strtoull(words[1], NULL, 10))
+			return no("%s: %llu packets matched and %llu were taken", sides[s]->name,
+				  (unsigned long long)matched, (unsigned long long)taken);
+	}
+	return true;
+}
+
 static size_t split(char *line, char **words)
 {
 	size_t count = 0;
@@ -640,6 +658,8 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 		*good = check_bytes(words + 1, o);
 	else if (!strcmp(words[0], "flows") && count == 2)
 		*good = check_flows(strtoul(words[1], NULL, 10));
+	else if (!strcmp(words[0], "watched") && count == 3)
+		*good = check_watched(words + 1);
 	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
 		*good = check_rows(words[1], words[3]);
 	else
@@ -702,6 +722,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		tables_write_world();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
+	} else if (!strcmp(words[0], "watch") && count > 2) {
+		watch_statement(words + 1, count - 1);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
 		port_moved(words[1], count == 3 ? words[2] : NULL, true);
 	} else if (!strcmp(words[0], "moving") && count == 3) {
@@ -750,6 +772,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 		count = split(vector->lines[i], words);
 		good = run_line(words, count, outcomes, ran, &from);
 	}
+	watch_clear();
 	if (seeds)
 		fclose(seeds);
 	seeds = NULL;

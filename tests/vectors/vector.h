@@ -131,6 +131,12 @@ const struct ip_address *hosts_address(size_t host, bool ipv6);
 /* Id of a tunnel object VPC/NAME, or of the peer VPC/HOST; 0: none. */
 uint32_t hosts_object(const char *name);
 
+/* One port that is looked at (watch.c): PORT from|to|both WORDS; until the vector ends. */
+void watch_statement(char **words, size_t count);
+void watch_clear(void);
+bool watch_is_of(uint32_t port_id);
+bool watch_taken(size_t side, uint64_t *matched, uint64_t *taken);
+
 /* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
 		 struct vector_frame *frame);

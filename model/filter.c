@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Words to filters, filters to rows of watches; see filter.h.
+ */
+#include "model/filter.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define ETHERTYPE_ARP 0x0806
+
+void filter_init(struct filter *filter)
+{
+	*filter = (struct filter){ .protocol = PROTOCOL_ALL };
+}
+
+/* A number of at most five digits at *text, which moves behind it. */
+static bool take_number(const char **text, uint32_t maximum, uint32_t *number)
+{
+	const char *c = *text;
+
+	*number = 0;
+	while (*c >= '0' && *c <= '9' && c - *text < 5)
+		*number = *number * 10 + (uint32_t)(*c++ - '0');
+	if (c == *text || *number > maximum)
+		return false;
+	*text = c;
+	return true;
+}
+
+const char *filter_protocol(struct filter *filter, const char *text)
+{
+	static const struct {
+		const char *name;
+		int protocol;
+		bool icmp_both, arp;
+	} words[] = {
+		{ "all", PROTOCOL_ALL, false, false },    { "tcp", IPPROTO_TCP, false, false },
+		{ "udp", IPPROTO_UDP, false, false },     { "icmp", IPPROTO_ICMP, true, false },
+		{ "icmpv6", IPPROTO_ICMPV6, false, false }, { "arp", PROTOCOL_ALL, false, true },
+	};
+	uint32_t number;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(text, words[i].name) != 0)
+			continue;
+		filter->protocol = words[i].protocol;
+		filter->icmp_both = words[i].icmp_both;
+		filter->arp = words[i].arp;
+		return NULL;
+	}
+	if (!take_number(&text, 255, &number) || *text)
+		return "protocol is all, tcp, udp, icmp, icmpv6, arp or a number from 0 to 255";
+	filter->protocol = (int)number;
+	return NULL;
+}
+
+const char *filter_ports(struct filter *filter, const char *text)
+{
+	static const char wrong[] = "ports are numbers and ranges such as \"80,8000-8099\"";
+
+	for (;;) {
+		uint32_t first, last;
+
+		if (!take_number(&text, 65535, &first))
+			return wrong;
+		last = first;
+		if (*text == '-') {
+			text++;
+			if (!take_number(&text, 65535, &last) || last < first)
+				return wrong;
+		}
+		if (filter->range_count == WATCH_RANGES)
+			return "a filter has at most 8 ranges of ports";
+		filter->ranges[filter->range_count++] =
+			(struct port_range){ (uint16_t)first, (uint16_t)last };
+		if (!*text)
+			return NULL;
+		if (*text++ != ',')
+			return wrong;
+	}
+}
+
+const char *filter_end(struct filter *filter, const char *text)
+{
+	if (filter->end_count == ARRAY_SIZE(filter->ends))
+		return "a packet has two ends: at most two addresses or prefixes";
+	if (ip_prefix_parse_or_address(text, &filter->ends[filter->end_count]))
+		return "an end is an address or a prefix such as 10.0.0.0/8";
+	filter->end_count++;
+	return NULL;
+}
+
+const char *filter_check(const struct filter *filter)
+{
+	if (filter->range_count && filter->protocol != PROTOCOL_ALL &&
+	    filter->protocol != IPPROTO_TCP && filter->protocol != IPPROTO_UDP)
+		return "ports goes with protocol tcp, udp or all";
+	if (filter->arp && filter->range_count)
+		return "ARP has no ports";
+	return NULL;
+}
+
+void filter_watch(const struct filter *filter, struct watch *row)
+{
+	if (filter->arp)
+		row->ethertype = htons(ETHERTYPE_ARP);
+	if (filter->protocol != PROTOCOL_ALL) {
+		row->flags |= WATCH_PROTOCOL;
+		row->protocol = (uint8_t)filter->protocol;
+		row->other_protocol = filter->icmp_both ? IPPROTO_ICMPV6 : 0;
+	}
+	row->range_count = filter->range_count;
+	for (size_t i = 0; i < filter->range_count; i++) {
+		row->range[i].first = filter->ranges[i].first;
+		row->range[i].last = filter->ranges[i].last;
+	}
+	for (size_t i = 0; i < filter->end_count; i++) {
+		struct ip_address first = ip_prefix_first(&filter->ends[i]);
+
+		memcpy(&row->network[i], &first, sizeof(first));
+		row->prefix_length[i] = filter->ends[i].length;
+	}
+}

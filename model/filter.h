@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A filter of packets: which ones a capture or a mirror takes. Its words are those of rules.
+ *
+ * A rule has a direction and so a source and a destination; a filter speaks of the two ends of a
+ * connection: a port or an address may be at either.
+ *
+ * Neighbours: text_rules.c (the same words in rules), core/watch.c (who matches).
+ */
+#ifndef WEFT_MODEL_FILTER_H
+#define WEFT_MODEL_FILTER_H
+
+#include "base/addr.h"
+#include "core/tables.h"
+#include "model/object.h"
+
+/**
+ * struct filter - what has to hold of a packet; see filter_init()
+ * @protocol: IP protocol number or PROTOCOL_ALL
+ * @icmp_both: written as "icmp": 1 and 58 alike
+ * @arp: ARP, and no IP
+ * @range_count: 0: all ports
+ * @end_count: prefixes that the two ends have to be in, in either order
+ */
+struct filter {
+	int protocol;
+	bool icmp_both;
+	bool arp;
+	uint8_t range_count;
+	struct port_range ranges[WATCH_RANGES];
+	uint8_t end_count;
+	struct ip_prefix ends[2];
+};
+
+/** filter_init - everything passes */
+void filter_init(struct filter *filter);
+
+/*
+ * One word each. Return: NULL, or the sentence that says what is wrong with the word, a constant.
+ * filter_ports() gives "80,8000-8099" to the filter, filter_end() a prefix or an address, at most two.
+ */
+const char *filter_protocol(struct filter *filter, const char *text);
+const char *filter_ports(struct filter *filter, const char *text);
+const char *filter_end(struct filter *filter, const char *text);
+
+/** filter_check - do the words go together? Return: NULL, or the sentence. */
+const char *filter_check(const struct filter *filter);
+
+/** filter_watch - the filter's part of a row of watches */
+void filter_watch(const struct filter *filter, struct watch *row);
+
+#endif

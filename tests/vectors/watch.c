@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A watch in a vector: a port that is looked at (core/watch.c), and what was taken of its packets.
+ *
+ * There is one watch at a time, number 0. The rows are those that agent/reconcile_watch.c writes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/filter.h"
+#include "tests/vectors/vector.h"
+
+static uint32_t watched_id;
+
+static void mark_port(bool on)
+{
+	const struct port_key key = { .port_id = watched_id };
+	const struct port_watch mask = { .mask = 1 };
+	struct port row;
+
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_ports, &key, &row))
+			continue;
+		row.flags = on ? row.flags | PORT_WATCHED : row.flags & ~(uint32_t)PORT_WATCHED;
+		sides[s]->put(TABLE_ports, &key, &row);
+		if (on)
+			sides[s]->put(TABLE_port_watches, &key, &mask);
+		else
+			sides[s]->remove(TABLE_port_watches, &key);
+	}
+}
+
+/* One word of the filter and what it says. */
+static void read_word(const char *word, const char *value, struct filter *filter, struct watch *row)
+{
+	const char *wrong = NULL;
+
+	if (!strcmp(word, "sample"))
+		row->sample = (uint32_t)strtoul(value, NULL, 10);
+	else if (!strcmp(word, "mirror"))
+		row->ifindex = (uint32_t)strtoul(value, NULL, 10);
+	else if (!strcmp(word, "ports"))
+		wrong = filter_ports(filter, value);
+	else if (!strcmp(word, "end"))
+		wrong = filter_end(filter, value);
+	else if (!strcmp(word, "protocol"))
+		wrong = filter_protocol(filter, value);
+	else
+		vector_fail("\"%s\" is no word of a watch", word);
+	if (wrong)
+		vector_fail("\"%s\": %s", value, wrong);
+}
+
+void watch_statement(char **words, size_t count)
+{
+	const struct port_object *port = world_port(&tables_world, words[0]);
+	struct slot_key slot = { 0 };
+	struct watch row = { .flags = WATCH_CAPTURE };
+	struct filter filter;
+
+	if (!port)
+		vector_fail("no port %s", words[0]);
+	filter_init(&filter);
+	row.flags |= strcmp(words[1], "to") ? WATCH_FROM : 0;
+	row.flags |= strcmp(words[1], "from") ? WATCH_TO : 0;
+	for (size_t i = 2; i + 1 < count; i += 2)
+		read_word(words[i], words[i + 1], &filter, &row);
+	if (row.ifindex)
+		row.flags = (row.flags | WATCH_MIRROR) & ~(uint32_t)WATCH_CAPTURE;
+	filter_watch(&filter, &row);
+	watch_clear();
+	watched_id = port->object.id;
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->put(TABLE_watches, &slot, &row);
+	mark_port(true);
+}
+
+void watch_clear(void)
+{
+	if (watched_id)
+		mark_port(false);
+	watched_id = 0;
+}
+
+bool watch_is_of(uint32_t port_id)
+{
+	return watched_id && watched_id == port_id;
+}
+
+bool watch_taken(size_t side, uint64_t *matched, uint64_t *taken)
+{
+	struct slot_key slot = { 0 };
+	struct watch row;
+
+	if (!sides[side]->get(TABLE_watches, &slot, &row))
+		return false;
+	*matched = row.matched;
+	*taken = row.taken;
+	return true;
+}
