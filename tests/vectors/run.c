@@ -608,22 +608,6 @@ static bool check_flows(size_t wanted)
 	return same;
 }
 
-/* watched MATCHED TAKEN */
-static bool check_watched(char **words)
-{
-	for (size_t s = 0; s < side_count; s++) {
-		uint64_t matched, taken;
-
-		if (!watch_taken(s, &matched, &taken))
-			return no("%s: nobody watches", sides[s]->name);
-		if (matched != strtoull(words[0], NULL, 10) ||
-		    taken != strtoull(words[1], NULL, 10))
-			return no("%s: %llu packets matched and %llu were taken", sides[s]->name,
-				  (unsigned long long)matched, (unsigned long long)taken);
-	}
-	return true;
-}
-
 static size_t split(char *line, char **words)
 {
 	size_t count = 0;
@@ -659,7 +643,7 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 	else if (!strcmp(words[0], "flows") && count == 2)
 		*good = check_flows(strtoul(words[1], NULL, 10));
 	else if (!strcmp(words[0], "watched") && count == 3)
-		*good = check_watched(words + 1);
+		*good = watch_check(words + 1, no);
 	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
 		*good = check_rows(words[1], words[3]);
 	else

@@ -135,7 +135,9 @@ uint32_t hosts_object(const char *name);
 void watch_statement(char **words, size_t count);
 void watch_clear(void);
 bool watch_is_of(uint32_t port_id);
-bool watch_taken(size_t side, uint64_t *matched, uint64_t *taken);
+/* MATCHED TAKEN; no: says what does not hold, and gives false */
+typedef bool vector_no(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool watch_check(char **words, vector_no *no);
 
 /* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,

@@ -87,14 +87,18 @@ bool watch_is_of(uint32_t port_id)
 	return watched_id && watched_id == port_id;
 }
 
-bool watch_taken(size_t side, uint64_t *matched, uint64_t *taken)
+bool watch_check(char **words, vector_no *no)
 {
 	struct slot_key slot = { 0 };
 	struct watch row;
 
-	if (!sides[side]->get(TABLE_watches, &slot, &row))
-		return false;
-	*matched = row.matched;
-	*taken = row.taken;
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_watches, &slot, &row))
+			return no("%s: nobody watches", sides[s]->name);
+		if (row.matched != strtoull(words[0], NULL, 10) ||
+		    row.taken != strtoull(words[1], NULL, 10))
+			return no("%s: %llu packets matched and %llu were taken", sides[s]->name,
+				  (unsigned long long)row.matched, (unsigned long long)row.taken);
+	}
 	return true;
 }

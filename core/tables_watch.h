@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The rows of packets that are looked at: captures and mirrors; a part of tables.h, which includes it.
+ *
+ * Neighbours: watch.c (who reads them), agent/reconcile_watch.c (who writes them).
+ */
+#ifndef WEFT_CORE_TABLES_WATCH_H
+#define WEFT_CORE_TABLES_WATCH_H
+
+#define WATCHES 64 /* of a host at one time; a port's are a bit mask */
+#define WATCH_RANGES 8
+
+enum watch_flags {
+	WATCH_FROM = 1 << 0,     /* what the port sends */
+	WATCH_TO = 1 << 1,       /* what is delivered to it, or was dropped on its way there */
+	WATCH_CAPTURE = 1 << 2,  /* told to the daemon, with the verdict */
+	WATCH_MIRROR = 1 << 3,   /* a copy goes to ifindex, or into the tunnel */
+	WATCH_PROTOCOL = 1 << 4, /* only of this protocol */
+};
+
+struct watch_range {
+	__u16 first; /* host order */
+	__u16 last;
+};
+
+/* Array by watch. Which packets, and what is done with them; counters at the end. */
+struct watch {
+	__u32 flags;  /* enum watch_flags; 0: none */
+	__u32 sample; /* one in so many of those that match; 0, 1: each */
+	__u32 size;   /* bytes of a packet that are told; 0: all that fit */
+	__u32 ifindex;
+	__u32 tunnel_id;
+	__u32 target_id;   /* port that the copies go to */
+	__u32 target_slot; /* its counters */
+	__be16 ethertype;  /* 0: any */
+	__u8 protocol;
+	__u8 range_count; /* 0: any port */
+	struct address network[2]; /* one end is in the first, the other in the second */
+	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
+	__u8 other_protocol;       /* WATCH_PROTOCOL: or this one; 0: none */
+	__u8 pad[5];
+	struct watch_range range[WATCH_RANGES]; /* the port of either end */
+	__u64 matched;
+	__u64 taken; /* told, or copied */
+};
+
+/* By port: the watches that look at it. */
+struct port_watch {
+	__u64 mask;
+};
+
+#define CAPTURE_SIZE_MAX 16384 /* bytes of a packet that are told */
+
+enum capture_direction {
+	CAPTURE_FROM = 1, /* sent by the port */
+	CAPTURE_TO = 2,   /* for the port */
+};
+
+/* One packet seen, as the ring buffer carries it. */
+struct capture_event {
+	__u64 time_ns; /* monotonic clock, ns */
+	__u64 watches; /* that took it */
+	__u32 verdict;
+	__u32 object_id; /* that decided */
+	__u32 port_id;   /* seen at */
+	__u32 other_id;  /* the port at the other end, 0 when not known */
+	__u32 direction; /* enum capture_direction */
+	__u32 length;    /* of the frame */
+	__u32 size;      /* bytes that follow */
+	__u32 vlan;      /* tag that is not in the frame: 0x10000 | control information, or 0 */
+	__u64 lost;      /* of this processor: seen, but there was no room to tell */
+};
+
+struct capture_record {
+	struct capture_event event;
+	__u8 data[CAPTURE_SIZE_MAX];
+};
+
+_Static_assert(sizeof(struct watch) == 120, "struct watch is part of the layout");
+_Static_assert(sizeof(struct capture_event) == 56, "struct capture_event is part of the layout");
+
+#endif
