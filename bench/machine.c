@@ -3,7 +3,7 @@
  * The card of a virtual machine without the machine: frames go between a tap of the host and a tap that
  * stands for the machine's own card, as QEMU carries them between a tap and virtio-net.
  *
- *	weft-machine TAP NETNS DEVICE [MAC]
+ *	weft-machine TAP NETNS DEVICE
  *
  * TAP is opened where this program runs, as Weft or who else has made it; DEVICE is made in the namespace
  * NETNS (a path). Both carry a virtio header and take large segments and unfinished checksums, so

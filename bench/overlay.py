@@ -2,7 +2,7 @@
 """Overlay: the same traffic between two hosts, over every case of overlay_cases.py, in turns.
 
 Three parts: with the offloads of the wire kept, as a veth pair and a NIC with tunnel offloads have
-it; with packets of the MTU's size on the wire, as a plain NIC sends them (throughput only); and with
+it; with packets of the MTU's size on the wire, as a plain NIC sends them (throughput only); with
 the server behind a tap, as a virtual machine is, beside the kernel's vxlan and bridge (throughput
 only). IPv4 inside; the rest is as in forwarding.py.
 """
