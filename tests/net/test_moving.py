@@ -72,7 +72,8 @@ class Machine(Netns):
         self.outer = open_tap(host.netns, self.tap)
         if say:
             os.write(self.outer, b"\xff" * 6 + self.mac_bytes + bytes.fromhex(
-                "8035" "0001" "0800" "06" "04" "0003") + (self.mac_bytes + bytes(4)) * 2 + bytes(18))
+                "8035" "0001" "0800" "06" "04" "0003") + (self.mac_bytes + bytes(4)) * 2 +
+                bytes(18))
         self.thread = threading.Thread(target=self.carry, daemon=True)
         self.thread.start()
 
