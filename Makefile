@@ -71,7 +71,7 @@ AGENT := $(addprefix agent/, \
 	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	reconcile_watch.c \
-	dhcp.c dhcp4.c dhcp4_message.c punt.c punt_packet.c \
+	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
 	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c)
 

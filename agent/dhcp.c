@@ -6,22 +6,31 @@
 #include "agent/dhcp.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/dhcp4.h"
+#include "agent/dhcp6.h"
 #include "agent/names.h"
 #include "agent/punt_packet.h"
+#include "agent/ra.h"
 #include "base/alloc.h"
+#include "base/cursor.h"
 #include "base/log.h"
 
 #define FRAME_MAX (PUNT_PACKET_HEADERS_MAX + DHCP4_MESSAGE_MAX)
 #define BROADCAST 0xffffffffu
+#define MESSAGE6_MAX 1232 /* what every IPv6 link takes */
+#define TYPE_SOLICITATION 133
+#define OPTION_SOURCE_MAC 1
+#define RESOLVER_OFFSET 2
 
 struct dhcp {
 	struct loop *loop;
 	struct punt *punt;
 	struct reconcile *reconcile;
+	struct ra_sender *ra_sender;
 	uint64_t counts[DHCP_PROTOCOLS][DHCP_RESULT_COUNT];
 };
 
@@ -51,6 +60,56 @@ void dhcp_append_name(struct buf *bytes, const char *domain)
 		domain += length + (domain[length] == '.');
 	}
 	buf_append_char(bytes, '\0');
+}
+
+/* The resolver's address in a range (V46). */
+static void add_resolver(struct dhcp_names *names, const struct subnet_object *subnet, int family)
+{
+	if (subnet->cidrs[family].length &&
+	    !ip_address_add(&subnet->cidrs[family].address, RESOLVER_OFFSET,
+			    &names->dns[names->dns_count]) &&
+	    !ip_address_equal(&names->dns[names->dns_count], &subnet->gateways[family]))
+		names->dns_count++;
+}
+
+struct dhcp_names dhcp_names_of(const struct intent *intent, const struct subnet_object *subnet)
+{
+	const struct object *object = intent_object(intent, subnet->object.vpc_id);
+	const struct vpc_object *vpc = (const struct vpc_object *)object;
+	const struct subnet_dhcp *dhcp = subnet->dhcp;
+	char domain[DNS_DOMAIN_SIZE];
+	struct dhcp_names names = { 0 };
+
+	if (dhcp) {
+		names.dns_count = dhcp->dns_count;
+		memcpy(names.dns, dhcp->dns, sizeof(names.dns));
+		memcpy(names.domain, dhcp->domain, sizeof(names.domain));
+		names.search_count = dhcp->search_count;
+		names.search = dhcp->search;
+	}
+	if (!vpc || !vpc->dns.serve)
+		return names;
+	for (int family = 0; family < 2 && !(dhcp && dhcp->dns_count); family++)
+		add_resolver(&names, subnet, family);
+	if (!names.domain[0])
+		snprintf(names.domain, sizeof(names.domain), "%s", vpc_domain(vpc, domain));
+	return names;
+}
+
+struct dhcp_names ra_names_of(const struct intent *intent, const struct subnet_object *subnet)
+{
+	struct dhcp_names names = dhcp_names_of(intent, subnet);
+	const struct subnet_ra *ra = subnet->ra;
+
+	if (ra && ra->dns_named) {
+		names.dns_count = ra->dns_count;
+		memcpy(names.dns, ra->dns, sizeof(names.dns));
+	}
+	if (ra && ra->search_named) {
+		names.search_count = ra->search_count;
+		names.search = ra->search;
+	}
+	return names;
 }
 
 /* ---- who asks ---- */
@@ -127,6 +186,7 @@ static enum dhcp_result serve4(struct dhcp *dhcp, const struct punt_frame *frame
 	struct dhcp4_message message;
 	struct dhcp4_writer reply;
 	struct dhcp4_lease lease;
+	struct dhcp_names names;
 	struct asker asker;
 	enum dhcp_result result;
 	uint32_t to = 0;
@@ -137,8 +197,10 @@ static enum dhcp_result serve4(struct dhcp *dhcp, const struct punt_frame *frame
 	    packet.destination_port != DHCP4_SERVER_PORT ||
 	    dhcp4_read(packet.payload, packet.payload_size, &message))
 		return DHCP_RESULT_MALFORMED;
+	names = dhcp_names_of(reconcile_intent(dhcp->reconcile), asker.subnet);
 	lease = (struct dhcp4_lease){
 		.subnet = asker.subnet,
+		.names = &names,
 		.name = asker.port->object.name,
 		.address = first_address(asker.port, true),
 		.mac = asker.port->mac,
@@ -159,6 +221,149 @@ static void on_dhcp4(void *context, const struct punt_frame *frame)
 	dhcp->counts[DHCP_PROTOCOL_4][serve4(dhcp, frame)]++;
 }
 
+/* ---- IPv6 ---- */
+
+/* From the gateway's link-local address. */
+static void send6(struct dhcp *dhcp, uint32_t port_id, uint16_t vlan,
+		  const struct subnet_object *subnet, struct punt_packet *packet)
+{
+	uint8_t bytes[PUNT_PACKET_HEADERS_MAX + MESSAGE6_MAX];
+	size_t size;
+
+	packet->source_mac = plan_gateway_mac(subnet->object.id);
+	packet->source = ip_address_link_local_from_mac(&packet->source_mac);
+	size = punt_packet_write(packet, bytes, sizeof(bytes));
+	if (size)
+		punt_send(dhcp->punt, port_id, vlan, bytes, size);
+}
+
+/* A tun has no MACs: there the port is who sends. */
+static bool is_port_mac(const struct punt_packet *packet, const struct port_object *port)
+{
+	return mac_address_is_zero(&packet->source_mac) ||
+	       mac_address_equal(&packet->source_mac, &port->mac);
+}
+
+static enum dhcp_result serve6(struct dhcp *dhcp, const struct punt_frame *frame)
+{
+	const struct intent *intent = reconcile_intent(dhcp->reconcile);
+	struct punt_packet packet, answer;
+	struct dhcp6_lease lease;
+	struct dhcp_names names;
+	struct buf reply = { 0 };
+	struct asker asker;
+	enum dhcp_result result;
+
+	if (!find_asker(dhcp, frame, &asker) || !asker.subnet->ra)
+		return DHCP_RESULT_NOT_SERVED;
+	if (punt_packet_read(frame->data, frame->size, &packet) || packet.protocol != IPPROTO_UDP ||
+	    packet.destination_port != DHCP6_SERVER_PORT)
+		return DHCP_RESULT_MALFORMED;
+	if (!is_port_mac(&packet, asker.port))
+		return DHCP_RESULT_OTHER_CLIENT;
+	names = dhcp_names_of(intent, asker.subnet);
+	lease = (struct dhcp6_lease){
+		.subnet = asker.subnet,
+		.names = &names,
+		.gateway_mac = plan_gateway_mac(asker.subnet->object.id),
+		.lease = asker.subnet->dhcp ? asker.subnet->dhcp->lease : DHCP_LEASE_DEFAULT,
+	};
+	if (asker.subnet->ra->mode == RA_MANAGED)
+		lease.address = first_address(asker.port, false);
+	result = dhcp6_answer(&lease, packet.payload, packet.payload_size, &reply);
+	answer = (struct punt_packet){
+		.destination_mac = packet.source_mac,
+		.destination = packet.source,
+		.protocol = IPPROTO_UDP,
+		.source_port = DHCP6_SERVER_PORT,
+		.destination_port = DHCP6_CLIENT_PORT,
+		.payload = (const uint8_t *)reply.data,
+		.payload_size = reply.size,
+	};
+	if (reply.size)
+		send6(dhcp, frame->port_id, frame->vlan, asker.subnet, &answer);
+	if (result == DHCP_RESULT_DECLINE)
+		log_decline(dhcp, &asker);
+	buf_fini(&reply);
+	return result;
+}
+
+static void on_dhcp6(void *context, const struct punt_frame *frame)
+{
+	struct dhcp *dhcp = context;
+
+	dhcp->counts[DHCP_PROTOCOL_6][serve6(dhcp, frame)]++;
+}
+
+/* To everybody on the link, which is the one port. */
+static void advertise(struct dhcp *dhcp, const struct subnet_object *subnet,
+		      const struct port_object *port, uint16_t vlan)
+{
+	static const struct mac_address all_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
+	static const struct ip_address all_nodes = { { 0xff, 2, [15] = 1 } };
+	const struct intent *intent = reconcile_intent(dhcp->reconcile);
+	struct dhcp_names names = ra_names_of(intent, subnet);
+	struct buf message = { 0 };
+	struct punt_packet packet;
+
+	ra_write(subnet, &names, intent_port_mtu(intent, port), &message);
+	packet = (struct punt_packet){
+		.destination_mac = all_mac,
+		.destination = all_nodes,
+		.protocol = IPPROTO_ICMPV6,
+		.hop_limit = RA_HOP_LIMIT,
+		.payload = (const uint8_t *)message.data,
+		.payload_size = message.size,
+	};
+	send6(dhcp, port->object.id, vlan, subnet, &packet);
+	buf_fini(&message);
+	dhcp->counts[DHCP_PROTOCOL_RA][DHCP_RESULT_ROUTER]++;
+}
+
+static void on_advertise(void *context, const struct subnet_object *subnet,
+			 const struct port_object *port)
+{
+	advertise(context, subnet, port, 0);
+}
+
+/* Section 6.1.1 of RFC 4861: hop limit, code, length, and options that are whole. */
+static bool solicitation_is_valid(const struct punt_packet *packet)
+{
+	struct cursor cursor;
+
+	if (packet->protocol != IPPROTO_ICMPV6 || packet->hop_limit != RA_HOP_LIMIT ||
+	    packet->payload_size < 8 || packet->payload[0] != TYPE_SOLICITATION ||
+	    packet->payload[1] != 0)
+		return false;
+	cursor_init(&cursor, packet->payload + 8, packet->payload_size - 8);
+	while (cursor_remaining(&cursor)) {
+		uint8_t option, words;
+
+		if (cursor_u8(&cursor, &option) || cursor_u8(&cursor, &words) || !words ||
+		    cursor_skip(&cursor, 8u * words - 2))
+			return false;
+		/* Without an address there is none that could be told. */
+		if (option == OPTION_SOURCE_MAC && ip_address_is_unspecified(&packet->source))
+			return false;
+	}
+	return true;
+}
+
+static void on_solicitation(void *context, const struct punt_frame *frame)
+{
+	struct dhcp *dhcp = context;
+	struct punt_packet packet;
+	struct asker asker;
+
+	if (!find_asker(dhcp, frame, &asker) || !asker.subnet->ra)
+		dhcp->counts[DHCP_PROTOCOL_RA][DHCP_RESULT_NOT_SERVED]++;
+	else if (punt_packet_read(frame->data, frame->size, &packet) ||
+		 !solicitation_is_valid(&packet))
+		dhcp->counts[DHCP_PROTOCOL_RA][DHCP_RESULT_MALFORMED]++;
+	else
+		advertise(dhcp, asker.subnet, asker.port, frame->vlan);
+}
+
 /* ---- the whole ---- */
 
 struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile)
@@ -168,7 +373,10 @@ struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *re
 	dhcp->loop = loop;
 	dhcp->punt = punt;
 	dhcp->reconcile = reconcile;
+	dhcp->ra_sender = ra_sender_new(loop, reconcile, on_advertise, dhcp);
 	punt_handle(punt, PUNT_DHCP4, on_dhcp4, dhcp);
+	punt_handle(punt, PUNT_DHCP6, on_dhcp6, dhcp);
+	punt_handle(punt, PUNT_ROUTER_SOLICITATION, on_solicitation, dhcp);
 	return dhcp;
 }
 
@@ -177,6 +385,9 @@ void dhcp_free(struct dhcp *dhcp)
 	if (!dhcp)
 		return;
 	punt_handle(dhcp->punt, PUNT_DHCP4, NULL, NULL);
+	punt_handle(dhcp->punt, PUNT_DHCP6, NULL, NULL);
+	punt_handle(dhcp->punt, PUNT_ROUTER_SOLICITATION, NULL, NULL);
+	ra_sender_free(dhcp->ra_sender);
 	free(dhcp);
 }
 

@@ -109,13 +109,13 @@ static void put_routes(const struct answer *answer)
 /* Names as in DNS, each with its zero at the end (RFC 3397); none is shortened. */
 static void put_search(const struct answer *answer)
 {
-	const struct subnet_dhcp *dhcp = answer->lease->subnet->dhcp;
+	const struct dhcp_names *names = answer->lease->names;
 	struct buf bytes = { 0 };
 
-	if (!dhcp->search_count || !is_wanted(answer, DHCP4_OPTION_SEARCH))
+	if (!names->search_count || !is_wanted(answer, DHCP4_OPTION_SEARCH))
 		return;
-	for (size_t i = 0; i < dhcp->search_count; i++)
-		dhcp_append_name(&bytes, dhcp->search[i]);
+	for (size_t i = 0; i < names->search_count; i++)
+		dhcp_append_name(&bytes, names->search[i]);
 	dhcp4_put(answer->reply, DHCP4_OPTION_SEARCH, bytes.data, bytes.size);
 	buf_fini(&bytes);
 }
@@ -140,10 +140,11 @@ static void put_options(const struct answer *answer)
 	dhcp4_put_u32(answer->reply, DHCP4_OPTION_MASK, length ? BROADCAST << (32 - length) : 0);
 	put_routes(answer);
 	put_addresses(answer, DHCP4_OPTION_ROUTERS, routers, router_count);
-	put_addresses(answer, DHCP4_OPTION_DNS, dhcp->dns, dhcp->dns_count);
+	put_addresses(answer, DHCP4_OPTION_DNS, answer->lease->names->dns,
+		      answer->lease->names->dns_count);
 	dhcp4_put_u16(answer->reply, DHCP4_OPTION_MTU, (uint16_t)answer->lease->mtu);
 	put_text(answer, DHCP4_OPTION_HOST_NAME, answer->lease->name);
-	put_text(answer, DHCP4_OPTION_DOMAIN, dhcp->domain);
+	put_text(answer, DHCP4_OPTION_DOMAIN, answer->lease->names->domain);
 	put_search(answer);
 	put_addresses(answer, DHCP4_OPTION_NTP, dhcp->ntp, dhcp->ntp_count);
 	if (is_wanted(answer, DHCP4_OPTION_TFTP_SERVER))

@@ -16,6 +16,7 @@
 /**
  * struct dhcp4_lease - what the control plane knows; all borrowed
  * @subnet: of the port; its dhcp is not NULL
+ * @names: of its subnet
  * @name: of the port, given as its host name
  * @address: the port's first IPv4 address
  * @mac: the port's
@@ -23,6 +24,7 @@
  */
 struct dhcp4_lease {
 	const struct subnet_object *subnet;
+	const struct dhcp_names *names;
 	const char *name;
 	struct ip_address address;
 	struct mac_address mac;

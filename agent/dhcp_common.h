@@ -7,6 +7,7 @@
 #define WEFT_AGENT_DHCP_COMMON_H
 
 #include "base/buf.h"
+#include "model/object.h"
 
 /* What became of a message; the names are those of the metric. */
 #define DHCP_RESULTS(X)                                                                            \
@@ -29,6 +30,28 @@
 #define DHCP_RESULT_ENUM(name, text) DHCP_RESULT_##name,
 enum dhcp_result { DHCP_RESULTS(DHCP_RESULT_ENUM) DHCP_RESULT_COUNT };
 #undef DHCP_RESULT_ENUM
+
+/**
+ * struct dhcp_names - what a subnet says of names, with what follows from its VPC
+ * @dns: of both families
+ * @domain: "": none
+ * @search: borrowed
+ */
+struct dhcp_names {
+	size_t dns_count;
+	struct ip_address dns[DHCP_SERVERS_MAX];
+	char domain[DOMAIN_SIZE];
+	size_t search_count;
+	const char (*search)[DOMAIN_SIZE];
+};
+
+/**
+ * dhcp_names_of - by DHCP and DHCPv6; and by router advertisements, which may have names of their own
+ *
+ * Where nothing was said: the resolver and the domain of the VPC, if it has a resolver.
+ */
+struct dhcp_names dhcp_names_of(const struct intent *intent, const struct subnet_object *subnet);
+struct dhcp_names ra_names_of(const struct intent *intent, const struct subnet_object *subnet);
 
 /** dhcp_append_name - a domain name as labels, with the zero at the end (RFC 1035, 3.1) */
 void dhcp_append_name(struct buf *bytes, const char *domain);

@@ -4,6 +4,8 @@
  *
  * Neighbours: object.c, which does the work.
  */
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
@@ -45,7 +47,16 @@ static const struct option subnet_options[] = {
 	INTEGER_OPTION("station-limit", "COUNT", "l2: learned addresses per port", "station_limit"),
 	INTEGER_OPTION("station-ageing", "SECONDS", "l2: until an address is forgotten",
 		       "station_ageing"),
-	FLAG_OPTION("dhcp", 0, "serve DHCP in it", "dhcp"),
+	FLAG_OPTION("dhcp", 0, "serve DHCPv4 in it", NULL),
+	FLAG_OPTION("no-dhcp", 0, "no more", NULL),
+	TEXT_OPTION("lease", "SECONDS|infinite", "of DHCP; 3600", NULL),
+	LIST_OPTION("dns", "ADDRESS", "by DHCP; the VPC's resolver", "dhcp.dns"),
+	LIST_OPTION("ntp", "ADDRESS", "by DHCP", "dhcp.ntp"),
+	TEXT_OPTION("domain", "NAME", "by DHCP; the VPC's", "dhcp.domain"),
+	LIST_OPTION("search", "NAME", "by DHCP: domains to look a name up in", "dhcp.search"),
+	LIST_OPTION("relay", "ADDRESS", "another server of DHCP, instead of Weft", "dhcp.relay"),
+	WORDS_OPTION("ra", "slaac|stateless|managed|off",
+		     "router advertisements, and how hosts get IPv6 addresses", "ra"),
 	{ 0 },
 };
 
@@ -54,11 +65,37 @@ static const struct option subnet_list_options[] = {
 	{ 0 },
 };
 
+/* --dhcp alone is true; whoever says something of DHCP means that it is served. */
+static void read_dhcp(struct invocation *invocation, json_t *body)
+{
+	const char *lease = invocation_text(invocation, "lease");
+	json_t *dhcp = json_object_get(body, "dhcp");
+
+	if (invocation_flag(invocation, "no-dhcp")) {
+		json_object_set_new(body, "dhcp", json_false());
+		return;
+	}
+	if (lease && !dhcp) {
+		dhcp = json_object();
+		json_object_set_new(body, "dhcp", dhcp);
+	}
+	if (lease) {
+		char *end;
+		long long seconds = strtoll(lease, &end, 10);
+
+		json_object_set_new(dhcp, "lease",
+				    *end || !*lease ? json_string(lease) : json_integer(seconds));
+	}
+	if (!dhcp && invocation_flag(invocation, "dhcp"))
+		json_object_set_new(body, "dhcp", json_true());
+}
+
 /* Whoever says how a subnet is carried means that it is. */
 static json_t *read_options(struct invocation *invocation)
 {
 	json_t *body = invocation_object(invocation), *segment;
 
+	read_dhcp(invocation, body);
 	object_set_dscp(invocation, body, "segment.dscp");
 	segment = json_object_get(body, "segment");
 	if (segment && !json_object_get(segment, "type"))

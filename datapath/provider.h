@@ -35,7 +35,7 @@ extern const struct datapath_table datapath_tables[TABLES];
 #define DATAPATH_EVENT_RATE 100
 #define DATAPATH_ICMP_RATE 100     /* ICMP errors a port may get per second */
 #define DATAPATH_SERVICE_RATE 1024 /* packets a port may send to services per second (V46) */
-#define DATAPATH_PUNT_RATE 20      /* frames a port may hand to weftd per second */
+#define DATAPATH_PUNT_RATE 50      /* frames a port may hand to weftd per second */
 
 struct datapath_operations {
 	void (*close)(struct datapath *datapath);

@@ -68,6 +68,16 @@ struct ip_address subnet_dhcp_server(const struct subnet_object *subnet)
 	return address;
 }
 
+bool subnet_slaac_address(const struct subnet_object *subnet, const struct mac_address *mac,
+			  struct ip_address *address)
+{
+	if (!subnet->ra || subnet->ra->mode == RA_MANAGED || !subnet->cidrs[1].length)
+		return false;
+	*address = ip_address_link_local_from_mac(mac);
+	memcpy(address->byte, subnet->cidrs[1].address.byte, 8);
+	return true;
+}
+
 static int check_dhcp_routes(struct draft *draft, const struct subnet_object *subnet,
 			     struct error *error)
 {

@@ -85,6 +85,15 @@ bool subnet_ra_equal(const struct subnet_ra *a, const struct subnet_ra *b);     
 struct subnet_object;
 
 /**
+ * subnet_slaac_address - the address that a port's workload makes by SLAAC, which is the port's besides those
+ *	it was given
+ *
+ * Return: false where its subnet has no SLAAC.
+ */
+bool subnet_slaac_address(const struct subnet_object *subnet, const struct mac_address *mac,
+			  struct ip_address *address);
+
+/**
  * subnet_dhcp_server - the address that the DHCP server of a subnet has: its gateway's, or without one the
  *	third of the range, which is nobody's (V16)
  */

@@ -244,6 +244,11 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 		mark_generation(dirty, id);
 }
 
+static bool has_slaac(const struct subnet_object *subnet)
+{
+	return subnet->ra && subnet->ra->mode != RA_MANAGED;
+}
+
 static void dirty_subnet(struct dirty *dirty, const struct change *change)
 {
 	const struct subnet_object *before = (const struct subnet_object *)change->before;
@@ -259,9 +264,11 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 				    id);
 	if (before)
 		mark_generation(dirty, before->object.vpc_id);
-	/* The mode says whether the ports' sources are checked, the segment where other hosts' ports are. */
+	/* The mode says whether the ports' sources are checked, the segment where other hosts' ports are; SLAAC
+	 * gives ports one more address. */
 	if (before && after &&
-	    (before->mode != after->mode || before->segment.type != after->segment.type)) {
+	    (before->mode != after->mode || before->segment.type != after->segment.type ||
+	     has_slaac(before) != has_slaac(after))) {
 		uint32_t *ports;
 		size_t count = intent_ports_of_subnet(dirty->intent, id, &ports);
 

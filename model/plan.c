@@ -497,24 +497,34 @@ static void plan_allowed(const struct plan *plan, const struct port_object *port
 		allowed_add(plan, port->object.id, &ipv4, 0);
 }
 
+static void endpoint_add(const struct plan *plan, const struct port_object *port,
+			 uint32_t group_set_id, const struct ip_address *address)
+{
+	struct endpoint_key key = {
+		.vpc_id = port->object.vpc_id,
+		.address = address_row(address),
+	};
+	struct endpoint row = {
+		.port_id = port->object.id,
+		.subnet_id = port->subnet_id,
+		.group_set_id = group_set_id,
+	};
+
+	memcpy(row.mac, port->mac.byte, sizeof(row.mac));
+	rows_add(plan->rows, TABLE_endpoints, &key, &row);
+}
+
 /* Other ports find the port by its addresses, on this host or not, plugged in or not. */
 static void plan_endpoints(const struct plan *plan, const struct port_object *port,
-			   uint32_t group_set_id)
+			   const struct subnet_object *subnet, uint32_t group_set_id)
 {
-	for (size_t i = 0; i < port->address_count; i++) {
-		struct endpoint_key key = {
-			.vpc_id = port->object.vpc_id,
-			.address = address_row(&port->addresses[i]),
-		};
-		struct endpoint row = {
-			.port_id = port->object.id,
-			.subnet_id = port->subnet_id,
-			.group_set_id = group_set_id,
-		};
+	struct ip_address slaac;
 
-		memcpy(row.mac, port->mac.byte, sizeof(row.mac));
-		rows_add(plan->rows, TABLE_endpoints, &key, &row);
-	}
+	for (size_t i = 0; i < port->address_count; i++)
+		endpoint_add(plan, port, group_set_id, &port->addresses[i]);
+	if (subnet_slaac_address(subnet, &port->mac, &slaac) &&
+	    !intent_address_owner(plan->intent, port->object.vpc_id, &slaac))
+		endpoint_add(plan, port, group_set_id, &slaac);
 }
 
 static void plan_device(const struct plan *plan, const struct port_object *port,
@@ -620,7 +630,7 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 
 	if (!vpc || !subnet)
 		return;
-	plan_endpoints(plan, port, row.group_set_id);
+	plan_endpoints(plan, port, subnet, row.group_set_id);
 	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */
 	if (port->source_destination_check)
 		row.flags |= PORT_CHECK_SOURCE |
