@@ -3,7 +3,8 @@
 import ipaddress
 import struct
 
-from packets import BROADCAST, IPV4, UDP, address_bytes, ethernet, ipv4, mac_bytes, udp
+from packets import (BROADCAST, IPV4, IPV6, UDP, address_bytes, ethernet, ipv4, ipv6, mac_bytes,
+                     udp)
 
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 COOKIE = bytes.fromhex("63825363")
@@ -64,3 +65,50 @@ class Dhcp4:
 
     def addresses(self, code):
         return address_list(self.options.get(code, b""))
+
+
+# ---- DHCPv6 ----
+
+def option6(code, value):
+    return struct.pack("!HH", code, len(value)) + value
+
+
+def ia_na(identifier, *held):
+    """An identity association, with addresses that the client holds."""
+    body = struct.pack("!III", identifier, 0, 0)
+    for address in held:
+        body += option6(5, address_bytes(address) + struct.pack("!II", 100, 200))
+    return option6(3, body)
+
+
+def dhcp6_frame(mac, source, kind, options, transaction=0x123456):
+    """A whole frame of a client, to all servers on the link."""
+    payload = struct.pack("!I", kind << 24 | transaction) + options
+    return ethernet("33:33:00:01:00:02", mac, IPV6, ipv6(source, "ff02::1:2", UDP, udp(
+        source, "ff02::1:2", 546, 547, payload)))
+
+
+def options6(raw):
+    while raw:
+        code, size = struct.unpack("!HH", raw[:4])
+        yield code, raw[4:4 + size]
+        raw = raw[4 + size:]
+
+
+class Dhcp6:
+    """What an answer says: addresses with their valid lifetimes, status, options."""
+
+    def __init__(self, packet):
+        body = packet.payload
+        self.packet, self.kind = packet, body[0]
+        self.options, self.addresses, self.association, self.status = {}, [], None, None
+        for code, value in options6(body[4:]):
+            self.options[code] = value
+            if code == 13:
+                self.status = struct.unpack("!H", value[:2])[0]
+            if code == 3:
+                self.association = struct.unpack("!I", value[:4])[0]
+                for inner, held in options6(value[12:]):
+                    if inner == 5:
+                        self.addresses.append((str(ipaddress.ip_address(held[:16])),
+                                               struct.unpack("!I", held[20:24])[0]))

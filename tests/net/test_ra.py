@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Router advertisements and DHCPv6: the kernel's SLAAC, dhclient -6, dhcpcd, and frames by hand.
+
+      subnet auto fd00:b:0:1::/64    ra: slaac       kernel (accept_ra) ... other
+      subnet both fd00:b:0:2::/64    ra: stateless   mixed, raw (frames of this test)
+      subnet given fd00:b:0:3::/64   ra: managed     dhclient, dhcpcd
+      subnet quiet fd00:b:0:4::/64   none            quiet
+"""
+import contextlib
+import json
+import os
+import stat
+import struct
+import subprocess
+
+from dhcp import (Dhcp6, dhcp6_frame, ia_na, option6)
+from harness import (RUN, Netns, check, equal, main, run, statement, wait_for)
+from packets import (ICMPV6, IPV6, UDP, address_bytes, ethernet, icmpv6, ipv6, mac_bytes)
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: ["fd00:b::/48"]
+    subnets:
+      auto: {cidr: "fd00:b:0:1::/64", ra: slaac}
+      both:
+        cidr: "fd00:b:0:2::/64"
+        ra: {mode: stateless, lifetime: 900, interval: 60, dns: "fd00:b:0:2::53",
+             search: [both.example]}
+      given: {cidr: "fd00:b:0:3::/64", ra: managed}
+      quiet: {cidr: "fd00:b:0:4::/64"}
+    security_groups:
+      open:
+        ingress: [{protocol: all, from: "::/0"}]
+        egress: [{protocol: all, to: "::/0"}]
+    ports:
+      kernel: {subnet: auto, security_groups: [open], attach: {netns: kernel, configure: false}}
+      other: {subnet: auto, security_groups: [open], attach: {netns: other}}
+      mixed: {subnet: both, security_groups: [open], attach: {netns: mixed, configure: false}}
+      raw:
+        {subnet: given, address: "fd00:b:0:3::10", security_groups: [open],
+         attach: {netns: raw, configure: false}}
+      dhclient:
+        {subnet: given, address: "fd00:b:0:3::11", security_groups: [open],
+         attach: {netns: dhclient, configure: false}}
+      dhcpcd:
+        {subnet: given, address: "fd00:b:0:3::12", security_groups: [open],
+         attach: {netns: dhcpcd, configure: false}}
+      quiet: {subnet: quiet, security_groups: [open], attach: {netns: quiet, configure: false}}
+"""
+
+DHCLIENT_SCRIPT = """#!/bin/sh
+env > "$RESULT.$reason"
+case $reason in
+PREINIT6) ip link set "$interface" up ;;
+BOUND6|RENEW6|REBIND6) ip -6 address replace "$new_ip6_address/128" dev "$interface" ;;
+esac
+exit 0
+"""
+
+
+def link_local(mac):
+    raw = bytearray(mac_bytes(mac))
+    raw[0] ^= 2
+    return "fe80::%x:%x:%x:%x" % struct.unpack("!4H", bytes(raw[:3]) + b"\xff\xfe" + bytes(raw[3:]))
+
+
+def addresses(netns, scope="global"):
+    found = json.loads(netns.run("ip", "-j", "-6", "address", "show", "eth0").stdout)
+    return [info["local"] for info in (found[0].get("addr_info", []) if found else [])
+            if info["scope"] == scope]
+
+
+class Hosts:
+    """The namespaces."""
+
+    def __init__(self, weft):
+        names = ("kernel", "other", "mixed", "raw", "dhclient", "dhcpcd", "quiet")
+        for name in names:
+            setattr(self, name, Netns(name))
+            # The kernel of the workload; a host that forwards takes none of them.
+            getattr(self, name).run("sysctl", "-qw", "net.ipv6.conf.default.accept_ra=1",
+                                    "net.ipv6.conf.default.accept_dad=0", accept=[0])
+        weft.apply(INTENT)
+        weft.plugged(*(f"blue/{name}" for name in names))
+        self.wire, self.quiet_wire = self.raw.wire(), self.quiet.wire()
+        self.link_local = link_local(self.wire.mac)
+
+    def ask(self, kind, *options, seconds=2):
+        """The answer to a DHCPv6 message, as Dhcp6, or None."""
+        self.wire.drain()
+        self.wire.send(dhcp6_frame(self.wire.mac, self.link_local, kind, b"".join(options)))
+        packet = self.wire.receive(lambda got: got.protocol == UDP and
+                                   got.destination_port == 546, seconds)
+        return Dhcp6(packet) if packet else None
+
+    def solicit(self, source=None, body=b"", hops=255, code=0, wire=None):
+        wire = wire or self.wire
+        source = source or self.link_local
+        message = icmpv6(source, "ff02::2", 133, code, bytes(4) + body)
+        wire.send(ethernet("33:33:00:00:00:02", wire.mac, IPV6,
+                           ipv6(source, "ff02::2", ICMPV6, message, hops)))
+
+    def advertisement(self):
+        return self.wire.receive(lambda got: got.protocol == ICMPV6 and got.kind == 134)
+
+
+def metric(weft, protocol, result):
+    text = weft.http("GET", "/metrics", raw=True)[2].decode()
+    name = f'weft_dhcp_messages_total{{protocol="{protocol}",result="{result}"}} '
+    return sum(int(line[len(name):]) for line in text.splitlines() if line.startswith(name))
+
+
+@contextlib.contextmanager
+def counted(weft, protocol, result, count=1):
+    before = metric(weft, protocol, result)
+    yield
+    wait_for(lambda: metric(weft, protocol, result) >= before + count,
+             f"metric of {protocol} {result}", 3)
+
+
+@statement("a namespace's kernel makes its address by SLAAC, and reaches its neighbour with it")
+def kernel_slaac(weft, hosts):
+    mac = hosts.kernel.mac()
+    wanted = link_local(mac).replace("fe80:", "fd00:b:0:1")
+    wait_for(lambda: addresses(hosts.kernel), "an address by SLAAC")
+    equal(addresses(hosts.kernel), [wanted], "addresses of the kernel")
+    other = weft.port("blue/other")["addresses"][0]
+    wait_for(lambda: hosts.kernel.ping(other), "ping of a neighbour, from the address of SLAAC")
+    check(hosts.other.ping(wanted), "ping to the address of SLAAC")
+    routes = hosts.kernel.run("ip", "-6", "route").stdout
+    check("default via fe80::" in routes and "proto ra" in routes, f"routes: {routes}")
+    check(hosts.kernel.ping("fd00:b:0:1::1"), "ping of the gateway")
+
+
+@statement("the kernel takes the MTU from the advertisement")
+def kernel_mtu(weft, hosts):
+    mtu = weft.get("/v1/vpcs/blue")["effective_mtu"]
+    equal(int(hosts.kernel.run("cat", "/proc/sys/net/ipv6/conf/eth0/mtu").stdout), mtu, "MTU")
+
+
+@statement("stateless: SLAAC, and the rest by DHCPv6")
+def stateless(_weft, hosts):
+    wait_for(lambda: addresses(hosts.mixed), "an address by SLAAC")
+    result = f"{RUN}/mixed"
+    script = f"{RUN}/mixed.sh"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(DHCLIENT_SCRIPT)
+    os.chmod(script, stat.S_IRWXU)
+    hosts.mixed.run("dhclient", "-6", "-S", "-1", "-sf", script, "-lf", f"{result}.leases",
+                    "-pf", f"{result}.pid", "-e", f"RESULT={result}", "eth0", accept=[0])
+    with open(f"{result}.RENEW6" if os.path.exists(f"{result}.RENEW6") else f"{result}.BOUND6",
+              encoding="utf-8") as file:
+        got = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+    equal(got.get("new_dhcp6_name_servers"), "fd00:b:0:2::2", "DNS")
+
+
+@statement("managed: dhclient -6 gets the port's address, and gives it back")
+def dhclient(weft, hosts):
+    result = f"{RUN}/dhclient6"
+    script = f"{RUN}/dhclient6.sh"
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(DHCLIENT_SCRIPT)
+    os.chmod(script, stat.S_IRWXU)
+    words = ("dhclient", "-6", "-sf", script, "-lf", f"{result}.leases", "-pf", f"{result}.pid",
+             "-e", f"RESULT={result}")
+    hosts.dhclient.run(*words, "-1", "eth0", accept=[0])
+    with open(f"{result}.BOUND6", encoding="utf-8") as file:
+        got = dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+    equal(got.get("new_ip6_address"), "fd00:b:0:3::11", "address")
+    equal(got.get("new_dhcp6_name_servers"), "fd00:b:0:3::2", "DNS: the VPC's resolver")
+    wait_for(lambda: hosts.dhclient.ping("fd00:b:0:3::1"), "ping of the gateway")
+    with counted(weft, "dhcpv6", "release"):
+        hosts.dhclient.run(*words, "-r", "eth0", accept=[0])
+
+
+@statement("managed: dhcpcd gets it by itself from the flags of the advertisement")
+def dhcpcd(_weft, hosts):
+    for folder in ("/var/lib/dhcpcd", "/run/dhcpcd"):  # leases are this test's own
+        if os.path.isdir(folder):
+            run("mount", "-t", "tmpfs", "none", folder, accept=[0])
+    config = f"{RUN}/dhcpcd.conf"
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("duid\nnoipv4\nslaac hwaddr\noption dhcp6_name_servers\n"
+                   "nohook resolv.conf, hostname, timesyncd, ntp.conf\n")
+    process = hosts.dhcpcd.start("dhcpcd", "-B", "-f", config, "eth0",
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "fd00:b:0:3::12" in addresses(hosts.dhcpcd), "dhcpcd's address", 20)
+        wait_for(lambda: hosts.dhcpcd.ping("fd00:b:0:3::1"), "ping of the gateway")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@statement("an advertisement says what the subnet says: flags, lifetime, prefix, MTU, RDNSS, DNSSL")
+def advertisement(weft, hosts):
+    hosts.wire.drain()
+    hosts.solicit()
+    packet = hosts.advertisement()
+    check(packet, "no advertisement")
+    equal((packet.ttl, packet.destination), (255, "ff02::1"), "hop limit and destination")
+    body = packet.rest + packet.payload
+    equal((body[0], body[1], struct.unpack("!H", body[2:4])[0]), (64, 0xc0, 1800),
+          "hop limit, flags M and O, lifetime")
+    options, rest = {}, body[12:]
+    while rest:
+        options[rest[0]] = rest[2:rest[1] * 8]
+        rest = rest[rest[1] * 8:]
+    equal(packet.source, link_local(":".join(f"{byte:02x}" for byte in options[1])),
+          "the source is the link-local address of the MAC in it")
+    equal(struct.unpack("!I", options[5][2:6])[0], weft.get("/v1/vpcs/blue")["effective_mtu"],
+          "MTU")
+    equal((options[3][0], options[3][1], options[3][14:30]),
+          (64, 0x80, address_bytes("fd00:b:0:3::")), "prefix: on link, not for SLAAC")
+    equal(options[25][6:], address_bytes("fd00:b:0:3::2"), "RDNSS")
+
+
+@statement("solicitations that are not valid are ignored and counted")
+def bad_solicitations(weft, hosts):
+    with counted(weft, "ra", "malformed", 4):
+        hosts.solicit(hops=64)
+        hosts.solicit(code=1)
+        hosts.solicit(body=b"\x01\x00" + bytes(6))
+        hosts.solicit(source="::", body=b"\x01\x01" + mac_bytes(hosts.wire.mac))
+    with counted(weft, "ra", "router"):
+        hosts.solicit(source="::")
+
+
+@statement("a subnet without ra sends none")
+def quiet(weft, hosts):
+    with weft.dropped("router_solicitation"):
+        hosts.solicit(link_local(hosts.quiet_wire.mac), wire=hosts.quiet_wire)
+    equal(addresses(hosts.quiet), [], "addresses in a subnet without ra")
+
+
+@statement("DHCPv6 by hand: SOLICIT, REQUEST, RENEW, CONFIRM, RELEASE, INFORMATION-REQUEST")
+def by_hand(weft, hosts):
+    client = option6(1, bytes.fromhex("00030001") + mac_bytes(hosts.wire.mac))
+    advertise = hosts.ask(1, client, ia_na(7))
+    equal((advertise.kind, advertise.addresses), (2, [("fd00:b:0:3::10", 3600)]), "ADVERTISE")
+    server = option6(2, advertise.options[2])
+    reply = hosts.ask(3, client, server, ia_na(7))
+    equal((reply.kind, reply.addresses, reply.association), (7, [("fd00:b:0:3::10", 3600)], 7),
+          "REPLY to REQUEST")
+    reply = hosts.ask(5, client, server, ia_na(7, "fd00:b:0:3::99"))
+    equal(sorted(reply.addresses), [("fd00:b:0:3::10", 3600), ("fd00:b:0:3::99", 0)],
+          "REPLY to RENEW of an address that is not the port's")
+    equal(hosts.ask(4, client, ia_na(7, "fd00:b:0:3::10")).status, 0, "CONFIRM of the own")
+    equal(hosts.ask(4, client, ia_na(7, "fd00:b:0:3::99")).status, 4, "CONFIRM of another")
+    equal(hosts.ask(8, client, server, ia_na(7, "fd00:b:0:3::10")).status, 0, "RELEASE")
+    reply = hosts.ask(11)
+    equal((reply.kind, reply.addresses, reply.options[23]),
+          (7, [], address_bytes("fd00:b:0:3::2")), "INFORMATION-REQUEST")
+    reply = hosts.ask(1, client, ia_na(7), option6(14, b""))
+    equal((reply.kind, 14 in reply.options), (7, True), "rapid commit")
+    with counted(weft, "dhcpv6", "other_server"):
+        check(hosts.ask(3, client, option6(2, b"\0\1other"), ia_na(7), seconds=0.2) is None,
+              "an answer for another server")
+
+
+@statement("malformed DHCPv6 messages are ignored and counted")
+def malformed(weft, hosts):
+    client = option6(1, bytes.fromhex("00030001") + mac_bytes(hosts.wire.mac))
+    bodies = (client[:-3], client + b"\0\3\0\x28\0", client + b"\0\3\0\4\0\0\0\1",
+              option6(1, b""), option6(1, bytes(200)), client + b"\0\1\xff\xff")
+    with counted(weft, "dhcpv6", "malformed", len(bodies)):
+        for body in bodies:
+            hosts.wire.send(dhcp6_frame(hosts.wire.mac, hosts.link_local, 1, body))
+    with counted(weft, "dhcpv6", "unexpected", 3):
+        for kind in (1, 2, 12):  # a SOLICIT of nobody, an ADVERTISE, a relay's
+            hosts.wire.send(dhcp6_frame(hosts.wire.mac, hosts.link_local, kind, b""))
+
+
+@statement("ra is switched off: a last advertisement ends the router")
+def ends(weft, hosts):
+    check("default" in hosts.kernel.run("ip", "-6", "route").stdout, "no default route before")
+    weft.weft("subnet", "set", "blue/auto", "--ra", "off")
+    wait_for(lambda: "default" not in hosts.kernel.run("ip", "-6", "route").stdout,
+             "the default route is gone")
+    weft.weft("subnet", "set", "blue/auto", "--ra", "slaac")
+    wait_for(lambda: "default" in hosts.kernel.run("ip", "-6", "route").stdout,
+             "the default route is back, unasked")
+
+
+main(Hosts)
