@@ -73,7 +73,7 @@ def across(_, cluster):
     check(cluster.a2.ping("10.0.2.11", 5), "a2 reaches b1 on the other host")
     with cluster.load() as load:
         load.goes_on(200)
-    equal(cluster.h1.host_status("h2")["path"], "ok", "the path from h1 to h2")
+    wait_for(lambda: cluster.h1.host_status("h2")["path"] == "ok", "the path from h1 to h2")
 
 
 @statement("hosts that write at the same time all succeed and give no address out twice")
