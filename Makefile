@@ -43,12 +43,12 @@ MODEL := $(addprefix model/, \
 	check_wire.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
-	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c plan.c \
+	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c patches.c plan.c \
 	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
-	pipeline.c parse.c flow.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
+	pipeline.c parse.c flow.c loop.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
 	tunnel_sum.c tcp_mss.c watch.c wire.c)
 
@@ -68,7 +68,7 @@ AGENT := $(addprefix agent/, \
 	api_trace.c api_trace_follow.c cache.c capture.c certificate.c cluster.c cluster_config.c cluster_join.c \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
-	join_server.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
+	join_server.c loops.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	reconcile_watch.c \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \

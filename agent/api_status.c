@@ -62,8 +62,9 @@ static json_t *ports_json(struct api_call *call)
 	struct ports_counts counts;
 
 	ports_count(reconcile_ports(call->api->reconcile), &counts);
-	return json_pack("{s:I, s:I, s:I}", "plugged", (json_int_t)counts.plugged, "waiting",
-			 (json_int_t)counts.waiting, "failed", (json_int_t)counts.failed);
+	return json_pack("{s:I, s:I, s:I, s:I}", "plugged", (json_int_t)counts.plugged, "waiting",
+			 (json_int_t)counts.waiting, "failed", (json_int_t)counts.failed, "held",
+			 (json_int_t)counts.held);
 }
 
 /* Connections as their VPCs are charged for them: what `weft counters` shows, added up. */

@@ -303,7 +303,8 @@ static void job_begin(struct devices *devices, struct device_job *job,
 		result->attachment_flags = ATTACHMENT_NO_ETHERNET;
 		break;
 	case ATTACH_BRIDGE:
-	case ATTACH_OVS_BRIDGE: result->kind = PORT_LINK; break;
+	case ATTACH_OVS_BRIDGE:
+	case ATTACH_PATCH: result->kind = PORT_LINK; break;
 	case ATTACH_NONE:
 	default: device_wait(job, "the port does not say where it is attached"); break;
 	}
@@ -338,7 +339,8 @@ static void job_end(struct devices *devices, struct device_job *job)
 static bool is_same_place(const struct attach *a, const struct attach *b)
 {
 	return a->kind == b->kind && a->pid == b->pid && strcmp(a->netns, b->netns) == 0 &&
-	       (device_is_veth(a) || strcmp(a->ifname, b->ifname) == 0);
+	       (device_is_veth(a) || strcmp(a->ifname, b->ifname) == 0) &&
+	       strcmp(a->peer, b->peer) == 0;
 }
 
 static uint32_t removable(struct devices *devices, const struct device_record *record);
@@ -372,7 +374,7 @@ static bool leave_old_place(struct devices *devices, const struct device_request
 		.attach = { .kind = ATTACH_NETNS },
 	};
 
-	if (!record && !device_is_veth(request->attach) && !device_is_bridge(request->attach))
+	if (!record && !device_is_veth(request->attach) && !attach_is_link(request->attach))
 		leave_place(devices, &unknown, request->attach);
 	if (!record || is_same_place(&record->attach, request->attach))
 		return false;
@@ -394,7 +396,7 @@ static void plug_chunk(struct devices *devices, const struct device_request *req
 		jobs[i].moved = moved;
 		if (device_is_tap(requests[i].attach))
 			device_tap_plug(devices, &jobs[i]);
-		if (device_is_bridge(requests[i].attach))
+		if (attach_is_link(requests[i].attach))
 			device_link_plug(devices, &jobs[i]);
 	}
 	device_veth_plug(devices, jobs, count);
@@ -424,7 +426,7 @@ bool devices_check(struct devices *devices, const struct device_request *request
 	job_begin(devices, &job, request, result, map_get_u32(&devices->records, request->port_id));
 	if (!job.done && device_is_tap(request->attach))
 		device_tap_check(devices, &job);
-	else if (!job.done && device_is_bridge(request->attach))
+	else if (!job.done && attach_is_link(request->attach))
 		device_link_check(devices, &job);
 	else if (!job.done)
 		device_veth_check(devices, &job);

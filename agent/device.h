@@ -41,6 +41,7 @@ enum device_state {
  * @mtu: bytes of IP
  * @addresses: with the length of the subnet's prefix (mapped space: IPv4 /24 is 120)
  * @gateways: default routes, at most one of each family
+ * @peer_id: of a patch: the port that it is joined to; 0: none, and @wait says why
  * @no_segmentation: the far end of a veth hands over no frames that stand for several packets
  *
  * Addresses and gateways are set inside the namespace if @attach->configure.
@@ -55,6 +56,8 @@ struct device_request {
 	const struct ip_prefix *addresses;
 	size_t gateway_count;
 	const struct ip_address *gateways;
+	uint32_t peer_id;
+	const char *wait;
 	bool no_segmentation;
 };
 

@@ -8,6 +8,9 @@
  * name) is a member of the bridge, which is otherwise left as it is. Its MTU is the bridge's, if that is the
  * larger: a bridge takes the smallest of its members', and the host may have others on it.
  *
+ * A patch is the same with another port of Weft's at the far end: both ends carry the pipeline, and either
+ * port makes the pair (patches.h says whether it may).
+ *
  * A bridge that is a process (Open vSwitch with datapath_type=netdev) reads frames as they are on the wire: for it
  * the kernel finishes checksums and cuts large frames before they leave the near end.
  *
@@ -36,10 +39,26 @@ static bool is_ovs(const struct device_job *job)
 	return job->request->attach->kind == ATTACH_OVS_BRIDGE;
 }
 
-static void far_name(const struct devices *devices, uint32_t port_id, char name[LINK_NAME_SIZE])
+static bool is_patch(const struct device_job *job)
+{
+	return job->request->attach->kind == ATTACH_PATCH;
+}
+
+/* Of a port in a bridge. */
+static void bridge_end_name(const struct devices *devices, uint32_t port_id,
+			    char name[LINK_NAME_SIZE])
 {
 	device_host_name(devices, port_id, name);
 	memcpy(name + strlen(name), "b", 2);
+}
+
+static void far_name(const struct devices *devices, const struct device_job *job,
+		     char name[LINK_NAME_SIZE])
+{
+	if (is_patch(job))
+		device_host_name(devices, job->request->peer_id, name);
+	else
+		bridge_end_name(devices, job->request->port_id, name);
 }
 
 static void far_alias(const struct device_request *request, char alias[DEVICE_ALIAS_SIZE])
@@ -56,7 +75,7 @@ static void look_for_ovs(struct devices *devices, struct device_job *job, struct
 	struct error error = { 0 };
 	int code;
 
-	far_name(devices, job->request->port_id, name);
+	far_name(devices, job, name);
 	code = ovsdb_look(devices->ovsdb, job->request->attach->ifname, name, &place->ovs, &error);
 	if (code == -ENODEV || code == -ENOTCONN)
 		device_wait(job, error.text);
@@ -72,7 +91,6 @@ static void look_for_bridge(struct devices *devices, struct device_job *job, str
 	char sentence[80];
 	int code = netlink_link_get_by_name(devices->netlink, name, &bridge, &error);
 
-	*place = (struct place){ .mtu = job->request->mtu };
 	if (!code) {
 		place->ifindex = bridge.ifindex;
 		if (bridge.mtu > place->mtu)
@@ -106,7 +124,7 @@ static void look_for_pair(struct devices *devices, struct device_job *job, struc
 		device_fail(job, &error);
 	if (code)
 		return;
-	far_name(devices, job->request->port_id, name);
+	far_name(devices, job, name);
 	code = netlink_link_get_by_name(devices->netlink, name, far, &error);
 	if (strcmp(job->link.kind, "veth") != 0 ||
 	    (!device_is_ours(devices, &job->link, &port_id) &&
@@ -134,7 +152,7 @@ static void make_pair(struct devices *devices, struct device_job *job, const str
 	struct error error = { 0 };
 
 	device_host_name(devices, job->request->port_id, near_name);
-	far_name(devices, job->request->port_id, name);
+	far_name(devices, job, name);
 	if (netlink_link_add_veth(devices->netlink, &near_end, &far_end, place->mtu, &error) ||
 	    netlink_link_get_by_name(devices->netlink, near_name, &job->link, &error) ||
 	    netlink_link_get_by_name(devices->netlink, name, far, &error)) {
@@ -227,6 +245,31 @@ static void join(struct devices *devices, struct device_job *job, const struct p
 		device_fail(job, &error);
 }
 
+/* A patch that joins nothing now has no devices. */
+static void leave_patch(struct devices *devices, struct device_job *job)
+{
+	char name[LINK_NAME_SIZE];
+	uint32_t port_id;
+
+	device_host_name(devices, job->request->port_id, name);
+	if (!netlink_link_get_by_name(devices->netlink, name, &job->link, NULL) &&
+	    device_is_ours(devices, &job->link, &port_id))
+		(void)netlink_link_delete(devices->netlink, job->link.ifindex, NULL);
+	device_wait(job, job->request->wait);
+}
+
+/* Where the port leads to: is it there? */
+static void look_for_place(struct devices *devices, struct device_job *job, struct place *place)
+{
+	*place = (struct place){ .mtu = job->request->mtu };
+	if (!is_patch(job))
+		look_for_bridge(devices, job, place);
+	else if (!job->request->peer_id && job->record)
+		leave_patch(devices, job);
+	else if (!job->request->peer_id)
+		device_wait(job, job->request->wait);
+}
+
 /* ---- contracts in device_private.h ---- */
 
 bool device_is_bridge(const struct attach *attach)
@@ -239,7 +282,7 @@ void device_link_plug(struct devices *devices, struct device_job *job)
 	struct link_info far = { 0 };
 	struct place place;
 
-	look_for_bridge(devices, job, &place);
+	look_for_place(devices, job, &place);
 	if (!job->done)
 		look_for_pair(devices, job, &far);
 	if (!job->done && !job->there)
@@ -248,7 +291,7 @@ void device_link_plug(struct devices *devices, struct device_job *job)
 		finish_frames(job);
 	if (!job->done)
 		device_settle(devices, job, 1);
-	if (!job->done)
+	if (!job->done && !is_patch(job))
 		join(devices, job, &place, &far);
 }
 
@@ -258,7 +301,7 @@ void device_link_check(struct devices *devices, struct device_job *job)
 	struct place place;
 	const char *fault;
 
-	look_for_bridge(devices, job, &place);
+	look_for_place(devices, job, &place);
 	if (!job->done)
 		look_for_pair(devices, job, &far);
 	if (job->done)
@@ -268,7 +311,7 @@ void device_link_check(struct devices *devices, struct device_job *job)
 		return;
 	}
 	device_settle_check(devices, job);
-	fault = far_fault(job, &place, &far);
+	fault = is_patch(job) ? NULL : far_fault(job, &place, &far);
 	if (fault)
 		device_changed(job, "%s", fault);
 }
@@ -281,7 +324,7 @@ void device_link_leave(struct devices *devices, uint32_t port_id, const struct a
 
 	if (attach->kind != ATTACH_OVS_BRIDGE)
 		return;
-	far_name(devices, port_id, name);
+	bridge_end_name(devices, port_id, name);
 	code = ovsdb_remove(devices->ovsdb, name, &error);
 	if (code && code != -ENOTCONN)
 		log_warning("device not taken off its bridge", "device=%s text=\"%s\"", name,
@@ -293,6 +336,6 @@ bool device_link_can(struct devices *devices, const struct device_record *record
 	struct ovsdb_bridge found;
 	char name[LINK_NAME_SIZE];
 
-	far_name(devices, record->port_id, name);
+	bridge_end_name(devices, record->port_id, name);
 	return !ovsdb_look(devices->ovsdb, record->attach.ifname, name, &found, NULL);
 }

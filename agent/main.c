@@ -26,6 +26,7 @@
 #include "agent/http.h"
 #include "agent/isolate.h"
 #include "agent/join_server.h"
+#include "agent/loops.h"
 #include "agent/moves.h"
 #include "agent/notify.h"
 #include "agent/options.h"
@@ -224,6 +225,24 @@ static int open_cluster(struct daemon *daemon, struct error *error)
 				       &daemon->join_server, error);
 }
 
+/* What all hosts of the installation have alike: the authority of its store, or how it is reached. */
+static int number_installation(const struct daemon *daemon, uint64_t *domain, struct error *error)
+{
+	const struct cluster_config *config = &daemon->config;
+	struct buf text = { 0 };
+	int code = 0;
+
+	if (config->store_ca)
+		code = file_read(config->store_ca, 1 << 20, &text, error);
+	else if (config->store)
+		buf_append_text(&text, config->store);
+	if (!code)
+		code = loops_domain(daemon->options.state, config->store ? buf_text(&text) : NULL,
+				    domain, error);
+	buf_fini(&text);
+	return code;
+}
+
 static int open_reconcile(struct daemon *daemon, struct error *error)
 {
 	struct reconcile_options options = {
@@ -241,6 +260,9 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 	};
 	int code;
 
+	code = number_installation(daemon, &options.loop_domain, error);
+	if (code)
+		return code;
 	daemon->events = events_new();
 	options.events = daemon->events;
 	options.cluster = cluster_callbacks(daemon->cluster);

@@ -160,8 +160,8 @@ static void write_objects(const struct api *api, struct buf *text)
 	family(text, "ports", "gauge", "Ports of this host by state.");
 	buf_printf(text,
 		   "weft_ports{state=\"plugged\"} %zu\nweft_ports{state=\"waiting\"} %zu\n"
-		   "weft_ports{state=\"failed\"} %zu\n",
-		   ports.plugged, ports.waiting, ports.failed);
+		   "weft_ports{state=\"failed\"} %zu\nweft_ports{state=\"held\"} %zu\n",
+		   ports.plugged, ports.waiting, ports.failed, ports.held);
 	family(text, "table_rows", "gauge", "Rows written by the daemon, by table.");
 	for (unsigned int table = 0; table < TABLES; table++)
 		if (tables_is_planned((enum table_id)table))

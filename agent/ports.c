@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "model/patches.h"
 
 /* What fails may only have to wait for another's end, such as that of a port that comes here. */
 #define RETRY_FIRST_NS (20 * CLOCK_NS_PER_MS)
@@ -32,7 +33,10 @@ struct port_entry {
 	uint32_t kind;
 	uint32_t attachment_flags;
 	uint64_t since_ns;
-	char *reason; /* NULL: none */
+	char *reason;     /* NULL: none */
+	uint32_t peer_id; /* of a patch: what it was joined to when it was last looked at */
+	bool cut;         /* of a patch: it would close a circle */
+	bool looped;      /* plugged in, but the datapath holds it */
 };
 
 struct ports {
@@ -41,6 +45,7 @@ struct ports {
 	struct map entries; /* port id -> struct port_entry */
 	struct map pending; /* port ids that need another look */
 	struct loop_deferred look;
+	bool patched; /* a patch was made or unmade: ports_options.patched is to be told */
 	struct loop_timer retry;
 	uint64_t retry_ns; /* doubles while something fails */
 	struct ports_counts counts;
@@ -51,6 +56,7 @@ static const char *const port_state_names[] = {
 	[PORT_STATE_WAITING] = "waiting",
 	[PORT_STATE_PLUGGED] = "plugged",
 	[PORT_STATE_FAILED] = "failed",
+	[PORT_STATE_HELD] = "held",
 };
 _Static_assert(ARRAY_SIZE(port_state_names) == PORT_STATES, "a name for each state of a port");
 
@@ -71,6 +77,7 @@ static size_t *state_count(struct ports *ports, enum port_state state)
 	switch (state) {
 	case PORT_STATE_PLUGGED: return &ports->counts.plugged;
 	case PORT_STATE_FAILED: return &ports->counts.failed;
+	case PORT_STATE_HELD: return &ports->counts.held;
 	case PORT_STATE_WAITING:
 	case PORT_STATES: break;
 	}
@@ -106,9 +113,10 @@ static void ports_forget(struct ports *ports, uint32_t port_id)
 
 	map_remove_u32(&ports->pending, port_id);
 	problems_clear(ports->options.problems, PROBLEM_DEVICE, port_id);
+	problems_clear(ports->options.problems, PROBLEM_LOOP, port_id);
 	if (!entry)
 		return;
-	--*state_count(ports, entry->state);
+	--*state_count(ports, entry->looped ? PORT_STATE_HELD : entry->state);
 	entry_free(entry);
 }
 
@@ -148,6 +156,45 @@ static void ports_let_go(struct ports *ports, struct port_entry *entry, uint32_t
 		entry->attached = ifindex;
 }
 
+static void ports_set_reason(struct ports *ports, struct port_entry *entry, const char *reason)
+{
+	char *fresh = reason ? xstrdup(reason) : NULL;
+
+	entry->since_ns = clock_realtime_ns(ports->options.clock);
+	free(entry->reason);
+	entry->reason = fresh;
+}
+
+/* As users are told. */
+static enum port_state ports_state(const struct port_entry *entry)
+{
+	return entry->looped ? PORT_STATE_HELD : entry->state;
+}
+
+void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id)
+{
+	struct port_entry *entry = map_get_u32(&ports->entries, port_id);
+	char with[400], reason[500];
+
+	if (!entry || entry->looped == held || (held && entry->state != PORT_STATE_PLUGGED))
+		return;
+	if (!intent_describe(ports->options.intent, with_id, with, sizeof(with)))
+		snprintf(with, sizeof(with), "a port that is gone");
+	snprintf(reason, sizeof(reason),
+		 "a loop: frames go round through it and %s; it is held until some seconds after "
+		 "the loop ends",
+		 with_id == port_id ? "back by itself" : with);
+	--*state_count(ports, ports_state(entry));
+	entry->looped = held;
+	++*state_count(ports, ports_state(entry));
+	ports_set_reason(ports, entry, held ? reason : NULL);
+	if (held)
+		problems_raise(ports->options.problems, PROBLEM_LOOP, port_id, reason);
+	else
+		problems_clear(ports->options.problems, PROBLEM_LOOP, port_id);
+	ports_publish(ports, entry);
+}
+
 /* Take over what became of a request. */
 static void ports_take_result(struct ports *ports, uint32_t port_id, const char *name,
 			      const struct device_result *result)
@@ -160,22 +207,31 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	struct port_entry *entry = ports_entry(ports, port_id);
 	enum port_state state = states[result->state];
 	const char *reason = state == PORT_STATE_PLUGGED ? NULL : result->sentence;
-	bool differs = entry->state != state || entry->ifindex != result->ifindex;
+	bool differs;
+
+	/* What is plugged in anew is held anew, if the loop is still there. */
+	if (entry->looped && entry->ifindex != result->ifindex)
+		ports_set_held(ports, port_id, false, 0);
+	if (entry->looped && state == PORT_STATE_PLUGGED)
+		reason = entry->reason;
+	if (entry->cut && state == PORT_STATE_WAITING)
+		state = PORT_STATE_HELD;
+	differs = entry->state != state || entry->ifindex != result->ifindex;
 
 	ports_let_go(ports, entry, result->ifindex);
 	if (differs || (result->changed && state == PORT_STATE_PLUGGED))
 		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
 			 port_state_names[state], result->ifindex, result->sentence);
 	if (differs || !same_text(entry->reason, reason)) {
-		entry->since_ns = clock_realtime_ns(ports->options.clock);
-		free(entry->reason);
-		entry->reason = reason ? xstrdup(reason) : NULL;
+		ports_set_reason(ports, entry, reason);
 	} else {
 		differs = false;
 	}
-	--*state_count(ports, entry->state);
+	if (!entry->looped) {
+		--*state_count(ports, entry->state);
+		++*state_count(ports, state);
+	}
 	entry->state = state;
-	++*state_count(ports, state);
 	entry->ifindex = result->ifindex;
 	entry->kind = result->kind;
 	entry->attachment_flags = result->attachment_flags;
@@ -194,6 +250,7 @@ struct request_memory {
 	char name[PATH_NAME_SIZE];
 	struct ip_prefix *addresses;
 	struct ip_address gateways[2];
+	struct patch patch;
 };
 
 static bool gateway_is_set(const struct ip_address *gateway)
@@ -250,6 +307,11 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		.no_segmentation = !intent_vpc_offloads(intent, object->vpc_id),
 	};
 	request_addresses(request, memory, port, subnet);
+	if (port->attach.kind == ATTACH_PATCH) {
+		intent_patch(intent, port, &memory->patch);
+		request->peer_id = memory->patch.peer_id;
+		request->wait = memory->patch.sentence;
+	}
 	return true;
 }
 
@@ -286,6 +348,45 @@ static bool ports_failed(const struct ports *ports, uint32_t port_id)
 	return entry && entry->state == PORT_STATE_FAILED;
 }
 
+static void ports_take_patch(struct ports *ports, uint32_t port_id, const struct patch *patch)
+{
+	struct port_entry *entry = ports_entry(ports, port_id);
+
+	ports->patched |= patch->peer_id != entry->peer_id;
+	entry->peer_id = patch->peer_id;
+	entry->cut = patch->cut;
+}
+
+static void ports_look_at(struct ports *ports, uint32_t port_id)
+{
+	map_put_u32(&ports->pending, port_id, ports);
+	loop_defer(ports->options.loop, &ports->look);
+}
+
+/* A port that came or went may change what other patches are: joined, waiting or cut. */
+static void ports_look_at_patches(struct ports *ports)
+{
+	const struct intent *intent = ports->options.intent;
+	uint32_t *ids;
+	size_t count = intent_patches(intent, &ids);
+
+	if (ports->patched && ports->options.patched)
+		ports->options.patched(ports->options.context);
+	ports->patched = false;
+	for (size_t i = 0; i < count; i++) {
+		const struct port_entry *entry = map_get_u32(&ports->entries, ids[i]);
+		struct patch patch;
+
+		if (!entry)
+			continue;
+		intent_patch(intent, (const struct port_object *)intent_object(intent, ids[i]),
+			     &patch);
+		if (patch.peer_id != entry->peer_id || patch.cut != entry->cut)
+			ports_look_at(ports, ids[i]);
+	}
+	free(ids);
+}
+
 void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct device_request *requests = xcalloc(count, sizeof(*requests));
@@ -306,6 +407,7 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 		bool before = ports_failed(ports, requests[i].port_id);
 
 		map_remove_u32(&ports->pending, requests[i].port_id);
+		ports_take_patch(ports, requests[i].port_id, &memory[i].patch);
 		failed |= results[i].state == DEVICE_FAILED && !before;
 		ports_take_result(ports, requests[i].port_id, requests[i].port_name, &results[i]);
 		free(memory[i].addresses);
@@ -314,6 +416,7 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	free(memory);
 	free(requests);
 	ports_retry_later(ports, failed);
+	ports_look_at_patches(ports);
 }
 
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
@@ -328,6 +431,7 @@ void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 		const struct port_entry *entry = map_get_u32(&ports->entries, port_ids[i]);
 
 		attached[i] = entry ? entry->attached : 0;
+		ports->patched |= entry && entry->peer_id;
 		ports_forget(ports, port_ids[i]);
 	}
 	if (ports->devices && devices_unplug(ports->devices, port_ids, count, &error))
@@ -337,6 +441,7 @@ void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 		if (attached[i])
 			datapath_detach(ports->options.datapath, attached[i]);
 	free(attached);
+	ports_look_at_patches(ports);
 }
 
 /* ---- what happens by itself ---- */
@@ -355,12 +460,6 @@ static void ports_look(void *context)
 	if (count)
 		ports->options.changed(ports->options.context, ids, count);
 	free(ids);
-}
-
-static void ports_look_at(struct ports *ports, uint32_t port_id)
-{
-	map_put_u32(&ports->pending, port_id, ports);
-	loop_defer(ports->options.loop, &ports->look);
 }
 
 static void ports_event(void *context, uint32_t port_id, enum device_event_kind kind,
@@ -531,7 +630,7 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:i, s:o, s:s}", "state",
 			 comes && entry->state == PORT_STATE_PLUGGED
 				 ? "ready"
-				 : port_state_names[entry->state],
+				 : port_state_names[ports_state(entry)],
 			 "reason", entry->reason, "note", ports_note(ports, entry), "host",
 			 comes ? port->host : ports->options.host, "claim",
 			 port ? (int)port->claim : 0, "ifindex", (int)entry->ifindex, "device",

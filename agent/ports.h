@@ -21,14 +21,24 @@
 
 struct ports;
 
-enum port_state { PORT_STATE_WAITING, PORT_STATE_PLUGGED, PORT_STATE_FAILED, PORT_STATES };
+/* Held: a patch that would close a circle, or a port that a loop goes through (loops.h). */
+enum port_state {
+	PORT_STATE_WAITING,
+	PORT_STATE_PLUGGED,
+	PORT_STATE_FAILED,
+	PORT_STATE_HELD,
+	PORT_STATES
+};
 
 struct ports_counts {
-	size_t plugged, waiting, failed;
+	size_t plugged, waiting, failed, held;
 };
 
 /* The devices of these ports are not what they were: plan their rows. */
 typedef void ports_changed_callback(void *context, const uint32_t *port_ids, size_t count);
+
+/* Segments were joined or parted: what is behind a port that leads to another may be elsewhere now. */
+typedef void ports_patched_callback(void *context);
 
 /**
  * struct ports_options - all borrowed
@@ -49,6 +59,7 @@ struct ports_options {
 	const char *ovsdb;
 	bool devices;
 	ports_changed_callback *changed;
+	ports_patched_callback *patched;
 	void *context;
 };
 
@@ -82,6 +93,12 @@ void ports_device(const struct ports *ports, uint32_t port_id, struct port_devic
 
 /** ports_status_json - the "status" of a port. Return: new reference. */
 json_t *ports_status_json(const struct ports *ports, uint32_t port_id);
+
+/**
+ * ports_set_held - a loop goes through the port, or not any more; tells who listens
+ * @with_id: the port at the other end of the loop
+ */
+void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id);
 
 /** ports_count - how many are in which state */
 void ports_count(const struct ports *ports, struct ports_counts *counts);

@@ -256,6 +256,7 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 		slots_give(&reconcile->port_slots, touched.unplug[i]);
 	reconcile_update(reconcile, changes, count, &touched);
 	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
+	loops_soon(reconcile->loops);
 	for (size_t i = 0; i < touched.gone_vpc_count; i++)
 		slots_give(&reconcile->vpc_slots, touched.gone_vpcs[i]);
 	for (size_t i = 0; i < touched.slot_count; i++)
@@ -284,6 +285,20 @@ static void reconcile_ports_changed(void *context, const uint32_t *port_ids, siz
 	free(units);
 }
 
+static void reconcile_patched(void *context)
+{
+	const struct reconcile *reconcile = context;
+
+	loops_forget_stations(reconcile->loops);
+}
+
+static int open_loops(struct reconcile *reconcile, struct loops_options options,
+		      struct error *error)
+{
+	options.ports = reconcile->ports;
+	return loops_open(&options, &reconcile->loops, error);
+}
+
 int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 {
 	const struct reconcile_options *options = &reconcile->options;
@@ -299,10 +314,21 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 		.ovsdb = options->ovsdb,
 		.devices = options->devices,
 		.changed = reconcile_ports_changed,
+		.patched = reconcile_patched,
 		.context = reconcile,
 	};
 
-	return ports_open(&ports, &reconcile->ports, error);
+	const struct loops_options loops = {
+		.loop = options->loop,
+		.datapath = options->datapath,
+		.intent = reconcile->intent,
+		.slots = &reconcile->port_slots,
+		.vpc_slots = &reconcile->vpc_slots,
+		.domain = options->loop_domain,
+	};
+	int code = ports_open(&ports, &reconcile->ports, error);
+
+	return code || !options->devices ? code : open_loops(reconcile, loops, error);
 }
 
 /* ---- commit ---- */

@@ -53,6 +53,7 @@ struct reconcile_cluster {
  * @clock: NULL for the system's
  * @host: name of this host
  * @instance: name of the daemon
+ * @loop_domain: number of the installation (loops.h)
  * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
  * @shared: others write to the store as well
  * @cache: copy of the records for a start without the store; NULL: none
@@ -70,6 +71,7 @@ struct reconcile_options {
 	const char *host;
 	const char *instance;
 	const char *ovsdb;
+	uint64_t loop_domain;
 	bool shared;
 	struct cache *cache;
 	const struct reconcile_cluster *cluster;

@@ -6,6 +6,7 @@
 #ifndef WEFT_AGENT_RECONCILE_PRIVATE_H
 #define WEFT_AGENT_RECONCILE_PRIVATE_H
 
+#include "agent/loops.h"
 #include "agent/ports.h"
 #include "agent/reconcile.h"
 #include "agent/slots.h"
@@ -33,6 +34,7 @@ struct reconcile {
 	struct plan_host plan_host;
 	struct tables *tables;
 	struct ports *ports;
+	struct loops *loops; /* NULL: without devices */
 	struct problems problems;
 	struct slots port_slots;
 	struct slots vpc_slots;

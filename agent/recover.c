@@ -336,6 +336,7 @@ void reconcile_close(struct reconcile *reconcile)
 	loop_timer_stop(&reconcile->tick);
 	loop_timer_stop(&reconcile->settle);
 	store_watch_cancel(reconcile->watch);
+	loops_close(reconcile->loops);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);
 	names_know_peers(NULL);

@@ -26,6 +26,8 @@ static const struct option port_options[] = {
 		    "attach.bridge"),
 	TEXT_OPTION("ovs-bridge", "NAME", "l2: a bridge of Open vSwitch to be a member of",
 		    "attach.ovs_bridge"),
+	TEXT_OPTION("patch", "[VPC/]PORT", "l2: join another port, which names this one",
+		    "attach.patch"),
 	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
 	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
 		      "attach.configure"),
@@ -58,7 +60,8 @@ static const struct option port_move_options[] = {
 	{ 0 },
 };
 
-static const char *const attachments[] = { "netns", "pid", "tap", "tun", "bridge", "ovs_bridge" };
+static const char *const attachments[] = { "netns",  "pid",        "tap",  "tun",
+					   "bridge", "ovs_bridge", "patch" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
 static size_t count_attachments(const json_t *body, const char **given)
@@ -79,7 +82,7 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 {
 	json_decref(body);
 	return report_usage(invocation, "a port is plugged in at one place: one of --netns, --pid, "
-					"--tap, --tun, --bridge and --ovs-bridge");
+					"--tap, --tun, --bridge, --ovs-bridge and --patch");
 }
 
 /* The file's content becomes the value. Return: 0, or an exit status after saying why. */

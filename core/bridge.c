@@ -14,6 +14,7 @@
  *
  * Before: neighbour.c. Next: route.c for routed packets, deliver.c for the rest.
  */
+#include "core/loop.h"
 #include "core/packet.h"
 #include "core/police.h"
 
@@ -28,6 +29,14 @@ static __always_inline void station_key_set(struct station_key *key, __u32 subne
 	key->subnet_id = subnet_id;
 	mac_copy(key->mac, mac);
 	key->pad = 0;
+}
+
+/* Another segment's probe for loops (loop.c): it goes to other switches alone, and nobody learns from it. */
+static __always_inline int is_probe(const struct packet *p)
+{
+	const __u8 group[6] = LOOP_GROUP;
+
+	return p->ethertype == be16(LOOP_ETHERTYPE) && mac_equal(p->ethernet, group);
 }
 
 /* Each port's learned addresses are counted, against its limit. */
@@ -145,6 +154,32 @@ static __always_inline int station_aged(struct packet *p, const struct station *
 	return !subnet || ticks_passed(p->now, station->seen, subnet->station_ageing);
 }
 
+/* A learned MAC behind a port that is held now: it is to be found elsewhere, if anywhere. */
+static __always_inline int station_held(struct packet *p, const struct station *station)
+{
+	struct port_key key = { .port_id = station->port_id };
+	struct slot_key slot = {};
+	struct port_stats *stats;
+	struct port *port;
+
+	if (station->flags & STATION_STATIC)
+		return 0;
+	port = table_lookup(ports, &key);
+	if (!port)
+		return 1;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	return stats && port_stats_held(stats, p->now);
+}
+
+/* 01:80:c2:00:00:0x, of which only x = 0 is carried: by their own spanning tree the switches on both
+ * sides find loops, too. */
+static __always_inline int is_link_control(const __u8 *mac)
+{
+	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 && !mac[3] && !mac[4] && mac[5] &&
+	       mac[5] < 0x10;
+}
+
 struct flood_context {
 	struct frame *f;
 	struct packet *p;
@@ -248,11 +283,15 @@ static long flood_member(__u64 index, void *argument)
 	port = table_lookup(ports, &port_key);
 	if (!port || port->kind == PORT_TUN || (!port->ifindex && port->kind != PORT_TUNNEL))
 		return 0;
+	if (is_probe(p) && port->kind != PORT_LINK && port->kind != PORT_TUNNEL)
+		return 0;
 	p->out_port_id = member->port_id;
 	p->out_group_set_id = port->group_set_id;
 	p->out_flags = port->flags;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
+	if (stats && port_stats_held(stats, p->now))
+		return 0;
 	if (port->kind == PORT_TUNNEL)
 		return flood_tunnel(context->f, p,
 				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
@@ -330,6 +369,8 @@ int bridge_flood(struct frame *f, struct packet *p)
 	p->object_id = p->subnet_id;
 	if (p->flood_takers)
 		return VERDICT_FLOODED;
+	if (is_probe(p))
+		return VERDICT_CONSUMED;
 	return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_EMPTY_SEGMENT;
 }
 
@@ -349,7 +390,7 @@ int bridge(struct frame *f, struct packet *p)
 		p->flags |= PACKET_ROUTED;
 		return VERDICT_NEXT;
 	}
-	if (p->subnet_flags & SUBNET_L2) {
+	if ((p->subnet_flags & SUBNET_L2) && !is_probe(p)) {
 		verdict = learn(f, p);
 		if (verdict)
 			return verdict;
@@ -366,14 +407,15 @@ int bridge(struct frame *f, struct packet *p)
 		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
 	}
 	if (p->ethernet[0] & 1) {
+		p->object_id = p->port_id;
 		if (p->subnet_flags & SUBNET_L2)
-			return VERDICT_NEXT;
+			return is_link_control(p->ethernet) ? VERDICT_LINK_CONTROL : VERDICT_NEXT;
 		p->object_id = p->subnet_id;
 		return p->ethernet[0] == 0xff ? VERDICT_BROADCAST : VERDICT_MULTICAST;
 	}
 	station_key_set(&key, p->subnet_id, p->ethernet);
 	station = table_lookup(stations, &key);
-	if (station && station_aged(p, station))
+	if (station && (station_aged(p, station) || station_held(p, station)))
 		station = NULL;
 	if (!station) {
 		p->object_id = p->subnet_id;

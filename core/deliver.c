@@ -86,6 +86,8 @@ int deliver(struct frame *f, struct packet *p)
 {
 	struct port_key key;
 	struct subnet_key subnet_key;
+	struct slot_key slot = {};
+	struct port_stats *stats;
 	struct subnet *subnet;
 	struct port *port;
 	int own, verdict;
@@ -104,6 +106,10 @@ int deliver(struct frame *f, struct packet *p)
 		return VERDICT_PORT_DOWN;
 	if (p->out_port_id == p->port_id)
 		return VERDICT_SAME_PORT;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (stats && port_stats_held(stats, p->now))
+		return VERDICT_PORT_HELD;
 	p->out_slot = port->port_slot;
 	p->out_ifindex = port->ifindex;
 	p->out_kind = port_out_kind(port);

@@ -323,6 +323,14 @@ static inline int port_may_be_at(const struct port *port, __u32 host_id, __u32 n
 	       (!port->moved_until || port_moved_lately(port, now));
 }
 
+/* Is the port held, for a loop goes through it (loop.c)? */
+static inline int port_stats_held(const struct port_stats *stats, __u32 now)
+{
+	__u64 until = stats->held_until;
+
+	return until && !ticks_passed(now, (__u32)until, 0);
+}
+
 /* Verdicts that end a packet's life: all from the first class DROP on. */
 static inline int verdict_is_drop(int verdict)
 {
@@ -348,6 +356,7 @@ int service(struct frame *f, struct packet *p);
 int service_answer(struct frame *f, struct packet *p);
 int punt(struct frame *f, struct packet *p);
 int punt_return(struct frame *f, struct packet *p);
+int loop(struct frame *f, struct packet *p);
 int neighbour(struct frame *f, struct packet *p);
 int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);

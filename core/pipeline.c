@@ -137,6 +137,11 @@ int pipeline_miss(struct frame *f, struct packet *p)
 	verdict = look_up_subnet(p, p->subnet_id);
 	if (verdict)
 		return verdict;
+	if (p->subnet_flags & SUBNET_L2) {
+		verdict = loop(f, p);
+		if (verdict)
+			return verdict;
+	}
 	verdict = guard(f, p);
 	/* A workload with an address of yesterday asks for today's. */
 	if (!verdict || verdict == VERDICT_SPOOFED_ADDRESS) {

@@ -634,7 +634,7 @@ struct slot_key {
 	__u32 slot;
 };
 
-/* Array by port slot; the two halves are on cache lines of their own. Updated atomically. */
+/* Array by port slot; three cache lines: from the workload, to it, and what is rare. Updated atomically. */
 struct port_stats {
 	__u64 received_packets; /* from the workload */
 	__u64 received_bytes;
@@ -652,6 +652,10 @@ struct port_stats {
 	__u64 service_tokens;  /* the same for packets to the host's services */
 	__u64 service_excess;  /* of these, dropped by that limit (V46) */
 	__u64 punt_tokens;     /* the same for frames handed to weftd */
+	__u64 held_until;      /* a loop goes through it: 1 << 32 | tick until which it is held */
+	__u64 held_with;       /* id of the port at the other end of the loop */
+	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
+	__u64 pad2[5];
 };
 
 struct vpc_stats {
@@ -677,6 +681,7 @@ struct datapath_state {
 	__u64 service_rate;    /* packets a port may send them per second; written by the daemon */
 	__u64 punt_ifindex;    /* the device that leads to weftd, as long as it runs; 0: none */
 	__u64 punt_rate; /* frames a port may hand to weftd per second; written by the daemon */
+	__u64 loop_domain;    /* number of the installation, in probes for loops (loop.h) */
 };
 
 struct verdict_key {
@@ -837,7 +842,7 @@ _Static_assert(sizeof(struct tunnel) == 68, "struct tunnel is part of the layout
 _Static_assert(sizeof(struct tunnel_source_key) == 40,
 	       "struct tunnel_source_key is part of the layout");
 _Static_assert(sizeof(struct tunnel_source) == 52, "struct tunnel_source is part of the layout");
-_Static_assert(sizeof(struct port_stats) == 128, "struct port_stats is two cache lines");
+_Static_assert(sizeof(struct port_stats) == 192, "struct port_stats is three cache lines");
 _Static_assert(sizeof(struct punt_header) == 16, "weftd and its programs are of one build");
 _Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
 _Static_assert(sizeof(struct service_key) == 20, "struct service_key is part of the layout");

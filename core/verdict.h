@@ -60,6 +60,9 @@
 	X(STATION_LIMIT, DROP, "more addresses behind the port than its subnet allows")            \
 	X(STATION_FLAPPING, DROP, "the source MAC keeps moving between ports: a loop or a copy")   \
 	X(SAME_PORT, DROP, "the destination is behind the port the frame came from")               \
+	X(LOOP, DROP, "a probe for loops came back to its own segment: one of its ends is held")   \
+	X(PORT_HELD, DROP, "the port is held, for frames go round in a loop through it")           \
+	X(LINK_CONTROL, DROP, "for the next bridge alone, and never passed on (IEEE 802.1Q)")      \
 	X(EMPTY_SEGMENT, DROP, "no other member of the segment takes it")                          \
 	/* route */                                                                                \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "model/intent_private.h"
+#include "model/patches.h"
 
 #define RESERVED_COUNT 4 /* V16: network, router, resolver, future */
 #define MAC_ATTEMPTS 168 /* what the second byte of a derived MAC leaves */
@@ -156,6 +157,38 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 			    where, title);
 }
 
+/* A patch whose other end is there: can the two ever be joined? */
+static int check_patch(const struct draft *draft, const struct port_object *port,
+		       struct error *error)
+{
+	char vpc_name[NAME_SIZE], name[NAME_SIZE], title[160];
+	const struct object *vpc, *found = NULL;
+	const struct port_object *peer;
+
+	if (port->attach.kind != ATTACH_PATCH ||
+	    !patch_split(port->attach.peer, draft_vpc(draft, port->object.vpc_id)->object.name,
+			 vpc_name, name))
+		return 0;
+	vpc = draft_find(draft, 0, OBJECT_VPC, vpc_name);
+	if (vpc)
+		found = draft_find(draft, vpc->id, OBJECT_PORT, name);
+	if (!found)
+		return 0;
+	peer = (const struct port_object *)found;
+	if (found->id == port->object.id)
+		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+				    "a patch leads to another port, not to itself");
+	draft_title(draft, found, title);
+	if (peer->subnet_id == port->subnet_id)
+		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+				    "%s is in the same subnet; a patch joins two", title);
+	if (strcmp(peer->host, port->host) != 0)
+		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
+				    "%s is on another host; both ends of a patch are on one",
+				    title);
+	return 0;
+}
+
 /* What is joined by a link has stations that nobody registered: a switch's affair. */
 static int check_link(const struct draft *draft, const struct port_object *port,
 		      struct error *error)
@@ -163,8 +196,10 @@ static int check_link(const struct draft *draft, const struct port_object *port,
 	const struct subnet_object *subnet =
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 
-	if (!attach_is_link(&port->attach) || subnet->mode == SUBNET_MODE_L2)
+	if (!attach_is_link(&port->attach))
 		return 0;
+	if (subnet->mode == SUBNET_MODE_L2)
+		return check_patch(draft, port, error);
 	return draft_refuse(draft, &port->object, "attach", EINVAL, error,
 			    "only a subnet with mode: l2 can be joined to another switch; %s is l3",
 			    subnet->object.name);

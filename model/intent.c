@@ -49,6 +49,7 @@ void intent_free(struct intent *intent)
 	map_fini(&intent->addresses, NULL);
 	map_fini(&intent->macs, NULL);
 	map_fini(&intent->attachments, NULL);
+	map_fini(&intent->links, NULL);
 	map_fini(&intent->spaces, free);
 	host_index_fini(&intent->hosts);
 	free(intent);
@@ -176,6 +177,8 @@ static void change_port(struct intent *intent, const struct port_object *port, b
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
 	if (port->moving_to[0] && attachment_key(attachment, port, port->moving_to))
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
+	if (attach_is_link(&port->attach))
+		change_owner(&intent->links, &id, sizeof(id), id, add);
 }
 
 static void change_indexes(struct intent *intent, const struct object *object, bool add)

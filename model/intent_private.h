@@ -63,6 +63,7 @@ struct intent {
 	struct map addresses;   /* address key: id of the port */
 	struct map macs;        /* MAC key: id of the port */
 	struct map attachments; /* attachment key: id of the port */
+	struct map links;       /* ids of ports that lead to other switches */
 	struct map spaces;      /* subnet id: struct address_space, owned */
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */

@@ -549,6 +549,7 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 		return true;
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE: return false; /* a bridge takes any number of ports */
+	case ATTACH_PATCH: return false;
 	}
 	return false;
 }
@@ -557,7 +558,8 @@ bool attach_is_link(const struct attach *attach)
 {
 	switch (attach->kind) {
 	case ATTACH_BRIDGE:
-	case ATTACH_OVS_BRIDGE: return true;
+	case ATTACH_OVS_BRIDGE:
+	case ATTACH_PATCH: return true;
 	case ATTACH_NONE:
 	case ATTACH_NETNS:
 	case ATTACH_PID:

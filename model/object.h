@@ -172,15 +172,17 @@ enum attach_kind {
 	/* Links to other switches, with any number of stations behind them (attach_is_link()). */
 	ATTACH_BRIDGE,     /* a bridge of the kernel on the host, joined by a veth pair of Weft's */
 	ATTACH_OVS_BRIDGE, /* one of Open vSwitch, likewise */
+	ATTACH_PATCH,      /* another port of the same host, which names this one (patches.h) */
 };
 
 struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16]; /* inside the namespace, or the name of the tap, tun or bridge */
-	bool configure;  /* addresses and routes are set inside the namespace */
-	uint32_t queues; /* tap: number of queues allowed, 1 = single */
+	char ifname[16];          /* inside the namespace, or the name of the tap, tun or bridge */
+	bool configure;           /* addresses and routes are set inside the namespace */
+	uint32_t queues;          /* tap: number of queues allowed, 1 = single */
+	char peer[2 * NAME_SIZE]; /* patch: "port" or "vpc/port" */
 };
 
 /* Whether the port leads to another switch: it has no address of its own, and unless it names security

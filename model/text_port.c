@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/patches.h"
 #include "model/text_private.h"
 
 #define QUEUES_MAX 256 /* what the kernel's tap takes */
@@ -121,11 +122,24 @@ const char *text_attach_device(const struct attach *attach)
 	return NULL;
 }
 
+/* "port" or "vpc/port"; whether they are there is nothing to ask yet, for each names the other. */
+static void read_peer(struct reading *reading, struct json_reader *child, const char *text,
+		      struct attach *attach)
+{
+	char vpc[NAME_SIZE], port[NAME_SIZE];
+
+	if (patch_split(text, "own", vpc, port) && name_is_valid(vpc) && name_is_valid(port))
+		snprintf(attach->peer, sizeof(attach->peer), "%s", text);
+	else
+		text_refuse(reading->draft, child, "patch",
+			    "patch \"%.64s\" is neither the name of a port nor VPC/PORT", text);
+}
+
 /* Which of the kinds. Return: how many were said. */
 static int read_attach_kind(struct reading *reading, struct json_reader *child,
 			    struct attach *attach)
 {
-	const char *netns, *device;
+	const char *netns, *device, *peer;
 	int64_t pid;
 	int said = 0;
 
@@ -144,6 +158,11 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 		attach->kind = ATTACH_PID;
 		attach->pid = (uint32_t)pid;
 		snprintf(attach->ifname, sizeof(attach->ifname), "eth0");
+	}
+	if (json_reader_text(child, "patch", JSON_OPTIONAL, sizeof(attach->peer) - 1, &peer)) {
+		said++;
+		attach->kind = ATTACH_PATCH;
+		read_peer(reading, child, peer, attach);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(device_kinds); i++) {
 		if (!json_reader_text(child, device_kinds[i].key, JSON_OPTIONAL, 400, &device))
@@ -166,7 +185,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 		return;
 	said = read_attach_kind(reading, &child, attach);
 	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
-		if (text_attach_device(attach))
+		if (text_attach_device(attach) || attach_is_link(attach))
 			text_refuse(reading->draft, &child, "ifname",
 				    "ifname goes with netns or pid; a device of the host is named "
 				    "by its key");
@@ -174,7 +193,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 			read_device_name(reading, &child, "ifname", ifname, attach);
 	}
 	if (json_reader_bool(&child, "configure", JSON_OPTIONAL, &configure)) {
-		if (!configure && text_attach_device(attach))
+		if (!configure && (text_attach_device(attach) || attach_is_link(attach)))
 			text_refuse(reading->draft, &child, "configure",
 				    "configure goes with netns or pid");
 		attach->configure = configure;
@@ -185,8 +204,8 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	/* A key that is misspelt is named first. */
 	if (json_reader_finish(&child) == 0 && said != 1)
 		text_refuse(reading->draft, &child, NULL,
-			    "attach names exactly one of netns, pid, tap, tun, bridge and "
-			    "ovs_bridge");
+			    "attach names exactly one of netns, pid, tap, tun, bridge, "
+			    "ovs_bridge and patch");
 	reading->reader->code = json_reader_finish(&child);
 }
 

@@ -154,9 +154,11 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 		json_object_set_new(inner.json, "netns", json_string(attach->netns));
 	else if (attach->kind == ATTACH_PID)
 		json_object_set_new(inner.json, "pid", json_integer(attach->pid));
+	else if (attach->kind == ATTACH_PATCH)
+		json_object_set_new(inner.json, "patch", json_string(attach->peer));
 	else
 		json_object_set_new(inner.json, device, json_string(attach->ifname));
-	if (!device) {
+	if (!device && !attach_is_link(attach)) {
 		text_write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
 				 json_string(attach->ifname));
 		text_write_value(&inner, "configure", attach->configure,

@@ -67,6 +67,24 @@ def l2_broadcast(_weft):
               in (0, 1), "a broadcast ping can be sent")
 
 
+@statement("T1 three-switches: a broadcast is seen once, and a link by mistake is cut")
+def three_switches(_weft):
+    with lab("three-switches") as cloud:
+        check(cloud.ping("s1/n1", "10.120.1.12"), "n1 reaches n3")
+        watch = cloud.start("s3/n3", "tcpdump", "-lnU", "-i", "eth0", "--immediate-mode", "arp",
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        check(Lines(watch.stderr).find("listening"), "tcpdump at n3")
+        for one, other in (("s1", "s3"), ("s3", "s1")):
+            cloud.weft("port", "add", f"{one}/wrong", "--subnet", "lan", "--patch",
+                       f"{other}/wrong")
+        wait_for(lambda: "held" in cloud.weft("port", "show", "s1/wrong").stdout, "the link is cut")
+        for address in ("10.120.1.97", "10.120.1.98"):
+            cloud.run("s1/n1", "arping", "-c1", "-w1", "-I", "eth0", address)
+        lines = Lines(watch.stdout)
+        check(lines.find("who-has 10.120.1.97"), "the broadcast")
+        check("10.120.1.98" in lines.find("who-has"), "the broadcast came twice")
+
+
 @statement("dual-stack: both families pass the same rules")
 def dual_stack(_weft):
     with lab("dual-stack") as cloud:

@@ -90,6 +90,11 @@ def adopted_bridge(_weft):
     page_runs("adopted-bridge.md")
 
 
+@statement("guide: three switches in a row")
+def three_switches(_weft):
+    page_runs("three-switches.md")
+
+
 @statement("guide: IPv4 and IPv6")
 def dual_stack(_weft):
     page_runs("dual-stack.md")

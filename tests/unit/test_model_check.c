@@ -119,11 +119,11 @@ static const struct refusal port_refusals[] = {
 	{ PORT, "{'subnet':'web','flow_limit':0}", PORT_PATH ".flow_limit",
 	  "port blue/new: flow_limit: must be from 1 to 16777216, not 0" },
 	{ PORT, "{'subnet':'web','attach':{}}", PORT_PATH ".attach",
-	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge and "
-	  "ovs_bridge" },
+	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
+	  "ovs_bridge and patch" },
 	{ PORT, "{'subnet':'web','attach':{'netns':'a','tap':'b'}}", PORT_PATH ".attach",
-	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge and "
-	  "ovs_bridge" },
+	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
+	  "ovs_bridge and patch" },
 	{ PORT, "{'subnet':'web','attach':{'bridge':'br0'}}", PORT_PATH ".attach",
 	  "port blue/new: only a subnet with mode: l2 can be joined to another switch; web is l3" },
 	{ PORT, "{'subnet':'web','attach':{'netsn':'a'}}", PORT_PATH ".attach.netsn",

@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 
+#include "core/loop.h"
 #include "tests/vectors/vector.h"
 
 struct builder {
@@ -503,6 +504,26 @@ static void layer4_words(struct builder *b, const char *text)
 	}
 }
 
+/* "probe PORT ROUND DOMAIN": what the daemon sends by a port to find loops. */
+static void probe_words(struct builder *b)
+{
+	const struct port_object *port = world_port(b->world, word(b));
+	struct loop_probe probe = {
+		.oui = LOOP_OUI,
+		.protocol = { 0, LOOP_PROTOCOL },
+		.version = 1,
+		.round = htons((uint16_t)number(b)),
+		.domain = { 0, htonl(number(b)) },
+	};
+
+	if (!port)
+		vector_fail("a probe of no port");
+	probe.subnet_id = htonl(port->subnet_id);
+	probe.port_id = htonl(port->object.id);
+	put16(b->frame->data + b->frame->size - 2, LOOP_ETHERTYPE);
+	memcpy(append(b, 46), &probe, sizeof(probe));
+}
+
 void frame_build(const struct world *world, const struct port_object *from, char **words,
 		 size_t count, struct vector_frame *frame)
 {
@@ -545,6 +566,8 @@ void frame_build(const struct world *world, const struct port_object *from, char
 			append(&b, number(&b));
 		else if (!strcmp(text, "hex"))
 			hex_words(&b);
+		else if (!strcmp(text, "probe"))
+			probe_words(&b);
 		else if (!strcmp(text, "ethertype"))
 			put16(frame->data + frame->size - 2, number(&b));
 		else

@@ -167,6 +167,12 @@ void tables_switch_host(const char *name)
 	give_back(tables_world.here);
 }
 
+/* A tick below marks that say whether there is one. */
+static uint64_t age_marked(uint64_t value, uint32_t ticks)
+{
+	return value ? (value & 0xffffffff00000000u) | (uint32_t)((uint32_t)value - ticks) : 0;
+}
+
 /* Time passes: what was seen was seen longer ago. */
 void tables_age(const struct side *side, uint32_t seconds)
 {
@@ -205,6 +211,17 @@ void tables_age(const struct side *side, uint32_t seconds)
 		side->put(TABLE_ports, key, &port);
 	}
 	free(rows.bytes);
+	for (uint32_t slot = 1; slot < 1024; slot++) {
+		struct slot_key key = { .slot = slot };
+		struct port_stats stats;
+
+		if (!side->get(TABLE_port_stats, &key, &stats) ||
+		    (!stats.held_until && !stats.reflected))
+			continue;
+		stats.held_until = age_marked(stats.held_until, ticks);
+		stats.reflected = age_marked(stats.reflected, ticks);
+		side->put(TABLE_port_stats, &key, &stats);
+	}
 }
 
 void tables_forget_world(void)

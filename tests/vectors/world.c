@@ -23,6 +23,8 @@ static bool port_device(void *context, uint32_t port_id, struct port_device *dev
 		return true;
 	device->ifindex = 1000 + port_id;
 	device->kind = port && !strncmp(port->name, "tap-", 4) ? PORT_TAP : PORT_VETH;
+	if (port && attach_is_link(&((const struct port_object *)port)->attach))
+		device->kind = PORT_LINK;
 	return true;
 }
 
