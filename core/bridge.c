@@ -283,7 +283,8 @@ static long flood_member(__u64 index, void *argument)
 	port = table_lookup(ports, &port_key);
 	if (!port || port->kind == PORT_TUN || (!port->ifindex && port->kind != PORT_TUNNEL))
 		return 0;
-	if (is_probe(p) && port->kind != PORT_LINK && port->kind != PORT_TUNNEL)
+	if (is_probe(p) && port->kind != PORT_LINK && port->kind != PORT_TUNNEL &&
+	    port->kind != PORT_WIRE)
 		return 0;
 	p->out_port_id = member->port_id;
 	p->out_group_set_id = port->group_set_id;
