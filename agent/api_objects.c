@@ -37,6 +37,26 @@ static void add_ports_status(struct api_call *call, const struct object *vpc, js
 	}
 }
 
+static void add_tunnel_status(struct api_call *call, const struct object *vpc, const char *name,
+			      json_t *document)
+{
+	const struct object *tunnel = intent_find(api_intent(call), vpc->name, OBJECT_TUNNEL, name);
+
+	if (tunnel && call->api->cluster && json_is_object(document))
+		json_object_set_new(document, "status",
+				    cluster_tunnel_json(call->api->cluster, tunnel->id));
+}
+
+static void add_tunnels_status(struct api_call *call, const struct object *vpc, json_t *documents)
+{
+	const char *name;
+	json_t *document;
+
+	json_object_foreach(documents, name, document) {
+		add_tunnel_status(call, vpc, name, document);
+	}
+}
+
 static const struct object *call_vpc(struct api_call *call)
 {
 	return intent_find(api_intent(call), call->segments[1], OBJECT_VPC, NULL);
@@ -101,6 +121,10 @@ static json_t *call_document(struct api_call *call, struct error *error)
 		add_ports_status(call, vpc, document);
 	else if (call->kind == OBJECT_PORT)
 		add_port_status(call, vpc, call->segments[3], document);
+	else if (call->kind == OBJECT_TUNNEL && call->segment_count == 3)
+		add_tunnels_status(call, vpc, document);
+	else if (call->kind == OBJECT_TUNNEL)
+		add_tunnel_status(call, vpc, call->segments[3], document);
 	return document;
 }
 

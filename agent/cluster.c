@@ -53,7 +53,7 @@ static void host_died(struct cluster *cluster, uint32_t id, struct other_host *o
 static void take_alive(struct cluster *cluster, uint32_t id, const char *value)
 {
 	struct other_host *other = other_host(cluster, id);
-	json_t *document = NULL;
+	json_t *document = NULL, *before;
 
 	if (!value) {
 		host_died(cluster, id, other);
@@ -62,8 +62,10 @@ static void take_alive(struct cluster *cluster, uint32_t id, const char *value)
 	if (json_load_text(value, strlen(value), STORE_VALUE_LENGTH_MAX, &document, NULL))
 		return;
 	other->seen = true;
-	json_decref(other->document);
+	before = other->document;
 	other->document = document;
+	cluster_tunnels_said(cluster, before, document);
+	json_decref(before);
 	if (!other->alive) {
 		other->alive = true;
 		other->since_ns = clock_realtime_ns(cluster->options.clock);
@@ -160,8 +162,9 @@ static json_t *own_alive_json(const struct cluster *cluster, const struct host_o
 						(int)underlay_mtu(cluster->underlay,
 								  &own->addresses[i].address)));
 	}
-	return json_pack("{s:s, s:i, s:s, s:o}", "version", WEFT_VERSION, "pid", (int)getpid(),
-			 "run", cluster->run, "underlay", underlay);
+	return json_pack("{s:s, s:i, s:s, s:o, s:o}", "version", WEFT_VERSION, "pid", (int)getpid(),
+			 "run", cluster->run, "underlay", underlay, "tunnels_down",
+			 cluster_tunnels_down(cluster));
 }
 
 static void lease_lost(void *context, uint64_t lease)
@@ -508,6 +511,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.path_mtu = on_path_mtu,
 		.underlay_ifindex = on_underlay_ifindex,
 		.uplink_ifindex = on_uplink_ifindex,
+		.tunnel_down = cluster_tunnel_down,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)
 		run = clock_realtime_ns(NULL);
@@ -516,6 +520,9 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 	loop_timer_init(&new->refresh, cluster_refresh, new);
 	loop_deferred_init(&new->settle, cluster_settle, new);
 	open_questions(new);
+	if (options->devices)
+		new->keepalives = keepalives_new(options->loop, options->datapath,
+						 cluster_keepalive_changed, new);
 	code = underlay_open(&underlay, &new->underlay, error);
 	if (!code)
 		code = uplinks_open(&uplinks, &new->uplinks, error);
@@ -558,6 +565,7 @@ void cluster_close(struct cluster *cluster)
 	loop_deferred_cancel(&cluster->settle);
 	questions_free(cluster->questions);
 	moves_free(cluster->moves);
+	keepalives_free(cluster->keepalives);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);
 	uplinks_close(cluster->uplinks);

@@ -74,6 +74,9 @@ void cluster_close(struct cluster *cluster);
 /** cluster_host_json - the "status" of a host in answers. Return: new reference. */
 json_t *cluster_host_json(const struct cluster *cluster, uint32_t host_id);
 
+/** cluster_tunnel_json - the "status" of a tunnel object in answers. Return: new reference. */
+json_t *cluster_tunnel_json(const struct cluster *cluster, uint32_t tunnel_id);
+
 /** cluster_questions - the way to ask other hosts; NULL if the store is this host's alone */
 struct questions *cluster_questions(const struct cluster *cluster);
 

@@ -189,12 +189,16 @@ void cluster_refresh(void *context)
 	refresh_uplinks(cluster, own);
 	if (!own) {
 		underlay_set(cluster->underlay, NULL, 0);
+		if (cluster->keepalives)
+			cluster_refresh_keepalives(cluster, NULL);
 		return;
 	}
 	underlay_set(cluster->underlay, own->addresses, own->address_count);
 	underlay_tunnel_devices(cluster->underlay);
 	refresh_groups(cluster, own);
 	refresh_paths(cluster, own);
+	if (cluster->keepalives)
+		cluster_refresh_keepalives(cluster, own);
 	if (cluster->devices_changed) {
 		cluster->devices_changed = false;
 		reconcile_underlay_changed(cluster->reconcile);

@@ -6,6 +6,7 @@
 #define WEFT_AGENT_CLUSTER_PRIVATE_H
 
 #include "agent/cluster.h"
+#include "agent/keepalive.h"
 #include "agent/moves.h"
 #include "agent/path_probe.h"
 #include "agent/question.h"
@@ -44,6 +45,7 @@ struct cluster {
 	struct path_probes *probes;
 	struct questions *questions;
 	struct moves *moves;
+	struct keepalives *keepalives;
 	struct map others;
 	char run[20];
 	uint64_t lease;
@@ -67,5 +69,22 @@ void cluster_refresh(void *context);
 
 /** cluster_path_changed - a path's state changed: rows, problem */
 void cluster_path_changed(void *context, uint32_t host_id);
+
+/* cluster_keepalive.c */
+
+/** cluster_refresh_keepalives - watch the tunnels that begin here. @own: NULL: there are none */
+void cluster_refresh_keepalives(struct cluster *cluster, const struct host_object *own);
+
+/** cluster_keepalive_changed - a tunnel of this host came up or went down: rows, event, record */
+void cluster_keepalive_changed(void *context, uint32_t tunnel_id);
+
+/** cluster_tunnels_down - ids of this host's tunnels that are down, for its record. New reference. */
+json_t *cluster_tunnels_down(const struct cluster *cluster);
+
+/** cluster_tunnels_said - a host's record is another; what it says of its tunnels may be, too */
+void cluster_tunnels_said(struct cluster *cluster, const json_t *before, const json_t *after);
+
+/** cluster_tunnel_down - as struct plan_host.tunnel_down. @context: struct cluster */
+bool cluster_tunnel_down(void *context, uint32_t tunnel_id);
 
 #endif

@@ -32,6 +32,7 @@ static const char *const event_kind_names[] = {
 	[EVENT_CHANGE] = "change",
 	[EVENT_PORT] = "port",
 	[EVENT_DROP] = "drop",
+	[EVENT_TUNNEL] = "tunnel",
 };
 _Static_assert(ARRAY_SIZE(event_kind_names) == EVENT_KINDS, "a name for each kind of event");
 

@@ -18,7 +18,7 @@
 
 #define EVENT_QUEUE_SIZE_MAX (256U << 10)
 
-enum event_kind { EVENT_CHANGE, EVENT_PORT, EVENT_DROP, EVENT_KINDS };
+enum event_kind { EVENT_CHANGE, EVENT_PORT, EVENT_DROP, EVENT_TUNNEL, EVENT_KINDS };
 
 /**
  * struct event_filter - what a subscriber wants
@@ -42,7 +42,7 @@ struct events *events_new(void);
 /** events_free - release @events (may be NULL); all subscribers must have left */
 void events_free(struct events *events);
 
-/** event_kind_name - "change", "port", "drop" */
+/** event_kind_name - "change", "port", "drop", "tunnel" */
 const char *event_kind_name(enum event_kind kind);
 
 /** event_kind_parse - Return: 0, or -EINVAL for an unknown word */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/api.h"
+#include "agent/cluster.h"
 #include "agent/dhcp.h"
 #include "agent/dns_forward.h"
 #include "agent/names.h"
@@ -237,6 +238,27 @@ static void write_apply(const struct reconcile_counts *counts, struct buf *text)
 		   sum, (double)counts->apply_ns / 1e9, sum);
 }
 
+static void write_tunnels(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct object **tunnels;
+	size_t count = names_all(intent, OBJECT_TUNNEL, &tunnels);
+	char name[PATH_NAME_SIZE];
+
+	family(text, "tunnel_up", "gauge", "Whether the other end of a watched tunnel answers.");
+	for (size_t i = 0; i < count && api->cluster; i++) {
+		json_t *status = cluster_tunnel_json(api->cluster, tunnels[i]->id);
+		const char *state = json_string_value(json_object_get(status, "state"));
+		bool up = state && strcmp(state, "up") == 0;
+
+		if (up || (state && strcmp(state, "down") == 0))
+			buf_printf(text, "weft_tunnel_up{tunnel=\"%s\"} %d\n",
+				   names_path(intent, tunnels[i], name), up);
+		json_decref(status);
+	}
+	free(tunnels);
+}
+
 static void write_daemon(const struct api *api, struct buf *text)
 {
 	const struct reconcile_counts *counts = reconcile_counts(api->reconcile);
@@ -323,6 +345,7 @@ void metrics_write(const struct api *api, struct buf *text)
 	write_verdicts(api, text);
 	write_ports(api, text);
 	write_vpcs(api, text);
+	write_tunnels(api, text);
 	write_objects(api, text);
 	write_dhcp(api, text);
 	write_datapath(api, text);

@@ -78,6 +78,14 @@ static uint32_t host_underlay_ifindex(void *context, const struct ip_address *ad
 	return cluster ? cluster->underlay_ifindex(cluster->context, address) : 0;
 }
 
+static bool host_tunnel_down(void *context, uint32_t tunnel_id)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->tunnel_down && cluster->tunnel_down(cluster->context, tunnel_id);
+}
+
 static bool host_port_move(void *context, uint32_t port_id, struct port_move *move)
 {
 	const struct reconcile *reconcile = context;
@@ -111,6 +119,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.underlay_ifindex = host_underlay_ifindex,
 		.port_move = host_port_move,
 		.uplink_ifindex = host_uplink_ifindex,
+		.tunnel_down = host_tunnel_down,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,
 	};
@@ -271,6 +280,28 @@ void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id)
 
 	reconcile_update_units(reconcile, units, count);
 	free(units);
+}
+
+void reconcile_tunnel_changed(struct reconcile *reconcile, uint32_t tunnel_id)
+{
+	const struct object *tunnel = intent_object(reconcile->intent, tunnel_id);
+	struct unit *units;
+	uint32_t *tables;
+	size_t count;
+
+	if (!tunnel || reconcile->blind)
+		return;
+	count = intent_tables_with_port(reconcile->intent, tunnel_id, &tables);
+	units = xcalloc(count + 1, sizeof(*units));
+	for (size_t i = 0; i < count; i++)
+		units[i] = (struct unit){ UNIT_ROUTE_TABLE, tables[i] };
+	/* Connections that go there are judged again. */
+	units[count] = (struct unit){ UNIT_VPC, tunnel->vpc_id };
+	reconcile->generations[slots_get(&reconcile->vpc_slots, tunnel->vpc_id)]++;
+	if (count)
+		reconcile_update_units(reconcile, units, count + 1);
+	free(units);
+	free(tables);
 }
 
 void reconcile_underlay_changed(struct reconcile *reconcile)

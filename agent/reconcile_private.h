@@ -88,6 +88,9 @@ void reconcile_end_peers(struct reconcile *reconcile);
 /** reconcile_path_changed - what is known of the way to a host is not what it was */
 void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 
+/** reconcile_tunnel_changed - a tunnel object is down now, or is not any more: routes that lead to it */
+void reconcile_tunnel_changed(struct reconcile *reconcile, uint32_t tunnel_id);
+
 /** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
 void reconcile_underlay_changed(struct reconcile *reconcile);
 

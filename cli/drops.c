@@ -22,7 +22,7 @@ static const struct option drops_options[] = {
 };
 
 static const struct option events_options[] = {
-	WORDS_OPTION("kind", "change|port|drop", "only of this kind", NULL),
+	WORDS_OPTION("kind", "change|port|drop|tunnel", "only of this kind", NULL),
 	NAME_OPTION("port", "VPC/PORT", "only of this port", COMPLETE_PORT),
 	{ 0 },
 };
@@ -193,6 +193,9 @@ static int follow_event(void *context, const char *event, const json_t *data)
 		print_line(invocation, data);
 	} else if (strcmp(event, "port") == 0) {
 		print_port(invocation, data);
+	} else if (strcmp(event, "tunnel") == 0) {
+		fprintf(invocation->out, "tunnel  %s %s\n", packet_text(data, "tunnel"),
+			packet_text(json_object_get(data, "status"), "state"));
 	} else if (*text) {
 		fprintf(invocation->out, "%-7s %s\n", event, text);
 	} else {

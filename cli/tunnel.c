@@ -4,6 +4,8 @@
  *
  * Neighbours: object.c, which does the work.
  */
+#include <string.h>
+
 #include "cli/nouns.h"
 #include "cli/object.h"
 
@@ -24,11 +26,12 @@ static const struct option tunnel_options[] = {
 	INTEGER_OPTION("mtu", "BYTES", "what the underlay leaves, if left out", "mtu"),
 	LIST_OPTION("group", "NAME", "security group; none: rules say nothing of it",
 		    "security_groups"),
-	INTEGER_OPTION("keepalive", "SECONDS", "kept; not watched in this version",
+	INTEGER_OPTION("keepalive", "SECONDS", "ask the other end so often whether it is there",
 		       "keepalive.interval"),
 	INTEGER_OPTION("keepalive-retries", "COUNT", "without an answer until it is down; 3",
 		       "keepalive.retries"),
-	TEXT_OPTION("keepalive-address", "ADDRESS", "behind the tunnel", "keepalive.address"),
+	TEXT_OPTION("keepalive-address", "ADDRESS", "behind the tunnel; its outer address",
+		    "keepalive.address"),
 	{ 0 },
 };
 
@@ -53,12 +56,26 @@ static int set(struct invocation *invocation)
 	return object_set_as(invocation, changes);
 }
 
+/* "up", "down", "unknown"; nothing for one that is not watched, or not by the host that is asked. */
+static void render_state(const json_t *object, struct buf *text)
+{
+	const json_t *status = json_object_get(object, "status");
+	const char *state = json_string_value(json_object_get(status, "state"));
+
+	if (state && strcmp(state, "unwatched") != 0)
+		buf_append_text(text, state);
+}
+
 static int list(struct invocation *invocation)
 {
 	static const struct column columns[] = {
-		{ "TYPE", "type", NULL },     { "HOST", "host", NULL },
-		{ "REMOTE", "remote", NULL }, { "ID", "id", NULL },
-		{ "SUBNET", "subnet", NULL }, { 0 },
+		{ "TYPE", "type", NULL },
+		{ "HOST", "host", NULL },
+		{ "REMOTE", "remote", NULL },
+		{ "ID", "id", NULL },
+		{ "SUBNET", "subnet", NULL },
+		{ "STATE", NULL, render_state },
+		{ 0 },
 	};
 
 	return object_list_columns(invocation, columns);
@@ -81,6 +98,8 @@ static const struct command tunnel_commands[] = {
 		.verb = "list",
 		.arguments = "",
 		.summary = "all tunnels",
+		.text = "STATE: up, down, unknown, of tunnels with a keepalive; elsewhere: not down, "
+			"and watched by the\nhost where it begins.",
 		.options = tunnel_list_options,
 		.run = list,
 	},

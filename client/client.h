@@ -110,7 +110,7 @@ int client_counters(struct client *client, const char *name, json_t **counters,
 
 /**
  * An event of the stream.
- * @event: "change", "port", "drop", "lost"
+ * @event: "change", "port", "drop", "tunnel", "lost"
  * @data: borrowed until the callback returns
  *
  * Return: 0 to go on, anything else ends the stream and is returned by client_events().
@@ -119,7 +119,7 @@ typedef int client_event_callback(void *context, const char *event, const json_t
 
 /**
  * client_events - receive events until the callback or the daemon ends it
- * @kind: "change", "port" or "drop"; NULL for all
+ * @kind: "change", "port", "drop" or "tunnel"; NULL for all
  * @port: only of this port; NULL for all
  * @ready: called once when the daemon has accepted, so that what follows is not missed; its
  *	return value is used as the callback's; may be NULL

@@ -123,6 +123,14 @@ int arrive_guard(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/* A tunnel's end answers what its keepalive has asked in the name of a gateway. */
+static __always_inline int is_echo_reply(const struct packet *p)
+{
+	return !(p->flags & (PACKET_FROM_PEER | PACKET_FRAGMENT_LATER)) &&
+	       ((p->key.protocol == PROTOCOL_ICMP && p->icmp_type == 0) ||
+		(p->key.protocol == PROTOCOL_ICMPV6 && p->icmp_type == 129));
+}
+
 /* p: subnet_id is the sender's, 0: not known. VERDICT_NEXT with the port that the destination address leads
  * to; the object of a drop is what the address belongs to. */
 int arrive_local(struct frame *f, struct packet *p)
@@ -137,7 +145,7 @@ int arrive_local(struct frame *f, struct packet *p)
 	endpoint = endpoint_of(p, &p->key.destination);
 	if (endpoint && !endpoint->port_id) {
 		p->object_id = endpoint->subnet_id;
-		return VERDICT_NOT_OWN_GATEWAY;
+		return is_echo_reply(p) ? VERDICT_CONSUMED : VERDICT_NOT_OWN_GATEWAY;
 	}
 	if (endpoint) {
 		p->out_port_id = endpoint->port_id;

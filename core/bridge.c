@@ -405,6 +405,8 @@ int bridge(struct frame *f, struct packet *p)
 			return VERDICT_UNKNOWN_MAC;
 		p->object_id = p->port_id;
 		p->flags |= PACKET_ROUTED;
+		if (p->ethertype == be16(ETHERTYPE_ARP))
+			return VERDICT_CONSUMED; /* an answer: requests end in neighbour.c */
 		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
 	}
 	if (p->ethernet[0] & 1) {

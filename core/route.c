@@ -12,6 +12,10 @@
  */
 #include "core/packet.h"
 
+#define ICMP_ECHO_REPLY 0
+#define ICMPV6_ECHO_REPLY 129
+#define ND_ADVERTISEMENT 136
+
 /* The packet is for the gateway of the sender's subnet itself. */
 static __always_inline int is_own_gateway(struct packet *p, const struct subnet *subnet)
 {
@@ -25,12 +29,23 @@ static __always_inline int is_own_gateway(struct packet *p, const struct subnet 
 	       address_equal(&p->key.destination, &link_local);
 }
 
+/* What the gateway has asked for: echo of the far side of a tunnel, whose keepalive counts what comes. */
+static __always_inline int is_answer(const struct packet *p)
+{
+	if (p->key.protocol == PROTOCOL_ICMP)
+		return p->icmp_type == ICMP_ECHO_REPLY;
+	return p->key.protocol == PROTOCOL_ICMPV6 &&
+	       (p->icmp_type == ICMPV6_ECHO_REPLY || p->icmp_type == ND_ADVERTISEMENT);
+}
+
 static __always_inline int answer_gateway(struct frame *f, struct packet *p)
 {
 	int ipv4 = p->flags & PACKET_IPV4;
 	__u8 echo = ipv4 ? 8 : 128;
 
 	p->object_id = p->subnet_id;
+	if (is_answer(p))
+		return VERDICT_CONSUMED;
 	if (p->key.protocol != (ipv4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6) || p->icmp_type != echo ||
 	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
 		return VERDICT_GATEWAY_ONLY_PING;
@@ -149,6 +164,7 @@ int route(struct frame *f, struct packet *p)
 		note(f, NOTE_ROUTE_GROUP, found->route_id);
 		break;
 	case ROUTE_RESERVED: return VERDICT_RESERVED_DESTINATION;
+	case ROUTE_DOWN: return VERDICT_TUNNEL_DOWN;
 	default: return VERDICT_BLACKHOLE;
 	}
 	if (!p->out_port_id)

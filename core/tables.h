@@ -384,6 +384,7 @@ enum route_kind {
 	ROUTE_PORT = 3,      /* target is a port id */
 	ROUTE_GROUP = 4,     /* target is a next-hop group: ECMP over ports */
 	ROUTE_RESERVED = 5,  /* V22: never forwarded */
+	ROUTE_DOWN = 6,      /* the tunnels it leads to are down, all of them */
 };
 
 struct route {

@@ -67,6 +67,7 @@
 	/* route */                                                                                \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
+	X(TUNNEL_DOWN, DROP, "the route's tunnel is down: its keepalive gets no answer")           \
 	X(RESERVED_DESTINATION, DROP, "the range is reserved and never routed")                    \
 	X(NO_ENDPOINT, DROP, "inside the VPC, but no port has the address")                        \
 	X(GATEWAY_ONLY_PING, DROP, "the gateway's own address answers ping and nothing else")      \

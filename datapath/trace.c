@@ -21,7 +21,7 @@ static enum stage verdict_stage(enum verdict verdict)
 {
 	if (verdict <= VERDICT_CONSUMED)
 		return verdict == VERDICT_DELIVERED ? STAGE_DELIVER : STAGE_NEIGHBOUR;
-	if (verdict == VERDICT_NOT_OURS ||
+	if (verdict == VERDICT_NOT_OURS || verdict == VERDICT_SENT_ON ||
 	    (verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE))
 		return STAGE_TUNNEL;
 	if (verdict <= VERDICT_FRAGMENT_LOST && verdict != VERDICT_NOT_IP &&
@@ -153,4 +153,33 @@ int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, siz
 	fill(datapath, f, &run, result);
 	native_frame_free(f);
 	return 0;
+}
+
+ssize_t datapath_encapsulate(struct datapath *datapath, uint32_t tunnel_id, const uint8_t *frame,
+			     size_t size, uint8_t *outer, size_t room)
+{
+	struct port_key key = { .port_id = tunnel_id };
+	struct native_result run = {};
+	struct port port;
+	struct frame *f;
+	ssize_t result;
+	int error;
+
+	error = datapath_get(datapath, TABLE_ports, &key, &port);
+	if (!error)
+		error = datapath_trace_begin(datapath);
+	if (error)
+		return error;
+	f = native_frame_new(frame, (__u32)size);
+	native_run_tunnel(f, port.tunnel_id, &run);
+	datapath_trace_end();
+	result = (ssize_t)f->length;
+	if (!(run.flags & PACKET_TO_UNDERLAY))
+		result = -ENOENT;
+	else if (f->length > room)
+		result = -EMSGSIZE;
+	else
+		memcpy(outer, f->data, f->length);
+	native_frame_free(f);
+	return result;
 }

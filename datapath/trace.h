@@ -13,6 +13,8 @@
 
 #include "datapath/datapath.h"
 
+#include <sys/types.h>
+
 #define TRACE_STEPS_MAX 64
 #define TRACE_FRAME_MAX 66000
 
@@ -55,5 +57,16 @@ int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8
 /* frame: an outer packet as another host's trace left it, with an Ethernet header. 0 or -EMSGSIZE. */
 int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, size_t size,
 			    struct trace_result *result);
+
+/* Room that outer headers take at most. */
+#define DATAPATH_OUTER_MAX 128
+
+/*
+ * The headers of a tunnel object around a frame of the host's own, by its live rows: into outer, an Ethernet
+ * header of no meaning first. Not for a tunnel with sequence numbers, which are the pipeline's to give.
+ * Bytes written, -ENOENT where the tunnel has no rows, -EMSGSIZE, -ENOTSUP on the dummy.
+ */
+ssize_t datapath_encapsulate(struct datapath *datapath, uint32_t tunnel_id, const uint8_t *frame,
+			     size_t size, uint8_t *outer, size_t room);
 
 #endif

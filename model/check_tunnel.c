@@ -452,6 +452,24 @@ static int check_tunnel_groups(struct draft *draft, const struct tunnel_object *
 	return code;
 }
 
+static int check_keepalive(struct draft *draft, const struct tunnel_object *tunnel,
+			   struct error *error)
+{
+	static const struct ip_address none;
+	const struct ip_address *address = &tunnel->keepalive_address;
+
+	if (!tunnel->keepalive_interval || ip_address_equal(address, &none))
+		return 0;
+	if (tunnel->sequence)
+		return draft_refuse(draft, &tunnel->object, "keepalive.address", EINVAL, error,
+				    "with sequence numbers nothing can be asked inside the tunnel: "
+				    "leave the address out, and its outer end is asked");
+	if (tunnel->encapsulation == TUNNEL_SIT && ip_address_is_ipv4(address))
+		return draft_refuse(draft, &tunnel->object, "keepalive.address", EINVAL, error,
+				    "sit carries IPv6 only");
+	return 0;
+}
+
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error)
 {
 	const struct tunnel_object *tunnel = (const struct tunnel_object *)entry->after;
@@ -470,5 +488,7 @@ int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct er
 				      tunnel->encapsulation, error);
 	if (!code)
 		code = check_tunnel_twin(draft, tunnel, error);
+	if (!code)
+		code = check_keepalive(draft, tunnel, error);
 	return code ? code : check_tunnel_groups(draft, tunnel, error);
 }

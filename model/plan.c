@@ -283,14 +283,23 @@ static void route_add(const struct plan *plan, uint32_t table_id, const struct i
 	rows_add(plan->rows, TABLE_routes, &key, &row);
 }
 
-/* A route to ports: those that exist. None: a blackhole (V24). */
+static bool is_down(const struct plan *plan, uint32_t tunnel_id)
+{
+	return plan->host->tunnel_down && plan->host->tunnel_down(plan->host->context, tunnel_id);
+}
+
+/* A route to ports: those that exist, and of tunnels those that are not down. None: a blackhole (V24). */
 static struct route route_to_ports(const struct plan *plan, const struct route_object *route)
 {
 	struct route row = { .kind = ROUTE_BLACKHOLE, .route_id = route->id };
 	struct nexthops hops = { 0 };
 
 	for (size_t i = 0; i < route->port_count && hops.count < NEXTHOPS_MAX; i++) {
-		if (object_of(plan->intent, route->port_ids[i], route->port_kinds[i]))
+		if (!object_of(plan->intent, route->port_ids[i], route->port_kinds[i]))
+			continue;
+		if (route->port_kinds[i] == OBJECT_TUNNEL && is_down(plan, route->port_ids[i]))
+			row.kind = ROUTE_DOWN; /* unless another takes it */
+		else
 			hops.port_id[hops.count++] = route->port_ids[i];
 	}
 	if (hops.count == 1) {

@@ -74,7 +74,7 @@ struct port_move {
 
 /*
  * What the planner asks the agent; all pure look-ups. Which host this is, the intent knows
- * (intent_set_host()). As long as it has no host objects the last five are not called.
+ * (intent_set_host()). As long as it has no host objects the last six are not called.
  */
 struct plan_host {
 	void *context;
@@ -89,6 +89,8 @@ struct plan_host {
 	uint32_t (*tunnel_slot)(void *context, uint32_t tunnel_id);
 	/* What is known of the way to a host: its path MTU, 0: not known. May be NULL. */
 	uint32_t (*path_mtu)(void *context, uint32_t host_id);
+	/* Whether the keepalive of a tunnel object gets no answer. May be NULL. */
+	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
 	/* False: the port has not moved lately. May be NULL. */
 	bool (*port_move)(void *context, uint32_t port_id, struct port_move *move);
 	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */

@@ -507,7 +507,8 @@ int text_read(struct draft *draft, struct draft_entry *entry, struct json_reader
 	json_t *ignored;
 
 	if (record) {
-		json_reader_value(reader, "id", JSON_REQUIRED, &ignored);
+		/* The key says it as well. Of a tunnel it is the id of its packets, which may have none. */
+		json_reader_value(reader, "id", JSON_OPTIONAL, &ignored);
 		json_reader_value(reader, "name", JSON_REQUIRED, &ignored);
 	}
 	switch (entry->after->kind) {

@@ -49,6 +49,9 @@ void native_run_punt(struct frame *f, struct native_result *result);
  */
 void native_run_wire(struct frame *f, __u32 ifindex, struct native_result *result);
 
+/* Gives a frame the outer headers of a tunnel; as pipeline_run leaves it with PACKET_TO_UNDERLAY. */
+void native_run_tunnel(struct frame *f, __u32 tunnel_id, struct native_result *result);
+
 /* Forgets every row in memory; tables are memory only again. */
 void native_reset(void);
 

@@ -322,6 +322,21 @@ void native_run_punt(struct frame *f, struct native_result *result)
 	finish(&p, result);
 }
 
+void native_run_tunnel(struct frame *f, __u32 tunnel_id, struct native_result *result)
+{
+	struct packet p = {};
+	int verdict;
+
+	begin(f);
+	verdict = parse(f, &p);
+	if (!verdict && frame_load(f, 0, p.ethernet_out, 12))
+		verdict = VERDICT_INTERNAL;
+	p.out_ifindex = tunnel_id;
+	p.out_kind = PORT_TUNNEL;
+	result->verdict = (enum verdict)(verdict ? verdict : tunnel_push(f, &p));
+	finish(&p, result);
+}
+
 void native_run(struct frame *f, __u32 ifindex, struct native_result *result)
 {
 	struct attachment_key key = { .ifindex = ifindex };

@@ -617,8 +617,12 @@ static void add_routes(struct rows *to, const struct rows *from)
 	for (size_t i = 0; i < hosts.route_count; i++) {
 		struct route_key key = { .prefix_length = 32 + hosts.route[i].prefix_length,
 					 .address = row_address(&hosts.route[i].network) };
-		struct route row = { .kind = ROUTE_PORT,
-				     .target = hosts_object(hosts.route[i].object) };
+		struct route row = { .kind = ROUTE_PORT, .target = 0 };
+
+		if (!strcmp(hosts.route[i].object, "down"))
+			row.kind = ROUTE_DOWN;
+		else
+			row.target = hosts_object(hosts.route[i].object);
 
 		for (size_t r = 0; r < from->count; r++) {
 			struct subnet subnet;
