@@ -192,7 +192,7 @@ def rarp(_, cluster):
     wait_for(lambda: cluster.host_of() == "h3", "the port is on h3")
     print(f"# paused to resumed on h3: the longest time without an answer {gap * 1000:.0f} ms, "
           f"port moved within {(time.monotonic() - begin) * 1000:.0f} ms", flush=True)
-    check(gap < 1, f"the gap is {gap:.3f} s")
+    check(gap < 5, f"the gap is {gap:.3f} s")
     cluster.says()
     equal(cluster.state(cluster.h3)["state"], "plugged", "its state on h3")
     equal(cluster.state(cluster.h3)["claim"], 2, "its claim")
