@@ -203,6 +203,16 @@ static void capture_free(struct api_stream *stream)
 	free(capture);
 }
 
+/* The kernel's ring is mapped for the first who asks: it is large, and most hosts never capture. */
+static void listen_once(struct captures *captures)
+{
+	if (captures->fd >= 0)
+		return;
+	captures->fd = datapath_captures_fd(captures->datapath);
+	if (captures->fd >= 0)
+		loop_add_fd(captures->loop, captures->fd, EPOLLIN, readable, captures);
+}
+
 int capture_open(struct captures *captures, const struct capture_options *options,
 		 struct api_stream **stream, struct error *error)
 {
@@ -215,6 +225,7 @@ int capture_open(struct captures *captures, const struct capture_options *option
 	struct capture *capture;
 	int watch;
 
+	listen_once(captures);
 	filter_watch(&options->filter, &row);
 	watch = reconcile_watch(captures->reconcile, &row, &options->port_id, 1, error);
 	if (watch < 0)
@@ -244,9 +255,7 @@ struct captures *captures_new(struct loop *loop, struct datapath *datapath,
 	captures->datapath = datapath;
 	captures->reconcile = reconcile;
 	list_init(&captures->list);
-	captures->fd = datapath_captures_fd(datapath);
-	if (captures->fd >= 0)
-		loop_add_fd(loop, captures->fd, EPOLLIN, readable, captures);
+	captures->fd = -1;
 	return captures;
 }
 

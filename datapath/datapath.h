@@ -159,7 +159,7 @@ int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_e
 				  void *context, int max);
 
 /* ---- packets that watches have taken (core/watch.c) ---- */
-/* As above; a ring of its own. */
+/* As above; a ring of its own, which is mapped when its descriptor is asked for. */
 int datapath_captures_fd(struct datapath *datapath);
 int datapath_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
 			   int max);

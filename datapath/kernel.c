@@ -128,11 +128,6 @@ static int kernel_underlay_events_read(struct datapath *datapath, datapath_under
 
 /* ---- packets that were watched ---- */
 
-static int kernel_captures_fd(struct datapath *datapath)
-{
-	return ring_buffer__epoll_fd(kernel_of(datapath)->capture_ring);
-}
-
 static int take_capture(void *context, void *data, size_t size)
 {
 	struct kernel_datapath *kernel = context;
@@ -145,6 +140,16 @@ static int take_capture(void *context, void *data, size_t size)
 	return kernel->event_budget > 0 ? 0 : -ECANCELED;
 }
 
+static int kernel_captures_fd(struct datapath *datapath)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+
+	if (!kernel->capture_ring)
+		kernel->capture_ring = ring_buffer__new(kernel->map_fd[MAP_CAPTURE_EVENTS],
+							take_capture, kernel, NULL);
+	return kernel->capture_ring ? ring_buffer__epoll_fd(kernel->capture_ring) : -1;
+}
+
 static int kernel_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
 				int max)
 {
@@ -155,7 +160,8 @@ static int kernel_captures_read(struct datapath *datapath, datapath_capture_fn *
 	kernel->capture_fn = fn;
 	kernel->event_context = context;
 	kernel->event_budget = max;
-	ring_buffer__consume(kernel->capture_ring);
+	if (kernel->capture_ring)
+		ring_buffer__consume(kernel->capture_ring);
 	return max - kernel->event_budget;
 }
 
@@ -289,9 +295,7 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 			ring_buffer__new(kernel->map_fd[MAP_DROP_EVENTS], take_event, kernel, NULL);
 		kernel->underlay_ring = ring_buffer__new(kernel->map_fd[MAP_UNDERLAY_EVENTS],
 							 take_underlay_event, kernel, NULL);
-		kernel->capture_ring = ring_buffer__new(kernel->map_fd[MAP_CAPTURE_EVENTS],
-							take_capture, kernel, NULL);
-		if (!kernel->ring || !kernel->underlay_ring || !kernel->capture_ring)
+		if (!kernel->ring || !kernel->underlay_ring)
 			result = error_set(error, errno, NULL, "cannot read events: %s",
 					   strerror(errno));
 	}
