@@ -110,6 +110,25 @@ def tap_port(_weft):
         check(lines.find("reply 1"), "the program saw the request")
 
 
+@statement("dhcp: workloads that were not set up ask, and reach the one that was")
+def dhcp(_weft):
+    with lab("dhcp") as cloud:
+        script = str(ROOT / "examples" / "udhcpc.sh")
+        for name, address in (("acme/pc", "10.0.1.11"), ("acme/pad", "10.0.1.12")):
+            check(not cloud.ping(name, "10.0.1.20"), f"{name} has an address before it asks")
+            said = cloud.run(name, "busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", script,
+                             "-O", "staticroutes", accept=[0]).stdout
+            check(f"address {address}/24 router 10.0.1.1 dns 10.0.1.2 domain acme.example "
+                  "lease 7200" in said, f"what udhcpc got: {said}")
+            check(cloud.ping(name, "10.0.1.20"), f"{name} reaches the server")
+        check("192.168.0.0/16 via 10.0.1.20" in cloud.run("acme/pc", "ip", "route").stdout,
+              "the classless route")
+        wait_for(lambda: cloud.ping("acme/pc", "fd00:c:0:1::20"), "the address of SLAAC works")
+        cloud.run("acme/box", "busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", script,
+                  accept=[0])
+        check(cloud.ping("acme/box", "10.0.1.20"), "from the other subnet, by the router it got")
+
+
 @statement("a lab's daemon may be killed, stopped, started and restarted by its commands")
 def lab_daemon(_weft):
     with lab("two-tenants") as cloud:

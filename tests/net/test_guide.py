@@ -120,6 +120,11 @@ def tap(_weft):
     page_runs("tap-port.md")
 
 
+@statement("guide: addresses by DHCP")
+def dhcp(_weft):
+    page_runs("dhcp.md")
+
+
 @statement("guide: two hosts")
 def two_hosts(_weft):
     page_runs("two-hosts.md")
