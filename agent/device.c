@@ -306,6 +306,7 @@ static void job_begin(struct devices *devices, struct device_job *job,
 	case ATTACH_OVS_BRIDGE:
 	case ATTACH_PATCH: result->kind = PORT_LINK; break;
 	case ATTACH_NONE:
+	case ATTACH_CHILD:
 	default: device_wait(job, "the port does not say where it is attached"); break;
 	}
 }

@@ -296,7 +296,7 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		return false;
 	subnet = (const struct subnet_object *)intent_object(intent, port->subnet_id);
 	vpc = (const struct vpc_object *)intent_object(intent, object->vpc_id);
-	if (!subnet || !vpc)
+	if (!subnet || !vpc || port->attach.kind == ATTACH_CHILD)
 		return false;
 	*request = (struct device_request){
 		.port_id = port_id,
@@ -387,6 +387,53 @@ static void ports_look_at_patches(struct ports *ports)
 	free(ids);
 }
 
+/* A port behind another port's device is plugged in as long as that one is. */
+static void ports_plug_child(struct ports *ports, uint32_t port_id)
+{
+	const struct intent *intent = ports->options.intent;
+	const struct object *object = intent_object(intent, port_id);
+	const struct port_object *port = (const struct port_object *)object, *parent;
+	struct device_result result = { .state = DEVICE_WAITING };
+	char name[PATH_NAME_SIZE];
+
+	if (!object || object->kind != OBJECT_PORT || port->attach.kind != ATTACH_CHILD ||
+	    !ports_is_local(ports, port))
+		return;
+	parent = intent_parent(intent, port);
+	if (!parent) {
+		snprintf(result.sentence, sizeof(result.sentence), "there is no port %s",
+			 port->attach.parent);
+	} else {
+		const struct port_entry *entry = map_get_u32(&ports->entries, parent->object.id);
+
+		if (entry && entry->state == PORT_STATE_PLUGGED)
+			result.state = DEVICE_PLUGGED;
+		else
+			snprintf(result.sentence, sizeof(result.sentence),
+				 "port %s is not plugged in", port->attach.parent);
+	}
+	result.kind = result.state == DEVICE_PLUGGED ? PORT_CHILD : PORT_UNPLUGGED;
+	ports_take_result(ports, port_id, names_path(intent, object, name), &result);
+}
+
+static void ports_plug_children(struct ports *ports, const uint32_t *port_ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct object *port = intent_object(ports->options.intent, port_ids[i]);
+		uint32_t *children;
+		size_t child_count;
+
+		if (!port || port->kind != OBJECT_PORT)
+			continue;
+		ports_plug_child(ports, port_ids[i]);
+		child_count = intent_children(ports->options.intent,
+					      (const struct port_object *)port, &children);
+		for (size_t j = 0; j < child_count; j++)
+			ports_plug_child(ports, children[j]);
+		free(children);
+	}
+}
+
 void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct device_request *requests = xcalloc(count, sizeof(*requests));
@@ -415,6 +462,7 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	free(results);
 	free(memory);
 	free(requests);
+	ports_plug_children(ports, port_ids, count);
 	ports_retry_later(ports, failed);
 	ports_look_at_patches(ports);
 }
@@ -568,6 +616,20 @@ void ports_device(const struct ports *ports, uint32_t port_id, struct port_devic
 	*device = (struct port_device){ .kind = PORT_UNPLUGGED };
 	if (!entry || entry->state != PORT_STATE_PLUGGED)
 		return;
+	if (entry->kind == PORT_CHILD) {
+		const struct object *object = intent_object(ports->options.intent, port_id);
+		const struct port_object *parent =
+			object ? intent_parent(ports->options.intent,
+					       (const struct port_object *)object)
+			       : NULL;
+
+		entry = parent ? map_get_u32(&ports->entries, parent->object.id) : NULL;
+		if (!entry || entry->state != PORT_STATE_PLUGGED)
+			return;
+		device->ifindex = entry->ifindex;
+		device->kind = PORT_CHILD;
+		return;
+	}
 	device->ifindex = entry->ifindex;
 	device->kind = entry->kind;
 	device->attachment_flags = entry->attachment_flags;

@@ -172,12 +172,26 @@ static void touch_moved(struct reconcile *reconcile, const struct port_object *b
 	reconcile_port_moved(reconcile, before->object.id, from ? from->object.id : 0, 0);
 }
 
+/* Ports behind the device of one that came, went or is plugged in otherwise. */
+static void touch_children(struct reconcile *reconcile, struct touched *touched,
+			   const struct port_object *port)
+{
+	uint32_t *children;
+	size_t count = intent_children(reconcile->intent, port, &children);
+
+	for (size_t i = 0; i < count; i++)
+		if (slots_get(&reconcile->port_slots, children[i]))
+			touch_plug(touched, children[i]);
+	free(children);
+}
+
 static void touch_port(struct reconcile *reconcile, struct touched *touched,
 		       const struct change *change)
 {
 	const struct port_object *port = port_of(change->after);
 	const struct port_object *before = port_of(change->before);
 
+	touch_children(reconcile, touched, port ? port : before);
 	if (!port)
 		reconcile_port_stays(reconcile, change->before->id);
 	else if (before && strcmp(before->host, port->host) != 0)
@@ -278,10 +292,23 @@ static void reconcile_ports_changed(void *context, const uint32_t *port_ids, siz
 {
 	struct reconcile *reconcile = context;
 	struct unit *units = xcalloc(count, sizeof(*units));
+	size_t unit_count = count;
 
 	for (size_t i = 0; i < count; i++)
 		units[i] = (struct unit){ UNIT_PORT, port_ids[i] };
-	reconcile_update_units(reconcile, units, count);
+	/* Others may be behind the same device. */
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *port =
+			port_of(intent_object(reconcile->intent, port_ids[i]));
+		uint32_t *children = NULL;
+		size_t child_count = port ? intent_children(reconcile->intent, port, &children) : 0;
+
+		units = xreallocarray(units, unit_count + child_count + 1, sizeof(*units));
+		for (size_t j = 0; j < child_count; j++)
+			units[unit_count++] = (struct unit){ UNIT_PORT, children[j] };
+		free(children);
+	}
+	reconcile_update_units(reconcile, units, unit_count);
 	free(units);
 }
 

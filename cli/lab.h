@@ -167,6 +167,14 @@ int lab_wires_plan_uplinks(const json_t *underlay, const char *name, const json_
 /** lab_tag - from now on a device of a namespace sends with a VLAN tag, and takes what has it */
 int lab_tag(int netns, uint32_t ifindex, uint16_t tag, struct error *error);
 
+/**
+ * lab_tagged_device - a device in a namespace whose frames go by another one with a tag
+ * @parent: name of the other one; the new one is PARENT.TAG, up
+ * @addresses: texts with the length of their network
+ */
+int lab_tagged_device(int netns, const char *parent, uint16_t tag, const char *mac,
+		      const json_t *addresses, struct error *error);
+
 /* lab_underlay.c ------------------------------------------------------------------------------ */
 
 /** lab_underlay_make - all wires, in namespaces that are there; nothing where one host is alone */

@@ -253,6 +253,36 @@ static json_t *place_of(const struct plan *plan, const char *host, const char *n
 	return json_string(namespace ? namespace : name ? name : "");
 }
 
+/* A port behind another's device is in that one's namespace, where the tag is put on (lab_tag.c). */
+static void plan_parent(struct plan *plan, const char *vpc, const char *node, const json_t *attach)
+{
+	const char *parent = json_string_value(json_object_get(attach, "parent"));
+	json_t *entry = json_object_get(plan->nodes, node);
+
+	if (!parent)
+		return;
+	json_object_set_new(entry, "parent",
+			    strchr(parent, '/') ? json_string(parent)
+						: json_sprintf("%s/%s", vpc, parent));
+	json_object_set(entry, "vlan", json_object_get(attach, "vlan"));
+}
+
+/* When all are known: who is behind whom. */
+static void settle_parents(struct plan *plan)
+{
+	const char *node, *name;
+	json_t *entry, *parent;
+
+	json_object_foreach(plan->nodes, node, entry) {
+		name = json_string_value(json_object_get(entry, "parent"));
+		parent = name ? json_object_get(plan->nodes, name) : NULL;
+		if (!parent || !json_object_get(parent, "namespace"))
+			continue;
+		json_object_set(entry, "namespace", json_object_get(parent, "namespace"));
+		json_object_set(entry, "place", json_object_get(parent, "place"));
+	}
+}
+
 static int plan_port(struct plan *plan, const char *vpc, const char *name, json_t *port)
 {
 	char *path = xasprintf("vpcs.%s.ports.%s", vpc, name);
@@ -275,12 +305,13 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 		owner = xasprintf("netns %s", given);
 		namespace = unique_namespace(plan, owner, given);
 	} else if (!netns && !is_on_host(attach) && !json_object_get(attach, "pid") &&
-		   json_is_object(attach)) {
+		   !json_object_get(attach, "parent") && json_is_object(attach)) {
 		namespace = unique_namespace(plan, owner, wish);
 	}
 	json_object_set_new(plan->nodes, node,
 			    json_pack("{s:s?, s:s, s:o}", "namespace", namespace, "host", host,
 				      "place", place_of(plan, host, namespace, attach)));
+	plan_parent(plan, vpc, node, attach);
 	if (namespace)
 		json_object_set_new(attach, "netns", json_string(namespace));
 out:
@@ -331,6 +362,7 @@ int lab_plan(struct yaml_document *document, const char *file, json_t **registry
 	code = plan_hosts(&plan, document->tree);
 	if (code == 0)
 		code = plan_ports(&plan, document->tree);
+	settle_parents(&plan);
 	if (code == 0) {
 		json_object_del(document->tree, "lab");
 		if (!plan.underlay)
@@ -378,7 +410,7 @@ static void attach_port(const json_t *registry, const char *node, json_t *port)
 			json_object_set_new(attach, "netns", json_string(inside));
 		free(inside);
 	} else if (namespace && !json_object_get(attach, "pid") && !is_on_host(attach) &&
-		   (!attach || json_is_object(attach))) {
+		   !json_object_get(attach, "parent") && (!attach || json_is_object(attach))) {
 		if (!attach)
 			json_object_set_new(port, "attach", json_object());
 		json_object_set_new(json_object_get(port, "attach"), "netns",

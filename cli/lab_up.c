@@ -26,6 +26,7 @@
 #include "cli/table.h"
 #include "client/client.h"
 
+#define WORKLOAD_DEVICE "eth0"
 #define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
 
 /* What of the registry has a namespace of its own, in the order in which it is made. */
@@ -208,6 +209,80 @@ static int wait_plugged(struct invocation *invocation, const struct lab *lab, co
 	return 0;
 }
 
+/* The addresses of a port with the lengths of its subnet's ranges. */
+static json_t *addresses_of(struct invocation *invocation, const char *vpc, const json_t *port)
+{
+	const char *steps[] = { "vpcs", vpc, "subnets",
+				json_string_value(json_object_get(port, "subnet")) };
+	json_t *list = json_array(), *subnet = NULL, *ranges, *address, *cidr;
+	size_t i, j;
+
+	if (client_get(invocation_client(invocation), steps, 4, &subnet, NULL, NULL) < 0)
+		return list;
+	cidr = json_object_get(subnet, "cidr");
+	ranges = json_is_array(cidr) ? json_incref(cidr) : json_pack("[O]", cidr);
+	json_array_foreach(json_object_get(port, "addresses"), i, address) {
+		const char *text = json_string_value(address);
+
+		json_array_foreach(ranges, j, cidr) {
+			const char *range = json_string_value(cidr);
+
+			if (!strchr(text, ':') == !strchr(range, ':'))
+				json_array_append_new(list, json_sprintf("%s%s", text,
+									 strchr(range, '/')));
+		}
+	}
+	json_decref(ranges);
+	json_decref(subnet);
+	return list;
+}
+
+static int make_tagged_device(struct invocation *invocation, const char *node, const json_t *entry,
+			      struct error *error)
+{
+	const char *steps[] = { "vpcs", NULL, "ports", NULL }, *slash = strchr(node, '/');
+	char *vpc = xstrndup(node, (size_t)(slash - node));
+	json_t *port = NULL, *addresses;
+	int code, netns;
+
+	steps[1] = vpc;
+	steps[3] = slash + 1;
+	code = client_get(invocation_client(invocation), steps, 4, &port, NULL, error);
+	if (code == 0) {
+		addresses = addresses_of(invocation, vpc, port);
+		netns = netns_open_name(json_string_value(json_object_get(entry, "namespace")),
+					error);
+		code = netns < 0
+			       ? netns
+			       : lab_tagged_device(netns, WORKLOAD_DEVICE,
+						   (uint16_t)json_integer_value(
+							   json_object_get(entry, "vlan")),
+						   json_string_value(json_object_get(port, "mac")),
+						   addresses, error);
+		if (netns >= 0)
+			close(netns);
+		json_decref(addresses);
+		json_decref(port);
+	}
+	free(vpc);
+	return code;
+}
+
+/* Workloads that tag their frames themselves have a device for each tag. */
+static int make_tagged(struct invocation *invocation, const struct lab *lab, struct error *error)
+{
+	const char *node;
+	json_t *entry;
+	int code = 0;
+
+	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
+		if (code == 0 && json_object_get(entry, "parent") &&
+		    json_object_get(entry, "namespace"))
+			code = make_tagged_device(invocation, node, entry, error);
+	}
+	return code;
+}
+
 /* All steps, in the child. Return: an exit status; what went wrong is printed. */
 static int make_lab(struct invocation *invocation, struct lab *lab, const char *file,
 		    const struct yaml_document *document)
@@ -226,6 +301,8 @@ static int make_lab(struct invocation *invocation, struct lab *lab, const char *
 	if (code < 0)
 		return apply_report(invocation, file, document, &error);
 	code = wait_plugged(invocation, lab, document->tree, &error);
+	if (code == 0)
+		code = make_tagged(invocation, lab, &error);
 	show_step(invocation, NULL);
 	if (code == 0) {
 		json_object_set_new(lab->registry, "state", json_string("up"));

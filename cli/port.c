@@ -28,6 +28,9 @@ static const struct option port_options[] = {
 		    "attach.ovs_bridge"),
 	TEXT_OPTION("patch", "[VPC/]PORT", "l2: join another port, which names this one",
 		    "attach.patch"),
+	TEXT_OPTION("parent", "PORT", "behind the device of this port, of any VPC",
+		    "attach.parent"),
+	INTEGER_OPTION("vlan", "TAG", "with --parent: its frames have this tag", "attach.vlan"),
 	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
 	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
 		      "attach.configure"),
@@ -60,8 +63,8 @@ static const struct option port_move_options[] = {
 	{ 0 },
 };
 
-static const char *const attachments[] = { "netns",  "pid",        "tap",  "tun",
-					   "bridge", "ovs_bridge", "patch" };
+static const char *const attachments[] = { "netns",  "pid",        "tap",   "tun",
+					   "bridge", "ovs_bridge", "patch", "parent" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
 static size_t count_attachments(const json_t *body, const char **given)
@@ -82,7 +85,7 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 {
 	json_decref(body);
 	return report_usage(invocation, "a port is plugged in at one place: one of --netns, --pid, "
-					"--tap, --tun, --bridge, --ovs-bridge and --patch");
+					"--tap, --tun, --bridge, --ovs-bridge, --patch and --parent");
 }
 
 /* The file's content becomes the value. Return: 0, or an exit status after saying why. */

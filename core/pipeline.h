@@ -172,6 +172,8 @@ static inline int pipeline_from_service(struct frame *f, struct packet *p)
 
 	if (!verdict)
 		verdict = service_answer(f, p);
+	if (verdict == VERDICT_DELIVERED && p->out_kind >= PORT_WIRE)
+		verdict = wire_push(f, p);
 	if (verdict != VERDICT_DELIVERED)
 		return pipeline_end(f, p, verdict);
 	count_delivered(p);

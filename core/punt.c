@@ -25,9 +25,8 @@ static __always_inline __u32 reason_of(const struct packet *p)
 {
 	const int ipv4 = p->flags & PACKET_IPV4;
 
-	if (!(p->flags & PACKET_IP) ||
-	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER | PACKET_FROM_TUNNEL |
-			 PACKET_FROM_WIRE)))
+	if (!(p->flags & PACKET_IP) || (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER |
+						    PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)))
 		return PUNT_NONE;
 	if (p->key.protocol == PROTOCOL_UDP) {
 		if (ipv4 && p->key.destination_port == be16(PORT_DHCP4_SERVER) &&
@@ -147,6 +146,8 @@ int punt_return(struct frame *f, struct packet *p)
 	    (vlan && frame_vlan_push(f, vlan)))
 		return VERDICT_INTERNAL;
 	p->frame_length = frame_length(f);
+	if (p->out_kind >= PORT_WIRE && wire_push(f, p) != VERDICT_DELIVERED)
+		return VERDICT_INTERNAL;
 	count_sent(p);
 	return VERDICT_DELIVERED;
 }

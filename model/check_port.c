@@ -150,6 +150,10 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 	if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
 		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
 				    "device %s is taken by %s", attach->ifname, title);
+	if (attach->kind == ATTACH_CHILD)
+		return draft_refuse(draft, &port->object, "attach.vlan", EINVAL, error,
+				    "tag %u of port %s is taken by %s", attach->vlan,
+				    attach->parent, title);
 	if (attach->kind == ATTACH_PID)
 		where = "of the process";
 	return draft_refuse(draft, &port->object, "attach", EINVAL, error,
@@ -237,6 +241,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 		code = check_link(draft, port, error);
 	if (!code)
 		code = check_uplink_of(draft, port, error);
+	if (!code)
+		code = check_parent(draft, port, error);
 	if (!code)
 		code = check_move(draft, port, error);
 	if (!code)

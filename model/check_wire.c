@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "model/intent_private.h"
@@ -94,6 +95,47 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 	}
 	free(hosts);
 	return code;
+}
+
+static const struct port_object *parent_in(const struct draft *draft, const char *path)
+{
+	const struct object *vpc, *port;
+	const char *slash = strchr(path, '/');
+	char name[NAME_SIZE];
+
+	if (!slash || (size_t)(slash - path) >= sizeof(name))
+		return NULL;
+	memcpy(name, path, (size_t)(slash - path));
+	name[slash - path] = '\0';
+	vpc = draft_find(draft, 0, OBJECT_VPC, name);
+	port = vpc ? draft_find(draft, vpc->id, OBJECT_PORT, slash + 1) : NULL;
+	return (const struct port_object *)port;
+}
+
+int check_parent(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct port_object *parent;
+	const char *path = port->attach.parent;
+
+	if (port->attach.kind != ATTACH_CHILD)
+		return 0;
+	parent = parent_in(draft, path);
+	if (!parent)
+		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
+				    "no port \"%.128s\" that could be its parent", path);
+	if (parent->attach.kind == ATTACH_CHILD)
+		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
+				    "port %s is behind another port itself", path);
+	if (parent->attach.kind == ATTACH_TUN || attach_is_link(&parent->attach))
+		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
+				    "port %s is no workload's device with Ethernet", path);
+	if (strcmp(parent->host, port->host) != 0)
+		return draft_refuse(draft, &port->object, "host", EINVAL, error,
+				    "its parent %s is on host %s", path, parent->host);
+	if (port->moving_to[0] || parent->moving_to[0])
+		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
+				    "a port and those behind it do not move");
+	return 0;
 }
 
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error)

@@ -165,6 +165,18 @@ static void mark_port_host(struct dirty *dirty, const struct port_object *port)
 		mark_taps(dirty, port->subnet_id);
 }
 
+/* Ports on one device: the parent knows that it has children, and they where its device is. */
+static void mark_family(struct dirty *dirty, const struct port_object *port)
+{
+	const struct port_object *parent = intent_parent(dirty->intent, port);
+	uint32_t *children;
+	size_t count = intent_children(dirty->intent, port, &children);
+
+	if (parent)
+		mark_kind(dirty, UNIT_PORT, parent->object.id);
+	mark_ids(dirty, UNIT_PORT, children, count);
+}
+
 static void dirty_port(struct dirty *dirty, const struct change *change)
 {
 	const struct port_object *before = (const struct port_object *)change->before;
@@ -179,10 +191,14 @@ static void dirty_port(struct dirty *dirty, const struct change *change)
 						after->group_count));
 	else
 		port_move(dirty, id, NULL);
-	if (before)
+	if (before) {
 		mark_port_host(dirty, before);
-	if (after)
+		mark_family(dirty, before);
+	}
+	if (after) {
 		mark_port_host(dirty, after);
+		mark_family(dirty, after);
+	}
 	if (!before || !after || before->subnet_id != after->subnet_id ||
 	    strcmp(before->host, after->host) != 0 ||
 	    strcmp(before->moving_to, after->moving_to) != 0) {

@@ -71,6 +71,18 @@ static void change_port_part(struct intent *intent, const struct port_object *po
 			     name, strlen(name), add);
 }
 
+static void change_child(struct intent *intent, const struct port_object *port, bool add)
+{
+	const char *parent = port->attach.parent;
+
+	if (port->attach.kind != ATTACH_CHILD)
+		return;
+	if (add)
+		set_add(&intent->hosts.children, parent, strlen(parent), port->object.id);
+	else
+		set_remove(&intent->hosts.children, parent, strlen(parent), port->object.id);
+}
+
 /* ---- kinds ---- */
 
 uint64_t udp_port_key(uint16_t port, uint8_t kind)
@@ -169,6 +181,7 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 		change_port_part(intent, port, port->host, add);
 		if (port->moving_to[0])
 			change_port_part(intent, port, port->moving_to, add);
+		change_child(intent, port, add);
 		break;
 	}
 	case OBJECT_SUBNET:
@@ -211,6 +224,7 @@ void host_index_fini(struct host_index *index)
 	map_fini(&index->ends, free_set);
 	map_fini(&index->without_id, free_set);
 	map_fini(&index->wires, NULL);
+	map_fini(&index->children, free_set);
 	map_fini(index->mtus, NULL);
 	free(index->mtus);
 }
@@ -223,6 +237,32 @@ const char *host_uplink(const struct host_object *host, const char *network)
 		if (strcmp(host->uplinks[i].network, network) == 0)
 			return host->uplinks[i].ifname;
 	return NULL;
+}
+
+const struct port_object *intent_parent(const struct intent *intent,
+					const struct port_object *child)
+{
+	char vpc[NAME_SIZE];
+	const char *slash = strchr(child->attach.parent, '/');
+
+	if (child->attach.kind != ATTACH_CHILD || !slash ||
+	    (size_t)(slash - child->attach.parent) >= sizeof(vpc))
+		return NULL;
+	memcpy(vpc, child->attach.parent, (size_t)(slash - child->attach.parent));
+	vpc[slash - child->attach.parent] = '\0';
+	return (const struct port_object *)intent_find(intent, vpc, OBJECT_PORT, slash + 1);
+}
+
+size_t intent_children(const struct intent *intent, const struct port_object *port, uint32_t **ids)
+{
+	const struct object *vpc = intent_object(intent, port->object.vpc_id);
+	char key[2 * NAME_SIZE];
+
+	*ids = NULL;
+	if (!vpc || !map_count(&intent->hosts.children))
+		return 0;
+	snprintf(key, sizeof(key), "%s/%s", vpc->name, port->object.name);
+	return set_list(map_get(&intent->hosts.children, key, strlen(key)), ids);
 }
 
 const struct host_object *intent_wire_router(const struct intent *intent,

@@ -49,6 +49,7 @@ struct host_index {
 	struct map ends;        /* end_key() of a tunnel: set of ids */
 	struct map without_id;  /* kind and port of a segment without an id: set of subnets */
 	struct map wires;       /* wire_key() of a segment: id of the subnet */
+	struct map children;    /* "vpc/port": set of ids of ports with that parent */
 	struct map *mtus;       /* vpc id: what was found in mtu.c; owned */
 	uint32_t next_segment;  /* where the search for a free id of a segment begins */
 };
@@ -322,6 +323,8 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 		  struct error *error);
 /* A segment on a network outside: nobody else's, and all its hosts are on the network. */
 int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+/* Whether another port's device can carry this one. */
+int check_parent(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether the host of a port is on the network of its subnet. */
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether a host is on the networks of the subnets that it has ports in. */

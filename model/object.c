@@ -550,6 +550,9 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE: return false; /* a bridge takes any number of ports */
 	case ATTACH_PATCH: return false;
+	case ATTACH_CHILD:
+		snprintf(key, ATTACHMENT_KEY_SIZE, "child %s %u", attach->parent, attach->vlan);
+		return true;
 	}
 	return false;
 }
@@ -564,7 +567,8 @@ bool attach_is_link(const struct attach *attach)
 	case ATTACH_NETNS:
 	case ATTACH_PID:
 	case ATTACH_TAP:
-	case ATTACH_TUN: break;
+	case ATTACH_TUN:
+	case ATTACH_CHILD: break;
 	}
 	return false;
 }

@@ -173,16 +173,19 @@ enum attach_kind {
 	ATTACH_BRIDGE,     /* a bridge of the kernel on the host, joined by a veth pair of Weft's */
 	ATTACH_OVS_BRIDGE, /* one of Open vSwitch, likewise */
 	ATTACH_PATCH,      /* another port of the same host, which names this one (patches.h) */
+	ATTACH_CHILD,      /* the device of another port, told apart by a VLAN tag */
 };
 
 struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16];          /* inside the namespace, or the name of the tap, tun or bridge */
-	bool configure;           /* addresses and routes are set inside the namespace */
-	uint32_t queues;          /* tap: number of queues allowed, 1 = single */
-	char peer[2 * NAME_SIZE]; /* patch: "port" or "vpc/port" */
+	char ifname[16];            /* inside the namespace, or the name of the tap, tun or bridge */
+	bool configure;             /* addresses and routes are set inside the namespace */
+	uint32_t queues;            /* tap: number of queues allowed, 1 = single */
+	char peer[2 * NAME_SIZE];   /* patch: "port" or "vpc/port" */
+	char parent[2 * NAME_SIZE]; /* child: the port whose device it is, "vpc/port" */
+	uint16_t vlan;              /* child: 1 to 4094 */
 };
 
 /* Whether the port leads to another switch: it has no address of its own, and unless it names security
@@ -429,6 +432,14 @@ uint32_t intent_port_mtu(const struct intent *intent, const struct port_object *
  * be given a checksum or sequence number of its tunnel, and any port may send to any tunnel.
  */
 bool intent_vpc_offloads(const struct intent *intent, uint32_t vpc_id);
+
+/*
+ * The port whose device a child is behind; NULL: there is none of that name (now). And the children of
+ * a port, which may be one that was removed: ids, ascending; the array is the caller's to free().
+ */
+const struct port_object *intent_parent(const struct intent *intent,
+					const struct port_object *child);
+size_t intent_children(const struct intent *intent, const struct port_object *port, uint32_t **ids);
 
 /* The port of a VPC that owns an address; 0 when none does. O(1). */
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,

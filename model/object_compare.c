@@ -91,7 +91,8 @@ static bool attach_equal(const struct attach *a, const struct attach *b)
 {
 	return a->kind == b->kind && strcmp(a->netns, b->netns) == 0 && a->pid == b->pid &&
 	       strcmp(a->ifname, b->ifname) == 0 && a->configure == b->configure &&
-	       a->queues == b->queues && strcmp(a->peer, b->peer) == 0;
+	       a->queues == b->queues && strcmp(a->peer, b->peer) == 0 &&
+	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan;
 }
 
 static bool port_equal(const struct port_object *a, const struct port_object *b)

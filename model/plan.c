@@ -536,6 +536,23 @@ static void plan_endpoints(const struct plan *plan, const struct port_object *po
 		endpoint_add(plan, port, group_set_id, &slaac);
 }
 
+/* Behind another port's device: the frames of a tag are its own. */
+static void plan_child(const struct plan *plan, const struct port_object *port,
+		       const struct port_device *device, uint32_t vpc_slot)
+{
+	struct wire_key key = { .ifindex = device->ifindex,
+				.type = 0x8100,
+				.tag = port->attach.vlan };
+	struct wire row = {
+		.port_id = port->object.id,
+		.port_slot = device->slot,
+		.vpc_slot = vpc_slot,
+		.subnet_id = port->subnet_id,
+	};
+
+	rows_add(plan->rows, TABLE_wires, &key, &row);
+}
+
 static void plan_device(const struct plan *plan, const struct port_object *port,
 			const struct port_device *device, uint32_t vpc_slot)
 {
@@ -546,8 +563,15 @@ static void plan_device(const struct plan *plan, const struct port_object *port,
 		.vpc_slot = vpc_slot,
 		.flags = device->attachment_flags,
 	};
+	uint32_t *children;
 
-	if (device->ifindex)
+	if (intent_children(plan->intent, port, &children))
+		row.flags |= ATTACHMENT_TRUNK;
+	free(children);
+
+	if (device->ifindex && device->kind == PORT_CHILD)
+		plan_child(plan, port, device, vpc_slot);
+	else if (device->ifindex)
 		rows_add(plan->rows,
 			 key.ifindex < ATTACHMENTS_NEAR ? TABLE_attachments : TABLE_attachments_far,
 			 &key, &row);
@@ -580,6 +604,7 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->ifindex = device.ifindex;
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->flags |= device.port_flags;
+	row->tag = port->attach.vlan;
 	row->host_id = own ? own->object.id : 0;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;

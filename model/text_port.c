@@ -14,6 +14,7 @@
 #include "model/patches.h"
 #include "model/text_private.h"
 
+#define VLAN_TAG_MAX 4094
 #define QUEUES_MAX 256 /* what the kernel's tap takes */
 
 static void read_addresses(struct reading *reading, struct port_object *port)
@@ -63,6 +64,9 @@ static void read_mac(struct reading *reading, struct port_object *port)
 	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x57)
 		text_refuse(reading->draft, reading->reader, "mac",
 			    "mac %s is reserved: 06:57 begins the MACs of gateways", text);
+	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x59)
+		text_refuse(reading->draft, reading->reader, "mac",
+			    "mac %s is reserved: 06:59 begins the MACs of hosts on networks", text);
 	else if (port->mac.byte[0] == 0x06 && port->mac.byte[1] == 0x58)
 		text_refuse(reading->draft, reading->reader, "mac",
 			    "mac %s is reserved: 06:58 begins the MACs of tunnels", text);
@@ -135,6 +139,29 @@ static void read_peer(struct reading *reading, struct json_reader *child, const 
 			    "patch \"%.64s\" is neither the name of a port nor VPC/PORT", text);
 }
 
+/* Another port, of this VPC or VPC/PORT, and the tag that tells the two apart. */
+static int read_parent(struct reading *reading, struct json_reader *child, struct attach *attach)
+{
+	const struct object *vpc = draft_object(reading->draft, reading->entry->after->vpc_id);
+	const char *text;
+	uint32_t tag = 0;
+
+	if (!json_reader_text(child, "parent", JSON_OPTIONAL, 400, &text))
+		return 0;
+	attach->kind = ATTACH_CHILD;
+	if (strlen(text) < NAME_SIZE && !strchr(text, '/'))
+		snprintf(attach->parent, sizeof(attach->parent), "%s/%s", vpc->name, text);
+	else if (strlen(text) < sizeof(attach->parent))
+		snprintf(attach->parent, sizeof(attach->parent), "%s", text);
+	else
+		text_refuse(reading->draft, child, "parent", "\"%.64s\" is no port", text);
+	text_read_number(child, "vlan", 1, VLAN_TAG_MAX, &tag);
+	if (!tag && !json_reader_failed(child))
+		json_reader_fail(child, "vlan", EINVAL, "is missing: 1 to %d", VLAN_TAG_MAX);
+	attach->vlan = (uint16_t)tag;
+	return 1;
+}
+
 /* Which of the kinds. Return: how many were said. */
 static int read_attach_kind(struct reading *reading, struct json_reader *child,
 			    struct attach *attach)
@@ -164,6 +191,7 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 		attach->kind = ATTACH_PATCH;
 		read_peer(reading, child, peer, attach);
 	}
+	said += read_parent(reading, child, attach);
 	for (size_t i = 0; i < ARRAY_SIZE(device_kinds); i++) {
 		if (!json_reader_text(child, device_kinds[i].key, JSON_OPTIONAL, 400, &device))
 			continue;
@@ -205,7 +233,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	if (json_reader_finish(&child) == 0 && said != 1)
 		text_refuse(reading->draft, &child, NULL,
 			    "attach names exactly one of netns, pid, tap, tun, bridge, "
-			    "ovs_bridge and patch");
+			    "ovs_bridge, patch and parent");
 	reading->reader->code = json_reader_finish(&child);
 }
 

@@ -141,6 +141,12 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	text_write_number(writing, "station_ageing", subnet->station_ageing, 300);
 }
 
+static void write_parent(const struct writing *writing, const struct attach *attach)
+{
+	json_object_set_new(writing->json, "parent", json_string(attach->parent));
+	json_object_set_new(writing->json, "vlan", json_integer(attach->vlan));
+}
+
 static json_t *attach_json(const struct writing *writing, const struct attach *attach)
 {
 	struct writing inner = { writing->intent, writing->form, json_object() };
@@ -156,9 +162,11 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 		json_object_set_new(inner.json, "pid", json_integer(attach->pid));
 	else if (attach->kind == ATTACH_PATCH)
 		json_object_set_new(inner.json, "patch", json_string(attach->peer));
+	else if (attach->kind == ATTACH_CHILD)
+		write_parent(&inner, attach);
 	else
 		json_object_set_new(inner.json, device, json_string(attach->ifname));
-	if (!device && !attach_is_link(attach)) {
+	if (!device && !attach_is_link(attach) && attach->kind != ATTACH_CHILD) {
 		text_write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
 				 json_string(attach->ifname));
 		text_write_value(&inner, "configure", attach->configure,

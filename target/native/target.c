@@ -264,6 +264,16 @@ static void finish(const struct packet *p, struct native_result *result)
 	result->flags = p->flags;
 }
 
+/* As from_port does of a port that has children. */
+static void take_child(struct frame *f, struct packet *p)
+{
+	struct port_key key = { .port_id = p->port_id };
+	struct port *port = table_lookup(ports, &key);
+
+	if (port)
+		wire_take(f, p, port->ifindex);
+}
+
 void native_run_attached(struct frame *f, const struct attachment *attachment,
 			 struct native_result *result)
 {
@@ -278,6 +288,8 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
 	if (attachment->flags & ATTACHMENT_WATCHED)
 		p.flags |= PACKET_WATCHED;
 	begin(f);
+	if (attachment->flags & ATTACHMENT_TRUNK)
+		take_child(f, &p);
 	result->verdict = (enum verdict)pipeline_run(f, &p);
 	finish(&p, result);
 }

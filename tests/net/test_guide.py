@@ -105,6 +105,16 @@ def local_networks(_weft):
     page_runs("local-networks.md")
 
 
+@statement("guide: access ports")
+def vlan_access(_weft):
+    page_runs("vlan-access.md")
+
+
+@statement("guide: trunks")
+def vlan_trunks(_weft):
+    page_runs("vlan-trunks.md")
+
+
 @statement("guide: a flat network")
 def flat_network(_weft):
     page_runs("flat-network.md")

@@ -5,6 +5,8 @@
     local-networks       two networks on one host (T5)
     flat-network         h1 eth1 -- physnet1 -- eth1 h2, a plain machine (T6)
     vlan-networks        the same with tags 100 and 101 (T7)
+    vlan-access          a switch with access ports (T2)
+    vlan-trunks          workloads that tag for themselves (T3)
 """
 import json
 import subprocess
@@ -127,6 +129,41 @@ def uplink_comes_back(cloud):
     cloud.run("h1", "ip", "link", "set", "away", "name", "eth1", accept=[0])
     wait_for(lambda: not trouble(), "the status says that the uplink is back")
     wait_for(lambda: cloud.ping("office/vm1", "172.16.100.50"), "a way out again")
+
+
+@statement("access ports: one VLAN sees not one frame of another (T2)")
+def vlan_access(_weft):
+    with lab("vlan-access") as cloud:
+        for address in ("10.120.1.12", "10.120.2.21"):
+            check(cloud.ping("vlan100/w11", address), f"no {address}")
+        check(not cloud.ping("vlan100/w11", "10.120.3.31"), "VLAN 300 is reached from VLAN 100")
+        listener = listen(cloud, "vlan300/w31")
+        broadcast(cloud, "vlan100/w11", "not for them", "nor this")
+        cloud.ping("vlan100/w12", "10.120.3.31")
+        cloud.run("vlan300/w31", "python3", "-c", SENDER.replace("TEXTS", "['x']"), accept=[0])
+        equal(cloud.counter("empty_segment") > 0, True, "w31 is alone in its VLAN")
+        listener.kill()
+        equal(listener.communicate()[0], "", "what VLAN 300 has seen")
+
+
+@statement("trunks: a tag leads to its own segment, and a child comes and goes (T3)")
+def vlan_trunks(_weft):
+    with lab("vlan-trunks") as cloud:
+        check(cloud.ping("red/p11", "10.120.1.12"), "VLAN 100 does not reach itself")
+        check(cloud.ping("green/p13", "10.120.2.21"), "VLAN 200 does not reach itself")
+        check(not cloud.ping("red/p11", "10.120.1.13"), "VLAN 100 reaches VLAN 200")
+        check(cloud.ping("switch/w1", address_of(cloud, "switch/w2")), "the trunk's own segment")
+        cloud.weft("port", "set", "red/p12", "--vlan", "101", "--parent", "switch/w2")
+        check(not cloud.ping("red/p11", "10.120.1.12"), "a tag that is another's now")
+        cloud.weft("port", "set", "red/p12", "--vlan", "100", "--parent", "switch/w2")
+        check(cloud.ping("red/p11", "10.120.1.12"), "the tag is back")
+        cloud.weft("port", "remove", "switch/w2")
+        state = json.loads(cloud.weft("--json", "port", "show", "red/p12").stdout)["status"]
+        equal(state["state"], "waiting", "a child without its parent")
+
+
+def address_of(cloud, port):
+    return json.loads(cloud.weft("--json", "port", "show", port).stdout)["addresses"][0]
 
 
 main(start=False)

@@ -21,7 +21,13 @@ static bool port_device(void *context, uint32_t port_id, struct port_device *dev
 	device->slot = port_id % 1024;
 	if (port && !strncmp(port->name, "wait-", 5))
 		return true;
-	device->ifindex = 1000 + port_id;
+	/* A trunk's device is the one that the kernel's side runs programs at. */
+	device->ifindex = port && !strncmp(port->name, "trunk", 5) ? 1 : 1000 + port_id;
+	if (port && ((const struct port_object *)port)->attach.kind == ATTACH_CHILD) {
+		device->ifindex = 1;
+		device->kind = PORT_CHILD;
+		return true;
+	}
 	device->kind = port && !strncmp(port->name, "tap-", 4) ? PORT_TAP : PORT_VETH;
 	if (port && attach_is_link(&((const struct port_object *)port)->attach))
 		device->kind = PORT_LINK;
@@ -145,10 +151,14 @@ void world_attachment(const struct world *world, const struct port_object *port,
 		      struct attachment *attachment)
 {
 	struct port_device device;
+	uint32_t *children;
 
 	port_device((void *)world, port->object.id, &device);
 	memset(attachment, 0, sizeof(*attachment));
 	attachment->port_id = port->object.id;
 	attachment->port_slot = device.slot;
 	attachment->vpc_slot = port->object.vpc_id % 64;
+	if (intent_children(world->intent, port, &children))
+		attachment->flags |= ATTACHMENT_TRUNK;
+	free(children);
 }
