@@ -142,6 +142,8 @@ static int set(struct invocation *invocation)
 		if (strcmp(attachments[i], given) != 0)
 			json_object_set_new(json_object_get(changes, "attach"), attachments[i],
 					    json_null());
+	if (given && strcmp(given, "parent") != 0)
+		json_object_set_new(json_object_get(changes, "attach"), "vlan", json_null());
 	return object_set_as(invocation, changes);
 }
 

@@ -120,22 +120,15 @@ static const struct refusal port_refusals[] = {
 	  "port blue/new: flow_limit: must be from 1 to 16777216, not 0" },
 	{ PORT, "{'subnet':'web','attach':{}}", PORT_PATH ".attach",
 	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
-<<<<<<< HEAD
-	  "ovs_bridge and patch" },
+	  "ovs_bridge, patch and parent" },
 	{ PORT, "{'subnet':'web','attach':{'netns':'a','tap':'b'}}", PORT_PATH ".attach",
 	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
-	  "ovs_bridge and patch" },
-=======
-	  "ovs_bridge and parent" },
-	{ PORT, "{'subnet':'web','attach':{'netns':'a','tap':'b'}}", PORT_PATH ".attach",
-	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
-	  "ovs_bridge and parent" },
+	  "ovs_bridge, patch and parent" },
 	{ PORT, "{'subnet':'web','attach':{'parent':'nobody','vlan':5}}",
 	  PORT_PATH ".attach.parent",
 	  "port blue/new: no port \"blue/nobody\" that could be its parent" },
 	{ PORT, "{'subnet':'web','attach':{'parent':'nobody'}}", PORT_PATH ".attach.vlan",
 	  "port blue/new: attach.vlan: is missing: 1 to 4094" },
->>>>>>> f83e992 (model, core: ports behind another port's device, by tag)
 	{ PORT, "{'subnet':'web','attach':{'bridge':'br0'}}", PORT_PATH ".attach",
 	  "port blue/new: only a subnet with mode: l2 can be joined to another switch; web is l3" },
 	{ PORT, "{'subnet':'web','attach':{'netsn':'a'}}", PORT_PATH ".attach.netsn",
