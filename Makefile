@@ -102,7 +102,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff filter
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
+TESTS_AGENT    := dhcp certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots reconcile \
 		  device api
 TESTS_CLIENT   := client yaml
@@ -114,7 +114,7 @@ VECTORS_SOURCES      := $(addprefix tests/vectors/, \
 			run.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
-FUZZ                 := pipeline yaml model
+FUZZ                 := dhcp pipeline yaml model
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline

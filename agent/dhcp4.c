@@ -301,6 +301,7 @@ enum dhcp_result dhcp4_answer(const struct dhcp4_lease *lease, const struct dhcp
 	case DHCP4_RELEASE: return DHCP_RESULT_RELEASE;
 	default: return DHCP_RESULT_UNEXPECTED;
 	}
-	*to = destination(&answer, result);
+	if (result != DHCP_RESULT_OTHER_SERVER)
+		*to = destination(&answer, result);
 	return result;
 }

@@ -238,8 +238,9 @@ bool dhcp4_put(struct dhcp4_writer *writer, enum dhcp4_option option, const void
 
 		writer->bytes[writer->size++] = (uint8_t)option;
 		writer->bytes[writer->size++] = (uint8_t)length;
-		if (length)
-			memcpy(writer->bytes + writer->size, from, length);
+		if (!length)
+			break;
+		memcpy(writer->bytes + writer->size, from, length);
 		writer->size += length;
 		from += length;
 		size -= length;

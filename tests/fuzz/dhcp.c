@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzing what ports ask the daemon: frames, DHCPv4 and DHCPv6 messages. What is well formed is answered as
+ * the daemon would; an answer must be well formed in its turn, and no larger than the client takes.
+ *
+ * The first byte says what the rest is. Of DHCPv4 there are two: raw, and options behind a good head.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include "agent/dhcp4.h"
+#include "agent/dhcp6.h"
+#include "agent/punt_packet.h"
+#include "base/alloc.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MTU 1400
+
+static const uint8_t port_mac[6] = { 2, 0, 0, 0, 0, 1 };
+
+static struct subnet_object *make_subnet(void)
+{
+	struct subnet_object *subnet = xcalloc(1, sizeof(*subnet));
+
+	ip_prefix_parse("10.0.1.0/24", &subnet->cidrs[0]);
+	ip_prefix_parse("fd00::/64", &subnet->cidrs[1]);
+	ip_address_parse("10.0.1.1", &subnet->gateways[0]);
+	subnet->dhcp = xcalloc(1, sizeof(*subnet->dhcp));
+	subnet->dhcp->lease = 3600;
+	ip_prefix_parse("10.9.0.0/17", &subnet->dhcp->routes[0].to);
+	ip_address_parse("10.0.1.9", &subnet->dhcp->routes[0].via);
+	subnet->dhcp->route_count = 1;
+	strcpy(subnet->dhcp->boot_file, "pxe/start.0");
+	subnet->dhcp->options[0] = 43;
+	subnet->dhcp->options[1] = 200;
+	subnet->dhcp->options_size = 202;
+	return subnet;
+}
+
+static void try_frame(const uint8_t *data, size_t size)
+{
+	struct punt_packet packet, again;
+	uint8_t *frame = malloc(size + PUNT_PACKET_HEADERS_MAX);
+	size_t written;
+
+	if (!punt_packet_read(data, size, &packet)) {
+		written = punt_packet_write(&packet, frame, size + PUNT_PACKET_HEADERS_MAX);
+		if (!written || punt_packet_read(frame, written, &again) ||
+		    again.payload_size != packet.payload_size || again.protocol != packet.protocol)
+			abort();
+	}
+	free(frame);
+}
+
+static void try_dhcp4(const struct subnet_object *subnet, const struct dhcp_names *names,
+		      const uint8_t *data, size_t size)
+{
+	struct dhcp4_lease lease = { .subnet = subnet, .names = names, .name = "p", .mtu = MTU };
+	static struct dhcp4_message message, reread;
+	static struct dhcp4_writer reply;
+	enum dhcp_result result;
+	uint32_t to = 0;
+
+	ip_address_parse("10.0.1.11", &lease.address);
+	memcpy(lease.mac.byte, port_mac, sizeof(port_mac));
+	if (dhcp4_read(data, size, &message))
+		return;
+	result = dhcp4_answer(&lease, &message, &reply, &to);
+	if (result != DHCP_RESULT_OFFER && result != DHCP_RESULT_ACK && result != DHCP_RESULT_NAK)
+		return;
+	if (!to || reply.size > MTU - 28 || dhcp4_read(reply.bytes, reply.size, &reread) ||
+	    reread.header.transaction != message.header.transaction ||
+	    (reread.type != DHCP4_OFFER && reread.type != DHCP4_ACK && reread.type != DHCP4_NAK))
+		abort();
+}
+
+static void try_options4(const struct subnet_object *subnet, const struct dhcp_names *names,
+			 const uint8_t *data, size_t size)
+{
+	static const uint8_t cookie[4] = { 0x63, 0x82, 0x53, 0x63 };
+	uint8_t *message = calloc(1, DHCP4_FIXED_SIZE + 4 + size);
+
+	message[0] = DHCP4_REQUEST_OPERATION;
+	message[1] = DHCP4_HARDWARE_ETHERNET;
+	message[2] = sizeof(port_mac);
+	memcpy(message + 28, port_mac, sizeof(port_mac));
+	memcpy(message + DHCP4_FIXED_SIZE, cookie, sizeof(cookie));
+	memcpy(message + DHCP4_FIXED_SIZE + 4, data, size);
+	try_dhcp4(subnet, names, message, DHCP4_FIXED_SIZE + 4 + size);
+	free(message);
+}
+
+static void try_dhcp6(const struct subnet_object *subnet, const struct dhcp_names *names,
+		      const uint8_t *data, size_t size)
+{
+	struct dhcp6_lease lease = { .subnet = subnet, .names = names, .lease = 3600 };
+	struct buf reply = { 0 };
+	enum dhcp_result result;
+
+	ip_address_parse("fd00::11", &lease.address);
+	result = dhcp6_answer(&lease, data, size, &reply);
+	if ((result == DHCP_RESULT_ADVERTISE || result == DHCP_RESULT_REPLY) && reply.size < 4)
+		abort();
+	if (reply.size && memcmp(reply.data + 1, data + 1, 3) != 0)
+		abort();
+	buf_fini(&reply);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct subnet_object *subnet;
+	static struct dhcp_names names;
+
+	if (!subnet) {
+		subnet = make_subnet();
+		ip_address_parse("10.0.1.2", &names.dns[0]);
+		ip_address_parse("fd00::2", &names.dns[1]);
+		names.dns_count = 2;
+		strcpy(names.domain, "blue.example");
+	}
+	if (!size)
+		return 0;
+	switch (data[0] & 3) {
+	case 0: try_frame(data + 1, size - 1); break;
+	case 1: try_dhcp4(subnet, &names, data + 1, size - 1); break;
+	case 2: try_options4(subnet, &names, data + 1, size - 1); break;
+	default: try_dhcp6(subnet, &names, data + 1, size - 1); break;
+	}
+	return 0;
+}
