@@ -74,7 +74,7 @@ AGENT := $(addprefix agent/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
 	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c \
-	cluster_keepalive.c keepalive.c)
+	claims.c cluster_keepalive.c keepalive.c)
 
 CLIENT := $(addprefix client/, \
 	capture.c client.c events.c http.c yaml.c yaml_emit.c)

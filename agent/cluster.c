@@ -80,7 +80,8 @@ static void take_key(struct cluster *cluster, const char *value)
 	size_t size = 0;
 
 	/* A host without devices has no paths. */
-	if (!cluster->options.devices || cluster->probes || json_load_text(value, strlen(value), 4096, &document, NULL))
+	if (!cluster->options.devices || cluster->probes ||
+	    json_load_text(value, strlen(value), 4096, &document, NULL))
 		return;
 	text = json_string_value(json_object_get(document, "key"));
 	if (text && !probe_parse_hex(text, key, sizeof(key), &size, NULL) && size == sizeof(key))
@@ -292,7 +293,8 @@ static void ensure_key(struct cluster *cluster)
 	char text[2 * sizeof(key) + 16];
 	size_t len;
 
-	if (!cluster->options.devices || cluster->probes || getrandom(key, sizeof(key), 0) != sizeof(key))
+	if (!cluster->options.devices || cluster->probes ||
+	    getrandom(key, sizeof(key), 0) != sizeof(key))
 		return;
 	len = (size_t)snprintf(text, sizeof(text), "{\"key\":\"");
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -370,6 +372,8 @@ static void on_changed(void *context, const struct change *changes, size_t count
 	struct cluster *cluster = context;
 	bool soon = false;
 
+	if (cluster->claims)
+		claims_changed(cluster->claims, changes, count);
 	for (size_t i = 0; i < count; i++) {
 		enum object_kind kind = changes[i].kind;
 
@@ -543,6 +547,7 @@ void cluster_start(struct cluster *cluster, struct reconcile *reconcile)
 {
 	cluster->reconcile = reconcile;
 	cluster->moves = moves_new(cluster->options.loop, reconcile);
+	cluster->claims = claims_new(cluster->options.loop, reconcile);
 	loop_timer_start(cluster->options.loop, &cluster->tick, TICK_NS, TICK_NS);
 	loop_defer(cluster->options.loop, &cluster->settle);
 	cluster_refresh(cluster);
@@ -565,6 +570,7 @@ void cluster_close(struct cluster *cluster)
 	loop_deferred_cancel(&cluster->settle);
 	questions_free(cluster->questions);
 	moves_free(cluster->moves);
+	claims_free(cluster->claims);
 	keepalives_free(cluster->keepalives);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);

@@ -83,6 +83,9 @@ static void refresh_paths(struct cluster *cluster, const struct host_object *own
 		addresses[i] = own->addresses[i].address;
 	path_probes_listen(cluster->probes, addresses, own->address_count);
 	path_probes_set(cluster->probes, targets, target_count);
+	path_probes_own(cluster->probes, own->object.id);
+	path_probes_hear(cluster->probes, claims_heard, claims_agreed, cluster->claims);
+	claims_send(cluster->claims, cluster->probes);
 	map_fini(&seen, NULL);
 	free(targets);
 	free(vpcs);

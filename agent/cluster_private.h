@@ -5,6 +5,7 @@
 #ifndef WEFT_AGENT_CLUSTER_PRIVATE_H
 #define WEFT_AGENT_CLUSTER_PRIVATE_H
 
+#include "agent/claims.h"
 #include "agent/cluster.h"
 #include "agent/keepalive.h"
 #include "agent/moves.h"
@@ -46,6 +47,7 @@ struct cluster {
 	struct questions *questions;
 	struct moves *moves;
 	struct keepalives *keepalives;
+	struct claims *claims;
 	struct map others;
 	char run[20];
 	uint64_t lease;

@@ -37,7 +37,12 @@
 #define HASH_SIZE 32
 #define MAGIC UINT32_C(0x57665031) /* "WfP1" */
 
-enum message_kind { MESSAGE_PROBE = 1, MESSAGE_ANSWER = 2 };
+enum message_kind {
+	MESSAGE_PROBE = 1,
+	MESSAGE_ANSWER = 2,
+	MESSAGE_CLAIM = 3, /* nonce: port id and claim, size: id of the host that claims */
+	MESSAGE_AGREED = 4 /* the same nonce, size: id of the host that agrees */
+};
 
 /* On the wire, big endian; a probe is padded behind it. */
 struct message {
@@ -81,6 +86,10 @@ struct path_probes {
 	struct map sockets; /* address -> struct path_socket */
 	uint64_t answer_second;
 	uint32_t answers;
+	path_claim_callback *claimed;
+	path_agreed_callback *agreed;
+	void *claim_context;
+	uint32_t own_id;
 	uint8_t *buffer; /* DATAGRAM_SIZE_MAX bytes, zero between uses */
 };
 
@@ -309,6 +318,24 @@ static bool may_answer(struct path_probes *probes)
 	return probes->answers++ < ANSWERS_PER_SECOND;
 }
 
+static void take_claim(struct path_probes *probes, int fd, const struct message *message,
+		       const struct sockaddr *from, socklen_t from_size)
+{
+	const struct path_claim claim = {
+		.port_id = (uint32_t)(message->nonce >> 32),
+		.claim = (uint32_t)message->nonce,
+		.host_id = ntohl(message->size),
+	};
+
+	if (!probes->claimed)
+		return;
+	if (message->kind == MESSAGE_AGREED)
+		probes->agreed(probes->claim_context, &claim);
+	else if (probes->claimed(probes->claim_context, &claim) && may_answer(probes))
+		send_message(probes, fd, from, from_size, MESSAGE_AGREED, message->nonce,
+			     probes->own_id, sizeof(*message));
+}
+
 static void socket_ready(void *context, int fd, uint32_t events)
 {
 	struct path_socket *socket = context;
@@ -328,6 +355,8 @@ static void socket_ready(void *context, int fd, uint32_t events)
 			continue;
 		if (message.kind == MESSAGE_ANSWER)
 			take_answer(probes, &message);
+		else if (message.kind == MESSAGE_CLAIM || message.kind == MESSAGE_AGREED)
+			take_claim(probes, fd, &message, (const struct sockaddr *)&from, from_size);
 		else if (message.kind == MESSAGE_PROBE && may_answer(probes) &&
 			 (uint32_t)got + header_size(&socket->address) == ntohl(message.size))
 			send_message(probes, fd, (const struct sockaddr *)&from, from_size,
@@ -411,6 +440,34 @@ void path_probes_listen(struct path_probes *probes, const struct ip_address *add
 	}
 	for (size_t i = 0; i < count; i++)
 		listen_at(probes, &addresses[i]);
+}
+
+/* ---- claims ---- */
+
+void path_probes_hear(struct path_probes *probes, path_claim_callback *claimed,
+		      path_agreed_callback *agreed, void *context)
+{
+	probes->claimed = claimed;
+	probes->agreed = agreed;
+	probes->claim_context = context;
+}
+
+void path_probes_own(struct path_probes *probes, uint32_t host_id)
+{
+	probes->own_id = host_id;
+}
+
+void path_probes_claim(struct path_probes *probes, const struct ip_address *local,
+		       const struct ip_address *remote, const struct path_claim *claim)
+{
+	const struct path_socket *socket = map_get(&probes->sockets, local, sizeof(*local));
+	struct sockaddr_storage to;
+	socklen_t to_size = socket_address(remote, probes->port, &to);
+
+	if (socket)
+		send_message(probes, socket->fd, (const struct sockaddr *)&to, to_size,
+			     MESSAGE_CLAIM, (uint64_t)claim->port_id << 32 | claim->claim,
+			     claim->host_id, sizeof(struct message));
 }
 
 /* ---- targets ---- */

@@ -72,6 +72,32 @@ struct path_probes *path_probes_new(struct loop *loop, uint16_t port,
 				    const uint8_t key[PATH_PROBE_KEY_SIZE],
 				    path_changed_callback *changed, void *context);
 
+/**
+ * struct path_claim - a host says that a port is its own
+ * @claim: as struct port_object.claim
+ * @host_id: who says so; in the answer: who agrees
+ */
+struct path_claim {
+	uint32_t port_id, claim, host_id;
+};
+
+/* Another host claims a port. Return: whether this host agrees; then it answers so, as @host_id. */
+typedef bool path_claim_callback(void *context, const struct path_claim *claim);
+
+/* Another host agrees. */
+typedef void path_agreed_callback(void *context, const struct path_claim *claim);
+
+/** path_probes_hear - who is told of claims; until then nothing is answered */
+void path_probes_hear(struct path_probes *probes, path_claim_callback *claimed,
+		      path_agreed_callback *agreed, void *context);
+
+/** path_probes_own - id of this host, for answers */
+void path_probes_own(struct path_probes *probes, uint32_t host_id);
+
+/** path_probes_claim - send a claim once, with the key of the cluster */
+void path_probes_claim(struct path_probes *probes, const struct ip_address *local,
+		       const struct ip_address *remote, const struct path_claim *claim);
+
 /** path_probes_free - stop (NULL is ignored) */
 void path_probes_free(struct path_probes *probes);
 

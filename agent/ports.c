@@ -44,6 +44,7 @@ struct ports {
 	struct devices *devices;
 	struct map entries; /* port id -> struct port_entry */
 	struct map pending; /* port ids that need another look */
+	struct map said;    /* port id -> text, of ports that are elsewhere */
 	struct loop_deferred look;
 	bool patched; /* a patch was made or unmade: ports_options.patched is to be told */
 	struct loop_timer retry;
@@ -94,6 +95,7 @@ static struct port_entry *ports_entry(struct ports *ports, uint32_t port_id)
 		entry->state = PORT_STATE_WAITING;
 		entry->since_ns = clock_realtime_ns(ports->options.clock);
 		map_put_u32(&ports->entries, port_id, entry);
+		free(map_remove_u32(&ports->said, port_id));
 		ports->counts.waiting++;
 	}
 	return entry;
@@ -607,6 +609,11 @@ size_t ports_check(struct ports *ports)
 	return repaired;
 }
 
+void ports_say(struct ports *ports, uint32_t port_id, const char *text)
+{
+	free(map_put_u32(&ports->said, port_id, xstrdup(text)));
+}
+
 /* ---- looking in ---- */
 
 void ports_device(const struct ports *ports, uint32_t port_id, struct port_device *device)
@@ -685,9 +692,10 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id)
 
 	/* Whether it is plugged in there is that host's to say. */
 	if (!entry)
-		return json_pack("{s:s, s:n, s:s, s:i, s:i, s:n, s:n}", "state", "elsewhere",
-				 "reason", "host", port ? port->host : "", "claim",
-				 port ? (int)port->claim : 0, "ifindex", 0, "device", "since");
+		return json_pack("{s:s, s:n, s:s?, s:s, s:i, s:i, s:n, s:n}", "state", "elsewhere",
+				 "reason", "note", map_get_u32(&ports->said, port_id), "host",
+				 port ? port->host : "", "claim", port ? (int)port->claim : 0,
+				 "ifindex", 0, "device", "since");
 	comes = port && intent_comes_here(ports->options.intent, port);
 	return json_pack("{s:s, s:s?, s:s?, s:s, s:i, s:i, s:o, s:s}", "state",
 			 comes && entry->state == PORT_STATE_PLUGGED
@@ -736,6 +744,7 @@ void ports_close(struct ports *ports)
 	loop_deferred_cancel(&ports->look);
 	devices_close(ports->devices);
 	map_fini(&ports->pending, NULL);
+	map_fini(&ports->said, free);
 	map_fini(&ports->entries, entry_free);
 	free(ports);
 }

@@ -88,6 +88,9 @@ void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count);
 /** ports_prune - take away devices that an earlier run made and no port has now */
 void ports_prune(struct ports *ports);
 
+/** ports_say - what `weft port show` is to say of a port that is elsewhere, until it is here again */
+void ports_say(struct ports *ports, uint32_t port_id, const char *text);
+
 /** ports_device - what the planner asks; ifindex 0 while unplugged. The slot is left alone. */
 void ports_device(const struct ports *ports, uint32_t port_id, struct port_device *device);
 

@@ -140,6 +140,27 @@ static void on_watch(void *context, const struct store_item *items, size_t count
 	news_fini(&news);
 }
 
+void reconcile_yield(struct reconcile *reconcile, uint32_t port_id, const char *host,
+		     uint32_t claim)
+{
+	struct draft *draft = intent_yield_port(reconcile->intent, port_id, host, claim);
+	const struct record *records;
+	const struct change *changes;
+	size_t count;
+
+	if (!draft)
+		return;
+	records = draft_records(draft, &count);
+	for (size_t i = 0; i < count; i++)
+		if (strstr(records[i].key, "/ports/"))
+			reconcile_keep(reconcile, &records[i], 1);
+	draft_commit(draft, 0);
+	changes = draft_changes(draft, &count);
+	reconcile_apply(reconcile, changes, count);
+	reconcile_publish(reconcile, changes, count);
+	draft_free(draft);
+}
+
 /* ---- everything anew ---- */
 
 struct listing {

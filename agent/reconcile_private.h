@@ -88,6 +88,14 @@ void reconcile_end_peers(struct reconcile *reconcile);
 /** reconcile_path_changed - what is known of the way to a host is not what it was */
 void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 
+/**
+ * reconcile_yield - a port is another host's, by its newer claim, whatever this host's copy of the intent says
+ *
+ * The store will say the same. Until then, also over a restart, the intent says so here.
+ */
+void reconcile_yield(struct reconcile *reconcile, uint32_t port_id, const char *host,
+		     uint32_t claim);
+
 /** reconcile_tunnel_changed - a tunnel object is down now, or is not any more: routes that lead to it */
 void reconcile_tunnel_changed(struct reconcile *reconcile, uint32_t tunnel_id);
 

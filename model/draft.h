@@ -132,6 +132,13 @@ int intent_take(struct intent *intent, const struct record *records, const uint6
 		size_t count, bool whole, struct draft **taken, struct error *error);
 
 /*
+ * A port is on another host by a newer claim, of which not the store but that host has told. A draft of its
+ * own to be committed (with revision 0: the object keeps its own); NULL when there is no such port.
+ */
+struct draft *intent_yield_port(struct intent *intent, uint32_t port_id, const char *host,
+				uint32_t claim);
+
+/*
  * JSON of an object or a collection at a path; all defaults written out. New reference, or NULL
  * with error. {} is the whole tree, {"vpcs"} all VPCs, {"vpcs","blue"} one VPC, both without what
  * is in them; {"vpcs","blue","ports"} a collection by name. The form of an object can be put back

@@ -427,3 +427,25 @@ int intent_take(struct intent *intent, const struct record *records, const uint6
 	*taken = draft;
 	return code;
 }
+
+struct draft *intent_yield_port(struct intent *intent, uint32_t port_id, const char *host,
+				uint32_t claim)
+{
+	const struct object *object = intent_object(intent, port_id);
+	struct port_object *port;
+	struct draft *draft;
+
+	if (!object || object->kind != OBJECT_PORT)
+		return NULL;
+	draft = draft_new(intent);
+	port = (struct port_object *)draft_edit(draft, object);
+	snprintf(port->host, sizeof(port->host), "%s", host);
+	port->moving_to[0] = '\0';
+	port->moves_on_command = false;
+	port->claim = claim;
+	check_spaces_begin(draft);
+	draft_compare(draft);
+	draft->taken = true;
+	draft->checked = true;
+	return draft;
+}

@@ -95,6 +95,12 @@ static bool attach_equal(const struct attach *a, const struct attach *b)
 	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan;
 }
 
+/* Records of a version without claims have none. */
+static bool claims_differ(const struct port_object *a, const struct port_object *b)
+{
+	return a->claim && b->claim && a->claim != b->claim;
+}
+
 static bool port_equal(const struct port_object *a, const struct port_object *b)
 {
 	if (a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
@@ -103,7 +109,7 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
 	    a->flow_limit != b->flow_limit || !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
-	    a->moves_on_command != b->moves_on_command ||
+	    a->moves_on_command != b->moves_on_command || claims_differ(a, b) ||
 	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)

@@ -21,7 +21,7 @@ import threading
 import time
 
 from cluster import Etcd, Host, converged, told, underlay
-from harness import Netns, Skip, check, equal, main, pair, statement, wait_for
+from harness import Netns, Skip, check, equal, main, pair, run, statement, wait_for
 
 MAC = "02:00:00:00:01:21"
 INTENT = f"""
@@ -253,6 +253,38 @@ def stragglers(_, cluster):
     after = cluster.dropped(cluster.h2, "sent_on")
     cluster.says()
     equal(cluster.dropped(cluster.h2, "sent_on"), after, "packets sent on once h1 knows")
+
+
+@statement("a host that is cut off the store lets go of a port that has moved away: the newer claim "
+           "wins, and it says so")
+@told
+def older_claim(_, cluster):
+    lost, other = (cluster.h3, cluster.h2) if cluster.host_of() == "h3" else (cluster.h2,
+                                                                             cluster.h3)
+    claim = cluster.state(lost)["claim"]
+    # What is on its way in must not arrive either: a watch lives on a connection that is there.
+    lost.netns.run("ip", "route", "add", "blackhole", "192.0.2.254/32", accept=[0])
+    run("ip", "route", "add", "blackhole", f"{lost.address}/32", accept=[0])
+    try:
+        wait_for(lambda: "store" in lost.problems(), f"{lost.name} says that the store is away", 60)
+        equal(cluster.state(lost)["state"], "plugged", f"its state on {lost.name}, cut off")
+        cluster.h1.weft("port", "move", "blue/vm", "--to", other.name)
+        wait_for(lambda: cluster.state(other)["state"] == "ready", "made ready")
+        cluster.vm.pause()
+        cluster.vm.resume(other)
+        wait_for(lambda: cluster.state(lost)["state"] == "elsewhere", f"{lost.name} lets go of it")
+        status = cluster.state(lost)
+        check(f"{other.name} has the newer claim" in status["note"], status["note"])
+        equal((status["host"], status["claim"]), (other.name, claim + 1), "where it is by then")
+        check("store" in lost.problems(), f"{lost.name} is still cut off")
+        cluster.says()
+    finally:
+        lost.netns.run("ip", "route", "delete", "blackhole", "192.0.2.254/32", accept=[0])
+        run("ip", "route", "delete", "blackhole", f"{lost.address}/32", accept=[0])
+    wait_for(lambda: lost.status()["daemon"]["state"] == "ready", f"{lost.name} is back", 60)
+    converged(*cluster.hosts)
+    equal({cluster.state(host)["claim"] for host in cluster.hosts}, {claim + 1}, "the claims")
+    cluster.says()
 
 
 main(lambda weft: Cluster(), start=False)
