@@ -233,7 +233,7 @@ build/weftd: build/obj/agent/main.o $(call layers_AGENT,build/obj)
 build/weft: build/obj/cli/main.o $(call layers_CLI,build/obj)
 build/tap-echo: build/obj/examples/tap-echo.o
 build/weft-load: $(patsubst %.c,build/obj/%.o,$(BENCH))
-build/weft-machine: build/obj/bench/machine.o build/obj/base.a
+build/weft-machine: $(patsubst %.c,build/obj/%.o,bench/machine.c) build/obj/base.a
 build/weft-bench-pipeline: $(patsubst %.c,build/obj/%.o,$(BENCH_PIPELINE)) \
 	| build/bpf/bench/pipeline.bpf.o
 $(PROGRAMS):

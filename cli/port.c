@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "cli/nouns.h"
 #include "cli/object.h"
-#include "model/object.h"
 
 static const struct option port_options[] = {
 	TEXT_OPTION("subnet", "NAME", "a subnet of the VPC", "subnet"),
@@ -63,6 +62,8 @@ static const struct option port_move_options[] = {
 	{ 0 },
 };
 
+#define FILE_SIZE_MAX (1 << 20) /* what a request may carry is judged by the daemon */
+
 static const char *const attachments[] = { "netns",  "pid",        "tap",   "tun",
 					   "bridge", "ovs_bridge", "patch", "parent" };
 
@@ -98,7 +99,7 @@ static int read_user_data(struct invocation *invocation, json_t *body)
 
 	if (!path)
 		return 0;
-	if (*path && file_read(path, USER_DATA_MAX, &text, &error))
+	if (*path && file_read(path, FILE_SIZE_MAX, &text, &error))
 		return report_failure(invocation, &error);
 	if (*path)
 		value = json_stringn(buf_text(&text), text.size);
