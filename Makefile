@@ -30,7 +30,7 @@ VERSION := 0.1.0
 
 BASE := $(addprefix base/, \
 	addr.c addr_text.c alloc.c buf.c clock.c cursor.c dns.c error.c ethtool.c file.c json.c list.c log.c \
-	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c \
+	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
 STORE := $(addprefix store/, \
@@ -44,13 +44,13 @@ MODEL := $(addprefix model/, \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c patches.c plan.c \
-	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_dhcp.c text_dns.c text_host.c text_port.c \
+	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c watch.c wire.c)
+	tunnel_sum.c tcp_mss.c rate.c watch.c wire.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)
@@ -71,7 +71,7 @@ AGENT := $(addprefix agent/, \
 	join_server.c loops.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
 	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
 	reconcile_watch.c \
-	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
+	device_rate.c dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
 	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c \
 	claims.c cluster_keepalive.c keepalive.c)
@@ -99,7 +99,7 @@ TESTS_BASE     := addr alloc buf clock cursor dns error ethtool file json list l
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
 		  plan_hosts plan_hosts_random model_hosts \
-		  classifier diff filter
+		  classifier diff filter rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
 TESTS_AGENT    := dhcp certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \

@@ -237,6 +237,8 @@ void device_settle(struct devices *devices, struct device_job *jobs, size_t coun
 		}
 	}
 	device_batch_commit(&batch);
+	for (size_t i = 0; i < count; i++)
+		device_rate(devices, &jobs[i]);
 }
 
 void device_settle_check(struct devices *devices, struct device_job *job)

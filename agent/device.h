@@ -42,6 +42,7 @@ enum device_state {
  * @addresses: with the length of the subnet's prefix (mapped space: IPv4 /24 is 120)
  * @gateways: default routes, at most one of each family
  * @peer_id: of a patch: the port that it is joined to; 0: none, and @wait says why
+ * @send_rate, @receive_rate: bits per second, 0: no limit; @rate_burst: bytes
  * @no_segmentation: the far end of a veth hands over no frames that stand for several packets
  *
  * Addresses and gateways are set inside the namespace if @attach->configure.
@@ -59,6 +60,8 @@ struct device_request {
 	uint32_t peer_id;
 	const char *wait;
 	bool no_segmentation;
+	uint64_t send_rate, receive_rate;
+	uint32_t rate_burst;
 };
 
 /**

@@ -135,6 +135,9 @@ void device_batch_commit(struct device_batch *batch);
 
 /* Attaches the pipeline, then sets MTU, alias and state of a job's end on the host. */
 void device_settle(struct devices *devices, struct device_job *jobs, size_t count);
+/* Queues that hold a port to its rates, at its end on the host and inside (device_rate.c). */
+void device_rate(struct devices *devices, struct device_job *job);
+
 /* Says by device_changed() what device_settle() would change. */
 void device_settle_check(struct devices *devices, struct device_job *job);
 

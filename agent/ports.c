@@ -306,6 +306,9 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		.attach = &port->attach,
 		.mac = port->mac,
 		.mtu = intent_port_mtu(intent, port),
+		.send_rate = port->send_rate,
+		.receive_rate = port->receive_rate,
+		.rate_burst = port->rate_burst,
 		.no_segmentation = !intent_vpc_offloads(intent, object->vpc_id),
 	};
 	request_addresses(request, memory, port, subnet);

@@ -75,6 +75,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_classifier_groups:
 	case TABLE_classifier_services:
 	case TABLE_rule_words:
+	case TABLE_port_rates:
 	case TABLE_rules:
 	case TABLE_services: return true;
 	case TABLE_flows:
@@ -91,6 +92,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_port_watches:
 	case TABLE_watches:
 	case TABLE_capture_records:
+	case TABLE_rate_states:
 	case TABLES: break;
 	}
 	return false;

@@ -48,6 +48,7 @@ struct link_info {
 	struct mac_address mac;
 	char name[LINK_NAME_SIZE];
 	char kind[LINK_NAME_SIZE];
+	char qdisc[LINK_NAME_SIZE]; /* at the root */
 	char alias[LINK_ALIAS_SIZE];
 };
 
@@ -285,6 +286,20 @@ int netlink_netnsid_set(struct netlink *netlink, int netns_fd, int32_t netnsid,
  */
 int netlink_netnsid_lowest(struct netlink *netlink, int32_t from, int32_t *lowest,
 			   struct error *error);
+
+/**
+ * netlink_rate_set - hold what a device sends to a rate, by a token bucket (netlink_qdisc.c)
+ * @rate: bytes per second
+ * @burst: bytes of the bucket
+ * @limit: bytes that wait; the rest is dropped
+ *
+ * Takes the place of the root qdisc. Return: 0 or negative errno; -ENOENT where the kernel has none.
+ */
+int netlink_rate_set(struct netlink *netlink, uint32_t ifindex, uint64_t rate, uint32_t burst,
+		     uint32_t limit, struct error *error);
+
+/** netlink_rate_clear - the device's usual root qdisc again; no error if it has no other */
+int netlink_rate_clear(struct netlink *netlink, uint32_t ifindex, struct error *error);
 
 /** netlink_ingress_add - a qdisc for filters of what a device receives; -EEXIST if it has one */
 int netlink_ingress_add(struct netlink *netlink, uint32_t ifindex, struct error *error);

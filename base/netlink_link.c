@@ -338,6 +338,10 @@ static void parse_attribute(const struct nlattr *attribute, struct link_info *li
 		if (mnl_attr_get_payload_len(attribute) >= 1)
 			link->operational_state = mnl_attr_get_u8(attribute);
 		break;
+	case IFLA_QDISC:
+		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+			strncpy(link->qdisc, mnl_attr_get_str(attribute), sizeof(link->qdisc) - 1);
+		break;
 	case IFLA_IFALIAS:
 		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
 			strncpy(link->alias, mnl_attr_get_str(attribute), sizeof(link->alias) - 1);

@@ -74,6 +74,7 @@ enum packet_flags {
 	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
 	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
 	PACKET_FROM_WIRE = 1 << 28,   /* a NIC has handed it in, for a segment on its wire */
+	PACKET_RATED = 1 << 29,       /* its sender has a row in port_rates */
 	PACKET_WATCHED = 1 << 30,     /* watch.c looks at it: for its sender's sake, or a flood's member's */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 	PACKET_WAS_SENT_ON = 1 << 26, /* by the host that the port it is for has come from */
@@ -340,7 +341,8 @@ static inline int verdict_is_drop(int verdict)
 /* What a connection's way out says of a port. */
 static inline __u32 port_out_kind(const struct port *port)
 {
-	return port->kind | (port->flags & PORT_WATCHED ? OUT_WATCHED : 0);
+	return port->kind | (port->flags & PORT_WATCHED ? OUT_WATCHED : 0) |
+	       (port->flags & PORT_SHAPED ? OUT_SHAPED : 0);
 }
 
 /*
@@ -386,6 +388,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex);
 int wire_sender(struct frame *f, struct packet *p);
 int wire_push(struct frame *f, struct packet *p);
 int wire_reply(struct frame *f, struct packet *p);
+int rate_from(struct frame *f, struct packet *p);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
 

@@ -65,8 +65,12 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 	verdict = parse(f, p);
 	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
 		verdict = fragment(f, p);
-	if (p->flags & PACKET_WATCHED)
-		watch_from(f, p);
+	if (p->flags & (PACKET_WATCHED | PACKET_RATED)) {
+		if (p->flags & PACKET_WATCHED)
+			watch_from(f, p);
+		if (!verdict && (p->flags & PACKET_RATED))
+			verdict = rate_from(f, p);
+	}
 	if (!verdict) {
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);

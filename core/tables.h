@@ -46,6 +46,7 @@ enum attachment_flags {
 	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
 	ATTACHMENT_TRUNK = 1 << 1,       /* tagged frames are of other ports (wires) */
 	ATTACHMENT_WATCHED = 1 << 16,    /* has a row in port_watches */
+	ATTACHMENT_RATED = 1 << 17,      /* has a row in port_rates */
 };
 
 /* What the hot path must know of the device a packet came from. */
@@ -72,6 +73,7 @@ enum port_kind {
  * The port's row has it as a flag. So the hot path asks nothing that it would not ask anyway.
  */
 #define OUT_WATCHED 0x80u
+#define OUT_SHAPED 0x40u /* through the queue of its device on the host */
 #define OUT_KIND(out_kind) ((out_kind) & 0x1fu)
 
 /*
@@ -89,6 +91,7 @@ enum port_flags {
 	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
 	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
 	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
+	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what it gets to a rate */
 };
 
 struct port_key {
@@ -828,7 +831,9 @@ struct wire {
 	X(wires, HASH, struct wire_key, struct wire, 65536)                                        \
 	X(port_watches, HASH, struct port_key, struct port_watch, 16384)                           \
 	X(watches, ARRAY, struct slot_key, struct watch, WATCHES)                                  \
-	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)
+	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)                \
+	X(port_rates, HASH, struct port_key, struct port_rate, 16384)                              \
+	X(rate_states, ARRAY, struct slot_key, struct rate_state, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

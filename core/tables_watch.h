@@ -76,6 +76,27 @@ struct capture_record {
 	__u8 data[CAPTURE_SIZE_MAX];
 };
 
+/* ---- what a port may send (rate.c) ---- */
+
+enum rate_flags {
+	RATE_DSCP = 1 << 0, /* its packets are marked */
+};
+
+#define RATE_COST_SHIFT 20
+
+struct port_rate {
+	__u64 byte_cost; /* ns of one byte at the rate << RATE_COST_SHIFT; 0: no limit */
+	__u64 burst_ns;  /* time that it may be ahead */
+	__u32 flags;     /* enum rate_flags */
+	__u8 dscp;
+	__u8 pad[3];
+};
+
+/* Array by port slot. */
+struct rate_state {
+	__u64 ahead_ns; /* when what was sent would be over at the rate; monotonic clock */
+};
+
 _Static_assert(sizeof(struct watch) == 120, "struct watch is part of the layout");
 _Static_assert(sizeof(struct capture_event) == 56, "struct capture_event is part of the layout");
 

@@ -137,6 +137,7 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	return a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
 	       a->address_count != b->address_count || a->group_count != b->group_count ||
 	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
+	       !a->receive_rate != !b->receive_rate ||
 	       a->source_destination_check != b->source_destination_check ||
 	       strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) !=

@@ -192,6 +192,13 @@ struct attach {
  * groups rules say nothing of it. */
 bool attach_is_link(const struct attach *attach);
 
+/* A rate's bucket and queue. The bucket of the policer is larger than that of the queue before it, so that
+ * what the queue lets through is not dropped. Bytes. */
+struct port_object;
+uint32_t port_rate_burst(uint64_t rate, uint32_t burst);
+uint32_t port_rate_queue(uint64_t rate, uint32_t burst);
+uint64_t port_rate_slack(const struct port_object *port);
+
 struct port_object {
 	struct object object;
 	uint32_t subnet_id;
@@ -206,6 +213,10 @@ struct port_object {
 	bool source_destination_check;
 	uint32_t mtu;        /* 0: the VPC's */
 	uint32_t flow_limit; /* connections it may have begun */
+	uint64_t send_rate;    /* bits per second; 0: no limit */
+	uint64_t receive_rate; /* the same of what it gets */
+	uint32_t rate_burst;   /* bytes beyond them; 0: as the rate asks for */
+	uint8_t dscp_mark;     /* its packets get this DSCP less one; 0: they keep theirs */
 	struct attach attach;
 	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */
 	/* Where it is about to go: made ready there, and active where it is until then; empty: nowhere. */

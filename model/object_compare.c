@@ -107,7 +107,9 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->address_count != b->address_count || a->group_count != b->group_count ||
 	    a->allowed_count != b->allowed_count ||
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
-	    a->flow_limit != b->flow_limit || !attach_equal(&a->attach, &b->attach) ||
+	    a->flow_limit != b->flow_limit || a->send_rate != b->send_rate ||
+	    a->receive_rate != b->receive_rate || a->rate_burst != b->rate_burst ||
+	    a->dscp_mark != b->dscp_mark || !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	    a->moves_on_command != b->moves_on_command || claims_differ(a, b) ||
 	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)

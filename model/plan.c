@@ -590,6 +590,24 @@ static void plan_station(const struct plan *plan, const struct port_object *port
 	rows_add(plan->rows, TABLE_stations, &key, &row);
 }
 
+/* What it may send, and how that is marked. */
+static void plan_rate(const struct plan *plan, const struct port_object *port)
+{
+	const struct port_key key = { .port_id = port->object.id };
+	const uint64_t bytes = port->send_rate / 8;
+	struct port_rate row = { 0 };
+
+	if (bytes) {
+		row.byte_cost = (1000000000ULL << RATE_COST_SHIFT) / bytes;
+		row.burst_ns = 1000000000ULL * port_rate_slack(port) / bytes;
+	}
+	if (port->dscp_mark) {
+		row.flags |= RATE_DSCP;
+		row.dscp = (uint8_t)(port->dscp_mark - 1);
+	}
+	rows_add(plan->rows, TABLE_port_rates, &key, &row);
+}
+
 /* The row of a port on this host. Return: false when it has none yet. */
 static bool plan_own_port(const struct plan *plan, const struct port_object *port, struct port *row)
 {
@@ -605,6 +623,12 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->flags |= device.port_flags;
 	row->tag = port->attach.vlan;
+	if (port->receive_rate)
+		row->flags |= PORT_SHAPED;
+	if (port->send_rate || port->dscp_mark) {
+		device.attachment_flags |= ATTACHMENT_RATED;
+		plan_rate(plan, port);
+	}
 	row->host_id = own ? own->object.id : 0;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;

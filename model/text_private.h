@@ -61,6 +61,7 @@ bool text_parse_range(struct reading *reading, const char *key, const char *text
 
 /** text_read_port - fill the port of @reading */
 void text_read_port(struct reading *reading);
+void text_read_rates(struct reading *reading, struct port_object *port); /* text_rate.c */
 
 /** text_read_host_name - the name of a host under @key into @host, which has room for NAME_SIZE */
 void text_read_host_name(struct reading *reading, const char *key, char *host);
@@ -109,6 +110,9 @@ struct writing {
 /** text_write_value - one key; left out of an export where it @is_default. Takes @value over. */
 void text_write_value(const struct writing *writing, const char *key, bool is_default,
 		      json_t *value);
+
+/** text_write_rates - rates and DSCP of a port (text_rate.c) */
+void text_write_rates(const struct writing *writing, const struct port_object *port);
 
 /** text_write_number - a number; left out of an export where it is @usual */
 void text_write_number(const struct writing *writing, const char *key, uint32_t value,

@@ -55,7 +55,8 @@ static __always_inline void tell_tag(struct __sk_buff *skb)
  * may be of another than the kernel has noted, and then takes the longer way through the device. */
 static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 {
-	if (OUT_KIND(p->out_kind) != PORT_VETH || (p->flags & PACKET_NO_ETHERNET) ||
+	/* What is shaped goes through the queue of its device. */
+	if ((p->out_kind & ~OUT_WATCHED) != PORT_VETH || (p->flags & PACKET_NO_ETHERNET) ||
 	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol)) {
 		if (OUT_KIND(p->out_kind) >= PORT_WIRE)
 			tell_tag(skb);

@@ -64,6 +64,8 @@ int from_port(struct __sk_buff *skb)
 			wire_take(skb, p, skb->ifindex);
 		if (attachment->flags & ATTACHMENT_WATCHED)
 			p->flags |= PACKET_WATCHED;
+		if (attachment->flags & ATTACHMENT_RATED)
+			p->flags |= PACKET_RATED;
 		verdict = pipeline_run(skb, p);
 	} else {
 		verdict = unknown_port(skb, p);

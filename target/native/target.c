@@ -287,6 +287,8 @@ void native_run_attached(struct frame *f, const struct attachment *attachment,
 		p.flags |= PACKET_NO_ETHERNET;
 	if (attachment->flags & ATTACHMENT_WATCHED)
 		p.flags |= PACKET_WATCHED;
+	if (attachment->flags & ATTACHMENT_RATED)
+		p.flags |= PACKET_RATED;
 	begin(f);
 	if (attachment->flags & ATTACHMENT_TRUNK)
 		take_child(f, &p);

@@ -383,8 +383,7 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 	if (!port)
 		vector_fail("no port %s", words[0]);
 	world_attachment(&tables_world, port, &attachment);
-	if (watch_is_of(port->object.id))
-		attachment.flags |= ATTACHMENT_WATCHED;
+	attachment.flags |= watch_attachment_flags(port->object.id);
 	frame_build(&tables_world, port, words + 1, count - 1, &frame);
 	write_seed((int)(port->object.id & 0xff), &frame);
 	for (size_t s = 0; s < side_count; s++) {
@@ -706,6 +705,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		tables_write_world();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
+	} else if (!strcmp(words[0], "rate") && count == 5) {
+		rate_statement(words + 1);
 	} else if (!strcmp(words[0], "watch") && count > 2) {
 		watch_statement(words + 1, count - 1);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {

@@ -134,7 +134,9 @@ uint32_t hosts_object(const char *name);
 /* One port that is looked at (watch.c): PORT from|to|both WORDS; until the vector ends. */
 void watch_statement(char **words, size_t count);
 void watch_clear(void);
-bool watch_is_of(uint32_t port_id);
+/* PORT COST BURST DSCP: a row of port_rates; likewise */
+void rate_statement(char **words);
+uint32_t watch_attachment_flags(uint32_t port_id);
 /* MATCHED TAKEN; no: says what does not hold, and gives false */
 typedef bool vector_no(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool watch_check(char **words, vector_no *no);

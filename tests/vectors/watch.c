@@ -10,7 +10,7 @@
 #include "model/filter.h"
 #include "tests/vectors/vector.h"
 
-static uint32_t watched_id;
+static uint32_t watched_id, rated_id;
 
 static void mark_port(bool on)
 {
@@ -79,12 +79,40 @@ void watch_clear(void)
 {
 	if (watched_id)
 		mark_port(false);
-	watched_id = 0;
+	watched_id = rated_id = 0;
 }
 
-bool watch_is_of(uint32_t port_id)
+/* rate PORT COST_NS BURST_NS DSCP|- */
+void rate_statement(char **words)
 {
-	return watched_id && watched_id == port_id;
+	const struct port_object *port = world_port(&tables_world, words[0]);
+	struct port_rate row = {
+		.byte_cost = strtoull(words[1], NULL, 10) << RATE_COST_SHIFT,
+		.burst_ns = strtoull(words[2], NULL, 10),
+		.flags = strcmp(words[3], "-") ? RATE_DSCP : 0,
+		.dscp = (uint8_t)strtoul(words[3], NULL, 10),
+	};
+	const struct rate_state none = { 0 };
+	struct slot_key slot = { 0 };
+	struct port_key key;
+	struct port of;
+
+	if (!port)
+		vector_fail("no port %s", words[0]);
+	rated_id = key.port_id = port->object.id;
+	for (size_t s = 0; s < side_count; s++) {
+		sides[s]->put(TABLE_port_rates, &key, &row);
+		if (sides[s]->get(TABLE_ports, &key, &of)) {
+			slot.slot = of.port_slot;
+			sides[s]->put(TABLE_rate_states, &slot, &none);
+		}
+	}
+}
+
+uint32_t watch_attachment_flags(uint32_t port_id)
+{
+	return (watched_id == port_id ? ATTACHMENT_WATCHED : 0) |
+	       (rated_id == port_id ? ATTACHMENT_RATED : 0);
 }
 
 bool watch_check(char **words, vector_no *no)

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rates of ports: what a port gets and sends, changed while it is used, and DSCP.
+
+      subnet web 10.0.1.0/24:   web1 .11  free    web2 .12  limited
+"""
+import contextlib
+import select
+import socket
+import time
+
+from harness import Netns, check, connect, equal, listen, main, run, statement, wait_for
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16, "fd00:b::/48"]
+    subnets:
+      web: {cidr: [10.0.1.0/24, "fd00:b:0:1::/64"]}
+    security_groups:
+      open:
+        ingress: [{protocol: all, from: 0.0.0.0/0}, {protocol: all, from: "::/0"}]
+    ports:
+      web1: {subnet: web, addresses: [10.0.1.11, "fd00:b:0:1::11"], security_groups: [open],
+             attach: {netns: web1}}
+      web2: {subnet: web, addresses: [10.0.1.12, "fd00:b:0:1::12"], security_groups: [open],
+             attach: {netns: web2}}
+"""
+# of each measurement, after the first queue is full: some hundred large frames
+SECONDS = {"10M": 8, "200M": 2, "1G": 2}
+SO_RCVBUFFORCE = 33
+ERROR = 0.05  # of the rate in frames; bench/rates.py asks for less, on a quiet machine
+
+
+class Pair:
+    """The workloads by name."""
+
+    def __init__(self, weft):
+        self.web1, self.web2 = Netns("web1"), Netns("web2")
+        weft.apply(INTENT)
+        weft.plugged("blue/web1", "blue/web2")
+
+
+def throughput(sender, receiver, address, seconds):
+    """Bits a second of the payload that arrives, once the connection is in its stride."""
+    with contextlib.closing(listen(receiver, 5001)) as server:
+        one = connect(sender, address, 5001)
+        check(one, f"no connection to {address}")
+        other, _ = server.accept()
+        with one, other:
+            one.setblocking(False)
+            other.setblocking(False)
+            total, begin, now = 0, None, time.monotonic()
+            start = now + 1
+            while begin is None or now < begin + seconds:
+                ready = select.select([other], [one], [], 0.1)
+                if ready[1]:
+                    with contextlib.suppress(BlockingIOError):
+                        one.send(bytes(262144))
+                if ready[0]:
+                    size = len(other.recv(1 << 20))
+                    total += size if begin else 0
+                now = time.monotonic()
+                if begin is None and now >= start:
+                    begin = now
+            return total * 8 / (now - begin)
+
+
+def close_to(found, rate, what):
+    """The payload of a TCP segment of 1448 bytes is in a frame of 1514."""
+    wanted = rate * 1448 / 1514
+    check(abs(found / wanted - 1) < ERROR,
+          f"{what}: {found / 1e6:.2f} Mbit/s of payload, {wanted / 1e6:.2f} wanted")
+
+
+def setting(weft, **values):
+    status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web2", values)
+    equal(status, 200, f"PATCH {values}: {body}")
+
+
+@statement("a port gets what its receive_rate says, and its connections that were there, too")
+def receive(weft, pair):
+    for rate in ("10M", "200M", "1G"):
+        setting(weft, receive_rate=rate)
+        found = throughput(pair.web1, pair.web2, "10.0.1.12", SECONDS[rate])
+        close_to(found, float(rate[:-1]) * {"M": 1e6, "G": 1e9}[rate[-1]], f"receive {rate}")
+    setting(weft, receive_rate="0")
+    check(throughput(pair.web1, pair.web2, "10.0.1.12", 0.5) > 1.5e9, "no rate, no limit")
+
+
+@statement("a port sends what its send_rate says")
+def send(weft, pair):
+    for rate in ("10M", "200M", "1G"):
+        setting(weft, send_rate=rate)
+        found = throughput(pair.web2, pair.web1, "10.0.1.11", SECONDS[rate])
+        close_to(found, float(rate[:-1]) * {"M": 1e6, "G": 1e9}[rate[-1]], f"send {rate}")
+
+
+@statement("a workload that takes its queue away is held to its rate all the same")
+def cheat(weft, pair):
+    setting(weft, send_rate="50M")
+    pair.web2.run("tc", "qdisc", "del", "dev", "eth0", "root", accept=[0])
+    with pair.web2.socket(kind=socket.SOCK_DGRAM) as sender, \
+            pair.web1.socket(kind=socket.SOCK_DGRAM, bind=("0.0.0.0", 9)) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        with weft.dropped("rate_limit", 100):
+            begin, now = time.monotonic(), time.monotonic()
+            while now < begin + 1.5:
+                for _ in range(50):
+                    sender.sendto(bytes(1400), ("10.0.1.11", 9))
+                now = time.monotonic()
+        receiver.setblocking(False)
+        total = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                total += len(receiver.recv(2000)) + 42
+        allowed = 50e6 / 8 * (now - begin) + 50e6 / 8 / 20 + (1 << 19)
+        check(total < allowed * 1.05, f"{total} bytes in {now - begin:.2f} s, {allowed:.0f} allowed")
+    setting(weft, send_rate="0")
+
+
+@statement("what a port sends is marked with its DSCP, both families, ECN as it was")
+def dscp(weft, pair):
+    setting(weft, dscp=46)
+    wire = pair.web1.wire()
+    for family, address, level, option in (
+            (socket.AF_INET, "10.0.1.11", socket.IPPROTO_IP, socket.IP_TOS),
+            (socket.AF_INET6, "fd00:b:0:1::11", socket.IPPROTO_IPV6, socket.IPV6_TCLASS)):
+        with pair.web2.socket(family, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(level, option, 0x2a)  # DSCP 10, ECT(0)
+            sender.sendto(b"marked", (address, 9))
+        frame = wire.expect(lambda packet: b"marked" in packet.frame, f"to {address}").frame
+        service = frame[15] if family == socket.AF_INET else (frame[14] << 4 | frame[15] >> 4)
+        equal(service & 0xff, 46 << 2 | 2, f"service to {address}")
+    wire.close()
+    setting(weft, dscp="off")
+
+
+@statement("rates are written back as they were meant, and wrong ones refused")
+def text(weft, _pair):
+    setting(weft, send_rate=2500000000, receive_rate="1500k", rate_burst="100k", dscp=0)
+    port = weft.port("blue/web2")
+    equal([port[key] for key in ("send_rate", "receive_rate", "rate_burst", "dscp")],
+          ["2500M", "1500k", "100k", "0"], "what is written back")
+    before = weft.weft("export").stdout
+    weft.apply(before)
+    equal(weft.weft("export").stdout, before, "the export, applied")
+    for key, value in (("send_rate", "fast"), ("send_rate", "7k"), ("receive_rate", "2000G"),
+                       ("rate_burst", 100), ("dscp", 64), ("send_rate", "1.0005k")):
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web2", {key: value})
+        equal(status, 400, f"{key}: {value}")
+        check(key in body["error"]["message"], f"the sentence: {body}")
+    weft.weft("port", "set", "blue/web2", "--send-rate", "0", "--receive-rate", "20M", "--dscp",
+              "off")
+    wait_for(lambda: "rate 20Mbit" in weft_qdiscs(), "the queue of 20 Mbit/s")
+    weft.restart()
+    check("rate 20Mbit" in weft_qdiscs(), "the queue after a restart")
+
+
+def weft_qdiscs():
+    return run("tc", "qdisc", accept=[0]).stdout
+
+
+main(Pair)
