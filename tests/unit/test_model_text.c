@@ -78,6 +78,7 @@ static void test_defaults(void **state)
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
 		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
+		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','dscp':'off',"
 		 "'user_data':null,'attach':null,"
 		 "'host':null,'moving_to':null,'activation':'first-frame'}",
 		 find(intent, OBJECT_PORT, "a")->id);
@@ -228,6 +229,10 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/ports/a", "{'source_destination_check':false}" },
 		{ "vpcs/blue/ports/a", "{'mtu':1300}" },
 		{ "vpcs/blue/ports/a", "{'flow_limit':7}" },
+		{ "vpcs/blue/ports/a", "{'send_rate':'2.5G'}" },
+		{ "vpcs/blue/ports/a", "{'receive_rate':'10M'}" },
+		{ "vpcs/blue/ports/a", "{'rate_burst':'64k'}" },
+		{ "vpcs/blue/ports/a", "{'dscp':46}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'netns':'x'}}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'ifname':'x'}}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'configure':false}}" },
