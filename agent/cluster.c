@@ -372,8 +372,10 @@ static void on_changed(void *context, const struct change *changes, size_t count
 	struct cluster *cluster = context;
 	bool soon = false;
 
-	if (cluster->claims)
+	if (cluster->claims) {
 		claims_changed(cluster->claims, changes, count);
+		moves_changed(cluster->moves, changes, count);
+	}
 	for (size_t i = 0; i < count; i++) {
 		enum object_kind kind = changes[i].kind;
 
@@ -546,7 +548,7 @@ const struct reconcile_cluster *cluster_callbacks(const struct cluster *cluster)
 void cluster_start(struct cluster *cluster, struct reconcile *reconcile)
 {
 	cluster->reconcile = reconcile;
-	cluster->moves = moves_new(cluster->options.loop, reconcile);
+	cluster->moves = moves_new(cluster->options.loop, reconcile, cluster->options.datapath);
 	cluster->claims = claims_new(cluster->options.loop, reconcile);
 	loop_timer_start(cluster->options.loop, &cluster->tick, TICK_NS, TICK_NS);
 	loop_defer(cluster->options.loop, &cluster->settle);

@@ -12,11 +12,17 @@
 #include <string.h>
 
 #include "agent/names.h"
+#include "agent/ports.h"
+#include "agent/probe.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
 
 #define RETRY_NS CLOCK_NS_PER_SECOND
+#define ANNOUNCEMENTS 3
+#define ANNOUNCE_NS (200 * CLOCK_NS_PER_MS)
+#define ETHERNET_LEAST 60
+#define NEIGHBOUR_ADVERTISEMENT 136
 #define ETHERTYPE_IPV6 0x86dd
 #define MLD_QUERY 130
 #define MLD_DONE 132
@@ -26,6 +32,9 @@
 struct moves {
 	struct loop *loop;
 	struct reconcile *reconcile;
+	struct datapath *datapath;
+	struct map announced; /* port id -> how often it is still to be announced */
+	struct loop_timer announce;
 	struct map arrived; /* port ids whose workload is here */
 	struct loop_deferred act;
 	struct loop_timer retry;
@@ -144,12 +153,131 @@ static void act(void *context)
 		loop_timer_start(moves->loop, &moves->retry, RETRY_NS, 0);
 }
 
-struct moves *moves_new(struct loop *loop, struct reconcile *reconcile)
+/* ---- announcing ---- */
+
+static uint32_t sum_words(uint32_t sum, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	return sum;
+}
+
+void moves_build_advertisement(const struct mac_address *mac, const struct ip_address *address,
+			       uint8_t *frame)
+{
+	static const uint8_t all_nodes[16] = { 0xff, 2, [15] = 1 };
+	uint8_t *ip = frame + 14, *message = ip + 40;
+	uint32_t sum;
+
+	memset(frame, 0, MOVES_ADVERTISEMENT_SIZE);
+	memcpy(frame, (const uint8_t[]){ 0x33, 0x33, 0, 0, 0, 1 }, 6);
+	memcpy(frame + 6, mac->byte, 6);
+	frame[12] = 0x86;
+	frame[13] = 0xdd;
+	ip[0] = 0x60;
+	ip[5] = 32;
+	ip[6] = IPPROTO_ICMPV6;
+	ip[7] = 255;
+	memcpy(ip + 8, address->byte, 16);
+	memcpy(ip + 24, all_nodes, 16);
+	message[0] = NEIGHBOUR_ADVERTISEMENT;
+	message[4] = 0x20; /* override */
+	memcpy(message + 8, address->byte, 16);
+	message[24] = 2; /* target link-layer address */
+	message[25] = 1;
+	memcpy(message + 26, mac->byte, 6);
+	sum = sum_words(32 + IPPROTO_ICMPV6, ip + 8, 32);
+	sum = sum_words(sum, message, 32);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	message[2] = (uint8_t)(~sum >> 8);
+	message[3] = (uint8_t)~sum;
+}
+
+/* The port, if it is this host's and in an l2 subnet. */
+static const struct port_object *announced(const struct moves *moves, uint32_t port_id)
+{
+	const struct intent *intent = reconcile_intent(moves->reconcile);
+	const struct object *object = intent_object(intent, port_id);
+	const struct port_object *port = (const struct port_object *)object;
+	const struct subnet_object *subnet;
+
+	if (!object || object->kind != OBJECT_PORT || !intent_is_local(intent, port->host))
+		return NULL;
+	subnet = (const struct subnet_object *)intent_object(intent, port->subnet_id);
+	return subnet && subnet->mode == SUBNET_MODE_L2 ? port : NULL;
+}
+
+static void announce_port(struct moves *moves, const struct port_object *port, uint32_t ifindex)
+{
+	for (size_t i = 0; i < port->address_count; i++) {
+		const struct ip_address *address = &port->addresses[i];
+		uint8_t frame[MOVES_ADVERTISEMENT_SIZE] = { 0 };
+		size_t size = ETHERNET_LEAST;
+		int code;
+
+		if (ip_address_is_ipv4(address)) {
+			probe_build_arp(&port->mac, address, address, frame);
+		} else {
+			moves_build_advertisement(&port->mac, address, frame);
+			size = sizeof(frame);
+		}
+		code = datapath_announce(moves->datapath, ifindex, frame, size);
+		if (code)
+			log_limited(LOG_LEVEL_INFO, "a port is not announced",
+				    "port=%u text=\"%s\"", port->object.id, strerror(-code));
+	}
+}
+
+/* Each a few times, for nobody says that it was heard. */
+static void announce_all(void *context)
+{
+	struct moves *moves = context;
+
+	MAP_FOR_EACH(&moves->announced, it) {
+		uint32_t port_id = *(const uint32_t *)it.key;
+		uintptr_t left = (uintptr_t)it.value - 1;
+		const struct port_object *port = announced(moves, port_id);
+		struct port_device device = { 0 };
+
+		if (port)
+			ports_device(reconcile_ports(moves->reconcile), port_id, &device);
+		if (device.ifindex)
+			announce_port(moves, port, device.ifindex);
+		if (left && port)
+			map_put_u32(&moves->announced, port_id, (void *)left);
+		else
+			map_remove_u32(&moves->announced, port_id);
+	}
+	if (map_count(&moves->announced))
+		loop_timer_start(moves->loop, &moves->announce, ANNOUNCE_NS, 0);
+}
+
+void moves_changed(struct moves *moves, const struct change *changes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *before = (const struct port_object *)changes[i].before;
+		const struct port_object *after = (const struct port_object *)changes[i].after;
+
+		if (changes[i].kind == OBJECT_PORT && before && after &&
+		    strcmp(before->host, after->host) != 0 && announced(moves, after->object.id))
+			map_put_u32(&moves->announced, after->object.id,
+				    (void *)(uintptr_t)ANNOUNCEMENTS);
+	}
+	if (map_count(&moves->announced))
+		loop_timer_start(moves->loop, &moves->announce, CLOCK_NS_PER_MS, 0);
+}
+
+/* ---- open and close ---- */
+
+struct moves *moves_new(struct loop *loop, struct reconcile *reconcile, struct datapath *datapath)
 {
 	struct moves *moves = xcalloc(1, sizeof(*moves));
 
 	moves->loop = loop;
 	moves->reconcile = reconcile;
+	moves->datapath = datapath;
+	loop_timer_init(&moves->announce, announce_all, moves);
 	loop_deferred_init(&moves->act, act, moves);
 	loop_timer_init(&moves->retry, act, moves);
 	return moves;
@@ -161,6 +289,8 @@ void moves_free(struct moves *moves)
 		return;
 	loop_deferred_cancel(&moves->act);
 	loop_timer_stop(&moves->retry);
+	loop_timer_stop(&moves->announce);
+	map_fini(&moves->announced, NULL);
 	map_fini(&moves->arrived, NULL);
 	free(moves);
 }

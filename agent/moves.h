@@ -17,14 +17,30 @@
 
 struct moves;
 
-/** moves_new - both are borrowed */
-struct moves *moves_new(struct loop *loop, struct reconcile *reconcile);
+/** moves_new - all are borrowed */
+struct moves *moves_new(struct loop *loop, struct reconcile *reconcile, struct datapath *datapath);
 
 /** moves_free - NULL is ignored */
 void moves_free(struct moves *moves);
 
 /** moves_heard - a drop event; what is not of a port that comes here is passed over. @context: struct moves */
 void moves_heard(void *context, const struct drop_event *event);
+
+/**
+ * moves_changed - of these changes some bring a port here
+ *
+ * Where it is in an l2 subnet, it is announced there: what is behind other ports, and ends that are not Weft,
+ * have no other way to know.
+ */
+void moves_changed(struct moves *moves, const struct change *changes, size_t count);
+
+/**
+ * moves_build_advertisement - an unsolicited neighbour advertisement of an IPv6 address, to all nodes
+ * @frame: room for MOVES_ADVERTISEMENT_SIZE bytes, which it has
+ */
+#define MOVES_ADVERTISEMENT_SIZE 86
+void moves_build_advertisement(const struct mac_address *mac, const struct ip_address *address,
+			       uint8_t *frame);
 
 /**
  * moves_is_arrival - whether a dropped frame says that the workload is there

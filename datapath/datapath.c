@@ -218,6 +218,13 @@ int datapath_sweep(struct datapath *datapath, struct error *error)
 	return datapath->operations->sweep(datapath, error);
 }
 
+int datapath_announce(struct datapath *datapath, uint32_t ifindex, const void *frame, size_t size)
+{
+	if (!datapath->operations->announce)
+		return -ENOTSUP;
+	return datapath->operations->announce(datapath, ifindex, frame, size);
+}
+
 int datapath_events_fd(struct datapath *datapath)
 {
 	return datapath->operations->events_fd(datapath);

@@ -146,6 +146,14 @@ int datapath_verdict(struct datapath *datapath, enum verdict verdict,
  * counts. Runs inside the kernel. */
 int datapath_sweep(struct datapath *datapath, struct error *error);
 
+/* ---- frames in the name of a port ---- */
+/*
+ * Runs a frame through the pipeline as if the port's device had handed it in. Only copies leave: what is
+ * flooded in an l2 subnet goes to its members here and elsewhere, what is for one port alone does not.
+ * 0 or negative errno; -ENOTSUP for the dummy.
+ */
+int datapath_announce(struct datapath *datapath, uint32_t ifindex, const void *frame, size_t size);
+
 /* ---- drop events ---- */
 /* Readable when events wait; -1 for the dummy. */
 int datapath_events_fd(struct datapath *datapath);

@@ -65,6 +65,17 @@ static int kernel_sweep(struct datapath *datapath, struct error *error)
 	return 0;
 }
 
+static int kernel_announce(struct datapath *datapath, uint32_t ifindex, const void *frame,
+			   size_t size)
+{
+	struct __sk_buff context = { .ifindex = ifindex };
+	int fd = kernel_of(datapath)->program_fd[PROGRAM_PORT];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (__u32)size,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	return fd < 0 ? -ENOENT : bpf_prog_test_run_opts(fd, &run);
+}
+
 /* ---- drop events ---- */
 
 static int kernel_events_fd(struct datapath *datapath)
@@ -186,6 +197,7 @@ static const struct datapath_operations kernel_operations = {
 	.attached = kernel_attached,
 	.verdict = kernel_verdict,
 	.sweep = kernel_sweep,
+	.announce = kernel_announce,
 	.events_fd = kernel_events_fd,
 	.events_read = kernel_events_read,
 	.underlay_events_fd = kernel_underlay_events_fd,

@@ -63,6 +63,8 @@ struct datapath_operations {
 	int (*verdict)(struct datapath *datapath, enum verdict verdict,
 		       struct verdict_counter *counter);
 	int (*sweep)(struct datapath *datapath, struct error *error);
+	int (*announce)(struct datapath *datapath, uint32_t ifindex, const void *frame,
+			size_t size); /* NULL: it cannot */
 	int (*events_fd)(struct datapath *datapath);
 	int (*events_read)(struct datapath *datapath, datapath_event_fn *fn, void *context,
 			   int max);

@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -27,14 +28,14 @@ MAC = "02:00:00:00:01:21"
 INTENT = f"""
 vpcs:
   blue:
-    cidrs: [10.0.0.0/16]
+    cidrs: [10.0.0.0/16, "fd00:b::/48"]
     subnets:
       one: {{cidr: 10.0.1.0/24}}
       two: {{cidr: 10.0.2.0/24}}
-      lan: {{cidr: 10.0.3.0/24, mode: l2}}
+      lan: {{cidr: [10.0.3.0/24, "fd00:b::/64"], mode: l2}}
     security_groups:
       open:
-        ingress: [{{protocol: all, from: 10.0.0.0/16}}]
+        ingress: [{{protocol: all, from: 10.0.0.0/16}}, {{protocol: all, from: "fd00:b::/48"}}]
     ports:
       client: {{subnet: one, address: 10.0.1.11, security_groups: [open], host: h1,
                 attach: {{netns: client}}}}
@@ -42,6 +43,10 @@ vpcs:
               attach: {{netns: near}}}}
       vm: {{subnet: one, address: 10.0.1.21, mac: "{MAC}", security_groups: [open], host: h2,
             attach: {{tap: vm0}}}}
+      near-lan: {{subnet: lan, addresses: [10.0.3.11, "fd00:b::11"], security_groups: [open], host: h1,
+                  attach: {{netns: nearlan}}}}
+      roam: {{subnet: lan, addresses: [10.0.3.21, "fd00:b::21"], mac: "02:00:00:00:03:21",
+              security_groups: [open], host: h2, attach: {{tap: roam0}}}}
 """
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454ca, 2, 0x1000
 
@@ -107,13 +112,14 @@ class Cluster:
                       for number in (1, 2, 3)]
         self.h1, self.h2, self.h3 = self.hosts
         self.client, self.near = Netns("client"), Netns("near")
+        self.lan = Netns("nearlan")
         for host in self.hosts:
             host.start()
         for host in self.hosts:
             wait_for(lambda host=host: len(host.get("/v1/hosts")) == 3, "three hosts are known")
         self.h1.apply(INTENT)
         converged(*self.hosts)
-        self.h1.plugged("blue/client")
+        self.h1.plugged("blue/client", "blue/near-lan")
         self.h2.plugged("blue/vm", "blue/near")
         self.vm = Machine("vm", "vm0", MAC, "10.0.1.21")
         self.vm.resume(self.h2)
@@ -285,6 +291,29 @@ def older_claim(_, cluster):
     converged(*cluster.hosts)
     equal({cluster.state(host)["claim"] for host in cluster.hosts}, {claim + 1}, "the claims")
     cluster.says()
+
+
+@statement("in an l2 subnet a port that has moved is announced: gratuitous ARP, unsolicited neighbour "
+           "advertisement")
+@told
+def announced(_, cluster):
+    with tempfile.NamedTemporaryFile("w+") as file:
+        process = cluster.lan.start("tcpdump", "-lnne", "-i", "eth0", "ether", "src",
+                                    "02:00:00:00:03:21", stdout=file, stderr=subprocess.PIPE,
+                                    text=True)
+        for line in process.stderr:
+            if "listening on" in line:
+                break
+        cluster.h1.weft("port", "set", "blue/roam", "--host", "h3")
+        try:
+            for text in ("Request who-has 10.0.3.21 (ff:ff:ff:ff:ff:ff) tell 10.0.3.21|"
+                         "Request who-has 10.0.3.21 tell 10.0.3.21|Announcement 10.0.3.21",
+                         "neighbor advertisement, tgt is fd00:b::21"):
+                wait_for(lambda text=text: any(one in open(file.name, encoding="utf-8").read()
+                                               for one in text.split("|")), text)
+        finally:
+            process.kill()
+            process.wait()
 
 
 main(lambda weft: Cluster(), start=False)
