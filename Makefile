@@ -43,7 +43,7 @@ MODEL := $(addprefix model/, \
 	check_wire.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
-	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c patches.c plan.c \
+	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
 	plan_tunnel.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
@@ -69,7 +69,7 @@ AGENT := $(addprefix agent/, \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c loops.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
-	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c recover.c slots.c \
+	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c reconcile_vpcs.c recover.c slots.c \
 	reconcile_watch.c \
 	device_rate.c dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \

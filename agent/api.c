@@ -210,6 +210,15 @@ const struct object *api_find_port(struct api_call *call, const char *key, const
 
 	if (port)
 		return port;
+	if (slash) {
+		vpc = xstrndup(name, (size_t)(slash - name));
+		if (!reconcile_need_vpc(call->api->reconcile, vpc, &error))
+			port = names_find_port(api_intent(call), name);
+		free(vpc);
+		if (port)
+			return port;
+		error_clear(&error);
+	}
 	if (!slash) {
 		api_refuse(call, 404, key, "\"%s\" is not VPC/PORT, such as blue/web1", name);
 		return NULL;
@@ -320,6 +329,23 @@ static size_t split_path(char *path, const char **segments, size_t room)
 	return count;
 }
 
+/* What is asked for must be here: VPCs that other hosts have are read from the store. */
+static bool api_hold(struct api_call *call, const char *const *segments, size_t count)
+{
+	struct reconcile *reconcile = call->api->reconcile;
+	struct error error = { 0 };
+	int code = 0;
+
+	if (count >= 3 && strcmp(segments[1], "vpcs") == 0)
+		code = reconcile_need_vpc(reconcile, segments[2], &error);
+	else if (count == 3 && strcmp(segments[1], "hosts") == 0 &&
+		 strcmp(call->request->method, "GET") != 0)
+		code = reconcile_need_parts_of(reconcile, segments[2], &error);
+	if (code)
+		api_fail(call, &error);
+	return !code;
+}
+
 static void api_run(struct api_call *call, const struct api_route *route,
 		    const char *const *segments, size_t count)
 {
@@ -328,7 +354,8 @@ static void api_run(struct api_call *call, const struct api_route *route,
 		call->segments[i - 1] = segments[i];
 	call->segment_count = count - 1;
 	call->kind = route->kind;
-	route->handler(call);
+	if (api_hold(call, segments, count))
+		route->handler(call);
 }
 
 void api_handle(struct api *api, const struct api_request *request, struct api_response *response)

@@ -26,6 +26,20 @@ static int apply_fill(void *context, struct draft *draft, struct error *error)
 	return draft_apply_tree(draft, apply->tree, apply->prune, error);
 }
 
+/* The VPCs that the tree is laid over; all of them if others are to go. */
+static int hold(struct api_call *call, const struct apply *apply, struct error *error)
+{
+	json_t *vpcs = json_object_get(apply->tree, "vpcs"), *value;
+	const char *name;
+	int code = apply->prune ? reconcile_need_all(call->api->reconcile, error) : 0;
+
+	json_object_foreach(vpcs, name, value) {
+		if (!code)
+			code = reconcile_need_vpc(call->api->reconcile, name, error);
+	}
+	return code;
+}
+
 void api_apply(struct api_call *call)
 {
 	struct apply apply = { 0 };
@@ -41,6 +55,12 @@ void api_apply(struct api_call *call)
 	apply.tree = api_body(call);
 	if (!apply.tree)
 		return;
+	code = hold(call, &apply, &error);
+	if (code) {
+		json_decref(apply.tree);
+		api_fail(call, &error);
+		return;
+	}
 	if (dry_run) {
 		draft = draft_new(api_intent(call));
 		code = apply_fill(&apply, draft, &error);
@@ -63,5 +83,10 @@ void api_apply(struct api_call *call)
 
 void api_export(struct api_call *call)
 {
-	api_json(call, 200, intent_export(api_intent(call)));
+	struct error error = { 0 };
+
+	if (reconcile_need_all(call->api->reconcile, &error))
+		api_fail(call, &error);
+	else
+		api_json(call, 200, intent_export(api_intent(call)));
 }

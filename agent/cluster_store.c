@@ -132,6 +132,8 @@ int cluster_store_import(struct store *from, struct store *to, const char *host,
 		code = error_set(error, EEXIST, NULL,
 				 "the store has an intent already, and so has this host; `weft "
 				 "export` it, remove its VPCs, and try again");
+	/* The first host to start on it makes the index, with the parts that hosts have. */
+	store_transaction_delete(move.transaction, STORE_PREFIX "index/layout");
 	if (!code && move.count)
 		code = store_commit(to, move.transaction, NULL, error);
 	if (!code && move.count)

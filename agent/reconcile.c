@@ -390,21 +390,25 @@ static int write_records(struct reconcile *reconcile, struct draft *draft, uint6
 {
 	struct store_transaction *transaction = store_transaction_new();
 	struct error why = { 0 };
-	size_t count;
-	const struct record *records = draft_records(draft, &count);
+	size_t count, record_count;
+	const struct record *records = draft_records(draft, &record_count);
+	const struct change *changes;
 	int code;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < record_count; i++) {
 		if (records[i].value)
 			store_transaction_put(transaction, records[i].key, records[i].value, 0);
 		else
 			store_transaction_delete(transaction, records[i].key);
 	}
 	reconcile_require(reconcile, transaction, draft);
+	changes = draft_changes(draft, &count);
+	reconcile_add_parts(reconcile, transaction, changes, count);
 	code = store_commit(reconcile->options.store, transaction, revision, &why);
 	store_transaction_free(transaction);
 	if (!code) {
-		reconcile_keep(reconcile, records, count);
+		reconcile->say_parts = false;
+		reconcile_keep(reconcile, records, record_count);
 		problems_clear(&reconcile->problems, PROBLEM_STORE, 0);
 		return 0;
 	}
@@ -467,6 +471,7 @@ int reconcile_commit(struct reconcile *reconcile, struct draft *draft, uint64_t 
 	draft_commit(draft, *revision);
 	reconcile->revision = *revision;
 	changes = draft_changes(draft, &count);
+	reconcile_vpcs_written(reconcile, changes, count, *revision);
 	reconcile_apply(reconcile, changes, count);
 	reconcile_publish(reconcile, changes, count);
 	count_apply(reconcile, clock_monotonic_ns(NULL) - begin);

@@ -149,6 +149,15 @@ int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill,
 int reconcile_commit(struct reconcile *reconcile, struct draft *draft, uint64_t *revision,
 		     struct error *error);
 
+/*
+ * Before something is read or changed of a VPC that this host has nothing to do with, it is read from
+ * the store; no draft may be open. By name (what is not there is no error), all there are, or those in
+ * which another host has part. Return: 0 or negative errno with a sentence.
+ */
+int reconcile_need_vpc(struct reconcile *reconcile, const char *name, struct error *error);
+int reconcile_need_all(struct reconcile *reconcile, struct error *error);
+int reconcile_need_parts_of(struct reconcile *reconcile, const char *host, struct error *error);
+
 /** reconcile_revision - the store's revision that the intent is at */
 uint64_t reconcile_revision(const struct reconcile *reconcile);
 

@@ -55,12 +55,6 @@ void reconcile_keep(struct reconcile *reconcile, const struct record *records, s
 
 /* ---- news ---- */
 
-struct news {
-	struct record *records;
-	uint64_t *revisions;
-	size_t count, room;
-};
-
 static void news_add(struct news *news, const char *key, const char *value, uint64_t revision)
 {
 	if (news->count == news->room) {
@@ -73,7 +67,13 @@ static void news_add(struct news *news, const char *key, const char *value, uint
 	news->revisions[news->count++] = revision;
 }
 
-static void news_fini(struct news *news)
+int reconcile_news_item(void *context, const struct store_item *item)
+{
+	news_add(context, item->key, item->value, item->revision);
+	return 0;
+}
+
+void reconcile_news_fini(struct news *news)
 {
 	for (size_t i = 0; i < news->count; i++) {
 		free(news->records[i].key);
@@ -115,29 +115,45 @@ static void take_news(struct reconcile *reconcile, const struct news *news, bool
 	draft_free(draft);
 }
 
-static void on_watch(void *context, const struct store_item *items, size_t count, uint64_t revision)
+/* One prefix is behind what the store remembers: of a VPC it is read again, else everything is. */
+static void lost(struct reconcile *reconcile, const struct prefix_watch *watch, uint64_t revision)
 {
-	struct reconcile *reconcile = context;
+	struct error error = { 0 };
+
+	log_notice("the store has forgotten what changed; it is listed again",
+		   "prefix=%s revision=%" PRIu64, watch->prefix, revision);
+	if (watch->vpc_id && !reconcile_load_vpc(reconcile, watch->vpc_id, &error))
+		return;
+	reconcile->listed = false;
+	reconcile_connect(reconcile);
+}
+
+void reconcile_on_watch(void *context, const struct store_item *items, size_t count,
+			uint64_t revision)
+{
+	struct prefix_watch *watch = context;
+	struct reconcile *reconcile = watch->reconcile;
 	struct news news = { 0 };
 
 	if (!items) {
-		log_notice("the store has forgotten what changed; all is listed again",
-			   "revision=%" PRIu64, revision);
-		reconcile->listed = false;
-		reconcile_connect(reconcile);
+		lost(reconcile, watch, revision);
 		return;
 	}
+	watch->revision = revision;
 	for (size_t i = 0; i < count; i++) {
 		if (reconcile->awaited && strcmp(items[i].key, reconcile->awaited) == 0)
 			reconcile->awaited = NULL;
 		reconcile->counts.store_events++;
 		reconcile->counts.store_event_bytes += strlen(items[i].key) + items[i].value_len;
-		if (!pass_on(reconcile, items[i].key, items[i].value))
+		if (!reconcile_note_part(reconcile, items[i].key, items[i].value,
+					 items[i].revision) &&
+		    !pass_on(reconcile, items[i].key, items[i].value))
 			news_add(&news, items[i].key, items[i].value, items[i].revision);
 	}
 	if (news.count)
 		take_news(reconcile, &news, false, revision);
-	news_fini(&news);
+	reconcile_news_fini(&news);
+	reconcile_settle_vpcs(reconcile);
 }
 
 void reconcile_yield(struct reconcile *reconcile, uint32_t port_id, const char *host,
@@ -173,7 +189,7 @@ static int list_item(void *context, const struct store_item *item)
 {
 	struct listing *listing = context;
 
-	if (pass_on(listing->reconcile, item->key, item->value))
+	if (reconcile_pass_on(listing->reconcile, item->key, item->value, item->revision))
 		return 0;
 	map_put_text(&listing->seen, item->key, listing);
 	news_add(&listing->news, item->key, item->value, item->revision);
@@ -196,8 +212,7 @@ static int list_again(struct reconcile *reconcile, uint64_t *revision, struct er
 	int code;
 
 	pass_on(reconcile, NULL, NULL);
-	code = store_list(reconcile->options.store, STORE_PREFIX, list_item, &listing, revision,
-			  error);
+	code = reconcile_list_all(reconcile, false, list_item, &listing, revision, error);
 	if (!code) {
 		take_news(reconcile, &listing.news, true, *revision);
 		if (cache_list(reconcile->options.cache, forget_copied, &listing, error))
@@ -205,7 +220,7 @@ static int list_again(struct reconcile *reconcile, uint64_t *revision, struct er
 				    error->text);
 	}
 	map_fini(&listing.seen, NULL);
-	news_fini(&listing.news);
+	reconcile_news_fini(&listing.news);
 	return code;
 }
 
@@ -241,16 +256,13 @@ int reconcile_connect(struct reconcile *reconcile)
 		return code;
 	}
 	reconcile->listed = true;
-	if (reconcile->watch)
-		store_watch_rewind(reconcile->watch, revision);
-	else
-		code = store_watch(reconcile->options.store, STORE_PREFIX, revision, on_watch,
-				   reconcile, &reconcile->watch, &error);
+	code = reconcile_watch_all(reconcile, &error);
 	if (code) {
 		reconcile->listed = false;
 		raise_unreachable(reconcile, &error);
 		return code;
 	}
+	reconcile_settle_vpcs(reconcile);
 	problems_clear(&reconcile->problems, PROBLEM_STORE, 0);
 	if (reconcile->options.cluster)
 		reconcile->options.cluster->connected(reconcile->options.cluster->context);
@@ -277,9 +289,13 @@ void reconcile_look_at_store(struct reconcile *reconcile)
 	reconcile->unreachable = false;
 }
 
-bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char *value)
+bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char *value,
+		       uint64_t revision)
 {
-	return reconcile->options.shared && pass_on(reconcile, key, value);
+	if (!reconcile->options.shared)
+		return false;
+	return (key && reconcile_note_part(reconcile, key, value, revision)) ||
+	       pass_on(reconcile, key, value);
 }
 
 /* ---- requests ---- */
@@ -289,6 +305,11 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 {
 	struct error error = { 0 };
 
+	/* A host gave up a part that it seemed to have: the record is written again. */
+	if (reconcile_is_part_key(key)) {
+		reconcile->say_parts = true;
+		return;
+	}
 	reconcile->awaited = key;
 	for (int waited = 0; waited < CATCH_UP_MS && reconcile->awaited;
 	     waited += CATCH_UP_STEP_MS) {

@@ -21,11 +21,41 @@
  * @unreachable: the last look at the store said so
  * @awaited: a key of which the watch has not told yet
  */
+struct reconcile;
+
+#define GLOBAL_WATCHES 8
+#define WATCH_PREFIX_SIZE 128
+
+/**
+ * struct prefix_watch - a part of the store that this host follows
+ * @vpc_id: the tree of this VPC; 0: what all hosts follow
+ * @revision: up to which it is in the intent
+ * @used: tick at which somebody asked for the VPC last
+ */
+struct prefix_watch {
+	struct reconcile *reconcile;
+	char prefix[WATCH_PREFIX_SIZE];
+	uint32_t vpc_id;
+	uint32_t used;
+	uint64_t revision;
+	struct store_watch *watch;
+};
+
+/* Records of the store on their way into the intent. */
+struct news {
+	struct record *records;
+	uint64_t *revisions;
+	size_t count, room;
+};
+
 struct reconcile {
 	struct reconcile_options options;
 	struct intent *intent;
 	uint64_t revision;
-	struct store_watch *watch;
+	struct prefix_watch globals[GLOBAL_WATCHES]; /* the last one: parts of this host */
+	struct map vpcs;  /* id of a VPC that is held: struct prefix_watch, owned */
+	struct map parts; /* id of a VPC this host has part in: revision of the record, owned */
+	bool say_parts;   /* records of parts are written whatever seems to be there */
 	bool listed;
 	bool blind;
 	bool unreachable;
@@ -128,13 +158,58 @@ void reconcile_require(const struct reconcile *reconcile, struct store_transacti
 void reconcile_keep(struct reconcile *reconcile, const struct record *records, size_t count);
 
 /** reconcile_pass_on - whether the record is not intent's; it was given to whom it concerns */
-bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char *value);
+bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char *value,
+		       uint64_t revision);
 
 /** reconcile_connect - list and watch if that is to be done. Return: 0 or negative errno. */
 int reconcile_connect(struct reconcile *reconcile);
 
 /** reconcile_look_at_store - each second: is it there, and if it came back, what is new */
 void reconcile_look_at_store(struct reconcile *reconcile);
+
+/** reconcile_on_watch - a store_watch_callback; the context is a struct prefix_watch */
+void reconcile_on_watch(void *context, const struct store_item *items, size_t count,
+			uint64_t revision);
+
+/** reconcile_news_item - a store_item_callback that adds to a struct news */
+int reconcile_news_item(void *context, const struct store_item *item);
+void reconcile_news_fini(struct news *news);
+
+/* ---- reconcile_vpcs.c: what is held; nothing of it does anything without other writers ---- */
+
+void reconcile_watches_init(struct reconcile *reconcile);
+void reconcile_watches_fini(struct reconcile *reconcile);
+
+/** reconcile_watch_all - watch, each from the revision it was listed at. Return: 0 or negative errno. */
+int reconcile_watch_all(struct reconcile *reconcile, struct error *error);
+
+/**
+ * reconcile_list_all - everything that this host follows
+ * @start: nothing is held yet; else VPCs that this host got part in are left to reconcile_settle_vpcs()
+ * @revision: set to the newest of those the lists are at
+ */
+int reconcile_list_all(struct reconcile *reconcile, bool start, store_item_callback *callback,
+		       void *context, uint64_t *revision, struct error *error);
+
+/** reconcile_note_part - Return: whether the record is one of this host's parts; it was taken then */
+bool reconcile_note_part(struct reconcile *reconcile, const char *key, const char *value,
+			 uint64_t revision);
+bool reconcile_is_part_key(const char *key);
+
+/** reconcile_add_parts - what a change says of parts becomes part of its transaction */
+void reconcile_add_parts(const struct reconcile *reconcile, struct store_transaction *transaction,
+			 const struct change *changes, size_t count);
+
+/** reconcile_load_vpc - hold a VPC from now on, or read it anew. Return: 0 or negative errno. */
+int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error);
+
+/** reconcile_settle_vpcs - hold what is to be held, and let go of what is not */
+void reconcile_settle_vpcs(struct reconcile *reconcile);
+void reconcile_vpcs_tick(struct reconcile *reconcile);
+
+/** reconcile_vpcs_written - VPCs that were made here are held */
+void reconcile_vpcs_written(struct reconcile *reconcile, const struct change *changes, size_t count,
+			    uint64_t revision);
 
 /* ---- reconcile_ids.c ---- */
 

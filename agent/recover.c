@@ -33,7 +33,7 @@ static int load_item(void *context, const struct store_item *item)
 {
 	struct loading *loading = context;
 
-	if (reconcile_pass_on(loading->reconcile, item->key, item->value))
+	if (reconcile_pass_on(loading->reconcile, item->key, item->value, item->revision))
 		return 0;
 	if (loading->count == loading->room) {
 		loading->room = loading->room ? loading->room * 2 : 256;
@@ -64,9 +64,9 @@ static int load_intent(struct reconcile *reconcile, struct error *error)
 	int code;
 
 	if (reconcile->options.shared)
-		reconcile_pass_on(reconcile, NULL, NULL);
-	code = store_list(reconcile->options.store, STORE_PREFIX, load_item, &loading,
-			  &reconcile->revision, error);
+		reconcile_pass_on(reconcile, NULL, NULL, 0);
+	code = reconcile_list_all(reconcile, true, load_item, &loading, &reconcile->revision,
+				  error);
 	if (!code)
 		code = intent_load(reconcile->intent, loading.records, loading.revisions,
 				   loading.count, error);
@@ -306,6 +306,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 
 	new->options = *options;
 	new->intent = intent_new();
+	reconcile_watches_init(new);
 	intent_set_host(new->intent, options->host);
 	if (options->shared)
 		intent_give_ids(new->intent, 1, 1); /* none yet: the first change takes a block */
@@ -335,7 +336,7 @@ void reconcile_close(struct reconcile *reconcile)
 		return;
 	loop_timer_stop(&reconcile->tick);
 	loop_timer_stop(&reconcile->settle);
-	store_watch_cancel(reconcile->watch);
+	reconcile_watches_fini(reconcile);
 	loops_close(reconcile->loops);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);

@@ -85,6 +85,7 @@ static void reconcile_tick(void *context)
 
 	reconcile->ticks++;
 	reconcile_look_at_store(reconcile);
+	reconcile_vpcs_tick(reconcile);
 	/* Without any intent every row and device would look like one too many. */
 	if (reconcile->blind)
 		return;

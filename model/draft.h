@@ -139,6 +139,33 @@ struct draft *intent_yield_port(struct intent *intent, uint32_t port_id, const c
 				uint32_t claim);
 
 /*
+ * Outlines (model/outline.c): of a VPC that is not held the intent has the VPC, its subnets and its
+ * tunnels, without what they refer to. Records below /weft/1/index/ make and change outlines, and
+ * count for nothing where a VPC is held; records of the tree of a VPC count only where it is held,
+ * or if that of the VPC itself is among them. So an intent is given either of each VPC.
+ */
+bool intent_is_outline(const struct intent *intent, uint32_t vpc_id);
+
+/* intent_take() with @whole for one VPC: objects of it that are not among the records go. */
+int intent_take_vpc(struct intent *intent, uint32_t vpc_id, const struct record *records,
+		    const uint64_t *revisions, size_t count, struct draft **taken,
+		    struct error *error);
+
+/* All of a VPC, or its outline, leaves the intent; @taken as of intent_take(). */
+void intent_drop(struct intent *intent, uint32_t vpc_id, struct draft **taken);
+
+/* The records of the outline of a VPC that is held, to be taken after intent_drop(); the caller's,
+ * with their texts. Return: how many. */
+size_t intent_outline(const struct intent *intent, uint32_t vpc_id, struct record **records,
+		      uint64_t **revisions);
+
+/*
+ * The record of the index for a record of a VPC's tree, for stores written before there was one.
+ * Return: false if it has none; else both texts are the caller's.
+ */
+bool intent_outline_record(const char *key, const char *value, char **outline, char **text);
+
+/*
  * JSON of an object or a collection at a path; all defaults written out. New reference, or NULL
  * with error. {} is the whole tree, {"vpcs"} all VPCs, {"vpcs","blue"} one VPC, both without what
  * is in them; {"vpcs","blue","ports"} a collection by name. The form of an object can be put back

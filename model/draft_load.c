@@ -27,6 +27,7 @@ struct loaded {
 	uint64_t revision;
 	uint32_t vpc_id, id;
 	enum object_kind kind;
+	bool outline; /* of the index */
 	json_t *value;
 };
 
@@ -54,18 +55,19 @@ static bool parse_host_key(const char *key, struct loaded *loaded)
 	return *key == '\0' && loaded->id != 0;
 }
 
-/* "/weft/1/vpc/3/ports/17". Return: whether @key is an object's. */
+/* "/weft/1/vpc/3/ports/17", or index for vpc. Return: whether @key is an object's. */
 static bool parse_key(const char *key, struct loaded *loaded)
 {
-	static const char prefix[] = STORE_PREFIX "vpc/";
+	static const char prefix[] = STORE_PREFIX "vpc/", index[] = STORE_PREFIX "index/";
 	const char *plural, *slash;
 	char word[32];
 
 	if (parse_host_key(key, loaded))
 		return true;
-	if (strncmp(key, prefix, strlen(prefix)) != 0)
+	loaded->outline = strncmp(key, index, strlen(index)) == 0;
+	if (!loaded->outline && strncmp(key, prefix, strlen(prefix)) != 0)
 		return false;
-	key += strlen(prefix);
+	key += loaded->outline ? strlen(index) : strlen(prefix);
 	loaded->vpc_id = parse_id(&key);
 	if (*key != '/')
 		return false;
@@ -186,7 +188,7 @@ static int read_record(struct draft *draft, const struct loaded *loaded, struct 
 
 	if (loaded->kind != OBJECT_HOST && (!vpc || vpc->kind != OBJECT_VPC))
 		return error_set(error, EINVAL, NULL, "there is no record of its vpc");
-	if (loaded->kind == OBJECT_VPC) {
+	if (loaded->kind == OBJECT_VPC && !loaded->outline) {
 		struct vpc_object *own = (struct vpc_object *)entry->after;
 		const struct object *table = draft_find(draft, vpc->id, OBJECT_ROUTE_TABLE, "main");
 		const struct object *group =
@@ -258,6 +260,34 @@ static int read_all(struct draft *draft, const struct loaded *list, size_t count
 	return first;
 }
 
+/*
+ * A VPC is held or an outline: of the one the index says nothing that is not known, of the other
+ * nothing else counts. Leaves what counts in @list. Return: how many.
+ */
+static size_t sort_out(struct intent *intent, struct loaded *list, size_t count)
+{
+	struct map held = { 0 }; /* by these records */
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].kind == OBJECT_VPC && !list[i].outline && list[i].record->value)
+			map_put_u32(&held, list[i].vpc_id, &held);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t vpc_id = list[i].vpc_id;
+		bool outline = intent_is_outline(intent, vpc_id);
+		bool holds = map_get_u32(&held, vpc_id) ||
+			     (!outline && intent_object(intent, vpc_id));
+
+		if (list[i].kind != OBJECT_HOST && (list[i].outline ? holds : outline && !holds))
+			continue;
+		if (list[i].outline && list[i].kind == OBJECT_VPC && list[i].record->value)
+			map_put_u32(&intent->outlines, vpc_id, intent);
+		list[kept++] = list[i];
+	}
+	map_fini(&held, NULL);
+	return kept;
+}
+
 static int load_all(struct intent *intent, struct draft *draft, struct loaded *list, size_t count,
 		    struct error *error)
 {
@@ -300,6 +330,7 @@ int intent_load(struct intent *intent, const struct record *records, const uint6
 		    parse_key(records[i].key, &list[loaded]))
 			loaded++;
 	}
+	loaded = sort_out(intent, list, loaded);
 	if (!code)
 		code = load_all(intent, draft, list, loaded, error);
 	free_loaded(list, loaded);
@@ -332,8 +363,9 @@ static void forget_loaded(struct draft *draft, uint32_t id)
 		draft_forget(draft, object);
 }
 
-/* What is not among the records is gone. */
-static void forget_others(struct draft *draft, const struct loaded *list, size_t count)
+/* What is not among the records is gone: of one VPC, or of everything (0). */
+static void forget_others(struct draft *draft, const struct loaded *list, size_t count,
+			  uint32_t vpc_id)
 {
 	struct map known = { 0 };
 
@@ -341,7 +373,9 @@ static void forget_others(struct draft *draft, const struct loaded *list, size_t
 		if (list[i].record->value)
 			map_put_u32(&known, list[i].id, draft);
 	MAP_FOR_EACH(&draft->intent->objects, it) {
-		if (!map_get(&known, it.key, it.key_size))
+		const struct object *object = it.value;
+
+		if (!map_get(&known, it.key, it.key_size) && (!vpc_id || object->vpc_id == vpc_id))
 			forget_loaded(draft, *(const uint32_t *)it.key);
 	}
 	map_fini(&known, NULL);
@@ -386,18 +420,27 @@ static void stamp(const struct draft *draft, const struct loaded *list, size_t c
 	}
 }
 
-static void publish(struct draft *draft, const struct loaded *list, size_t count)
+void draft_publish_taken(struct draft *draft)
 {
-	check_spaces_begin(draft);
-	draft_compare(draft);
-	stamp(draft, list, count);
 	draft->taken = true;
 	draft->checked = true;
 	draft_commit(draft, 0);
 }
 
-int intent_take(struct intent *intent, const struct record *records, const uint64_t *revisions,
-		size_t count, bool whole, struct draft **taken, struct error *error)
+static void publish(struct draft *draft, const struct loaded *list, size_t count)
+{
+	check_spaces_begin(draft);
+	draft_compare(draft);
+	stamp(draft, list, count);
+	draft_publish_taken(draft);
+	for (size_t i = 0; i < count; i++)
+		if (list[i].outline && list[i].kind == OBJECT_VPC && !list[i].record->value)
+			map_remove_u32(&draft->intent->outlines, list[i].vpc_id);
+}
+
+static int take_records(struct intent *intent, const struct record *records,
+			const uint64_t *revisions, size_t count, bool whole, uint32_t vpc_id,
+			struct draft **taken, struct error *error)
 {
 	struct loaded *list = xcalloc(count + 1, sizeof(*list));
 	struct draft *draft = draft_new(intent);
@@ -416,8 +459,9 @@ int intent_take(struct intent *intent, const struct record *records, const uint6
 		if (parse_key(records[i].key, &list[loaded]))
 			loaded++;
 	}
+	loaded = sort_out(intent, list, loaded);
 	if (whole)
-		forget_others(draft, list, loaded);
+		forget_others(draft, list, loaded, vpc_id);
 	number = declare_news(draft, list, loaded, code ? &later : error);
 	code = code ? code : number;
 	number = read_all(draft, list, loaded, keep_as_it_was, code ? &later : error);
@@ -448,4 +492,17 @@ struct draft *intent_yield_port(struct intent *intent, uint32_t port_id, const c
 	draft->taken = true;
 	draft->checked = true;
 	return draft;
+}
+
+int intent_take(struct intent *intent, const struct record *records, const uint64_t *revisions,
+		size_t count, bool whole, struct draft **taken, struct error *error)
+{
+	return take_records(intent, records, revisions, count, whole, 0, taken, error);
+}
+
+int intent_take_vpc(struct intent *intent, uint32_t vpc_id, const struct record *records,
+		    const uint64_t *revisions, size_t count, struct draft **taken,
+		    struct error *error)
+{
+	return take_records(intent, records, revisions, count, true, vpc_id, taken, error);
 }

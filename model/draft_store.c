@@ -6,7 +6,7 @@
  * content by names as in GET, with its id and the ids of its rules and routes; /weft/1/ids/next
  * the first id that was never given out (a host among others takes ids in blocks, which moves it
  * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
- * /weft/1/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
+ * /weft/1/vpc/<vpc id>/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
  * segment has the id, /weft/1/names/vpc/<name> the VPC.
  *
  * Whoever writes says what it read: an object as it was, what it refers to as it was judged by, and
@@ -60,9 +60,11 @@ char *object_key(const struct object *object)
 static void add_object(struct draft *draft, const struct change *change)
 {
 	const struct object *object = change->after ? change->after : change->before;
+	char *value = change->after ? dump(text_write(draft->intent, object, TEXT_RECORD)) : NULL;
 
-	add_record(draft, object_key(object),
-		   change->after ? dump(text_write(draft->intent, object, TEXT_RECORD)) : NULL);
+	if (outline_kind(object->kind))
+		add_record(draft, outline_key(object), value ? outline_value(value) : NULL);
+	add_record(draft, object_key(object), value);
 }
 
 /* ---- what is given out once ---- */
@@ -121,7 +123,7 @@ static char *ipam_key(const struct port_object *port, size_t index)
 {
 	char address[IP_ADDRESS_TEXT_SIZE];
 
-	return xasprintf(STORE_PREFIX "ipam/%u/%s", port->subnet_id,
+	return xasprintf(STORE_PREFIX "vpc/%u/ipam/%u/%s", port->object.vpc_id, port->subnet_id,
 			 ip_address_format(&port->addresses[index], address));
 }
 
@@ -282,7 +284,7 @@ static void compare_given(struct comparing *comparing)
 	for (size_t i = 0; i < count; i++) {
 		const char *key = records[i].key;
 		bool given =
-			strncmp(key, STORE_PREFIX "ipam/", strlen(STORE_PREFIX "ipam/")) == 0 ||
+			strstr(key, "/ipam/") ||
 			strncmp(key, STORE_PREFIX "names/", strlen(STORE_PREFIX "names/")) == 0 ||
 			strncmp(key, SEGMENT_ID_PREFIX, strlen(SEGMENT_ID_PREFIX)) == 0;
 

@@ -51,6 +51,7 @@ void intent_free(struct intent *intent)
 	map_fini(&intent->attachments, NULL);
 	map_fini(&intent->links, NULL);
 	map_fini(&intent->spaces, free);
+	map_fini(&intent->outlines, NULL);
 	host_index_fini(&intent->hosts);
 	free(intent);
 }

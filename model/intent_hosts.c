@@ -148,7 +148,9 @@ static void change_tunnel(struct intent *intent, const struct tunnel_object *tun
 	unsigned char key[END_KEY_SIZE];
 	size_t size = end_key(key, tunnel);
 
-	change_part(intent, tunnel->object.vpc_id, tunnel->subnet_id, tunnel->host, add);
+	/* Nothing is planned of an outline. */
+	if (!intent_is_outline(intent, tunnel->object.vpc_id))
+		change_part(intent, tunnel->object.vpc_id, tunnel->subnet_id, tunnel->host, add);
 	if (port)
 		change_set(&intent->hosts.udp_ports, udp_port_key(port, tunnel->encapsulation), id,
 			   add);

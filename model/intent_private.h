@@ -66,6 +66,7 @@ struct intent {
 	struct map attachments; /* attachment key: id of the port */
 	struct map links;       /* ids of ports that lead to other switches */
 	struct map spaces;      /* subnet id: struct address_space, owned */
+	struct map outlines;    /* ids of VPCs of which only the outline is here */
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */
 	uint32_t id_end;           /* of the block next_id is in; 0: all ids are this intent's */
@@ -292,6 +293,16 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 
 /* The record an object is in. The caller's to free(). */
 char *object_key(const struct object *object);
+
+/* News that are judged already: published as they are. */
+void draft_publish_taken(struct draft *draft);
+
+/* ---- outline.c ---- */
+
+bool outline_kind(enum object_kind kind);
+char *outline_key(const struct object *object);
+/* Of a record's value; NULL if that is no JSON. */
+char *outline_value(const char *record);
 
 /* ---- mtu.c ---- */
 

@@ -428,7 +428,8 @@ void object_references(const struct object *object,
 	if (object->kind == OBJECT_SUBNET) {
 		const struct subnet_object *subnet = (const struct subnet_object *)object;
 
-		visit(context, REFERENCE_SUBNET_TABLE, subnet->route_table_id);
+		if (subnet->route_table_id)
+			visit(context, REFERENCE_SUBNET_TABLE, subnet->route_table_id);
 		if (subnet->acl_id)
 			visit(context, REFERENCE_SUBNET_ACL, subnet->acl_id);
 	} else if (object->kind == OBJECT_PORT) {

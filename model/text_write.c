@@ -88,8 +88,10 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	text_write_value(writing, "timeouts", json_object_size(inner.json) == 0, inner.json);
 	text_write_dns(writing, vpc);
 	text_write_value(writing, "metadata", vpc->metadata, json_boolean(vpc->metadata));
-	text_write_value(writing, "main_route_table",
-			 main_table && strcmp(main_table->name, "main") == 0,
+	/* An outline does not say which. */
+	if (main_table)
+		text_write_value(writing, "main_route_table",
+			 strcmp(main_table->name, "main") == 0,
 			 text_name(writing, vpc->main_table_id));
 	object_free(&usual->object);
 }

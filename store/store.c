@@ -201,6 +201,24 @@ void store_transaction_require_existing(struct store_transaction *transaction, c
 							 .requirement = STORE_REQUIRE_EXISTING });
 }
 
+void store_transaction_require_unchanged(struct store_transaction *transaction, const char *prefix,
+					 uint64_t revision)
+{
+	add_compare(transaction, (struct store_compare){ .key = xstrdup(prefix),
+							 .requirement = STORE_REQUIRE_UNCHANGED,
+							 .revision = revision });
+}
+
+int store_find_newer(void *context, const struct store_item *item)
+{
+	struct store_newest *newest = context;
+
+	if (item->revision <= newest->after)
+		return 0;
+	newest->found = item->revision;
+	return 1;
+}
+
 void store_transaction_put(struct store_transaction *transaction, const char *key,
 			   const char *value, uint64_t lease)
 {

@@ -138,6 +138,10 @@ void store_transaction_require_revision(struct store_transaction *transaction, c
 /** store_transaction_require_existing - @key must exist */
 void store_transaction_require_existing(struct store_transaction *transaction, const char *key);
 
+/** store_transaction_require_unchanged - no key that starts with @prefix was written after @revision */
+void store_transaction_require_unchanged(struct store_transaction *transaction, const char *prefix,
+					 uint64_t revision);
+
 /** store_transaction_put - write @key; @lease 0 for none */
 void store_transaction_put(struct store_transaction *transaction, const char *key,
 			   const char *value, uint64_t lease);

@@ -80,6 +80,12 @@ static void append_compare(const struct etcd_store *self, struct buf *body,
 	if (compare->requirement == STORE_REQUIRE_EXISTING) {
 		buf_append_text(body, "{\"target\":\"CREATE\",\"result\":\"GREATER\"");
 		etcd_append_number(body, "create_revision", 0);
+	} else if (compare->requirement == STORE_REQUIRE_UNCHANGED) {
+		buf_append_text(body, "{\"target\":\"MOD\",\"result\":\"LESS\"");
+		etcd_append_number(body, "mod_revision", compare->revision + 1);
+		etcd_append_range(self, body, compare->key, NULL);
+		buf_append_char(body, '}');
+		return;
 	} else {
 		buf_append_text(body, "{\"target\":\"MOD\",\"result\":\"EQUAL\"");
 		etcd_append_number(body, "mod_revision", compare->revision);
@@ -227,6 +233,9 @@ static void append_lookup(const struct etcd_store *self, struct buf *body, const
 
 static bool holds(const struct store_compare *compare, uint64_t found)
 {
+	/* Of a prefix no single key says: it is the one that failed when no other did. */
+	if (compare->requirement == STORE_REQUIRE_UNCHANGED)
+		return true;
 	return compare->requirement == STORE_REQUIRE_EXISTING ? found : found == compare->revision;
 }
 

@@ -110,12 +110,23 @@ static int memory_changes(struct store *store, const char *prefix, uint64_t afte
 	return walk(memory(store), prefix, false, after, callback, context);
 }
 
+static int check_unchanged(struct memory_store *self, const struct store_compare *compare,
+			   struct error *error)
+{
+	struct store_newest newest = { .after = compare->revision };
+
+	walk(self, compare->key, true, 0, store_find_newer, &newest);
+	return newest.found ? store_compare_failed(compare, newest.found, error) : 0;
+}
+
 static int check(struct memory_store *self, const struct store_compare *compare,
 		 struct error *error)
 {
 	const struct entry *entry = find_live(self, compare->key);
 	uint64_t found = entry ? entry->revision : 0;
 
+	if (compare->requirement == STORE_REQUIRE_UNCHANGED)
+		return check_unchanged(self, compare, error);
 	if (compare->requirement == STORE_REQUIRE_EXISTING ? entry != NULL
 							   : found == compare->revision)
 		return 0;

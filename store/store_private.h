@@ -13,7 +13,11 @@
 #include "base/map.h"
 #include "store/store.h"
 
-enum store_requirement { STORE_REQUIRE_REVISION, STORE_REQUIRE_EXISTING };
+enum store_requirement {
+	STORE_REQUIRE_REVISION,
+	STORE_REQUIRE_EXISTING,
+	STORE_REQUIRE_UNCHANGED, /* the key is a prefix */
+};
 
 struct store_compare {
 	char *key;
@@ -152,5 +156,13 @@ bool store_lease_exists(const struct store *store, uint64_t lease);
 
 /* -EAGAIN with the sentence that fits the comparison that failed; @found 0: no such key. */
 int store_compare_failed(const struct store_compare *compare, uint64_t found, struct error *error);
+
+/* For a walk over a prefix that must be unchanged: ends at the first key written after @after. */
+struct store_newest {
+	uint64_t after;
+	uint64_t found; /* 0: none */
+};
+
+int store_find_newer(void *context, const struct store_item *item);
 
 #endif

@@ -263,6 +263,21 @@ static int end_write(struct sqlite_store *self, int result, struct error *error)
 	return result;
 }
 
+static int check_unchanged(struct sqlite_store *self, const struct store_compare *compare,
+			   struct error *error)
+{
+	struct store_newest newest = { .after = compare->revision };
+	sqlite3_stmt *statement = self->statements[SQL_LIST];
+	char end[STORE_KEY_LENGTH_MAX + 1];
+	int result;
+
+	bind_prefix(statement, compare->key, end);
+	result = call_all(self, statement, store_find_newer, &newest, error);
+	if (newest.found)
+		return store_compare_failed(compare, newest.found, error);
+	return result;
+}
+
 static int check(struct sqlite_store *self, const struct store_compare *compare,
 		 struct error *error)
 {
@@ -271,6 +286,8 @@ static int check(struct sqlite_store *self, const struct store_compare *compare,
 	bool exists;
 	int code;
 
+	if (compare->requirement == STORE_REQUIRE_UNCHANGED)
+		return check_unchanged(self, compare, error);
 	bind_text(statement, 1, compare->key);
 	code = sqlite3_step(statement);
 	exists = code == SQLITE_ROW;

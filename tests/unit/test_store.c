@@ -331,6 +331,13 @@ static void test_conflicts(void **state)
 	expect_conflict("/c", "does not exist");
 	store_transaction_require_existing(transaction, "/c");
 	expect_conflict("/c", "does not exist");
+	/* Under a prefix, too: what was written after a revision is somebody else's. */
+	store_transaction_require_unchanged(transaction, "/", base + 1);
+	store_transaction_put(transaction, "/a", "changed", 0);
+	assert_int_equal(commit(NULL), -EAGAIN);
+	store_transaction_require_unchanged(transaction, "/a", base + 1);
+	store_transaction_require_unchanged(transaction, "/none/", 0);
+	DONE(commit(NULL));
 	store_transaction_put(transaction, "bad key", "1", 0);
 	store_transaction_put(transaction, "/a", "1", 0);
 	assert_int_equal(commit(NULL), -EINVAL);
