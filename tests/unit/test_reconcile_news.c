@@ -5,6 +5,8 @@
  */
 #include "tests/unit/agent_world.h"
 
+#include "agent/reconcile_private.h"
+
 struct pair {
 	struct world *h1, *h2;
 };
@@ -228,6 +230,172 @@ static void a_store_that_refuses_changes_nothing(void **state)
 	assert_non_null(find(pair->h1, OBJECT_PORT, "a"));
 }
 
+static uint64_t events(struct world *world)
+{
+	return reconcile_counts(world->reconcile)->store_events;
+}
+
+static bool has_key(struct world *world, const char *key)
+{
+	struct error error = { 0 };
+	char *text = NULL;
+	int code = store_get(world->store, key, &text, NULL, &error);
+
+	free(text);
+	return code == 0;
+}
+
+static void put_port(struct world *world, const char *name, const char *host)
+{
+	char path[64], body[160];
+
+	snprintf(path, sizeof(path), "/v1/vpcs/blue/ports/%s", name);
+	snprintf(body, sizeof(body), "{'subnet': 'web', 'host': '%s', 'attach': {'tap': '%s'}}",
+		 host, name);
+	world_expect(world, 201, "PUT", path, body);
+}
+
+/* A minute and more, as the clock of the reconciler counts it. */
+static void let_time_pass(struct pair *pair, uint32_t ticks)
+{
+	for (uint32_t i = 0; i < ticks; i++) {
+		pair->h1->reconcile->ticks++;
+		pair->h2->reconcile->ticks++;
+		reconcile_vpcs_tick(pair->h1->reconcile);
+		reconcile_vpcs_tick(pair->h2->reconcile);
+		news(pair);
+	}
+}
+
+static void who_has_no_part_in_a_vpc_hears_nothing_of_it(void **state)
+{
+	struct pair *pair = *state;
+	uint64_t before;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "first", "h1");
+	news(pair);
+	/* It knows that there is the VPC, and its segments, and no more. */
+	assert_non_null(intent_find(reconcile_intent(pair->h2->reconcile), "blue", OBJECT_VPC, ""));
+	assert_non_null(find(pair->h2, OBJECT_SUBNET, "web"));
+	assert_null(find(pair->h2, OBJECT_PORT, "first"));
+	assert_null(find(pair->h2, OBJECT_ROUTE_TABLE, "main"));
+	before = events(pair->h2);
+	for (int i = 0; i < 20; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		put_port(pair->h1, name, "h1");
+		news(pair);
+	}
+	assert_int_equal(events(pair->h2), before);
+}
+
+static void who_is_asked_for_a_vpc_reads_it(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "first", "h1");
+	news(pair);
+	world_expect(pair->h2, 200, "GET", "/v1/vpcs/blue/ports/first", NULL);
+	/* And hears from then on. */
+	put_port(pair->h1, "second", "h1");
+	news(pair);
+	assert_non_null(find(pair->h2, OBJECT_PORT, "second"));
+	/* It may write as well: the address it gives is free. */
+	put_port(pair->h2, "third", "h1");
+	news(pair);
+	assert_non_null(find(pair->h1, OBJECT_PORT, "third"));
+	/* Nobody asks for a minute: the outline is enough. */
+	let_time_pass(pair, 70);
+	assert_null(find(pair->h2, OBJECT_PORT, "second"));
+	assert_non_null(find(pair->h2, OBJECT_SUBNET, "web"));
+	assert_non_null(find(pair->h1, OBJECT_PORT, "second"));
+	world_expect(pair->h2, 200, "GET", "/v1/vpcs/blue/ports/second", NULL);
+	world_expect(pair->h2, 200, "GET", "/v1/export", NULL);
+	assert_non_null(json_object_get(
+		json_object_get(json_object_get(json_object_get(pair->h2->answer, "vpcs"), "blue"),
+				"ports"),
+		"third"));
+}
+
+static void the_first_port_brings_the_vpc_and_the_last_takes_it(void **state)
+{
+	struct pair *pair = *state;
+	uint64_t before;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "here", "h1");
+	news(pair);
+	assert_null(find(pair->h2, OBJECT_PORT, "here"));
+	put_port(pair->h1, "there", "h2");
+	news(pair);
+	assert_true(has_port_row(pair->h2, "there"));
+	assert_non_null(find(pair->h2, OBJECT_PORT, "here"));
+	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue/ports/there", NULL);
+	news(pair);
+	let_time_pass(pair, 70);
+	assert_null(find(pair->h2, OBJECT_PORT, "here"));
+	before = events(pair->h2);
+	put_port(pair->h1, "more", "h1");
+	news(pair);
+	assert_int_equal(events(pair->h2), before);
+	/* And back. */
+	put_port(pair->h1, "again", "h2");
+	news(pair);
+	assert_true(has_port_row(pair->h2, "again"));
+	/* A VPC that goes takes the part with it. */
+	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue", NULL);
+	news(pair);
+	let_time_pass(pair, 10);
+	assert_null(intent_find(reconcile_intent(pair->h2->reconcile), "blue", OBJECT_VPC, ""));
+	assert_int_equal(map_count(&pair->h2->reconcile->parts), 0);
+	assert_int_equal(map_count(&pair->h2->reconcile->vpcs), 0);
+}
+
+/* The other host gave its part up behind the back of who adds a port to it. */
+static void a_part_that_was_given_up_is_written_again(void **state)
+{
+	struct pair *pair = *state;
+	const struct object *vpc;
+	char key[64];
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "one", "h2");
+	news(pair);
+	vpc = intent_find(reconcile_intent(pair->h1->reconcile), "blue", OBJECT_VPC, "");
+	snprintf(key, sizeof(key), "/weft/1/part/h2/%u", vpc->id);
+	assert_true(has_key(pair->h1, key));
+	/* The first host has not heard of it, and believes that the part is there. */
+	world_expect(pair->h2, 200, "DELETE", "/v1/vpcs/blue/ports/one", NULL);
+	{
+		struct error error = { 0 };
+
+		assert_int_equal(store_delete(pair->h2->store, key, NULL, &error), 0);
+	}
+	put_port(pair->h1, "two", "h2");
+	assert_true(has_key(pair->h1, key));
+	news(pair);
+	assert_true(has_port_row(pair->h2, "two"));
+}
+
+static void a_host_with_ports_is_not_removed(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h1", "{'underlay': '192.0.2.1/24'}");
+	news(pair);
+	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h2", "{'underlay': '192.0.2.2/24'}");
+	news(pair);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "one", "h1");
+	news(pair);
+	/* The second host does not have the VPC, and looks before it says yes. */
+	assert_null(find(pair->h2, OBJECT_PORT, "one"));
+	world_expect(pair->h2, 409, "DELETE", "/v1/hosts/h1", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +410,14 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_restart_finds_what_the_other_wrote, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(who_has_no_part_in_a_vpc_hears_nothing_of_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(who_is_asked_for_a_vpc_reads_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_first_port_brings_the_vpc_and_the_last_takes_it,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_part_that_was_given_up_is_written_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_host_with_ports_is_not_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_refuses_changes_nothing, setup,
 						teardown),
 	};
