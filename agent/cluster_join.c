@@ -116,8 +116,8 @@ static json_t *join_body(const struct cluster_wish *wish, const char *request)
 		ip_address_format(&wish->underlay[i].address, text);
 		json_array_append_new(addresses, json_string(text));
 	}
-	return json_pack("{s:s, s:o, s:s}", "name", wish->name, "addresses", addresses, "request",
-			 request);
+	return json_pack("{s:s, s:o, s:s, s:b}", "name", wish->name, "addresses", addresses,
+			 "request", request, "member", wish->with_etcd);
 }
 
 static int ask_first_host(const struct cluster_wish *wish, const char *request, char **authority,
@@ -236,6 +236,7 @@ static int join_with(const char *state, const struct cluster_wish *wish, const c
 {
 	const char *certificate = json_string_value(json_object_get(answer, "certificate"));
 	const char *store = json_string_value(json_object_get(answer, "store"));
+	const char *authority_key = json_string_value(json_object_get(answer, "authority_key"));
 	bool own = json_is_true(json_object_get(answer, "own_store"));
 	struct cluster_config config = { 0 };
 	int code;
@@ -250,6 +251,8 @@ static int join_with(const char *state, const struct cluster_wish *wish, const c
 			"it is not for Weft to add",
 			store);
 	code = cluster_write_identity(state, authority, certificate, key, error);
+	if (!code && authority_key)
+		code = cluster_config_write_file(state, "tls/ca.key", authority_key, error);
 	if (code)
 		return code;
 	cluster_config_of_wish(wish, &config);

@@ -92,6 +92,36 @@ static void hexadecimal(const uint8_t *bytes, size_t size, char *text)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
+/* Whether the store is one that Weft runs, on some hosts. */
+static bool own_store(const char *state, const struct cluster_config *config)
+{
+	char *path = cluster_config_path(state, "tls/ca.pem");
+	bool own = config->store_ca && strcmp(config->store_ca, path) == 0;
+
+	free(path);
+	return own;
+}
+
+/* Who signs: the host that made the cluster, and those that run a member of its store. */
+static int refuse_token(const char *state, struct error *error)
+{
+	struct cluster_config config;
+	int code = cluster_config_read(state, &config, error);
+
+	if (code)
+		return code;
+	if (!config.store)
+		error_set(error, ENOENT, NULL, "this host is in no cluster: `weft host init` makes one");
+	else
+		error_set(error, ENOENT, NULL,
+			  "this host cannot let others in: ask the one where `weft host init` was "
+			  "done%s%s",
+			  own_store(state, &config) ? ", or another that runs a member of the store: " : "",
+			  own_store(state, &config) ? strstr(config.store, "://") + 3 : "");
+	cluster_config_fini(&config);
+	return -ENOENT;
+}
+
 int cluster_token(const char *state, char **token, struct error *error)
 {
 	char hash[CERTIFICATE_HASH_SIZE], secret[2 * SECRET_SIZE + 1], *path, *text, *authority;
@@ -103,9 +133,7 @@ int cluster_token(const char *state, char **token, struct error *error)
 	code = access(path, R_OK) ? -errno : 0;
 	free(path);
 	if (code)
-		return error_set(error, ENOENT, NULL,
-				 "this host did not make the cluster: ask the one where "
-				 "`weft host init` was done");
+		return refuse_token(state, error);
 	code = cluster_config_read_file(state, "tls/ca.pem", &authority, error);
 	if (code)
 		return code;
@@ -330,7 +358,7 @@ int cluster_init(struct loop *loop, const char *state, struct store *intent,
 /* ---- the first host's answer to one that joins ---- */
 
 static int read_joiner(json_t *body, const char **name, struct ip_address *addresses, size_t *count,
-		       const char **request, struct error *error)
+		       const char **request, bool *member, struct error *error)
 {
 	struct json_reader reader;
 	json_t *list = NULL, *value;
@@ -339,6 +367,7 @@ static int read_joiner(json_t *body, const char **name, struct ip_address *addre
 	json_reader_init(&reader, body, "", error);
 	json_reader_text(&reader, "name", JSON_REQUIRED, NAME_SIZE - 1, name);
 	json_reader_text(&reader, "request", JSON_REQUIRED, 16384, request);
+	json_reader_bool(&reader, "member", JSON_OPTIONAL, member);
 	*count = 0;
 	if (json_reader_array(&reader, "addresses", JSON_REQUIRED, CLUSTER_UNDERLAY_MAX, &list)) {
 		json_array_foreach(list, i, value) {
@@ -360,8 +389,9 @@ int cluster_admit(const char *state, json_t *body, json_t **answer, struct error
 	struct cluster_config config = { 0 };
 	const char *name = NULL, *request = NULL;
 	char *certificate = NULL;
+	bool member = false;
 	size_t count;
-	int code = read_joiner(body, &name, addresses, &count, &request, error);
+	int code = read_joiner(body, &name, addresses, &count, &request, &member, error);
 
 	if (!code)
 		code = cluster_config_read(state, &config, error);
@@ -378,6 +408,9 @@ int cluster_admit(const char *state, json_t *body, json_t **answer, struct error
 	if (!code) {
 		*answer = json_pack("{s:s, s:s, s:b}", "certificate", certificate, "store",
 				    config.store, "own_store", config.etcd_cluster != NULL);
+		/* Who has all the data of the cluster may let hosts in as well. */
+		if (member && config.etcd_cluster)
+			json_object_set_new(*answer, "authority_key", json_string(authority.key));
 		log_notice("a host joins", "host=%s", name);
 	}
 	free(certificate);

@@ -11,7 +11,10 @@
  *	join_server.c  <---------- TLS: who are you? (hash in the token), secret, request
  *	cluster_admit(): certificate, addresses of the store  ---------->  files, etcd's member list
  *
- * A token is "weft-SECRET-HASH": the secret proves the host that joins, the hash of the authority's
+ * A host that joins to run a member of etcd gets the authority's key as well, over that connection, and lets
+ * others in from then on: so the first host may be lost (ADR 20). It is kept as there, in a file of mode 0600.
+ *
+ * A token is good at the host that made it, and "weft-SECRET-HASH": the secret proves the host that joins, the hash of the authority's
  * certificate proves the first host. It is good for a day.
  */
 #ifndef WEFT_AGENT_CLUSTER_SETUP_H
@@ -71,7 +74,7 @@ int cluster_join(const char *state, struct cluster_wish *wish, struct error *err
  * cluster_token - a new token, which takes the place of the one before
  * @token: set to it, owned by the caller
  *
- * Return: 0; -ENOENT if this host has not made the cluster; or another negative errno.
+ * Return: 0; -ENOENT if this host has not the authority's key; or another negative errno.
  */
 int cluster_token(const char *state, char **token, struct error *error);
 
@@ -80,8 +83,9 @@ bool cluster_token_fits(const char *state, const char *secret);
 
 /**
  * cluster_admit - what a host that joins gets; its secret was checked
- * @body: {"name", "addresses", "request"}
- * @answer: set to {"certificate", "store"}; a new reference
+ * @body: {"name", "addresses", "request", "member"}
+ * @answer: set to {"certificate", "store", "own_store"}, and "authority_key" for a member of etcd; a new
+ *	reference
  *
  * Return: 0 or negative errno.
  */

@@ -89,8 +89,8 @@ static enum MHD_Result answer(struct join_server *server, struct MHD_Connection 
 	if (!has_secret(server, connection)) {
 		log_limited(LOG_LEVEL_WARNING, "a wrong token was shown");
 		return refuse(connection, 401,
-			      "the token is wrong or too old; `weft host token` on the first host "
-			      "makes a new one");
+			      "the token is wrong or too old; `weft host token` on this host makes "
+			      "a new one");
 	}
 	if (json_load_text(buf_text(body), body->size, BODY_SIZE_MAX, &document, &error) ||
 	    cluster_admit(server->state, document, &admitted, &error))

@@ -21,6 +21,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "agent/cache.h"
 #include "agent/reconcile_private.h"
@@ -310,6 +311,9 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 		reconcile->say_parts = true;
 		return;
 	}
+	/* Nobody watches devices: the VPC of the port that has it is read, and the judgement knows it. */
+	if (reconcile_load_owner(reconcile, key))
+		return;
 	reconcile->awaited = key;
 	for (int waited = 0; waited < CATCH_UP_MS && reconcile->awaited;
 	     waited += CATCH_UP_STEP_MS) {
@@ -353,6 +357,16 @@ static int attempt(struct reconcile *reconcile, reconcile_fill_callback *fill, v
 	return code;
 }
 
+/* Those who want the lowest free address meet again and again: after the first time each looks elsewhere. */
+static void keep_apart(struct reconcile *reconcile, int attempts)
+{
+	uint32_t number = 0;
+
+	if (attempts && getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number))
+		number = 1 + number % (8U << attempts);
+	intent_keep_apart(reconcile->intent, attempts ? number : 0);
+}
+
 int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill, void *context,
 		     struct draft **draft, uint64_t *revision, struct error *error)
 {
@@ -364,6 +378,7 @@ int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill,
 				 "goes on; `weft status` says more");
 	for (int i = 0; code == -EAGAIN && i < REQUEST_ATTEMPTS; i++) {
 		error_clear(error);
+		keep_apart(reconcile, i);
 		code = attempt(reconcile, fill, context, draft, revision, error);
 		if (code == -EAGAIN && reconcile->options.shared)
 			catch_up(reconcile, error->path);

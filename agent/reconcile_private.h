@@ -203,6 +203,9 @@ void reconcile_add_parts(const struct reconcile *reconcile, struct store_transac
 /** reconcile_load_vpc - hold a VPC from now on, or read it anew. Return: 0 or negative errno. */
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error);
 
+/** reconcile_load_owner - Return: whether @key says which port has a device; its VPC is held then */
+bool reconcile_load_owner(struct reconcile *reconcile, const char *key);
+
 /** reconcile_settle_vpcs - hold what is to be held, and let go of what is not */
 void reconcile_settle_vpcs(struct reconcile *reconcile);
 void reconcile_vpcs_tick(struct reconcile *reconcile);

@@ -313,6 +313,18 @@ static int ensure_index(struct reconcile *reconcile, struct error *error)
 	return code == -EAGAIN ? 0 : code;
 }
 
+/* What is in the intent without being followed came from the copy in the state directory. */
+static void add_held(struct reconcile *reconcile)
+{
+	const struct object **vpcs;
+	size_t count = intent_list(reconcile->intent, 0, OBJECT_VPC, &vpcs);
+
+	for (size_t i = 0; i < count; i++)
+		if (!intent_is_outline(reconcile->intent, vpcs[i]->id))
+			add_vpc(reconcile, vpcs[i]->id);
+	free(vpcs);
+}
+
 int reconcile_list_all(struct reconcile *reconcile, bool start, store_item_callback *callback,
 		       void *context, uint64_t *revision, struct error *error)
 {
@@ -327,6 +339,8 @@ int reconcile_list_all(struct reconcile *reconcile, bool start, store_item_callb
 	for (size_t i = 0; i < GLOBAL_WATCHES && !code; i++)
 		code = list_one(reconcile, &reconcile->globals[i], callback, context, revision,
 				error);
+	if (!code)
+		add_held(reconcile);
 	if (!code && start)
 		MAP_FOR_EACH(&reconcile->parts, it)
 			add_vpc(reconcile, *(const uint32_t *)it.key);
@@ -383,6 +397,27 @@ int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct erro
 		end_vpc(reconcile, vpc_id);
 	reconcile_news_fini(&news);
 	return code;
+}
+
+bool reconcile_load_owner(struct reconcile *reconcile, const char *key)
+{
+	static const char prefix[] = STORE_PREFIX "device/";
+	struct error error = { 0 };
+	json_t *document = NULL;
+	char *text = NULL;
+	uint32_t vpc_id = 0;
+
+	if (strncmp(key, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	/* Gone meanwhile: the next attempt finds it free. */
+	if (!store_get(reconcile->options.store, key, &text, NULL, &error) &&
+	    !json_load_text(text, strlen(text), STORE_VALUE_LENGTH_MAX, &document, &error))
+		vpc_id = (uint32_t)json_integer_value(json_object_get(document, "vpc_id"));
+	if (vpc_id && reconcile_load_vpc(reconcile, vpc_id, &error))
+		log_limited(LOG_LEVEL_WARNING, "a vpc cannot be read", "text=\"%s\"", error.text);
+	json_decref(document);
+	free(text);
+	return true;
 }
 
 static void forget_copies(struct reconcile *reconcile, const struct change *changes, size_t count)

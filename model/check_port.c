@@ -314,14 +314,32 @@ void check_spaces_begin(struct draft *draft)
 	}
 }
 
+static void add_address(struct port_object *port, const struct ip_address *address)
+{
+	struct ip_address list[PORT_ADDRESSES_MAX + 1];
+
+	memcpy(list, port->addresses, port->address_count * sizeof(*list));
+	list[port->address_count] = *address;
+	port_set_addresses(port, list, port->address_count + 1);
+}
+
 static int give_address(struct draft *draft, struct port_object *port, int family,
 			struct error *error)
 {
 	const struct subnet_object *subnet =
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 	uint64_t *lowest = &space_of(draft, port->subnet_id)->lowest[family];
-	struct ip_address address, list[PORT_ADDRESSES_MAX + 1];
+	struct ip_address address;
+	uint64_t apart = *lowest + draft->intent->apart;
 
+	/* Others take the lowest at the same time. */
+	if (draft->intent->apart && !ip_prefix_nth(&subnet->cidrs[family], apart, &address) &&
+	    !why_not(subnet, &address) &&
+	    !ip_address_equal(&address, &subnet->gateways[family]) &&
+	    claim_address(draft, port, &address) == 0) {
+		add_address(port, &address);
+		return 0;
+	}
 	for (;; (*lowest)++) {
 		if (ip_prefix_nth(&subnet->cidrs[family], *lowest, &address))
 			return draft_refuse(draft, &port->object, "subnet", ENOSPC, error,
@@ -335,9 +353,7 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 			break;
 	}
 	(*lowest)++;
-	memcpy(list, port->addresses, port->address_count * sizeof(*list));
-	list[port->address_count] = address;
-	port_set_addresses(port, list, port->address_count + 1);
+	add_address(port, &address);
 	return 0;
 }
 

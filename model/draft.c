@@ -254,6 +254,11 @@ uint32_t draft_ids_short(const struct draft *draft)
 	return draft->next_id - BEYOND_ID + intent->id_end - intent->next_id;
 }
 
+void intent_keep_apart(struct intent *intent, uint32_t addresses)
+{
+	intent->apart = addresses;
+}
+
 void intent_give_ids(struct intent *intent, uint32_t first, uint32_t end)
 {
 	intent->next_id = first;

@@ -68,6 +68,12 @@ void intent_give_ids(struct intent *intent, uint32_t first, uint32_t end);
  */
 uint32_t draft_ids_short(const struct draft *draft);
 
+/*
+ * Addresses are given out from the lowest free one. Where several give them out and were in one another's
+ * way, each may begin so many further on; 0: again from the lowest.
+ */
+void intent_keep_apart(struct intent *intent, uint32_t addresses);
+
 enum change_action { CHANGE_ADD, CHANGE_MODIFY, CHANGE_REMOVE };
 
 struct change {

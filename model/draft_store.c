@@ -7,7 +7,8 @@
  * the first id that was never given out (a host among others takes ids in blocks, which moves it
  * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
  * /weft/1/vpc/<vpc id>/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
- * segment has the id, /weft/1/names/vpc/<name> the VPC.
+ * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/device/<host>/<hash> the port
+ * that is at a device.
  *
  * Whoever writes says what it read: an object as it was, what it refers to as it was judged by, and
  * that nobody has what it gives out. A second writer fails then, takes the first one's news, and
@@ -16,6 +17,7 @@
  * Neighbours: draft_load.c (the way back), text_write.c (values), agent (one transaction).
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,11 +71,30 @@ static void add_object(struct draft *draft, const struct change *change)
 
 /* ---- what is given out once ---- */
 
-/* The key under which a VPC's name, a segment's id or its place on a wire is taken; NULL: none. */
+/*
+ * The device of a port by a hash of 64 bits (FNV-1a), since names of namespaces may be no keys. A host that
+ * does not hold the VPC of the port that has the device learns by this key that it is taken.
+ */
+static char *device_key(const struct port_object *port)
+{
+	const char *host = port->host[0] ? port->host : "-";
+	char text[ATTACHMENT_KEY_SIZE];
+	uint64_t hash = 0xcbf29ce484222325;
+
+	if (!attachment_key(text, port, host))
+		return NULL;
+	for (const char *byte = text; *byte; byte++)
+		hash = (hash ^ (unsigned char)*byte) * 0x100000001b3;
+	return xasprintf(STORE_PREFIX "device/%s/%016" PRIx64, host, hash);
+}
+
+/* The key under which a VPC's name, a segment's id or place on a wire, or a device is taken; NULL: none. */
 static char *unique_key(const struct object *object)
 {
 	const struct segment *segment;
 
+	if (object && object->kind == OBJECT_PORT)
+		return device_key((const struct port_object *)object);
 	if (object && object->kind == OBJECT_VPC)
 		return xasprintf(STORE_PREFIX "names/vpc/%s", object->name);
 	if (!object || object->kind != OBJECT_SUBNET)
@@ -103,8 +124,12 @@ static void add_unique(struct draft *draft)
 			map_put_text(&taken, key, draft);
 			if (!had || strcmp(key, had) != 0)
 				add_record(draft, xstrdup(key),
-					   xasprintf("{\"%s\":%u}", object_kind_word(after->kind),
-						     after->id));
+					   after->kind == OBJECT_PORT
+						   ? xasprintf("{\"port\":%u,\"vpc_id\":%u}",
+							       after->id, after->vpc_id)
+						   : xasprintf("{\"%s\":%u}",
+							       object_kind_word(after->kind),
+							       after->id));
 		}
 		free(key);
 		free(had);
@@ -285,6 +310,7 @@ static void compare_given(struct comparing *comparing)
 		const char *key = records[i].key;
 		bool given =
 			strstr(key, "/ipam/") ||
+			strncmp(key, STORE_PREFIX "device/", strlen(STORE_PREFIX "device/")) == 0 ||
 			strncmp(key, STORE_PREFIX "names/", strlen(STORE_PREFIX "names/")) == 0 ||
 			strncmp(key, SEGMENT_ID_PREFIX, strlen(SEGMENT_ID_PREFIX)) == 0;
 

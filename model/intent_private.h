@@ -69,6 +69,7 @@ struct intent {
 	struct map outlines;    /* ids of VPCs of which only the outline is here */
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */
+	uint32_t apart;            /* addresses to pass over when one is given out */
 	uint32_t id_end;           /* of the block next_id is in; 0: all ids are this intent's */
 	uint64_t next_id_revision; /* of its record, as it was read */
 	uint64_t generation;       /* moves with every commit */

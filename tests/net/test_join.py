@@ -118,6 +118,28 @@ def join(_, cluster):
                  f"{host.name} knows three members")
 
 
+@statement("who runs a member of the store lets hosts in while the first host is away; others do not")
+@told
+def other_signs(_, cluster):
+    for host in cluster.hosts:
+        equal(os.stat(f"{host.state}/tls/ca.key").st_mode & 0o777, 0o600, f"mode on {host.name}")
+    h4 = Host(4)
+    h4.start()
+    token = cluster.h2.json("host", "token")["token"]
+    cluster.h1.pause()
+    try:
+        h4.weft("host", "join", cluster.h2.address, "--token", token)
+        cluster.ready(h4)
+        wait_for(lambda: cluster.h3.others().get("h4") == "alive", "h3 sees h4")
+    finally:
+        cluster.h1.pause(False)
+    done = h4.weft("host", "token", accept=[1])
+    check("another that runs a member of the store: 192.0.2." in done.stderr, done.stderr)
+    check(not os.path.exists(f"{h4.state}/tls/ca.key"), "h4 has no key of the authority")
+    equal(h4.end(), 0, "exit status of h4")
+    cluster.h1.weft("host", "remove", "h4")
+
+
 @statement("etcd wants a certificate of the cluster, and secrets are in nobody's arguments")
 @told
 def secured(_, cluster):

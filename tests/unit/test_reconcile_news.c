@@ -380,6 +380,25 @@ static void a_part_that_was_given_up_is_written_again(void **state)
 	assert_true(has_port_row(pair->h2, "two"));
 }
 
+/* The second host holds nothing of the VPC whose port has the device. */
+static void a_device_is_taken_in_whatever_vpc(void **state)
+{
+	struct pair *pair = *state;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "tap7", "h1");
+	news(pair);
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/red", VPC);
+	assert_null(find(pair->h2, OBJECT_PORT, "tap7"));
+	world_expect(pair->h2, 400, "PUT", "/v1/vpcs/red/ports/mine",
+		     "{'subnet': 'web', 'host': 'h1', 'attach': {'tap': 'tap7'}}");
+	assert_non_null(strstr(world_text(pair->h2, "error.message"), "tap7 is taken by port blue/tap7"));
+	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue/ports/tap7", NULL);
+	news(pair);
+	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/red/ports/mine",
+		     "{'subnet': 'web', 'host': 'h1', 'attach': {'tap': 'tap7'}}");
+}
+
 static void a_host_with_ports_is_not_removed(void **state)
 {
 	struct pair *pair = *state;
@@ -417,6 +436,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_part_that_was_given_up_is_written_again, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_device_is_taken_in_whatever_vpc, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_host_with_ports_is_not_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_refuses_changes_nothing, setup,
 						teardown),
