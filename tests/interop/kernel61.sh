@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit 1
 verifier=$1
 runner=$2
 place=build/kernel61
-time_limit=280 # seconds for the guest; a run takes a fraction of it
+time_limit=900 # seconds for the guest; a run takes a fraction of it
 
 skip() {
 	echo "ok 1 - the pipeline in Linux 6.1 # SKIP $1"
