@@ -111,14 +111,15 @@ TESTS_CLI      := cli lab
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/, \
-			run.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
+			run.c services.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
-FUZZ                 := dhcp pipeline yaml model
+FUZZ                 := dhcp pipeline yaml model dns
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
 FUZZ_SEEDS_yaml     := examples
+FUZZ_SEEDS_dns      := tests/fuzz/dns
 FUZZ_SEEDS_model    := tests/golden/model
 FUZZ_SECONDS        ?= 5
 

@@ -16,6 +16,10 @@
 
 #define PORT_DNS be16(53)
 #define PORT_HTTP be16(80)
+#define ALIAS4_SLOT_BITS 18
+/* The services' own addresses, beside the aliases; agent/services.c gives them to the far end. */
+#define ADDRESS4 0xc0000235u /* 192.0.2.53 */
+#define ADDRESS6_3 0x35u     /* fd57:6566:7400::35 */
 
 /* Which service the packet is for by its port; 0: none. */
 static __always_inline __u32 kind_of(const struct packet *p)
@@ -46,13 +50,13 @@ static __always_inline void find_alias(const struct packet *p, struct address *a
 	__u32 hash = hash_of(p);
 
 	if (p->flags & PACKET_IPV4) {
-		__u32 slot = p->port_slot & ((1u << SERVICE_ALIAS4_SLOT_BITS) - 1);
+		__u32 slot = p->port_slot & ((1u << ALIAS4_SLOT_BITS) - 1);
 
 		hash &= (1u << SERVICE_ALIAS4_HASH_BITS) - 1;
 		alias->word[0] = alias->word[1] = service->word[0] = service->word[1] = 0;
 		alias->word[2] = service->word[2] = IPV4_MAPPED;
 		alias->word[3] = be32(SERVICE_ALIAS4 | slot << SERVICE_ALIAS4_HASH_BITS | hash);
-		service->word[3] = be32(SERVICE_ADDRESS4);
+		service->word[3] = be32(ADDRESS4);
 		return;
 	}
 	alias->word[0] = service->word[0] = be32(SERVICE_ALIAS6_0);
@@ -60,7 +64,7 @@ static __always_inline void find_alias(const struct packet *p, struct address *a
 	alias->word[2] = be32(p->port_slot);
 	alias->word[3] = be32(hash);
 	service->word[2] = 0;
-	service->word[3] = be32(SERVICE_ADDRESS6_3);
+	service->word[3] = be32(ADDRESS6_3);
 }
 
 /* Gives the packet other addresses; the checksums over them follow. 0 or negative. */

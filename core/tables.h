@@ -622,15 +622,12 @@ struct service_client {
 
 /*
  * Aliases: of IPv4 clients 128.0.0.0/2, 18 bits of the port's slot and 12 of a hash; of IPv6 clients
- * fd57:6566:7400::/64, slot and hash in 32 bits each. The services have addresses beside them.
+ * fd57:6566:7400::/64, slot and hash in 32 bits each. core/service.c makes them.
  */
 #define SERVICE_ALIAS4 0x80000000u
 #define SERVICE_ALIAS4_HASH_BITS 12
-#define SERVICE_ALIAS4_SLOT_BITS 18
 #define SERVICE_ALIAS6_0 0xfd576566u
 #define SERVICE_ALIAS6_1 0x74000000u
-#define SERVICE_ADDRESS4 0xc0000235u /* 192.0.2.53 */
-#define SERVICE_ADDRESS6_3 0x35u     /* fd57:6566:7400::35 */
 
 /* ---- counters and events ---- */
 
@@ -851,7 +848,6 @@ _Static_assert(sizeof(struct tunnel_source) == 52, "struct tunnel_source is part
 _Static_assert(sizeof(struct port_stats) == 192, "struct port_stats is three cache lines");
 _Static_assert(sizeof(struct punt_header) == 16, "weftd and its programs are of one build");
 _Static_assert(sizeof(struct drop_event) == 96, "struct drop_event is part of the layout");
-_Static_assert(sizeof(struct service_key) == 20, "struct service_key is part of the layout");
 _Static_assert(sizeof(struct service_client_key) == 24,
 	       "struct service_client_key is part of the layout");
 _Static_assert(sizeof(struct service_client) == 44, "struct service_client is part of the layout");

@@ -21,6 +21,9 @@ static enum stage verdict_stage(enum verdict verdict)
 {
 	if (verdict <= VERDICT_CONSUMED)
 		return verdict == VERDICT_DELIVERED ? STAGE_DELIVER : STAGE_NEIGHBOUR;
+	if (verdict == VERDICT_SERVED ||
+	    (verdict >= VERDICT_SERVICE_LIMIT && verdict <= VERDICT_SERVICE_STRAY))
+		return STAGE_SERVICE;
 	if (verdict == VERDICT_NOT_OURS || verdict == VERDICT_SENT_ON ||
 	    (verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE))
 		return STAGE_TUNNEL;

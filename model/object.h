@@ -41,9 +41,9 @@
 #define DNS_DOMAIN_SIZE 254
 #define DNS_FORWARDERS_MAX 8
 #define DNS_RECORDS_MAX 2000 /* of a VPC */
-#define DNS_TEXT_MAX 1000   /* of a text record */
-#define USER_DATA_MAX 16384 /* of a port, bytes */
-#define FLOW_TIMEOUTS 8 /* in the order of enum flow_timeout, core/tables.h */
+#define DNS_TEXT_MAX 1000    /* of a text record */
+#define USER_DATA_MAX 16384  /* of a port, bytes */
+#define FLOW_TIMEOUTS 8      /* in the order of enum flow_timeout, core/tables.h */
 #define VPC_FLOW_LIMIT_DEFAULT 262144
 #define PORT_FLOW_LIMIT_DEFAULT 65536
 
@@ -223,7 +223,7 @@ struct port_object {
 	char moving_to[NAME_SIZE];
 	bool moves_on_command; /* not by the first frame from its device there */
 	uint32_t claim;        /* one more with each host it is on: the newest one holds */
-	char *user_data; /* owned; what its metadata hands to the workload; NULL: nothing */
+	char *user_data;       /* owned; what its metadata hands to the workload; NULL: nothing */
 };
 
 /*

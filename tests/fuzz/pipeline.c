@@ -19,6 +19,7 @@
 
 #define PORTS_MAX 128
 #define UNDERLAY 255
+#define SERVICE 254 /* what a service of the host says */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -141,9 +142,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void write_rows(const struct world *world)
 {
 	struct slot_key zero = { 0 };
-	struct datapath_state state = {
-		.shared_limit = 64, .event_rate = 10, .icmp_rate = 10, .flow_guarantee = 8
-	};
+	struct datapath_state state = { .shared_limit = 64,
+					.event_rate = 10,
+					.icmp_rate = 10,
+					.flow_guarantee = 8,
+					.service_ifindex = SERVICE_IFINDEX,
+					.service_rate = 100 };
 
 	native_reset();
 	native_clock(1ULL << 40);
@@ -162,6 +166,8 @@ static void judge(size_t sender, const struct frame *f, const struct native_resu
 	const struct object *to;
 
 	if (f->length > FRAME_ROOM || result->verdict >= VERDICTS)
+		abort();
+	if (result->verdict == VERDICT_SERVED && result->out_ifindex != SERVICE_IFINDEX)
 		abort();
 	if (result->verdict != VERDICT_DELIVERED || result->out_port_id >= PEER_ID_FIRST)
 		return;
@@ -214,12 +220,25 @@ static void run_underlay(struct frame *f)
 		abort();
 }
 
+/* What a service of the host says goes to a port that has asked, or nowhere. */
+static void run_service(struct frame *f)
+{
+	struct native_result result = { 0 };
+
+	fix_checksum(f);
+	native_run_service(f, &result);
+	if (f->length > FRAME_ROOM || result.verdict >= VERDICTS)
+		abort();
+	if (result.verdict == VERDICT_DELIVERED && result.out_ifindex < 1000)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bool fresh = true;
 
 	while (size > 3) {
-		bool underlay = data[0] == UNDERLAY;
+		bool underlay = data[0] == UNDERLAY, service = data[0] == SERVICE;
 		size_t sender = data[0] % sender_count;
 		size_t length = (size_t)data[1] << 8 | data[2];
 		struct native_result result = { 0 };
@@ -237,6 +256,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		f->segment_size = length & 1 ? 0 : 1000;
 		if (underlay) {
 			run_underlay(f);
+		} else if (service) {
+			run_service(f);
 		} else {
 			native_run_attached(f, &senders[sender].attachment, &result);
 			judge(sender, f, &result);

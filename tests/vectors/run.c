@@ -71,7 +71,7 @@ __attribute__((format(printf, 1, 2))) static bool no(const char *format, ...)
 
 /* ---- one vector ---- */
 
-static uint32_t checksum(uint32_t sum, const uint8_t *data, size_t size)
+uint32_t vector_checksum(uint32_t sum, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		sum += i & 1 ? data[i] : (uint32_t)data[i] << 8;
@@ -92,19 +92,19 @@ static bool answer_is_sound(const struct side *side, const struct outcome *o)
 	if (o->data[12] == 8) {
 		size_t length = (size_t)ip[2] << 8 | ip[3];
 
-		if (checksum(0, ip, 20) != 0xffff)
+		if (vector_checksum(0, ip, 20) != 0xffff)
 			return no("%s: the IPv4 checksum of the answer is wrong", side->name);
-		if (length + 14 > o->size || checksum(0, ip + 20, length - 20) != 0xffff)
+		if (length + 14 > o->size || vector_checksum(0, ip + 20, length - 20) != 0xffff)
 			return no("%s: the ICMP checksum of the answer is wrong", side->name);
 		return true;
 	}
 	if (o->size < 54)
 		return no("%s: the answer is too short", side->name);
-	sum = checksum(0, ip + 8, 32);
+	sum = vector_checksum(0, ip + 8, 32);
 	pseudo[2] = ip[4];
 	pseudo[3] = ip[5];
-	sum = checksum(sum, pseudo, 4);
-	if (checksum(sum, ip + 40, (size_t)ip[4] << 8 | ip[5]) != 0xffff)
+	sum = vector_checksum(sum, pseudo, 4);
+	if (vector_checksum(sum, ip + 40, (size_t)ip[4] << 8 | ip[5]) != 0xffff)
 		return no("%s: the ICMPv6 checksum of the answer is wrong", side->name);
 	return true;
 }
@@ -267,56 +267,9 @@ static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bo
 		if ((mark & 0xff) != (0x28 << 2 | wanted))
 			return no("inner %d, outer %d: service is %02x, expected mark %d", cell & 3,
 				  cell >> 2, mark & 0xff, wanted);
-		if (o->data[12] == 0x08 && checksum(0, o->data + 14, 20) != 0xffff)
+		if (o->data[12] == 0x08 && vector_checksum(0, o->data + 14, 20) != 0xffff)
 			return no("inner %d, outer %d: wrong IPv4 checksum", cell & 3, cell >> 2);
 	}
-	return true;
-}
-
-static void swap_bytes(uint8_t *a, uint8_t *b, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		uint8_t byte = a[i];
-
-		a[i] = b[i];
-		b[i] = byte;
-	}
-}
-
-/* What was handed to a service comes back, from whom it was for to whom it was from. */
-static bool turn_round(const struct outcome *o, struct vector_frame *frame)
-{
-	bool ipv4 = o->data[12] == 0x08;
-	size_t l3 = 14, address = ipv4 ? 4 : 16;
-	uint8_t *ip = frame->data + l3;
-
-	if (o->verdict != VERDICT_SERVED)
-		return no("nothing was handed to a service: %s", verdict_names[o->verdict]);
-	memcpy(frame->data, o->data, o->size);
-	frame->size = o->size;
-	swap_bytes(frame->data, frame->data + 6, 6);
-	swap_bytes(ip + (ipv4 ? 12 : 8), ip + (ipv4 ? 12 : 8) + address, address);
-	ip += ipv4 ? (ip[0] & 15) * 4 : 40;
-	swap_bytes(ip, ip + 2, 2);
-	return true;
-}
-
-/* The checksums of what a service gets are right. */
-static bool served_is_sound(const struct outcome *o)
-{
-	bool ipv4 = o->data[12] == 0x08;
-	const uint8_t *ip = o->data + 14, *l4 = ip + (ipv4 ? (ip[0] & 15) * 4 : 40);
-	size_t size = (size_t)(o->data + o->size - l4);
-	uint8_t pseudo[4] = { 0, ip[ipv4 ? 9 : 6], (uint8_t)(size >> 8), (uint8_t)size };
-	uint32_t sum = checksum(0, ip + (ipv4 ? 12 : 8), ipv4 ? 8 : 32);
-
-	if (ipv4 && checksum(0, ip, (size_t)(l4 - ip)) != 0xffff)
-		return no("the IPv4 checksum of what the service gets is wrong");
-	if (pseudo[1] != 6 && pseudo[1] != 17)
-		return true; /* behind extension headers */
-	sum = checksum(checksum(sum, pseudo, 4), l4, size);
-	if (sum != 0xffff && !(pseudo[1] == 17 && !l4[6] && !l4[7]))
-		return no("the checksum of what the service gets is wrong");
 	return true;
 }
 
@@ -328,8 +281,9 @@ static bool answer_frame(const struct port_object *from, char **words, size_t co
 
 	if (count)
 		frame_build(&tables_world, from, words, count, &frame);
-	else if (!turn_round(&outcomes[0], &frame))
-		return false;
+	else if (!services_turn_round(&outcomes[0], &frame))
+		return no("nothing was handed to a service: %s",
+			  verdict_names[outcomes[0].verdict]);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run_service(&frame, &outcomes[s]);
@@ -393,8 +347,8 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 		    !answer_is_sound(sides[s], &outcomes[s]))
 			return false;
 	}
-	if (outcomes[0].verdict == VERDICT_SERVED && !served_is_sound(&outcomes[0]))
-		return false;
+	if (outcomes[0].verdict == VERDICT_SERVED && !services_sum_is_right(&outcomes[0]))
+		return no("a checksum of what the service gets is wrong");
 	return sides_agree(outcomes, ran);
 }
 

@@ -145,6 +145,13 @@ bool watch_check(char **words, vector_no *no);
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
 		 struct vector_frame *frame);
 
+/* What was handed to a service comes back, with both ends swapped; false: nothing was. services.c */
+bool services_turn_round(const struct outcome *o, struct vector_frame *frame);
+/* Whether the checksums of what a service gets are right. */
+bool services_sum_is_right(const struct outcome *o);
+
+uint32_t vector_checksum(uint32_t sum, const uint8_t *data, size_t size); /* folded; run.c */
+
 /* Says file, line and sentence, and ends the program. */
 void vector_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
