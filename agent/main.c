@@ -278,7 +278,6 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
-/* A host that cannot serve DNS and metadata still forwards: whoever asks is told by a verdict. */
 static void open_services(struct daemon *daemon)
 {
 	const struct services_options options = {
@@ -287,21 +286,8 @@ static void open_services(struct daemon *daemon)
 		.reconcile = daemon->reconcile,
 		.instance = daemon->options.name,
 	};
-	struct error error = { 0 };
 
-	if (services_open(&options, &daemon->services, &error))
-		log_warning("DNS and metadata are not served", "text=\"%s\"", error.text);
-}
-
-/* Before the first DHCP client can ask; needs the intent. */
-static int open_punt(struct daemon *daemon, struct error *error)
-{
-	int code = punt_open(daemon->loop, daemon->datapath, daemon->options.name, &daemon->punt,
-			     error);
-
-	if (!code)
-		daemon->dhcp = dhcp_new(daemon->loop, daemon->punt, daemon->reconcile);
-	return code;
+	daemon->services = services_open(&options);
 }
 
 static void restart_now(void *context)

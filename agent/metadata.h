@@ -38,7 +38,7 @@ bool metadata_look_up(const json_t *tree, const char *path, struct buf *text);
 /* Session tokens: for one port, for a while. */
 
 #define METADATA_KEY_SIZE 32
-#define METADATA_TOKEN_SIZE 97
+#define METADATA_TOKEN_SIZE 81 /* 80 hexadecimal digits */
 
 /** metadata_token - a token for @port_id that holds until @expires (seconds of the monotonic clock) */
 void metadata_token(const uint8_t key[METADATA_KEY_SIZE], uint32_t port_id, uint64_t expires,

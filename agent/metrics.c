@@ -312,7 +312,7 @@ static void write_services(const struct api *api, struct buf *text)
 	const struct dns_forwards_counts *forwards = services_forwards(api->services);
 
 	single(text, "services_up", "gauge", "Whether DNS and metadata are served.",
-	       counts ? 1 : 0);
+	       services_up(api->services));
 	if (!counts || !forwards)
 		return;
 	single(text, "dns_queries_total", "counter", "Questions of ports, well formed.",

@@ -24,6 +24,7 @@ enum problem_source {
 	PROBLEM_CLUSTER,  /* this host's place among others */
 	PROBLEM_UPLINK,   /* a device that leads to a network; by its place in the list */
 	PROBLEM_LOOP,     /* frames go round through a port */
+	PROBLEM_SERVICES, /* DNS and metadata */
 };
 
 struct problem {

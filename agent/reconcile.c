@@ -539,3 +539,11 @@ const struct port_object *reconcile_slot_port(const struct reconcile *reconcile,
 
 	return id ? port_of(intent_object(reconcile->intent, id)) : NULL;
 }
+
+void reconcile_services(struct reconcile *reconcile, const char *why)
+{
+	if (why)
+		problems_raise(&reconcile->problems, PROBLEM_SERVICES, 0, why);
+	else
+		problems_clear(&reconcile->problems, PROBLEM_SERVICES, 0);
+}

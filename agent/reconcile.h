@@ -183,6 +183,9 @@ uint32_t reconcile_flow_capacity(const struct reconcile *reconcile);
 uint32_t reconcile_port_slot(const struct reconcile *reconcile, uint32_t port_id);
 uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id);
 
+/** reconcile_services - DNS and metadata are not served, and why; NULL: they are */
+void reconcile_services(struct reconcile *reconcile, const char *why);
+
 /** reconcile_slot_port - Return: the port of this host that has a slot; NULL if none */
 const struct port_object *reconcile_slot_port(const struct reconcile *reconcile, uint32_t slot);
 

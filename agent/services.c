@@ -25,6 +25,7 @@
 #define PORT_DNS 53
 #define PORT_HTTP 80
 #define BACKLOG 128
+#define CHECK_NS (3 * CLOCK_NS_PER_SECOND)
 
 static const struct mac_address near_mac = { { 0x06, 0x57, 0, 0, 0, 1 } };
 static const struct mac_address far_mac = { { 0x06, 0x57, 0, 0, 0, 0 } };
@@ -172,6 +173,10 @@ static int furnish(struct services *services, int netns_fd, struct error *error)
 	netlink_close(netlink);
 	if (code)
 		return code;
+	/* Ports below 1024 are nobody's privilege in there: the daemon has no such capability to keep. */
+	code = netns_write_sysctl(netns_fd, "ipv4/ip_unprivileged_port_start", "0", error);
+	if (code)
+		return code;
 	saved = netns_enter(netns_fd, error);
 	if (saved < 0)
 		return saved;
@@ -274,39 +279,84 @@ static void remove_device(struct services *services)
 
 /* ---- open and close ---- */
 
-int services_open(const struct services_options *options, struct services **services,
-		  struct error *error)
+static void stop(struct services *services)
 {
-	struct services *new = xcalloc(1, sizeof(*new));
-	int code;
-
-	new->options = *options;
+	dns_server_close(services->dns);
+	metadata_close(services->metadata);
+	services->dns = NULL;
+	services->metadata = NULL;
+	remove_device(services);
+	services->ifindex = 0;
 	for (int family = 0; family < SERVICE_FAMILIES; family++)
-		new->dns_udp[family] = new->dns_tcp[family] = new->metadata_tcp[family] = -1;
-	name_device(new);
-	code = make_all(new, error);
+		close_sockets(services, family);
+}
+
+static void start(struct services *services)
+{
+	struct error error = { 0 };
+	int code = make_all(services, &error);
+
 	if (!code)
-		code = dns_server_open(new, &new->dns, error);
+		code = dns_server_open(services, &services->dns, &error);
 	if (!code)
-		code = metadata_open(new, &new->metadata, error);
+		code = metadata_open(services, &services->metadata, &error);
 	if (code) {
-		services_close(new);
-		return code;
+		error_prefix(&error, "DNS and metadata are not served");
+		stop(services);
 	}
-	*services = new;
-	return 0;
+	reconcile_services(services->options.reconcile, code ? error.text : NULL);
+}
+
+/* The device may be taken away by somebody; what could not be made may be possible now. */
+static void check(void *context)
+{
+	struct services *services = context;
+	struct netlink *netlink;
+	struct link_info link;
+	int code = netlink_open(&netlink, -1, NULL);
+
+	if (code)
+		return;
+	code = services->ifindex ? netlink_link_get(netlink, services->ifindex, &link, NULL)
+				 : -ENODEV;
+	netlink_close(netlink);
+	if (code != -ENODEV)
+		return;
+	if (services->ifindex)
+		log_warning("the device of DNS and metadata is gone, it is made again", "device=%s",
+			    services->device);
+	stop(services);
+	start(services);
+}
+
+struct services *services_open(const struct services_options *options)
+{
+	struct services *services = xcalloc(1, sizeof(*services));
+
+	services->options = *options;
+	for (int family = 0; family < SERVICE_FAMILIES; family++) {
+		services->dns_udp[family] = services->dns_tcp[family] = -1;
+		services->metadata_tcp[family] = -1;
+	}
+	name_device(services);
+	start(services);
+	loop_timer_init(&services->check, check, services);
+	loop_timer_start(options->loop, &services->check, CHECK_NS, CHECK_NS);
+	return services;
 }
 
 void services_close(struct services *services)
 {
 	if (!services)
 		return;
-	dns_server_close(services->dns);
-	metadata_close(services->metadata);
-	remove_device(services);
-	for (int family = 0; family < SERVICE_FAMILIES; family++)
-		close_sockets(services, family);
+	loop_timer_stop(&services->check);
+	stop(services);
 	free(services);
+}
+
+bool services_up(const struct services *services)
+{
+	return services && services->metadata;
 }
 
 const struct services_counts *services_counts(const struct services *services)

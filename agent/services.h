@@ -52,12 +52,16 @@ struct services_counts {
 
 /**
  * services_open - make namespace and device, open the sockets, and let ports ask
- * @services: set on success; release with services_close()
  *
- * Return: 0 or negative errno; nothing is left behind then, and whoever asks is told so by a verdict.
+ * What cannot be made now is tried again every few seconds, and so is what somebody took away; until then it
+ * is a problem, and a verdict to whoever asks.
+ *
+ * Return: release with services_close().
  */
-int services_open(const struct services_options *options, struct services **services,
-		  struct error *error);
+struct services *services_open(const struct services_options *options);
+
+/** services_up - whether they are served */
+bool services_up(const struct services *services);
 
 /** services_close - nobody is served any more (NULL is ignored) */
 void services_close(struct services *services);

@@ -23,6 +23,7 @@ struct services {
 	int metadata_tcp[SERVICE_FAMILIES]; /* -1 once the server has it */
 	struct dns_server *dns;
 	struct metadata *metadata;
+	struct loop_timer check;
 };
 
 /**

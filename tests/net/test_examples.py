@@ -31,6 +31,28 @@ def two_tenants(_weft):
         equal(trace["reason"], "group_ingress", "reason")
 
 
+@statement("names-and-metadata: each tenant has its own names and its ports their own metadata")
+def names_and_metadata(_weft):
+    with lab("names-and-metadata") as cloud:
+        def said(node, *words):
+            return cloud.run(node, *words, accept=[0]).stdout.strip()
+        equal(said("blue/web1", "dig", "+short", "@10.0.0.2", "db.blue.example"),
+              "db1.blue.example.\n10.0.2.20", "blue's database")
+        equal(said("red/web1", "dig", "+short", "@10.0.0.2", "db1.red.internal"), "10.0.2.21",
+              "red's database")
+        check("REFUSED" in said("red/web1", "dig", "@10.0.0.2", "db1.blue.example"),
+              "red sees blue's names")
+        equal(said("blue/db1", "dig", "+short", "@169.254.169.253", "-x", "10.0.1.11"),
+              "web1.blue.example.", "asked in spite of the rules")
+        for tenant, name in (("blue", "web1.blue.example"), ("red", "web1.red.internal")):
+            equal(said(f"{tenant}/web1", "curl", "-s",
+                       "http://169.254.169.254/latest/meta-data/hostname"), name, "hostname")
+        equal(said("blue/web1", "curl", "-s", "http://169.254.169.254/latest/user-data"),
+              "#!/bin/sh\necho blue", "user data")
+        trace = cloud.trace("blue/db1", "--to", "10.0.0.2", "--udp", "53")
+        equal((trace["reason"], trace["stages"][-1]["stage"]), ("served", "service"), "trace")
+
+
 @statement("two-tables-firewall: only the subnet with the table reaches the firewall")
 def two_tables(_weft):
     with lab("two-tables-firewall") as cloud:

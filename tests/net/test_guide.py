@@ -125,6 +125,11 @@ def vlan_networks(_weft):
     page_runs("vlan-networks.md")
 
 
+@statement("guide: names and metadata")
+def names_and_metadata(_weft):
+    page_runs("names-and-metadata.md")
+
+
 @statement("guide: a tap")
 def tap(_weft):
     page_runs("tap-port.md")

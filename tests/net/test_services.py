@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 
-from harness import Netns, check, equal, main, statement, wait_for
+from harness import Netns, check, equal, main, run, statement, wait_for
 
 INTENT = """
 vpcs:
@@ -354,6 +354,21 @@ def limited(weft, world):
     wait_for(flood, "a drop")
     equal(dig(world.blue1, "10.0.0.2", "web1.blue.internal")[0], "NOERROR", "another port")
     made.close()
+
+
+def device():
+    """The end of the services' wire on the host."""
+    for link in json.loads(run("ip", "-j", "link", accept=[0]).stdout):
+        if link["ifname"].endswith("services"):
+            return link["ifname"]
+    return None
+
+
+@statement("a device that somebody took away is made again")
+def device_gone(weft, world):
+    run("ip", "link", "delete", "dev", device(), accept=[0])
+    wait_for(device, "the device")
+    equal(dig(world.blue1, "10.0.0.2", "web1.blue.internal")[0], "NOERROR", "answered again")
 
 
 @statement("a daemon that starts again serves again")
