@@ -290,6 +290,17 @@ static void open_services(struct daemon *daemon)
 	daemon->services = services_open(&options);
 }
 
+/* Before the first DHCP client can ask; needs the intent. */
+static int open_punt(struct daemon *daemon, struct error *error)
+{
+	int code = punt_open(daemon->loop, daemon->datapath, daemon->options.name, &daemon->punt,
+			     error);
+
+	if (!code)
+		daemon->dhcp = dhcp_new(daemon->loop, daemon->punt, daemon->reconcile);
+	return code;
+}
+
 static void restart_now(void *context)
 {
 	struct daemon *daemon = context;
