@@ -111,7 +111,7 @@ TESTS_CLI      := cli lab
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/, \
-			run.c services.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
+			run.c rows.c services.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := dhcp pipeline yaml model dns
@@ -119,7 +119,7 @@ FUZZ                 := dhcp pipeline yaml model dns
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
 FUZZ_SEEDS_yaml     := examples
-FUZZ_SEEDS_dns      := tests/fuzz/dns
+FUZZ_SEEDS_dns      := build/fuzz/seeds/dns
 FUZZ_SEEDS_model    := tests/golden/model
 FUZZ_SECONDS        ?= 5
 
@@ -303,6 +303,14 @@ build/fuzz/seeds/pipeline: $(VECTORS_RUNNER) $(VECTORS)
 	@mkdir -p $@
 	$(Q)$(VECTORS_RUNNER) --seeds $@ $(VECTORS) >build/fuzz/seeds/log
 	@touch $@
+# A question for one address; for everything, with EDNS; and for the name of an address.
+$(filter %/dns,$(FUZZ_TESTS)): | build/fuzz/seeds/dns
+build/fuzz/seeds/dns:
+	@mkdir -p $@
+	@printf '\0\7\1\0\0\1\0\0\0\0\0\0\4web1\4blue\10internal\0\0\1\0\1' > $@/address
+	@printf '\0\7\1\0\0\1\0\0\0\0\0\1\4many\4blue\10internal\0\0\377\0\1\0\0\51\20\0\0\0\200\0\0\0' \
+		> $@/any
+	@printf '\0\7\1\0\0\1\0\0\0\0\0\0\00211\0011\0010\00210\7in-addr\4arpa\0\0\14\0\1' > $@/reverse
 $(FUZZ_TESTS): %: %.o $(FUZZ_ARCHIVES)
 	$(call say,LD)
 	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $(filter %.o,$^) -Wl,--start-group \

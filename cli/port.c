@@ -90,8 +90,9 @@ static size_t count_attachments(const json_t *body, const char **given)
 static int refuse_attachments(struct invocation *invocation, json_t *body)
 {
 	json_decref(body);
-	return report_usage(invocation, "a port is plugged in at one place: one of --netns, --pid, "
-					"--tap, --tun, --bridge, --ovs-bridge, --patch and --parent");
+	return report_usage(invocation,
+			    "a port is plugged in at one place: one of --netns, --pid, "
+			    "--tap, --tun, --bridge, --ovs-bridge, --patch and --parent");
 }
 
 /* The file's content becomes the value. Return: 0, or an exit status after saying why. */

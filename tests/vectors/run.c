@@ -59,7 +59,7 @@ void vector_fail(const char *format, ...)
 	exit(1);
 }
 
-__attribute__((format(printf, 1, 2))) static bool no(const char *format, ...)
+bool vector_no(const char *format, ...)
 {
 	va_list arguments;
 
@@ -93,19 +93,21 @@ static bool answer_is_sound(const struct side *side, const struct outcome *o)
 		size_t length = (size_t)ip[2] << 8 | ip[3];
 
 		if (vector_checksum(0, ip, 20) != 0xffff)
-			return no("%s: the IPv4 checksum of the answer is wrong", side->name);
+			return vector_no("%s: the IPv4 checksum of the answer is wrong",
+					 side->name);
 		if (length + 14 > o->size || vector_checksum(0, ip + 20, length - 20) != 0xffff)
-			return no("%s: the ICMP checksum of the answer is wrong", side->name);
+			return vector_no("%s: the ICMP checksum of the answer is wrong",
+					 side->name);
 		return true;
 	}
 	if (o->size < 54)
-		return no("%s: the answer is too short", side->name);
+		return vector_no("%s: the answer is too short", side->name);
 	sum = vector_checksum(0, ip + 8, 32);
 	pseudo[2] = ip[4];
 	pseudo[3] = ip[5];
 	sum = vector_checksum(sum, pseudo, 4);
 	if (vector_checksum(sum, ip + 40, (size_t)ip[4] << 8 | ip[5]) != 0xffff)
-		return no("%s: the ICMPv6 checksum of the answer is wrong", side->name);
+		return vector_no("%s: the ICMPv6 checksum of the answer is wrong", side->name);
 	return true;
 }
 
@@ -117,28 +119,28 @@ static bool sides_agree(const struct outcome outcomes[2], const bool ran[2])
 	if (side_count < 2 || !ran[1])
 		return true;
 	if (outcomes[0].verdict != outcomes[1].verdict)
-		return no("native says %s, kernel says %s", verdict_names[outcomes[0].verdict],
-			  outcomes[1].verdict < VERDICTS ? verdict_names[outcomes[1].verdict]
-							 : "?");
+		return vector_no(
+			"native says %s, kernel says %s", verdict_names[outcomes[0].verdict],
+			outcomes[1].verdict < VERDICTS ? verdict_names[outcomes[1].verdict] : "?");
 	if (outcomes[0].object_id != outcomes[1].object_id)
-		return no("native names object %u, kernel %u", outcomes[0].object_id,
-			  outcomes[1].object_id);
+		return vector_no("native names object %u, kernel %u", outcomes[0].object_id,
+				 outcomes[1].object_id);
 	if (outcomes[0].out_port_id != outcomes[1].out_port_id)
-		return no("native goes to port %u, kernel to %u", outcomes[0].out_port_id,
-			  outcomes[1].out_port_id);
+		return vector_no("native goes to port %u, kernel to %u", outcomes[0].out_port_id,
+				 outcomes[1].out_port_id);
 	if (outcomes[0].replied != outcomes[1].replied)
-		return no("only one of native and kernel answers");
+		return vector_no("only one of native and kernel answers");
 	/* A frame that goes nowhere has no tag to speak of. */
 	if (outcomes[0].tag != outcomes[1].tag &&
 	    (outcomes[0].verdict == VERDICT_DELIVERED || outcomes[0].replied))
-		return no("native leaves with tag %x, kernel with %x", outcomes[0].tag,
-			  outcomes[1].tag);
+		return vector_no("native leaves with tag %x, kernel with %x", outcomes[0].tag,
+				 outcomes[1].tag);
 	if (outcomes[0].verdict == VERDICT_OVERHEARD || outcomes[0].verdict == VERDICT_FLOODED)
 		return true; /* nobody gets the frame itself: it may have lost its tag */
 	if (outcomes[0].size != outcomes[1].size ||
 	    memcmp(outcomes[0].data + from, outcomes[1].data + from, outcomes[0].size - from))
-		return no("the frames differ (%zu and %zu bytes)", outcomes[0].size,
-			  outcomes[1].size);
+		return vector_no("the frames differ (%zu and %zu bytes)", outcomes[0].size,
+				 outcomes[1].size);
 	return true;
 }
 
@@ -195,7 +197,8 @@ static bool check_tag(char **words, size_t count, const struct outcome *o)
 		type = (uint32_t)strtoul(*words++, NULL, 0);
 	if (strcmp(words[0], "none") != 0)
 		wanted = type << 16 | (uint32_t)strtoul(words[0], NULL, 0);
-	return o->tag == wanted ? true : no("leaves with tag %x, expected %x", o->tag, wanted);
+	return o->tag == wanted ? true
+				: vector_no("leaves with tag %x, expected %x", o->tag, wanted);
 }
 
 /* The outer packet that has just left arrives at another host. */
@@ -204,7 +207,8 @@ static bool cross(const char *host, struct outcome outcomes[2], bool ran[2])
 	static struct vector_frame frame;
 
 	if (!outcomes[0].outer)
-		return no("no outer packet has left: %s", verdict_names[outcomes[0].verdict]);
+		return vector_no("no outer packet has left: %s",
+				 verdict_names[outcomes[0].verdict]);
 	memcpy(frame.data, outcomes[0].data, outcomes[0].size);
 	frame.size = outcomes[0].size;
 	memset(frame.data, 2, 12);
@@ -221,14 +225,14 @@ static bool check_leaves(char **words, size_t count, const struct outcome *o)
 
 	outer_build(&tables_world, words, count, o, &frame);
 	if (!o->outer)
-		return no("no outer packet has left: %s", verdict_names[o->verdict]);
+		return vector_no("no outer packet has left: %s", verdict_names[o->verdict]);
 	for (size_t i = 14; i < frame.size && i < o->size; i++)
 		if (frame.data[i] != o->data[i])
-			return no("byte %zu of the outer packet is %02x, expected %02x", i - 14,
-				  o->data[i], frame.data[i]);
+			return vector_no("byte %zu of the outer packet is %02x, expected %02x",
+					 i - 14, o->data[i], frame.data[i]);
 	return o->size == frame.size ? true
-				     : no("the outer packet has %zu bytes, expected %zu",
-					  o->size - 14, frame.size - 14);
+				     : vector_no("the outer packet has %zu bytes, expected %zu",
+						 o->size - 14, frame.size - 14);
 }
 
 /* RFC 6040, figure 4, by [inner][outer]: Not-ECT, ECT(1), ECT(0), CE as on the wire; -1 is a drop. */
@@ -261,14 +265,15 @@ static bool check_ecn(char **words, size_t count, struct outcome outcomes[2], bo
 		if (wanted < 0 && o->verdict == VERDICT_INNER_ECN)
 			continue;
 		if (wanted < 0 || o->verdict != VERDICT_DELIVERED)
-			return no("inner %d, outer %d: %s", cell & 3, cell >> 2,
-				  verdict_names[o->verdict]);
+			return vector_no("inner %d, outer %d: %s", cell & 3, cell >> 2,
+					 verdict_names[o->verdict]);
 		mark = o->data[12] == 0x08 ? o->data[15] : (o->data[14] << 4 | o->data[15] >> 4);
 		if ((mark & 0xff) != (0x28 << 2 | wanted))
-			return no("inner %d, outer %d: service is %02x, expected mark %d", cell & 3,
-				  cell >> 2, mark & 0xff, wanted);
+			return vector_no("inner %d, outer %d: service is %02x, expected mark %d",
+					 cell & 3, cell >> 2, mark & 0xff, wanted);
 		if (o->data[12] == 0x08 && vector_checksum(0, o->data + 14, 20) != 0xffff)
-			return no("inner %d, outer %d: wrong IPv4 checksum", cell & 3, cell >> 2);
+			return vector_no("inner %d, outer %d: wrong IPv4 checksum", cell & 3,
+					 cell >> 2);
 	}
 	return true;
 }
@@ -282,8 +287,8 @@ static bool answer_frame(const struct port_object *from, char **words, size_t co
 	if (count)
 		frame_build(&tables_world, from, words, count, &frame);
 	else if (!services_turn_round(&outcomes[0], &frame))
-		return no("nothing was handed to a service: %s",
-			  verdict_names[outcomes[0].verdict]);
+		return vector_no("nothing was handed to a service: %s",
+				 verdict_names[outcomes[0].verdict]);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
 		ran[s] = sides[s]->run_service(&frame, &outcomes[s]);
@@ -348,7 +353,7 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 			return false;
 	}
 	if (outcomes[0].verdict == VERDICT_SERVED && !services_sum_is_right(&outcomes[0]))
-		return no("a checksum of what the service gets is wrong");
+		return vector_no("a checksum of what the service gets is wrong");
 	return sides_agree(outcomes, ran);
 }
 
@@ -371,7 +376,8 @@ static bool send_hit(char **words, size_t count, struct outcome outcomes[2], boo
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->put(TABLE_ports, &key, &row);
 	if (good && outcomes[0].verdict != VERDICT_DELIVERED)
-		return no("%s, not a hit in the flow table", verdict_names[outcomes[0].verdict]);
+		return vector_no("%s, not a hit in the flow table",
+				 verdict_names[outcomes[0].verdict]);
 	return good;
 }
 
@@ -398,64 +404,6 @@ static void port_moved(const char *name, const char *other, bool moved)
 		sides[s]->put(TABLE_ports, &key, &row);
 }
 
-/* row A > B: the settled row of a plain connection between two ports of one subnet, every field of its
- * way out compared with what the table of ports says of B. */
-static bool check_row(const struct side *side, uint32_t from_id, uint32_t to_id)
-{
-	struct collected rows = tables_collect(side, TABLE_flows);
-	struct port_key from_key = { from_id }, to_key = { to_id };
-	struct port from, to;
-	size_t found = 0;
-
-	if (!side->get(TABLE_ports, &from_key, &from) || !side->get(TABLE_ports, &to_key, &to))
-		vector_fail("%s: no row of a port", side->name);
-	for (size_t i = 0; i < rows.count; i++) {
-		const unsigned char *at = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct flow_key key;
-		struct flow flow;
-		uint8_t macs[12];
-
-		memcpy(&key, at, sizeof(key));
-		memcpy(&flow, at + rows.key_size, sizeof(flow));
-		if (key.port_id != from_id || flow.peer_port_id != to_id)
-			continue;
-		found++;
-		memcpy(macs, to.mac, 6);
-		memcpy(macs + 6, from.mac, 6);
-		if (flow.flags & FLOW_UNRESOLVED)
-			no("%s: the row is not settled", side->name);
-		else if (flow.out_ifindex != to.ifindex || flow.out_kind != to.kind)
-			no("%s: out of device %u of kind %u, expected %u of kind %u", side->name,
-			   flow.out_ifindex, flow.out_kind, to.ifindex, to.kind);
-		else if (flow.out_slot != to.port_slot || flow.vpc_slot != to.vpc_slot)
-			no("%s: slot %u of VPC slot %u, expected %u of %u", side->name,
-			   flow.out_slot, flow.vpc_slot, to.port_slot, to.vpc_slot);
-		else if (flow.mtu != to.mtu)
-			no("%s: MTU %u, expected %u", side->name, flow.mtu, to.mtu);
-		else if (memcmp(flow.ethernet_in, macs, 12) || memcmp(flow.ethernet_out, macs, 12))
-			no("%s: other MACs than those of the two ports", side->name);
-		else
-			continue;
-		free(rows.bytes);
-		return false;
-	}
-	free(rows.bytes);
-	return found == 1 ? true : no("%s: %zu such rows", side->name, found);
-}
-
-static bool check_rows(const char *from_name, const char *to_name)
-{
-	const struct port_object *from = world_port(&tables_world, from_name);
-	const struct port_object *to = world_port(&tables_world, to_name);
-
-	if (!from || !to)
-		vector_fail("no port %s or %s", from_name, to_name);
-	for (size_t s = 0; s < side_count; s++)
-		if (!check_row(sides[s], from->object.id, to->object.id))
-			return false;
-	return true;
-}
-
 /* expect VERDICT [at TEXT] */
 static bool check_verdict(char **words, size_t count, const struct outcome *o)
 {
@@ -468,20 +416,23 @@ static bool check_verdict(char **words, size_t count, const struct outcome *o)
 		if (tolower(verdict_names[o->verdict][i]) != words[0][i])
 			break;
 	if (verdict_names[o->verdict][i] || words[0][i])
-		return no("expected %s, got %s at %s", words[0], verdict_names[o->verdict], object);
+		return vector_no("expected %s, got %s at %s", words[0], verdict_names[o->verdict],
+				 object);
 	if (count < 3)
 		return true;
 	if (count == 3 && hosts_object(words[2]))
-		return o->object_id == hosts_object(words[2]) ? true
-							      : no("expected object %s, got %u %s",
-								   words[2], o->object_id, object);
+		return o->object_id == hosts_object(words[2])
+			       ? true
+			       : vector_no("expected object %s, got %u %s", words[2], o->object_id,
+					   object);
 	for (i = 2; i < count; i++) {
 		strncat(wanted, words[i], sizeof(wanted) - strlen(wanted) - 1);
 		if (i + 1 < count)
 			strncat(wanted, " ", sizeof(wanted) - strlen(wanted) - 1);
 	}
-	return strstr(object, wanted) ? true
-				      : no("expected object \"%s\", got \"%s\"", wanted, object);
+	return strstr(object, wanted)
+		       ? true
+		       : vector_no("expected object \"%s\", got \"%s\"", wanted, object);
 }
 
 static bool check_answer(char **words, size_t count, const struct port_object *from,
@@ -492,11 +443,11 @@ static bool check_answer(char **words, size_t count, const struct port_object *f
 	frame_build(&tables_world, from, words, count, &frame);
 	for (size_t i = 0; i < frame.size && i < o->size; i++)
 		if (frame.data[i] != o->data[i])
-			return no("byte %zu of the frame is %02x, expected %02x", i, o->data[i],
-				  frame.data[i]);
+			return vector_no("byte %zu of the frame is %02x, expected %02x", i,
+					 o->data[i], frame.data[i]);
 	return o->size >= frame.size
 		       ? true
-		       : no("the frame has %zu bytes, expected %zu", o->size, frame.size);
+		       : vector_no("the frame has %zu bytes, expected %zu", o->size, frame.size);
 }
 
 /* to PORT, or a peer or tunnel object. */
@@ -507,7 +458,7 @@ static bool check_port(const char *name, const struct outcome *o)
 
 	return id && id == o->out_port_id
 		       ? true
-		       : no("went to port id %u, not to %s", o->out_port_id, name);
+		       : vector_no("went to port id %u, not to %s", o->out_port_id, name);
 }
 
 /* bytes OFFSET HEX */
@@ -520,45 +471,10 @@ static bool check_bytes(char **words, const struct outcome *o)
 		if (sscanf(hex, "%2x", &byte) != 1)
 			vector_fail("\"%s\" is not hexadecimal", words[1]);
 		if (offset >= o->size || o->data[offset] != byte)
-			return no("byte %zu is %02x, expected %02x", offset,
-				  offset < o->size ? o->data[offset] : 0, byte);
+			return vector_no("byte %zu is %02x, expected %02x", offset,
+					 offset < o->size ? o->data[offset] : 0, byte);
 	}
 	return true;
-}
-
-static bool check_flows(size_t wanted)
-{
-	struct collected rows[2];
-	bool same = true;
-
-	for (size_t s = 0; s < side_count; s++) {
-		rows[s] = tables_collect(sides[s], TABLE_flows);
-		if (wanted != SIZE_MAX && rows[s].count != wanted)
-			same = no("%s has %zu rows of connections, expected %zu", sides[s]->name,
-				  rows[s].count, wanted);
-	}
-	for (size_t i = 0; same && side_count == 2 && i < rows[0].count; i++) {
-		unsigned char *key = rows[0].bytes + i * (rows[0].key_size + rows[0].value_size);
-		struct flow native, kernel;
-
-		memcpy(&native, key + rows[0].key_size, sizeof(native));
-		if (!kernel_side.get(TABLE_flows, key, &kernel)) {
-			same = no("the kernel lacks a connection");
-			break;
-		}
-		/* Clocks differ; everything else is the same. */
-		native.seen = kernel.seen = native.born = kernel.born = 0;
-		native.renew = kernel.renew = 0;
-		if (memcmp(&native, &kernel, sizeof(native)))
-			same = no("a connection differs: state %u/%u flags %x/%x packets %llu/%llu",
-				  native.state, kernel.state, native.flags, kernel.flags,
-				  native.packets, kernel.packets);
-	}
-	if (same && side_count == 2 && rows[0].count != rows[1].count)
-		same = no("native has %zu connections, kernel %zu", rows[0].count, rows[1].count);
-	for (size_t s = 0; s < side_count; s++)
-		free(rows[s].bytes);
-	return same;
 }
 
 static size_t split(char *line, char **words)
@@ -594,11 +510,11 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 	else if (!strcmp(words[0], "bytes") && count == 3)
 		*good = check_bytes(words + 1, o);
 	else if (!strcmp(words[0], "flows") && count == 2)
-		*good = check_flows(strtoul(words[1], NULL, 10));
+		*good = rows_check_flows(strtoul(words[1], NULL, 10));
 	else if (!strcmp(words[0], "watched") && count == 3)
-		*good = watch_check(words + 1, no);
+		*good = watch_check(words + 1);
 	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
-		*good = check_rows(words[1], words[3]);
+		*good = rows_check(words[1], words[3]);
 	else
 		return false;
 	return true;
@@ -716,7 +632,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 		fclose(seeds);
 	seeds = NULL;
 	if (good)
-		good = check_flows(SIZE_MAX);
+		good = rows_check_flows(SIZE_MAX);
 	printf("%s %zu - %s%s\n", good ? "ok" : "not ok", ++test_number, vector->name,
 	       side_count == 2 ? " [kernel = native]" : " [native]");
 	if (!good) {

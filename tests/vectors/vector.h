@@ -137,9 +137,8 @@ void watch_clear(void);
 /* PORT COST BURST DSCP: a row of port_rates; likewise */
 void rate_statement(char **words);
 uint32_t watch_attachment_flags(uint32_t port_id);
-/* MATCHED TAKEN; no: says what does not hold, and gives false */
-typedef bool vector_no(const char *format, ...) __attribute__((format(printf, 1, 2)));
-bool watch_check(char **words, vector_no *no);
+/* MATCHED TAKEN */
+bool watch_check(char **words);
 
 /* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
@@ -151,6 +150,14 @@ bool services_turn_round(const struct outcome *o, struct vector_frame *frame);
 bool services_sum_is_right(const struct outcome *o);
 
 uint32_t vector_checksum(uint32_t sum, const uint8_t *data, size_t size); /* folded; run.c */
+
+/* The settled row of a plain connection between two ports (rows.c); and how many rows there are, the same on
+ * both sides. SIZE_MAX: any number. */
+bool rows_check(const char *from_name, const char *to_name);
+bool rows_check_flows(size_t wanted);
+
+/* Why the vector fails. Return: false. */
+bool vector_no(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Says file, line and sentence, and ends the program. */
 void vector_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

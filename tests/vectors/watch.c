@@ -115,18 +115,19 @@ uint32_t watch_attachment_flags(uint32_t port_id)
 	       (rated_id == port_id ? ATTACHMENT_RATED : 0);
 }
 
-bool watch_check(char **words, vector_no *no)
+bool watch_check(char **words)
 {
 	struct slot_key slot = { 0 };
 	struct watch row;
 
 	for (size_t s = 0; s < side_count; s++) {
 		if (!sides[s]->get(TABLE_watches, &slot, &row))
-			return no("%s: nobody watches", sides[s]->name);
+			return vector_no("%s: nobody watches", sides[s]->name);
 		if (row.matched != strtoull(words[0], NULL, 10) ||
 		    row.taken != strtoull(words[1], NULL, 10))
-			return no("%s: %llu packets matched and %llu were taken", sides[s]->name,
-				  (unsigned long long)row.matched, (unsigned long long)row.taken);
+			return vector_no("%s: %llu packets matched and %llu were taken",
+					 sides[s]->name, (unsigned long long)row.matched,
+					 (unsigned long long)row.taken);
 	}
 	return true;
 }
