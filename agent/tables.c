@@ -82,6 +82,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_tunnel_sequences:
 	case TABLE_station_ends:
 	case TABLE_fragments:
+	case TABLE_wire_neighbours:
 	case TABLE_ended_flows:
 	case TABLE_ended_cursor:
 	case TABLE_port_stats:

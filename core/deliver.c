@@ -65,7 +65,7 @@ static __always_inline int way_out(struct packet *p, const struct port *port)
  * switches between do not know where the receiver is. */
 static __always_inline int wire_out(struct packet *p)
 {
-	if (p->flags & PACKET_FROM_WIRE)
+	if ((p->flags & PACKET_FROM_WIRE) && p->source_subnet_id == p->out_subnet_id)
 		return VERDICT_OVERHEARD;
 	if (p->out_port_id < PEER_ID_FIRST)
 		p->flags |= PACKET_TO_PEER;
@@ -129,10 +129,15 @@ int deliver(struct frame *f, struct packet *p)
 	own = destination_is_own(p, port);
 	/* A port's extra addresses are known on its own host, which asks this for itself. */
 	if (!own && (port->flags & PORT_CHECK_SOURCE) && !(p->flags & PACKET_TO_PEER) &&
+	    !(port->kind == PORT_WIRE) &&
 	    ((p->flags & PACKET_ROUTED) || !(p->subnet_flags & SUBNET_L2)))
 		return VERDICT_DESTINATION_CHECK;
 	if (!(p->flags & PACKET_ROUTED))
 		return VERDICT_NEXT;
+	if (port->kind == PORT_WIRE && p->out_port_id >= PEER_ID_FIRST) {
+		mac_copy(p->ethernet_out + 6, port->mac);
+		return VERDICT_NEXT; /* wire_route has found the machine */
+	}
 	mac_copy(p->ethernet_out, port->mac);
 	mac_copy(p->ethernet_out + 6, p->gateway_mac);
 	if (!port->subnet_id)

@@ -173,6 +173,12 @@ static __always_inline int arp(struct frame *f, struct packet *p, const struct s
 		return VERDICT_TRUNCATED;
 	operation = request->operation;
 	mac_copy(sender_mac, request->sender_mac);
+	if ((p->flags & (PACKET_FROM_WIRE | PACKET_FROM_PEER)) == PACKET_FROM_WIRE) {
+		mac_copy(p->port_mac, sender_mac);
+		wire_heard(f, p);
+		if (operation != be16(ARP_REQUEST) && mac_equal(p->ethernet, p->gateway_mac))
+			return VERDICT_CONSUMED; /* what this host's gateway has asked for */
+	}
 	if (!l2) {
 		if ((p->port_flags & PORT_CHECK_MAC) && !mac_equal(sender_mac, p->ethernet + 6))
 			return VERDICT_SPOOFED_ARP;

@@ -144,11 +144,11 @@ struct packet {
 	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
-	__u32 watch_port_id;        /* of a flood's members that are watched, one */
-	__u32 watch_size;           /* bytes that the watches which took it want */
-	__u64 watches;              /* that have taken the frame as it came, to tell the verdict */
-	__u64 watches_to;           /* of members of a flood */
-	__u64 watches_left;         /* while they are gone through */
+	__u32 watch_port_id; /* of a flood's members that are watched, one */
+	__u32 watch_size;    /* bytes that the watches which took it want */
+	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */
+	__u64 watches_to;    /* of members of a flood */
+	__u64 watches_left;  /* while they are gone through */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -389,6 +389,8 @@ int wire_sender(struct frame *f, struct packet *p);
 int wire_push(struct frame *f, struct packet *p);
 int wire_reply(struct frame *f, struct packet *p);
 int rate_from(struct frame *f, struct packet *p);
+int wire_heard(struct frame *f, struct packet *p);
+int wire_route(struct frame *f, struct packet *p, __u32 wire_id);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
 

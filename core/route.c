@@ -100,7 +100,7 @@ static __always_inline __u32 choose_nexthop(struct packet *p, __u32 group_id)
 	return chosen;
 }
 
-/* The local route: the port that owns the address. */
+/* The local route: the port that owns the address; or, of a subnet on a wire, who is there. */
 static __always_inline int route_local(struct frame *f, struct packet *p, const struct route *found)
 {
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.destination };
@@ -109,7 +109,8 @@ static __always_inline int route_local(struct frame *f, struct packet *p, const 
 	note(f, NOTE_ROUTE_LOCAL, found->route_id);
 	p->object_id = found->route_id;
 	if (!endpoint)
-		return VERDICT_NO_ENDPOINT;
+		return found->kind == ROUTE_WIRE ? wire_route(f, p, found->target)
+						 : VERDICT_NO_ENDPOINT;
 	if (!endpoint->port_id) {
 		p->object_id = endpoint->subnet_id;
 		return VERDICT_NOT_OWN_GATEWAY;
@@ -154,7 +155,8 @@ int route(struct frame *f, struct packet *p)
 		return VERDICT_NO_ROUTE;
 	p->object_id = found->route_id;
 	switch (found->kind) {
-	case ROUTE_LOCAL: return route_local(f, p, found);
+	case ROUTE_LOCAL:
+	case ROUTE_WIRE: return route_local(f, p, found);
 	case ROUTE_PORT:
 		p->out_port_id = found->target;
 		note(f, NOTE_ROUTE_PORT, found->route_id);

@@ -388,6 +388,8 @@ enum route_kind {
 	ROUTE_GROUP = 4,     /* target is a next-hop group: ECMP over ports */
 	ROUTE_RESERVED = 5,  /* V22: never forwarded */
 	ROUTE_DOWN = 6,      /* the tunnels it leads to are down, all of them */
+	ROUTE_WIRE =
+		7, /* as LOCAL; who is nobody's is on the wire that target, a port id, stands for */
 };
 
 struct route {
@@ -681,8 +683,8 @@ struct datapath_state {
 	__u64 service_ifindex; /* device of the host's services, 0: none; written by the daemon */
 	__u64 service_rate;    /* packets a port may send them per second; written by the daemon */
 	__u64 punt_ifindex;    /* the device that leads to weftd, as long as it runs; 0: none */
-	__u64 punt_rate; /* frames a port may hand to weftd per second; written by the daemon */
-	__u64 loop_domain;    /* number of the installation, in probes for loops (loop.h) */
+	__u64 punt_rate;   /* frames a port may hand to weftd per second; written by the daemon */
+	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 };
 
 struct verdict_key {
@@ -777,6 +779,18 @@ struct wire_key {
 	__u16 tag;  /* VID */
 };
 
+/* A machine on a wire that is not Weft's, as it was heard to be by ARP. */
+struct wire_neighbour_key {
+	__u32 port_id; /* of the wire */
+	struct address address;
+};
+
+struct wire_neighbour {
+	__u8 mac[6];
+	__u16 pad;
+	__u32 seen; /* tick */
+};
+
 /* Whose it is: a segment on the wire, or the child of a port. */
 struct wire {
 	__u32 port_id;
@@ -826,6 +840,7 @@ struct wire {
 	X(services, HASH, struct service_key, struct service, 65536)                               \
 	X(service_clients, LRU_HASH, struct service_client_key, struct service_client, 65536)      \
 	X(wires, HASH, struct wire_key, struct wire, 65536)                                        \
+	X(wire_neighbours, LRU_HASH, struct wire_neighbour_key, struct wire_neighbour, 65536)      \
 	X(port_watches, HASH, struct port_key, struct port_watch, 16384)                           \
 	X(watches, ARRAY, struct slot_key, struct watch, WATCHES)                                  \
 	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)                \

@@ -69,6 +69,7 @@
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
 	X(TUNNEL_DOWN, DROP, "the route's tunnel is down: its keepalive gets no answer")           \
 	X(RESERVED_DESTINATION, DROP, "the range is reserved and never routed")                    \
+	X(RESOLVING, DROP, "the address is asked for on the wire; the next packet finds it")       \
 	X(NO_ENDPOINT, DROP, "inside the VPC, but no port has the address")                        \
 	X(GATEWAY_ONLY_PING, DROP, "the gateway's own address answers ping and nothing else")      \
 	X(NOT_OWN_GATEWAY, DROP, "the gateway of another subnet does not answer")                  \

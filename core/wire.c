@@ -14,6 +14,7 @@
  * Next: parse.c, flow.h, then pipeline.c or, of another host, arrive.c.
  */
 #include "core/packet.h"
+#include "core/police.h"
 
 #define TAG_ID 0xfffu
 #define TAG_PRIORITY 0xf000u
@@ -152,4 +153,115 @@ int wire_reply(struct frame *f, struct packet *p)
 		return 0;
 	p->flags &= ~(__u32)PACKET_REPLY;
 	return -1;
+}
+
+/* ---- machines on the wire that are not Weft's, as the router finds them ---- */
+
+#define NEIGHBOUR_TICKS (300 * TICKS_PER_SECOND)
+#define ASK_SIZE_MIN 60
+
+struct probe {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 ethertype;
+	__be16 hardware, protocol;
+	__u8 hardware_size, protocol_size;
+	__be16 operation;
+	__u8 sender_mac[6];
+	__be16 sender[2];
+	__u8 target_mac[6];
+	__be16 target[2];
+};
+
+/* An ARP message has come by the wire. p: its sender is in key.source, and its MAC in port_mac. Where the address is
+ * no port's, the router knows from now on where it is. */
+int wire_heard(struct frame *f, struct packet *p)
+{
+	struct wire_neighbour_key key = {};
+	struct wire_neighbour row = {};
+	struct endpoint_key endpoint_key = {};
+
+	(void)f;
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (address_is_unspecified(&p->key.source) || address_is_multicast(&p->key.source))
+		return VERDICT_NEXT;
+	endpoint_key.vpc_id = p->vpc_id;
+	endpoint_key.address = p->key.source;
+	if (table_lookup(endpoints, &endpoint_key))
+		return VERDICT_NEXT;
+	key.port_id = p->source_port_id;
+	key.address = p->key.source;
+	mac_copy(row.mac, p->port_mac);
+	row.seen = p->now;
+	table_put(wire_neighbours, &key, &row);
+	return VERDICT_NEXT;
+}
+
+/*
+ * Asks who has p->key.destination, on a wire, in the place of the packet. As a probe (RFC 5227), from
+ * no address: a question from the gateway's would tell the machine that the gateway is here, and to machines on
+ * the wire it is at one host only. The frame stays as long as an unfinished checksum in it needs.
+ */
+static __always_inline void ask(struct frame *f, struct packet *p, const struct port *wire)
+{
+	struct probe probe = {
+		.ethertype = be16(ETHERTYPE_ARP),
+		.hardware = be16(1),
+		.protocol = be16(ETHERTYPE_IPV4),
+		.hardware_size = 6,
+		.protocol_size = 4,
+		.operation = be16(1),
+	};
+	__u32 size = p->l4_offset + 18;
+
+	__builtin_memset(probe.destination, 0xff, 6);
+	mac_copy(probe.source, wire->mac);
+	mac_copy(probe.sender_mac, wire->mac);
+	__builtin_memcpy(probe.target, &p->key.destination.word[3], 4);
+	if (frame_resize(f, size > ASK_SIZE_MIN ? size : ASK_SIZE_MIN) ||
+	    frame_store(f, 0, &probe, sizeof(probe)))
+		return;
+	if (wire_push(f, p) == VERDICT_DELIVERED)
+		frame_copy_to(f, wire->ifindex);
+}
+
+/*
+ * To a machine on a wire, by the router. p: nobody in the VPC owns the destination. VERDICT_NEXT with
+ * out_port_id and the machine's MAC in ethernet_out; or the drop, and the address is asked for.
+ */
+int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
+{
+	struct wire_neighbour_key key = {};
+	struct slot_key slot = {}, zero = { .slot = 0 };
+	struct port_key port_key = {};
+	struct wire_neighbour *known;
+	struct datapath_state *shared;
+	struct port_stats *stats;
+	struct port *wire;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.port_id = wire_id;
+	key.address = p->key.destination;
+	known = table_lookup(wire_neighbours, &key);
+	if (known && !ticks_passed(p->now, known->seen, NEIGHBOUR_TICKS)) {
+		p->out_port_id = wire_id;
+		mac_copy(p->ethernet_out, known->mac);
+		return VERDICT_NEXT;
+	}
+	port_key.port_id = wire_id;
+	wire = table_lookup(ports, &port_key);
+	shared = table_lookup(state, &zero);
+	if (!wire || !shared || !wire->ifindex || !(p->flags & PACKET_IPV4))
+		return VERDICT_NO_ENDPOINT;
+	slot.slot = wire->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (!stats || !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
+		return VERDICT_RESOLVING;
+	p->out_port_id = wire_id;
+	ask(f, p, wire);
+	p->out_port_id = 0;
+	p->object_id = wire_id;
+	return VERDICT_RESOLVING;
 }

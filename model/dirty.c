@@ -281,6 +281,8 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 				    id);
 	if (before)
 		mark_generation(dirty, before->object.vpc_id);
+	if (before && segment_is_wire(&before->segment))
+		mark_objects(dirty, UNIT_ROUTE_TABLE, before->object.vpc_id, OBJECT_ROUTE_TABLE);
 	/* The mode says whether the ports' sources are checked, the segment where other hosts' ports are; SLAAC
 	 * gives ports one more address. */
 	if (before && after &&

@@ -140,6 +140,7 @@ static void settle_wire(struct dirty *dirty, const struct object *subnet)
 		return;
 	mark_kind(dirty, UNIT_PEER, peer->peer.id);
 	mark_kind(dirty, UNIT_SUBNET, subnet->id);
+	mark_objects(dirty, UNIT_ROUTE_TABLE, subnet->vpc_id, OBJECT_ROUTE_TABLE);
 	count = intent_ports_of_subnet(dirty->intent, subnet->id, &ports);
 	for (size_t i = 0; i < count; i++)
 		mark_kind(dirty, UNIT_PORT, ports[i]);

@@ -336,6 +336,44 @@ static bool table_has_route(const struct route_table_object *table, const struct
 	return false;
 }
 
+/* Whether a route of the table says where the addresses of a subnet go. */
+static bool table_covers(const struct route_table_object *table, const struct ip_prefix *cidr,
+			 const struct vpc_object *vpc)
+{
+	for (size_t i = 0; i < table->route_count; i++) {
+		const struct ip_prefix *to = &table->routes[i].to;
+
+		for (size_t j = 0; j < vpc->cidr_count; j++)
+			if (ip_prefix_overlaps(to, cidr) && to->length >= vpc->cidrs[j].length &&
+			    ip_prefix_overlaps(to, &vpc->cidrs[j]))
+				return true;
+	}
+	return false;
+}
+
+/* In a subnet on a wire there are machines that nobody registered: the router asks for them there. */
+static void plan_wire_routes(const struct plan *plan, const struct route_table_object *table)
+{
+	const struct vpc_object *vpc = (const struct vpc_object *)object_of(
+		plan->intent, table->object.vpc_id, OBJECT_VPC);
+	const struct object **subnets;
+	size_t count = intent_list(plan->intent, table->object.vpc_id, OBJECT_SUBNET, &subnets);
+
+	for (size_t i = 0; vpc && i < count; i++) {
+		const struct subnet_object *subnet = (const struct subnet_object *)subnets[i];
+		uint32_t wire = plan_wire_target(plan, subnet);
+
+		for (size_t family = 0; family < 2; family++)
+			if (wire && subnet->cidrs[family].length &&
+			    !table_covers(table, &subnet->cidrs[family], vpc))
+				route_add(plan, table->object.id, &subnet->cidrs[family],
+					  (struct route){ .kind = ROUTE_WIRE,
+							  .target = wire,
+							  .route_id = table->object.id });
+	}
+	free(subnets);
+}
+
 static void plan_route_table(const struct plan *plan, const struct route_table_object *table)
 {
 	static const char *const reserved[] = { "169.254.168.0/22", "fd00:ec2::/32" }; /* V22 */
@@ -362,6 +400,7 @@ static void plan_route_table(const struct plan *plan, const struct route_table_o
 			route_add(plan, id, &prefix,
 				  (struct route){ .kind = ROUTE_RESERVED, .route_id = id });
 	}
+	plan_wire_routes(plan, table);
 	/* V19: ::/0 says nothing about 0.0.0.0/0. Kind 0 is no route at all. */
 	if (border && !table_has_route(table, &ipv4))
 		route_add(plan, id, &ipv4, (struct route){ .route_id = id });

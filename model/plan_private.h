@@ -63,6 +63,9 @@ uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *su
 /** plan_wire_port - a port of another host, behind the wire of its subnet */
 void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet, struct port *row);
 
+/** plan_wire_target - the wire of a subnet, for routes to who is on it; 0: it is on none */
+uint32_t plan_wire_target(const struct plan *plan, const struct subnet_object *subnet);
+
 /** plan_wire - the wire itself */
 void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 	       const struct subnet_object *subnet, struct port *row);

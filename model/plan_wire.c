@@ -101,13 +101,24 @@ static void plan_routers(const struct plan *plan, const struct planner_peer *pee
 				       .flags = STATION_STATIC | STATION_ROUTER };
 		struct mac_address mac;
 
-		if (host == own || !host_uplink(host, subnet->segment.network))
+		if (!host_uplink(host, subnet->segment.network))
 			continue;
+		/* Answers to what this host's gateway has asked come to its own. */
+		if (host == own)
+			row.flags = STATION_STATIC;
 		mac = router_mac(plan, subnet, host);
 		memcpy(key.mac, mac.byte, sizeof(key.mac));
 		rows_add(plan->rows, TABLE_stations, &key, &row);
 	}
 	free(hosts);
+}
+
+uint32_t plan_wire_target(const struct plan *plan, const struct subnet_object *subnet)
+{
+	const struct planner_peer *peer = segment_is_wire(&subnet->segment) ? wire_of(plan, subnet)
+									    : NULL;
+
+	return peer ? peer->peer.id : 0;
 }
 
 void plan_wire(const struct plan *plan, const struct planner_peer *peer,

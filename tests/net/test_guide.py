@@ -130,6 +130,11 @@ def names_and_metadata(_weft):
     page_runs("names-and-metadata.md")
 
 
+@statement("guide: a router between VLANs")
+def vlan_router(_weft):
+    page_runs("vlan-router.md")
+
+
 @statement("guide: a tap")
 def tap(_weft):
     page_runs("tap-port.md")

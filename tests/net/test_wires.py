@@ -5,6 +5,7 @@
     local-networks       two networks on one host (T5)
     flat-network         h1 eth1 -- physnet1 -- eth1 h2, a plain machine (T6)
     vlan-networks        the same with tags 100 and 101 (T7)
+    vlan-router          a router between VLANs, twice with the same addresses (T8)
     vlan-access          a switch with access ports (T2)
     vlan-trunks          workloads that tag for themselves (T3)
 """
@@ -129,6 +130,38 @@ def uplink_comes_back(cloud):
     cloud.run("h1", "ip", "link", "set", "away", "name", "eth1", accept=[0])
     wait_for(lambda: not trouble(), "the status says that the uplink is back")
     wait_for(lambda: cloud.ping("office/vm1", "172.16.100.50"), "a way out again")
+
+
+@statement("a router joins VLANs, for ports of both hosts and plain machines; tenants never meet (T8)")
+def vlan_router(_weft):
+    with lab("vlan-router") as cloud:
+        for node, address in (("one/vm1", "172.16.101.13"), ("one/vm2", "172.16.101.13"),
+                              ("one/vm3", "172.16.100.11"), ("two/vm1", "172.16.101.13"),
+                              ("printer", "172.16.100.1"), ("camera", "172.16.101.1")):
+            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        # The first packet to a plain machine asks for it on the wire.
+        for node, address in (("one/vm1", "172.16.101.50"), ("printer", "172.16.101.50"),
+                              ("printer", "172.16.101.13"), ("camera", "172.16.100.11"),
+                              ("one/vm3", "172.16.100.50")):
+            wait_for(lambda n=node, a=address: cloud.ping(n, a), f"{node} to reach {address}")
+        cloud.serve("one/vm3", 80)
+        equal(cloud.fetch("printer", "172.16.101.13", 80), "hello from one/vm3", "routed TCP")
+        check(not cloud.ping("two/vm1", "172.16.101.50"), "a tenant reaches the other's machine")
+        one_gateway_on_the_wire(cloud)
+
+
+def one_gateway_on_the_wire(cloud):
+    """The gateway answers plain machines by one host, and no MAC is sent from by two."""
+    shown = cloud.run("printer", "arping", "-c", "2", "-I", "eth0", "172.16.100.1").stdout
+    equal(shown.count("reply from"), 2, f"answers for the gateway ({shown})")
+    hosts = {host: device(cloud, host, "eth1")["address"] for host in ("h1", "h2")}
+    equal(len(set(hosts.values())), 2, "MACs of the uplinks")
+    seen = [line.split() for line in
+            run("ip", "netns", "exec", "weft-vlan-router-underlay", "bridge", "fdb", "show",
+                "br", "physnet1", accept=[0]).stdout.splitlines()]
+    routers = [(line[0], line[2]) for line in seen
+               if line[0].startswith(("06:57", "06:59")) and "dev" in line]
+    equal(len({mac for mac, _port in routers}), len(set(routers)), f"a router's MAC twice: {routers}")
 
 
 @statement("access ports: one VLAN sees not one frame of another (T2)")

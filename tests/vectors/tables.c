@@ -68,8 +68,9 @@ struct collected tables_collect(const struct side *side, enum table_id table)
 }
 
 /* What packets leave behind. */
-static const enum table_id of_packets[] = { TABLE_flows, TABLE_fragments, TABLE_stations,
-					    TABLE_station_ends, TABLE_service_clients };
+static const enum table_id of_packets[] = { TABLE_flows,           TABLE_fragments,
+					    TABLE_stations,        TABLE_station_ends,
+					    TABLE_service_clients, TABLE_wire_neighbours };
 #define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
 
 static void remove_all(const struct side *side, enum table_id table)
