@@ -176,7 +176,7 @@ static inline int pipeline_from_service(struct frame *f, struct packet *p)
 
 	if (!verdict)
 		verdict = service_answer(f, p);
-	if (verdict == VERDICT_DELIVERED && p->out_kind >= PORT_WIRE)
+	if (verdict == VERDICT_DELIVERED && OUT_KIND(p->out_kind) >= PORT_WIRE)
 		verdict = wire_push(f, p);
 	if (verdict != VERDICT_DELIVERED)
 		return pipeline_end(f, p, verdict);
