@@ -219,7 +219,7 @@ static bool is_plain_text(const char *text)
 static bool read_value(struct reading *reading, const char *name, const char *text,
 		       struct dns_record *record)
 {
-	char target[DNS_DOMAIN_SIZE];
+	char target[DNS_DOMAIN_SIZE] = "";
 
 	if (strncmp(text, "cname:", 6) == 0) {
 		if (!parse_record_name(text + 6, false, target))
@@ -248,7 +248,7 @@ static bool read_value(struct reading *reading, const char *name, const char *te
 static bool read_records_of(struct reading *reading, const char *key, struct vpc_dns *dns)
 {
 	const char *texts[RECORDS_OF_NAME_MAX];
-	char name[DNS_DOMAIN_SIZE];
+	char name[DNS_DOMAIN_SIZE] = "";
 	bool present;
 	size_t count;
 

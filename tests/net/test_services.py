@@ -352,6 +352,10 @@ def limited(weft, world):
         return weft.counter("service_limit") > before
 
     wait_for(flood, "a drop")
+    metrics = weft.http("GET", "/metrics", raw=True)[2].decode()
+    excess = [line.split()[1] for line in metrics.splitlines()
+              if line.startswith('weft_port_service_excess_total{port="blue/web2"}')]
+    check(excess and int(excess[0]) > 0, f"excess of the port: {excess}")
     equal(dig(world.blue1, "10.0.0.2", "web1.blue.internal")[0], "NOERROR", "another port")
     made.close()
 
