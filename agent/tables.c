@@ -76,6 +76,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_classifier_services:
 	case TABLE_rule_words:
 	case TABLE_port_rates:
+	case TABLE_port_mirrors:
 	case TABLE_rules:
 	case TABLE_services: return true;
 	case TABLE_flows:

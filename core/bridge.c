@@ -258,10 +258,8 @@ static __always_inline void flood_watched(struct packet *p, const struct port_ke
 {
 	struct port_watch *row = table_lookup(port_watches, key);
 
-	if (!row)
-		return;
 	p->flags |= PACKET_WATCHED;
-	p->watches_to |= row->mask;
+	p->watches_to |= row ? row->mask : 0;
 	p->watch_port_id = key->port_id;
 }
 

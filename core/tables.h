@@ -845,7 +845,8 @@ struct wire {
 	X(watches, ARRAY, struct slot_key, struct watch, WATCHES)                                  \
 	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)                \
 	X(port_rates, HASH, struct port_key, struct port_rate, 16384)                              \
-	X(rate_states, ARRAY, struct slot_key, struct rate_state, 16384)
+	X(rate_states, ARRAY, struct slot_key, struct rate_state, 16384)                           \
+	X(port_mirrors, HASH, struct port_key, struct port_mirror, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -44,6 +44,11 @@ struct watch {
 	__u64 taken; /* told, or copied */
 };
 
+/* By port: what is copied of it, and to which port or tunnel object of this host. The counters rest. */
+struct port_mirror {
+	struct watch watch; /* WATCH_MIRROR; target_id */
+};
+
 /* By port: the watches that look at it. */
 struct port_watch {
 	__u64 mask;

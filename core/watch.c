@@ -141,6 +141,59 @@ OUT_OF_LINE void record_tell(const struct packet *p, __u32 number, __u32 port_id
 		record->event.lost = 0;
 }
 
+/* Into a tunnel object, and the frame is as before. What the packet says of its way is put back, and no
+ * MSS is made to fit: the copy is not to change what it is of. */
+OUT_OF_LINE void mirror_tunnel(struct frame *f, struct packet *p, const struct port *target)
+{
+	struct tunnel_key key = { .tunnel_id = target->tunnel_id };
+	struct tunnel *tunnel = table_lookup(tunnels, &key);
+	const __u32 out_ifindex = p->out_ifindex, object_id = p->object_id, flags = p->flags;
+	const __u8 tcp_flags = p->tcp_flags;
+
+	if (!tunnel || !(tunnel->flags & TUNNEL_OBJECT) || frame_load(f, 0, p->ethernet_out, 12))
+		return;
+	p->out_ifindex = target->tunnel_id;
+	p->tcp_flags = 0;
+	if (tunnel_push(f, p) == VERDICT_DELIVERED) {
+		frame_copy_underlay(f, p);
+		tunnel_unpush(f, p);
+	}
+	p->out_ifindex = out_ifindex;
+	p->object_id = object_id;
+	p->tcp_flags = tcp_flags;
+	p->flags = flags;
+}
+
+/* A copy for the mirror of a port. One that is itself a target gets no copies of copies: they go to its
+ * device and not through the pipeline. */
+OUT_OF_LINE void mirror(struct frame *f, struct packet *p, __u32 port_id, __u32 direction)
+{
+	struct port_key key = { .port_id = port_id };
+	struct port_mirror *row = table_lookup(port_mirrors, &key);
+	struct slot_key slot = {};
+	struct port_stats *stats;
+	struct port *target;
+
+	if (!row || !(row->watch.flags & direction) || !watch_matches(&row->watch, p))
+		return;
+	key.port_id = row->watch.target_id;
+	target = table_lookup(ports, &key);
+	if (!target)
+		return;
+	if (target->kind == PORT_TUNNEL) {
+		mirror_tunnel(f, p, target);
+		return;
+	}
+	if (!target->ifindex || target->kind >= PORT_WIRE || frame_copy_to(f, target->ifindex))
+		return;
+	slot.slot = target->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, frame_length(f));
+	}
+}
+
 /* The frame as its port has sent it. p: parsed, as far as that went. Return: 0. */
 int watch_from(struct frame *f, struct packet *p)
 {
@@ -150,6 +203,7 @@ int watch_from(struct frame *f, struct packet *p)
 	if (!p)
 		return 0;
 	key.port_id = p->port_id;
+	mirror(f, p, p->port_id, WATCH_FROM);
 	row = table_lookup(port_watches, &key);
 	if (!row)
 		return 0;
@@ -166,7 +220,7 @@ static __always_inline __u32 watched_port(struct packet *p, __u64 *mask)
 	struct port_watch *row;
 
 	*mask = p->watches_to;
-	if (p->watches_to)
+	if (p->watch_port_id)
 		return p->watch_port_id;
 	if (p->flags & PACKET_REPLY)
 		key.port_id = p->flags & PACKET_WATCHED ? p->port_id : 0;
@@ -190,6 +244,8 @@ int watch_end(struct frame *f, struct packet *p, int verdict)
 	if (p->watches)
 		record_tell(p, 0, p->port_id, verdict);
 	port_id = watched_port(p, &mask);
+	if (port_id && (!verdict_is_drop(verdict) || (p->flags & PACKET_REPLY)))
+		mirror(f, p, port_id, WATCH_TO);
 	if (!port_id || !mask)
 		return 0;
 	look(f, p, mask, WATCH_TO,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/filter.h"
 #include "model/dirty_private.h"
 
 void mark_kind(struct dirty *dirty, enum unit_kind kind, uint32_t id)
@@ -137,13 +138,33 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	return a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
 	       a->address_count != b->address_count || a->group_count != b->group_count ||
 	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
-	       !a->receive_rate != !b->receive_rate ||
+	       !a->receive_rate != !b->receive_rate || !a->mirror != !b->mirror ||
 	       a->source_destination_check != b->source_destination_check ||
 	       strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) !=
 		       0 ||
 	       memcmp(a->group_ids, b->group_ids, a->group_count * sizeof(a->group_ids[0])) != 0 ||
 	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0])) != 0;
+}
+
+/* Ports are mirrored to a port or tunnel that came or went. */
+static void mark_mirrors(struct dirty *dirty, const struct object *target)
+{
+	const struct object **ports;
+	size_t count;
+
+	if (!dirty->planner->mirrors)
+		return;
+	count = intent_list(dirty->intent, target->vpc_id, OBJECT_PORT, &ports);
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *port = (const struct port_object *)ports[i];
+
+		if (port->mirror && strcmp(port->mirror->to, target->name) == 0) {
+			mark_kind(dirty, UNIT_PORT, ports[i]->id);
+			mark_generation(dirty, target->vpc_id);
+		}
+	}
+	free(ports);
 }
 
 /* Routes lead to a port or tunnel that came or went. */
@@ -209,6 +230,8 @@ static void dirty_port(struct dirty *dirty, const struct change *change)
 	}
 	if (!before || !after)
 		mark_tables(dirty, &either->object);
+	if (!before || !after)
+		mark_mirrors(dirty, &either->object);
 	if (before && (!after || port_decides_otherwise(before, after)))
 		mark_generation(dirty, either->object.vpc_id);
 }
@@ -220,6 +243,8 @@ static void dirty_member_tunnel(struct dirty *dirty, const struct change *change
 	const struct tunnel_object *after = (const struct tunnel_object *)change->after;
 	const struct tunnel_object *either = after ? after : before;
 
+	if (!before || !after)
+		mark_mirrors(dirty, &either->object);
 	dirty_tunnel(dirty, change);
 	port_move(dirty, either->object.id,
 		  after ? planner_set_of_tunnel(dirty->planner, after) : NULL);

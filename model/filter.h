@@ -32,6 +32,26 @@ struct filter {
 	struct ip_prefix ends[2];
 };
 
+/**
+ * struct port_mirror_to - who gets copies of a port's packets
+ * @to: a port or (@tunnel) a tunnel of the VPC, by name: it may come and go
+ * @sends, @receives: of what the port sends, of what it gets
+ * @protocol, @ports, @address, @peer: the filter as it was written; "" where it says nothing
+ */
+struct port_mirror_to {
+	char to[NAME_SIZE];
+	bool tunnel;
+	bool sends, receives;
+	char protocol[16];
+	char ports[100];
+	char address[IP_PREFIX_TEXT_SIZE];
+	char peer[IP_PREFIX_TEXT_SIZE];
+	struct filter filter;
+};
+
+bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_to *b);
+struct port_mirror_to *port_mirror_copy(const struct port_mirror_to *mirror); /* NULL of NULL */
+
 /** filter_init - everything passes */
 void filter_init(struct filter *filter);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/filter.h"
 #include "model/encapsulation.h"
 #include "model/intent_private.h"
 
@@ -182,6 +183,7 @@ static void copy_port_arrays(struct port_object *port)
 	port->group_ids = xmemdup(port->group_ids, port->group_count * sizeof(*port->group_ids));
 	port->allowed = xmemdup(port->allowed, port->allowed_count * sizeof(*port->allowed));
 	port->user_data = port->user_data ? xstrdup(port->user_data) : NULL;
+	port->mirror = port_mirror_copy(port->mirror);
 }
 
 void route_set_room(struct route_object *route, size_t count)
@@ -281,6 +283,7 @@ void object_free(struct object *object)
 		free(port->group_ids);
 		free(port->allowed);
 		free(port->user_data);
+		free(port->mirror);
 	} else if (object->kind == OBJECT_VPC) {
 		dns_free_records(&((struct vpc_object *)object)->dns);
 	} else if (object->kind == OBJECT_HOST) {

@@ -216,6 +216,7 @@ struct port_object {
 	uint64_t send_rate;    /* bits per second; 0: no limit */
 	uint64_t receive_rate; /* the same of what it gets */
 	uint32_t rate_burst;   /* bytes beyond them; 0: as the rate asks for */
+	struct port_mirror_to *mirror; /* owned; NULL: nobody gets copies */
 	uint8_t dscp_mark;     /* its packets get this DSCP less one; 0: they keep theirs */
 	struct attach attach;
 	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */

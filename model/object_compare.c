@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "model/filter.h"
 #include "model/intent_private.h"
 
 bool rule_equal(const struct rule_object *a, const struct rule_object *b)
@@ -112,6 +113,7 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->dscp_mark != b->dscp_mark || !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	    a->moves_on_command != b->moves_on_command || claims_differ(a, b) ||
+	    !port_mirror_equal(a->mirror, b->mirror) ||
 	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)

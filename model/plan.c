@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/filter.h"
 #include "model/plan_private.h"
 
 #define IPV4_LENGTH 96
@@ -629,6 +630,29 @@ static void plan_station(const struct plan *plan, const struct port_object *port
 	rows_add(plan->rows, TABLE_stations, &key, &row);
 }
 
+/* Who gets copies of its packets. Return: false when that one is not there. */
+static bool plan_mirror(const struct plan *plan, const struct port_object *port)
+{
+	const struct port_mirror_to *mirror = port->mirror;
+	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
+	const struct port_key key = { .port_id = port->object.id };
+	struct port_mirror row = { .watch.flags = WATCH_MIRROR |
+						  (mirror->sends ? WATCH_FROM : 0) |
+						  (mirror->receives ? WATCH_TO : 0) };
+	const struct object *target =
+		vpc ? intent_find(plan->intent, vpc->name,
+				  mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT, mirror->to)
+		    : NULL;
+
+	plan->planner->mirrors = true;
+	if (!target)
+		return false;
+	filter_watch(&mirror->filter, &row.watch);
+	row.watch.target_id = target->id;
+	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);
+	return true;
+}
+
 /* What it may send, and how that is marked. */
 static void plan_rate(const struct plan *plan, const struct port_object *port)
 {
@@ -664,6 +688,10 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->tag = port->attach.vlan;
 	if (port->receive_rate)
 		row->flags |= PORT_SHAPED;
+	if (port->mirror && plan_mirror(plan, port)) {
+		row->flags |= PORT_WATCHED;
+		device.attachment_flags |= ATTACHMENT_WATCHED;
+	}
 	if (port->send_rate || port->dscp_mark) {
 		device.attachment_flags |= ATTACHMENT_RATED;
 		plan_rate(plan, port);

@@ -95,6 +95,7 @@ struct planner {
 	struct map taken_remotes; /* the same */
 	uint32_t next_peer;       /* PEER_ID_FIRST and up */
 	uint32_t next_tunnel;
+	bool mirrors; /* there is or was a port with a mirror */
 	bool apart; /* there were host objects at the last plan */
 };
 

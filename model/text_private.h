@@ -61,6 +61,8 @@ bool text_parse_range(struct reading *reading, const char *key, const char *text
 
 /** text_read_port - fill the port of @reading */
 void text_read_port(struct reading *reading);
+void text_read_mirror(struct reading *reading, struct port_object *port); /* text_mirror.c */
+json_t *text_mirror(const struct port_mirror_to *mirror);
 void text_read_rates(struct reading *reading, struct port_object *port); /* text_rate.c */
 
 /** text_read_host_name - the name of a host under @key into @host, which has room for NAME_SIZE */

@@ -230,6 +230,7 @@ static void write_port(const struct writing *writing, const struct port_object *
 			 port->mtu ? json_integer(port->mtu) : json_null());
 	text_write_number(writing, "flow_limit", port->flow_limit, PORT_FLOW_LIMIT_DEFAULT);
 	text_write_rates(writing, port);
+	text_write_value(writing, "mirror", !port->mirror, text_mirror(port->mirror));
 	text_write_value(writing, "user_data", !port->user_data,
 			 port->user_data ? json_string(port->user_data) : json_null());
 	text_write_value(writing, "attach", port->attach.kind == ATTACH_NONE,

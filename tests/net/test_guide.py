@@ -185,6 +185,11 @@ def virtual_machine(_weft):
     page_runs("virtual-machine.md")
 
 
+@statement("guide: two workloads and a mirror")
+def mirror(_weft):
+    page_runs("mirror.md")
+
+
 @statement("every page of the guide is run here, and the index names it")
 def complete(_weft):
     index = (ROOT / "docs" / "guide" / "README.md").read_text(encoding="utf-8")

@@ -78,7 +78,7 @@ static void test_defaults(void **state)
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
 		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
-		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','dscp':'off',"
+		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','mirror':null,'dscp':'off',"
 		 "'user_data':null,'attach':null,"
 		 "'host':null,'moving_to':null,'activation':'first-frame'}",
 		 find(intent, OBJECT_PORT, "a")->id);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The mirror of a port: who gets copies of its packets, and of which. JSON to object, back, and to a row.
+ *
+ * The words of the filter are kept as they were written. The target is kept by name: it may go and come
+ * again, and as long as it is away there are no copies.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/filter.h"
+#include "model/text_private.h"
+
+static void read_word(struct reading *reading, struct json_reader *child, const char *key, char *kept,
+		      size_t size, struct filter *filter,
+		      const char *(*read)(struct filter *filter, const char *text))
+{
+	const char *text, *wrong;
+
+	if (!json_reader_text(child, key, JSON_OPTIONAL, size - 1, &text) || !*text)
+		return;
+	snprintf(kept, size, "%s", text);
+	wrong = read(filter, text);
+	if (wrong)
+		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, text);
+}
+
+static void read_target(struct reading *reading, struct json_reader *child,
+			struct port_mirror_to *mirror)
+{
+	const struct object *own = reading->entry->after;
+	const char *text;
+
+	if (!json_reader_text(child, "to", JSON_REQUIRED, NAME_SIZE + 6, &text))
+		return;
+	mirror->tunnel = strncmp(text, "tunnel:", 7) == 0;
+	snprintf(mirror->to, sizeof(mirror->to), "%s", text + (mirror->tunnel ? 7 : 0));
+	if (!mirror->tunnel && strcmp(mirror->to, own->name) == 0)
+		text_refuse(reading->draft, child, "to", "a port is no mirror of itself");
+	else
+		text_resolve(reading->draft, child, "to", own->vpc_id,
+			     mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT, mirror->to);
+}
+
+static void read_direction(struct reading *reading, struct json_reader *child,
+			   struct port_mirror_to *mirror)
+{
+	const char *text;
+
+	mirror->sends = mirror->receives = true;
+	if (!json_reader_text(child, "direction", JSON_OPTIONAL, 16, &text))
+		return;
+	mirror->sends = strcmp(text, "to") != 0;
+	mirror->receives = strcmp(text, "from") != 0;
+	if (mirror->sends && mirror->receives && strcmp(text, "both") != 0)
+		text_refuse(reading->draft, child, "direction",
+			    "direction is from (what the port sends), to, or both");
+}
+
+void text_read_mirror(struct reading *reading, struct port_object *port)
+{
+	struct port_mirror_to *mirror;
+	struct json_reader child;
+	const char *wrong;
+
+	if (!json_reader_object(reading->reader, "mirror", JSON_OPTIONAL, &child))
+		return;
+	mirror = xcalloc(1, sizeof(*mirror));
+	filter_init(&mirror->filter);
+	free(port->mirror);
+	port->mirror = mirror;
+	read_target(reading, &child, mirror);
+	read_direction(reading, &child, mirror);
+	read_word(reading, &child, "protocol", mirror->protocol, sizeof(mirror->protocol),
+		  &mirror->filter, filter_protocol);
+	read_word(reading, &child, "ports", mirror->ports, sizeof(mirror->ports), &mirror->filter,
+		  filter_ports);
+	read_word(reading, &child, "address", mirror->address, sizeof(mirror->address),
+		  &mirror->filter, filter_end);
+	read_word(reading, &child, "peer", mirror->peer, sizeof(mirror->peer), &mirror->filter,
+		  filter_end);
+	wrong = filter_check(&mirror->filter);
+	if (wrong)
+		text_refuse(reading->draft, &child, "ports", "%s", wrong);
+	reading->reader->code = json_reader_finish(&child);
+}
+
+json_t *text_mirror(const struct port_mirror_to *mirror)
+{
+	const struct {
+		const char *key, *text;
+	} words[] = {
+		{ "protocol", mirror ? mirror->protocol : "" },
+		{ "ports", mirror ? mirror->ports : "" },
+		{ "address", mirror ? mirror->address : "" },
+		{ "peer", mirror ? mirror->peer : "" },
+	};
+	json_t *json;
+
+	if (!mirror)
+		return json_null();
+	json = json_object();
+	json_object_set_new(json, "to",
+			    json_sprintf("%s%s", mirror->tunnel ? "tunnel:" : "", mirror->to));
+	if (!mirror->sends || !mirror->receives)
+		json_object_set_new(json, "direction", json_string(mirror->sends ? "from" : "to"));
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (*words[i].text)
+			json_object_set_new(json, words[i].key, json_string(words[i].text));
+	return json;
+}
+
+bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_to *b)
+{
+	if (!a || !b)
+		return a == b;
+	return strcmp(a->to, b->to) == 0 && a->tunnel == b->tunnel && a->sends == b->sends &&
+	       a->receives == b->receives && strcmp(a->protocol, b->protocol) == 0 &&
+	       strcmp(a->ports, b->ports) == 0 && strcmp(a->address, b->address) == 0 &&
+	       strcmp(a->peer, b->peer) == 0;
+}
+
+struct port_mirror_to *port_mirror_copy(const struct port_mirror_to *mirror)
+{
+	struct port_mirror_to *copy = mirror ? xmalloc(sizeof(*copy)) : NULL;
+
+	if (copy)
+		*copy = *mirror;
+	return copy;
+}

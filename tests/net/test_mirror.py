@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Mirrors: copies of a port's packets for another port, chosen by a filter; what happens when it goes.
+
+      subnet web 10.0.1.0/24:   web1 .11 (mirrored)   web2 .12   tap1 .13   tap2 .14
+"""
+import contextlib
+
+from harness import Netns, check, equal, knock, listen, main, statement, tcp_works
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16]
+    subnets:
+      web: {cidr: 10.0.1.0/24}
+    security_groups:
+      web:
+        ingress: [{protocol: tcp, ports: 80, from: 0.0.0.0/0}, {protocol: icmp, from: 0.0.0.0/0}]
+      shut: {}
+    ports:
+      web1: {subnet: web, address: 10.0.1.11, security_groups: [web], attach: {netns: web1}}
+      web2: {subnet: web, address: 10.0.1.12, security_groups: [web], attach: {netns: web2}}
+      tap1: {subnet: web, address: 10.0.1.13, security_groups: [shut], attach: {netns: tap1}}
+      tap2: {subnet: web, address: 10.0.1.14, security_groups: [shut], attach: {netns: tap2}}
+"""
+
+
+class Lan:
+    """The workloads by name."""
+
+    def __init__(self, weft):
+        names = ("web1", "web2", "tap1", "tap2")
+        for name in names:
+            setattr(self, name, Netns(name))
+        weft.apply(INTENT)
+        weft.plugged(*(f"blue/{name}" for name in names))
+
+
+def mirror(weft, port, **values):
+    """A patch merges: what was said before is taken away first."""
+    for value in [None, values] if values else [None]:
+        status, _, body = weft.http("PATCH", f"/v1/vpcs/blue/ports/{port}", {"mirror": value})
+        equal(status, 200, f"mirror {values}: {body}")
+
+
+def between(one, other):
+    return lambda packet: {packet.source, packet.destination} == {one, other}
+
+
+@statement("both directions are copied, of connections that were there, too")
+def both(weft, lan):
+    check(lan.web1.ping("10.0.1.12"), "before")
+    wire = lan.tap1.wire()
+    mirror(weft, "web1", to="tap1")
+    check(lan.web1.ping("10.0.1.12", 3), "ping while it is mirrored")
+    found = [wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}") for i in range(6)]
+    equal(sorted(packet.source for packet in found), ["10.0.1.11"] * 3 + ["10.0.1.12"] * 3, "copies")
+    equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "more copies than packets")
+    wire.close()
+
+
+@statement("what the port sends and the rules drop is copied; the sensor can still not be reached")
+def dropped(weft, lan):
+    wire = lan.tap1.wire()
+    with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 81):
+        wire.expect(lambda packet: packet.destination_port == 81, "the copy of what is dropped")
+    with weft.dropped("group_ingress"):
+        lan.web2.silent_ping("10.0.1.13")
+    wire.close()
+
+
+@statement("the filter chooses")
+def chosen(weft, lan):
+    wire = lan.tap1.wire()
+    mirror(weft, "web1", to="tap1", protocol="tcp", ports="80", direction="to")
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    with contextlib.closing(listen(lan.web1, 80)):
+        check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
+    wire.expect(lambda packet: packet.source == "10.0.1.12" and packet.source_port == 80, "the reply")
+    equal(wire.arrived(lambda packet: packet.source == "10.0.1.11" or packet.protocol == 1), [],
+          "what was not chosen")
+    wire.close()
+
+
+@statement("no copies of copies: two ports that mirror to one another")
+def no_loop(weft, lan):
+    mirror(weft, "web1", to="tap1")
+    mirror(weft, "tap1", to="web1")
+    wire = lan.tap1.wire()
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    wire.expect(between("10.0.1.11", "10.0.1.12"), "the request")
+    wire.expect(between("10.0.1.11", "10.0.1.12"), "the reply")
+    check(lan.web1.ping("10.0.1.12"), "ping again")
+    check(len(wire.arrived(between("10.0.1.11", "10.0.1.12"))) == 2, "two more copies")
+    mirror(weft, "tap1")
+    wire.close()
+
+
+@statement("a sensor that goes takes no traffic with it, and one of its name gets copies again")
+def gone(weft, lan):
+    mirror(weft, "web1", to="tap2")
+    weft.weft("port", "remove", "blue/tap2")
+    check(lan.web1.ping("10.0.1.12"), "ping without the sensor")
+    weft.weft("port", "add", "blue/tap2", "--subnet", "web", "--netns", "tap2", "--group", "shut")
+    weft.plugged("blue/tap2")
+    wire = lan.tap2.wire()
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy")
+    wire.close()
+
+
+@statement("written back as it was meant; kept over a restart; wrong ones refused")
+def text(weft, lan):
+    mirror(weft, "web1")
+    weft.weft("port", "set", "blue/web1", "--mirror-to", "tap1", "--mirror-protocol", "icmp")
+    before = weft.weft("export").stdout
+    check("to: tap1" in before and "protocol: icmp" in before, f"export: {before}")
+    weft.apply(before)
+    equal(weft.weft("export").stdout, before, "the export, applied")
+    weft.restart()
+    wire = lan.tap1.wire()
+    check(lan.web1.ping("10.0.1.12"), "ping after a restart")
+    wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy after a restart")
+    wire.close()
+    for wrong, word in (({"to": "web1"}, "itself"), ({"to": "none"}, "none"),
+                        ({"to": "tunnel:none"}, "none"), ({"to": "tap1", "protocol": "x"}, "protocol"),
+                        ({"to": "tap1", "direction": "up"}, "direction"),
+                        ({"to": "tap1", "protocol": "icmp", "ports": "1"}, "ports")):
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web1",
+                                    {"mirror": None})
+        equal(status, 200, f"no mirror: {body}")
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web1", {"mirror": wrong})
+        check(status in (400, 404, 409) and word in body["error"]["message"],
+              f"{wrong}: {status} {body}")
+
+
+main(Lan)
