@@ -16,14 +16,21 @@ static void read_word(struct reading *reading, struct json_reader *child, const 
 		      size_t size, struct filter *filter,
 		      const char *(*read)(struct filter *filter, const char *text))
 {
-	const char *text, *wrong;
+	const char *wrong;
+	json_t *value;
 
-	if (!json_reader_text(child, key, JSON_OPTIONAL, size - 1, &text) || !*text)
+	if (!json_reader_value(child, key, JSON_OPTIONAL, &value))
 		return;
-	snprintf(kept, size, "%s", text);
-	wrong = read(filter, text);
+	if (json_is_integer(value))
+		snprintf(kept, size, "%lld", (long long)json_integer_value(value));
+	else if (json_is_string(value) && json_string_length(value) < size)
+		snprintf(kept, size, "%s", json_string_value(value));
+	else
+		text_refuse(reading->draft, child, key, "%s is a text of at most %zu characters",
+			    key, size - 1);
+	wrong = *kept ? read(filter, kept) : NULL;
 	if (wrong)
-		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, text);
+		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, kept);
 }
 
 static void read_target(struct reading *reading, struct json_reader *child,
