@@ -19,7 +19,6 @@
 	X(ADVERTISE, "advertise")       /* DHCPv6 */                                               \
 	X(REPLY, "reply")               /* DHCPv6 */                                               \
 	X(ROUTER, "router")             /* a router advertisement */                               \
-	X(RELAYED, "relayed")           /* passed on to, or from, an outside server */             \
 	X(MALFORMED, "malformed")       /* not a message */                                        \
 	X(UNEXPECTED, "unexpected")     /* not a message of a client */                            \
 	X(OTHER_CLIENT, "other_client") /* for another MAC than the port's, or behind a relay */   \

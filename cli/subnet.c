@@ -54,7 +54,6 @@ static const struct option subnet_options[] = {
 	LIST_OPTION("ntp", "ADDRESS", "by DHCP", "dhcp.ntp"),
 	TEXT_OPTION("domain", "NAME", "by DHCP; the VPC's", "dhcp.domain"),
 	LIST_OPTION("search", "NAME", "by DHCP: domains to look a name up in", "dhcp.search"),
-	LIST_OPTION("relay", "ADDRESS", "another server of DHCP, instead of Weft", "dhcp.relay"),
 	WORDS_OPTION("ra", "slaac|stateless|managed|off",
 		     "router advertisements, and how hosts get IPv6 addresses", "ra"),
 	{ 0 },

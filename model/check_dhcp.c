@@ -35,7 +35,6 @@ bool subnet_dhcp_equal(const struct subnet_dhcp *a, const struct subnet_dhcp *b)
 	    !same_addresses(a->routers, a->router_count, b->routers, b->router_count) ||
 	    !same_addresses(a->dns, a->dns_count, b->dns, b->dns_count) ||
 	    !same_addresses(a->ntp, a->ntp_count, b->ntp, b->ntp_count) ||
-	    !same_addresses(a->relays, a->relay_count, b->relays, b->relay_count) ||
 	    !ip_address_equal(&a->next_server, &b->next_server) ||
 	    strcmp(a->domain, b->domain) != 0 || strcmp(a->tftp_server, b->tftp_server) != 0 ||
 	    strcmp(a->boot_file, b->boot_file) != 0 ||

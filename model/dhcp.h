@@ -20,7 +20,6 @@
 #define DHCP_SERVERS_MAX 8
 #define DHCP_SEARCH_MAX 6
 #define DHCP_ROUTES_MAX 32
-#define DHCP_RELAYS_MAX 4
 #define DHCP_OPTIONS_SIZE 512
 #define DHCP_LEASE_DEFAULT 3600
 #define DHCP_LEASE_FOREVER UINT32_MAX
@@ -52,9 +51,6 @@ struct subnet_dhcp {
 	/* Arbitrary ones, ascending by number: number, size, bytes of each. */
 	size_t options_size;
 	uint8_t options[DHCP_OPTIONS_SIZE];
-	/* Somebody else serves: requests are relayed there, and nothing above but dns is used. */
-	size_t relay_count;
-	struct ip_address relays[DHCP_RELAYS_MAX];
 };
 
 /* How hosts get IPv6 addresses; what the flags of router advertisements say. */
