@@ -3,6 +3,8 @@
 #
 # What udhcpc of examples/dhcp.yaml calls with what it got: sets the address, the MTU and the routes, and prints the
 # rest. It touches nothing outside its network namespace.
+#
+# shellcheck disable=SC2154,SC2086 # variables are udhcpc's; lists are meant to fall apart
 
 case $1 in
 deconfig)
