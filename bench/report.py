@@ -186,6 +186,19 @@ def control(document):
     return lines
 
 
+def dhcp(document):
+    """Clients that ask at once."""
+    lines = ["", "### Clients that ask for an address at the same moment", ""]
+    lines += table(["server", "clients", "all served, s", "most, s", "server's CPU, s",
+                    "had to ask again"],
+                   [[row["what"], f"{row['clients']:,}", number(row["seconds"]),
+                     number(row["seconds_most"]), number(row["cpu_seconds"]), str(row["again"])]
+                    for row in document["rows"]])
+    for note in document.get("notes", []):
+        lines += ["", note]
+    return lines
+
+
 def micro(document):
     """Nanoseconds per packet in the kernel's test run."""
     lines = ["", "### The program alone: nanoseconds per packet (BPF_PROG_TEST_RUN)", ""]
@@ -205,7 +218,7 @@ def machine(document):
 def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
     writers = {"forwarding": forwarding, "micro": micro, "control": control,
-               "overlay": overlay}
+               "overlay": overlay, "dhcp": dhcp}
     lines = []
     for part, writer in writers.items():
         if part in documents:
