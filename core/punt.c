@@ -20,6 +20,12 @@
 #define PORT_DHCP6_SERVER 547
 #define ND_ROUTER_SOLICITATION 133
 
+/* A workload of this host: what is behind a tunnel, another switch or a wire has servers of its own. */
+static __always_inline int is_served(__u32 kind)
+{
+	return kind == PORT_VETH || kind == PORT_TAP || kind == PORT_TUN || kind == PORT_CHILD;
+}
+
 /* Which question it is, if the subnet answers it; PUNT_NONE. */
 static __always_inline __u32 reason_of(const struct packet *p)
 {
@@ -77,7 +83,8 @@ int punt(struct frame *f, struct packet *p)
 	if (!p)
 		return VERDICT_INTERNAL;
 	header.reason = (__u8)reason_of(p);
-	if (header.reason == PUNT_NONE || p->vlan_count > 1 || !is_for_gateway(p))
+	if (header.reason == PUNT_NONE || !is_served(p->in_kind) || p->vlan_count > 1 ||
+	    !is_for_gateway(p))
 		return VERDICT_NEXT;
 	slot.slot = p->port_slot;
 	shared = table_lookup(state, &zero);
@@ -134,7 +141,7 @@ int punt_return(struct frame *f, struct packet *p)
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_UNKNOWN_PORT;
-	if (!port->ifindex || port->kind == PORT_TUNNEL)
+	if (!port->ifindex || !is_served(port->kind))
 		return VERDICT_PORT_DOWN;
 	p->out_ifindex = port->ifindex;
 	p->out_slot = port->port_slot;
@@ -144,6 +151,8 @@ int punt_return(struct frame *f, struct packet *p)
 				      ? FRAME_OUTER_IPV6 | FRAME_INNER_IPV6
 				      : FRAME_INNER_IPV4) ||
 	    (vlan && frame_vlan_push(f, vlan)))
+		return VERDICT_INTERNAL;
+	if (p->out_kind == PORT_CHILD && wire_push(f, p) != VERDICT_DELIVERED)
 		return VERDICT_INTERNAL;
 	p->frame_length = frame_length(f);
 	if (p->out_kind >= PORT_WIRE && wire_push(f, p) != VERDICT_DELIVERED)

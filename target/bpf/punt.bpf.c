@@ -20,6 +20,7 @@ int from_punt(struct __sk_buff *skb)
 	if (verdict != VERDICT_DELIVERED)
 		pipeline_end(skb, p, verdict);
 	tell_tester(skb, p, verdict);
+	tell_tag(skb);
 	/* Through the device: the other side of a veth reads the frame's type and MAC for itself. */
 	return verdict == VERDICT_DELIVERED ? (int)bpf_redirect(p->out_ifindex, 0) : TC_ACT_SHOT;
 }
