@@ -48,7 +48,7 @@ MODEL := $(addprefix model/, \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
-	pipeline.c parse.c flow.c loop.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
+	pipeline.c parse.c flow.c loop.c multicast.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
 	tunnel_sum.c tcp_mss.c rate.c watch.c wire.c)
 
@@ -69,7 +69,7 @@ AGENT := $(addprefix agent/, \
 	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
 	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
 	join_server.c loops.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
-	probe.c problems.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c reconcile_vpcs.c recover.c slots.c \
+	probe.c problems.c querier.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c reconcile_vpcs.c recover.c slots.c \
 	reconcile_watch.c \
 	device_rate.c dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
 	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \

@@ -30,6 +30,7 @@
 #include "agent/moves.h"
 #include "agent/notify.h"
 #include "agent/options.h"
+#include "agent/querier.h"
 #include "agent/services.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -61,6 +62,7 @@ struct daemon {
 	struct services *services;
 	struct punt *punt;
 	struct dhcp *dhcp;
+	struct querier *querier;
 	struct captures *captures;
 	struct api api;
 	struct http *http;
@@ -298,6 +300,8 @@ static int open_punt(struct daemon *daemon, struct error *error)
 
 	if (!code)
 		daemon->dhcp = dhcp_new(daemon->loop, daemon->punt, daemon->reconcile);
+	if (!code)
+		daemon->querier = querier_new(daemon->loop, daemon->punt, daemon->reconcile);
 	return code;
 }
 
@@ -385,6 +389,7 @@ static void daemon_close(struct daemon *daemon)
 	join_server_close(daemon->join_server);
 	services_close(daemon->services);
 	dhcp_free(daemon->dhcp);
+	querier_free(daemon->querier);
 	punt_close(daemon->punt);
 	captures_free(daemon->captures);
 	drops_free(daemon->drops);

@@ -81,6 +81,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_services: return true;
 	case TABLE_flows:
 	case TABLE_tunnel_sequences:
+	case TABLE_groups:
+	case TABLE_segment_states:
 	case TABLE_station_ends:
 	case TABLE_fragments:
 	case TABLE_wire_neighbours:

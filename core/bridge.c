@@ -297,6 +297,8 @@ static long flood_member(__u64 index, void *argument)
 	/* Whoever is behind the wire has it from there. */
 	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
 		return 0;
+	if (p->flood_mode && port->kind != PORT_WIRE && !multicast_wanted(context->f, p))
+		return 0;
 	p->flags &= ~(__u32)PACKET_TO_PEER;
 	if (policy_flood(context->f, p)) {
 		if (stats)
@@ -368,8 +370,10 @@ int bridge_flood(struct frame *f, struct packet *p)
 	p->object_id = p->subnet_id;
 	if (p->flood_takers)
 		return VERDICT_FLOODED;
-	if (is_probe(p))
+	if (is_probe(p) || p->flood_mode == FLOOD_ROUTERS)
 		return VERDICT_CONSUMED;
+	if (p->flood_mode == FLOOD_LISTENERS)
+		return VERDICT_NO_LISTENER;
 	return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_EMPTY_SEGMENT;
 }
 

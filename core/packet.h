@@ -81,6 +81,13 @@ enum packet_flags {
 	PACKET_SENDING_ON = 1 << 27,  /* to the host that the port it is for has gone to */
 };
 
+/* Who of a segment gets a flooded frame; tunnels and wires always do. */
+enum flood_mode {
+	FLOOD_ALL = 0,
+	FLOOD_LISTENERS = 1, /* of the group it is sent to, and multicast routers */
+	FLOOD_ROUTERS = 2,
+};
+
 struct packet {
 	/* where it came in; set by the edge */
 	__u32 port_id;
@@ -144,6 +151,7 @@ struct packet {
 	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
+	__u32 flood_mode;           /* enum flood_mode */
 	__u32 watch_port_id; /* of a flood's members that are watched, one */
 	__u32 watch_size;    /* bytes that the watches which took it want */
 	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */
@@ -173,7 +181,8 @@ struct packet {
 	__u8 outer_kind;             /* enum tunnel_kind */
 	__u8 outer_has_id;
 	__u8 outer_service;
-	__u8 outer_marks; /* enum outer_marks */
+	__u8 outer_marks;     /* enum outer_marks */
+	struct address group; /* of a membership report: what multicast.c is looking at */
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
 };
@@ -363,6 +372,10 @@ int neighbour(struct frame *f, struct packet *p);
 int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);
 int bridge_flood(struct frame *f, struct packet *p);
+int multicast(struct frame *f, struct packet *p);
+int multicast_records(struct frame *f, struct packet *p, __u32 count);
+int multicast_wanted(struct frame *f, struct packet *p);
+int multicast_segment_limit(struct frame *f, struct packet *p);
 int route(struct frame *f, struct packet *p);
 int deliver(struct frame *f, struct packet *p);
 int deliver_fits(struct frame *f, struct packet *p);

@@ -77,6 +77,10 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 
 	if (!verdict)
 		verdict = bridge_flood_limit(f, p);
+	if (!verdict)
+		verdict = multicast_segment_limit(f, p);
+	if (!verdict && (p->subnet_flags & SUBNET_SNOOP))
+		verdict = multicast(f, p);
 	return verdict ? verdict : bridge_flood(f, p);
 }
 

@@ -74,7 +74,7 @@ enum port_kind {
  */
 #define OUT_WATCHED 0x80u
 #define OUT_SHAPED 0x40u /* through the queue of its device on the host */
-#define OUT_KIND(out_kind) ((out_kind) & 0x1fu)
+#define OUT_KIND(out_kind) ((out_kind)&0x1fu)
 
 /*
  * A peer is another host as a VPC sees it. It has a row in ports of its own, with a number from here on
@@ -137,6 +137,7 @@ enum subnet_flags {
 	SUBNET_DHCP6 = 1 << 2,        /* and DHCPv6 */
 	SUBNET_ROUTER = 1 << 3,       /* and router solicitations */
 	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
+	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
 };
 
 struct subnet_key {
@@ -159,6 +160,24 @@ struct subnet {
 	__u32 station_limit;      /* addresses learned on one port (l2) */
 	__u32 station_ageing;     /* ticks after which a learned address is forgotten (l2) */
 	__u32 remote_flood_count; /* of the flood list, so many at its end are behind tunnels */
+	__u32 segment_flood_rate; /* frames all ports may flood per second (l2); 0: no limit */
+	__u32 group_ageing;       /* ticks after which a listener is forgotten (SUBNET_SNOOP) */
+};
+
+/* What the ports of an l2 subnet have flooded together. */
+struct segment_state {
+	__u64 flood_tokens; /* as in port_stats */
+};
+
+/* Who listens to which multicast group. Address zero: a multicast router is behind the port. */
+struct group_key {
+	__u32 subnet_id;
+	__u32 port_id;
+	struct address address;
+};
+
+struct group {
+	__u32 expires; /* tick */
 };
 
 enum vpc_flags {
@@ -658,7 +677,8 @@ struct port_stats {
 	__u64 held_until;      /* a loop goes through it: 1 << 32 | tick until which it is held */
 	__u64 held_with;       /* id of the port at the other end of the loop */
 	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
-	__u64 pad2[5];
+	__u64 groups;          /* rows of struct group, routers among them */
+	__u64 pad2[4];
 };
 
 struct vpc_stats {
@@ -846,14 +866,16 @@ struct wire {
 	X(capture_records, PERCPU_ARRAY, struct slot_key, struct capture_record, 2)                \
 	X(port_rates, HASH, struct port_key, struct port_rate, 16384)                              \
 	X(rate_states, ARRAY, struct slot_key, struct rate_state, 16384)                           \
-	X(port_mirrors, HASH, struct port_key, struct port_mirror, 16384)
+	X(port_mirrors, HASH, struct port_key, struct port_mirror, 16384)                          \
+	X(groups, HASH, struct group_key, struct group, 65536)                                     \
+	X(segment_states, HASH, struct subnet_key, struct segment_state, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
 #undef TABLE_ENUM
 
 _Static_assert(sizeof(struct port) == 68, "struct port is part of the layout");
-_Static_assert(sizeof(struct subnet) == 116, "struct subnet is part of the layout");
+_Static_assert(sizeof(struct subnet) == 124, "struct subnet is part of the layout");
 _Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
 _Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");
 _Static_assert(sizeof(struct flow) == 96, "struct flow is part of the layout");

@@ -60,6 +60,10 @@
 	X(STATION_LIMIT, DROP, "more addresses behind the port than its subnet allows")            \
 	X(STATION_FLAPPING, DROP, "the source MAC keeps moving between ports: a loop or a copy")   \
 	X(SAME_PORT, DROP, "the destination is behind the port the frame came from")               \
+	X(SEGMENT_FLOOD_LIMIT, DROP, "the ports of the subnet flood more frames than it allows")   \
+	X(NO_LISTENER, DROP, "nobody in the segment listens to the multicast group")               \
+	X(BAD_MEMBERSHIP, DROP, "an IGMP or MLD message that no valid sender makes")               \
+	X(GROUP_LIMIT, DROP, "more multicast groups behind the port than are remembered")          \
 	X(LOOP, DROP, "a probe for loops came back to its own segment: one of its ends is held")   \
 	X(PORT_HELD, DROP, "the port is held, for frames go round in a loop through it")           \
 	X(LINK_CONTROL, DROP, "for the next bridge alone, and never passed on (IEEE 802.1Q)")      \

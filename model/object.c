@@ -95,6 +95,7 @@ struct object *object_new(enum object_kind kind)
 		subnet->flood_rate = 1000;
 		subnet->station_limit = 256;
 		subnet->station_ageing = 300;
+		subnet->query_interval = 125;
 		subnet->segment.encapsulation = TUNNEL_VXLAN;
 		subnet->segment.ttl = SEGMENT_TTL_DEFAULT;
 		subnet->segment.id_automatic = true;

@@ -153,14 +153,17 @@ struct subnet_object {
 	struct ip_address gateways[2]; /* all zero: absent */
 	enum subnet_mode mode;
 	struct segment segment;
-	uint32_t route_table_id;   /* the VPC's main table where none was named */
-	bool route_table_implicit; /* none was named: follows the main table (V18) */
-	uint32_t acl_id;           /* 0: all passes */
-	uint32_t flood_rate;       /* l2: frames per second and port; 0: no limit */
-	uint32_t station_limit;    /* l2: learned addresses per port */
-	uint32_t station_ageing;   /* l2: seconds */
-	struct subnet_dhcp *dhcp;  /* owned; NULL: not served */
-	struct subnet_ra *ra;      /* owned; NULL: no router advertisements */
+	uint32_t route_table_id;     /* the VPC's main table where none was named */
+	bool route_table_implicit;   /* none was named: follows the main table (V18) */
+	uint32_t acl_id;             /* 0: all passes */
+	uint32_t flood_rate;         /* l2: frames per second and port; 0: no limit */
+	uint32_t station_limit;      /* l2: learned addresses per port */
+	uint32_t station_ageing;     /* l2: seconds */
+	bool snoop;                  /* l2: multicast goes to its listeners alone */
+	uint32_t query_interval;     /* l2: seconds between questions who listens */
+	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
+	struct subnet_dhcp *dhcp;    /* owned; NULL: not served */
+	struct subnet_ra *ra;        /* owned; NULL: no router advertisements */
 };
 
 enum attach_kind {

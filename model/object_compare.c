@@ -84,8 +84,10 @@ static bool subnet_equal(const struct subnet_object *a, const struct subnet_obje
 	       a->route_table_id == b->route_table_id &&
 	       a->route_table_implicit == b->route_table_implicit && a->acl_id == b->acl_id &&
 	       a->flood_rate == b->flood_rate && a->station_limit == b->station_limit &&
-	       a->station_ageing == b->station_ageing && subnet_dhcp_equal(a->dhcp, b->dhcp) &&
-	       subnet_ra_equal(a->ra, b->ra);
+	       a->station_ageing == b->station_ageing && a->snoop == b->snoop &&
+	       a->query_interval == b->query_interval &&
+	       a->segment_flood_rate == b->segment_flood_rate &&
+	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra);
 }
 
 static bool attach_equal(const struct attach *a, const struct attach *b)

@@ -20,6 +20,7 @@
 
 #define IPV4_LENGTH 96
 #define RESOLVER_OFFSET 2   /* V16, V46: of the ranges of a VPC, and of its subnets */
+#define QUERY_RESPONSE 10   /* seconds that listeners may take to answer (RFC 3376, 8.3) */
 #define TICKS_MAX INT32_MAX /* ticks are compared by signed difference */
 
 /* ---- small things ---- */
@@ -236,6 +237,8 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		.flood_rate = subnet->flood_rate,
 		.station_limit = subnet->station_limit,
 		.station_ageing = ticks_of_seconds(subnet->station_ageing),
+		.segment_flood_rate = subnet->segment_flood_rate,
+		.group_ageing = ticks_of_seconds(2 * subnet->query_interval + QUERY_RESPONSE),
 	};
 
 	memcpy(row.gateway_mac, mac.byte, sizeof(row.gateway_mac));
@@ -258,7 +261,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.flags |= SUBNET_DHCP6;
 	plan_subnet_acl(plan, subnet->acl_id, &row);
 	if (subnet->mode == SUBNET_MODE_L2) {
-		row.flags |= SUBNET_L2;
+		row.flags |= SUBNET_L2 | (subnet->snoop ? SUBNET_SNOOP : 0);
 		row.flood_count = plan_floods(plan, subnet->object.id);
 		row.remote_flood_count = plan_flood_tunnels(plan, subnet, row.flood_count);
 		row.flood_count += row.remote_flood_count;

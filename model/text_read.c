@@ -280,6 +280,10 @@ static void read_subnet(struct reading *reading)
 		subnet->acl_id = text_resolve(reading->draft, reading->reader, "acl", vpc_id,
 					      OBJECT_ACL, text);
 	text_read_number(reading->reader, "flood_rate", 0, 1000000, &subnet->flood_rate);
+	text_read_number(reading->reader, "segment_flood_rate", 0, 10000000,
+			 &subnet->segment_flood_rate);
+	text_read_number(reading->reader, "query_interval", 1, 3600, &subnet->query_interval);
+	read_choice(reading, "multicast", "flood", "snoop", &subnet->snoop);
 	text_read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
 	text_read_number(reading->reader, "station_ageing", 1, SECONDS_MAX,
 			 &subnet->station_ageing);

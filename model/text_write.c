@@ -141,6 +141,10 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	text_write_number(writing, "flood_rate", subnet->flood_rate, 1000);
 	text_write_number(writing, "station_limit", subnet->station_limit, 256);
 	text_write_number(writing, "station_ageing", subnet->station_ageing, 300);
+	text_write_number(writing, "segment_flood_rate", subnet->segment_flood_rate, 0);
+	text_write_value(writing, "multicast", !subnet->snoop,
+			 json_string(subnet->snoop ? "snoop" : "flood"));
+	text_write_number(writing, "query_interval", subnet->query_interval, 125);
 }
 
 static void write_parent(const struct writing *writing, const struct attach *attach)

@@ -53,6 +53,39 @@ static long sweep_station(struct bpf_map *map, struct station_key *key, struct s
 	return 0;
 }
 
+static long sweep_group(struct bpf_map *map, struct group_key *key, struct group *group,
+			struct sweep_context *context)
+{
+	struct group_key copy = *key;
+	struct port_key port_key = { .port_id = key->port_id };
+	struct port *port = table_lookup(ports, &port_key);
+	struct slot_key slot = {};
+	struct port_stats *stats;
+
+	(void)map;
+	if ((port && !ticks_passed(context->now, group->expires, 0)) ||
+	    table_remove(groups, &copy) || !port)
+		return 0;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (stats)
+		atomic_add(&stats->groups, -1);
+	return 0;
+}
+
+static long sweep_segment(struct bpf_map *map, struct subnet_key *key, struct segment_state *row,
+			  struct sweep_context *context)
+{
+	struct subnet_key copy = *key;
+
+	(void)map;
+	(void)row;
+	(void)context;
+	if (!table_lookup(subnets, &copy))
+		table_remove(segment_states, &copy);
+	return 0;
+}
+
 SEC("syscall")
 int sweep(void *unused)
 {
@@ -64,6 +97,8 @@ int sweep(void *unused)
 	(void)unused;
 	bpf_for_each_map_elem(&flows, sweep_flow, &context, 0);
 	bpf_for_each_map_elem(&stations, sweep_station, &context, 0);
+	bpf_for_each_map_elem(&groups, sweep_group, &context, 0);
+	bpf_for_each_map_elem(&segment_states, sweep_segment, &context, 0);
 	if (shared) {
 		shared->sweep_removed = context.removed;
 		shared->sweep_kept = context.kept;

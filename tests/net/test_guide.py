@@ -85,6 +85,11 @@ def switch(_weft):
     page_runs("l2-broadcast.md")
 
 
+@statement("guide: multicast to its listeners")
+def multicast(_weft):
+    page_runs("multicast.md")
+
+
 @statement("guide: a bridge that is there already")
 def adopted_bridge(_weft):
     page_runs("adopted-bridge.md")

@@ -66,14 +66,16 @@ static void test_defaults(void **state)
 		"'segment':{'type':'overlay','encapsulation':'vxlan','id':null,"
 		"'effective_id':4096,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
-		"'flood_rate':1000,'station_limit':256,'station_ageing':300}");
+		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
 		"{'cidr':['10.0.2.0/24','fd00:b:0:2::/64'],'gateway':null,'mode':'l2',"
 		"'segment':{'type':'overlay','encapsulation':'vxlan','id':null,"
 		"'effective_id':4097,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
-		"'flood_rate':1000,'station_limit':256,'station_ageing':300}");
+		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125}");
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
@@ -220,6 +222,9 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/subnets/web", "{'flood_rate':0}" },
 		{ "vpcs/blue/subnets/web", "{'station_limit':1}" },
 		{ "vpcs/blue/subnets/web", "{'station_ageing':1}" },
+		{ "vpcs/blue/subnets/web", "{'segment_flood_rate':5}" },
+		{ "vpcs/blue/subnets/web", "{'multicast':'snoop'}" },
+		{ "vpcs/blue/subnets/web", "{'query_interval':5}" },
 		{ "vpcs/blue/ports/a", "{'subnet':'six'}" },
 		{ "vpcs/blue/ports/a", "{'address':'10.0.2.77'}" },
 		{ "vpcs/blue/ports/a", "{'mac':'02:00:00:00:00:01'}" },

@@ -70,7 +70,8 @@ struct collected tables_collect(const struct side *side, enum table_id table)
 /* What packets leave behind. */
 static const enum table_id of_packets[] = { TABLE_flows,           TABLE_fragments,
 					    TABLE_stations,        TABLE_station_ends,
-					    TABLE_service_clients, TABLE_wire_neighbours };
+					    TABLE_service_clients, TABLE_wire_neighbours,
+					    TABLE_groups,          TABLE_segment_states };
 #define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
 
 static void remove_all(const struct side *side, enum table_id table)
@@ -210,6 +211,16 @@ void tables_age(const struct side *side, uint32_t seconds)
 		memcpy(&port, key + rows.key_size, sizeof(port));
 		port.moved_until -= port.moved_until ? ticks : 0;
 		side->put(TABLE_ports, key, &port);
+	}
+	free(rows.bytes);
+	rows = tables_collect(side, TABLE_groups);
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct group group;
+
+		memcpy(&group, key + rows.key_size, sizeof(group));
+		group.expires -= ticks;
+		side->put(TABLE_groups, key, &group);
 	}
 	free(rows.bytes);
 	for (uint32_t slot = 1; slot < 1024; slot++) {
