@@ -2,7 +2,7 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length; port 255 is the
+ * The input is a row of frames, each with a byte that names the port and two of length; port 252 is an uplink, 255 the
  * underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
  * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
  * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the
@@ -18,13 +18,14 @@
 #include "tests/vectors/vector.h"
 
 #define PORTS_MAX 128
+#define UPLINK 252
 #define UNDERLAY 255
 #define SERVICE 254 /* what a service of the host says */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct world worlds[3];
+static struct world worlds[4];
 static struct rows tunnel_rows;
 static struct {
 	const struct port_object *port;
@@ -136,6 +137,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	add_senders(&worlds[0]);
 	add_senders(&worlds[1]);
 	add_senders(&worlds[2]);
+	world_read(&worlds[3], "tests/vectors/wires.json");
+	add_senders(&worlds[3]);
 	return 0;
 }
 
@@ -233,12 +236,33 @@ static void run_service(struct frame *f)
 		abort();
 }
 
+/* What a NIC hands in: one that is of no segment is as it was, and nothing goes back to its own wire but by
+ * the router, from another subnet. */
+static void run_uplink(struct frame *f)
+{
+	struct native_result result = { 0 };
+	uint8_t before[64];
+	size_t same = f->length < sizeof(before) ? f->length : sizeof(before);
+
+	memcpy(before, f->data, same);
+	native_run_wire(f, 1, &result);
+	if (f->length > FRAME_ROOM || result.verdict >= VERDICTS)
+		abort();
+	if (result.verdict == VERDICT_NOT_OURS && memcmp(before, f->data, same))
+		abort();
+	if (result.verdict == VERDICT_FLOODED)
+		for (__u32 i = 0; i < f->copy_count; i++)
+			if (f->copies[i] == 1)
+				abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bool fresh = true;
 
 	while (size > 3) {
 		bool underlay = data[0] == UNDERLAY, service = data[0] == SERVICE;
+		bool uplink = data[0] == UPLINK;
 		size_t sender = data[0] % sender_count;
 		size_t length = (size_t)data[1] << 8 | data[2];
 		struct native_result result = { 0 };
@@ -249,13 +273,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (length > size)
 			length = size;
 		if (fresh)
-			write_rows(underlay ? &worlds[2] : senders[sender].world);
+			write_rows(underlay ? &worlds[2]
+				   : uplink ? &worlds[3]
+					    : senders[sender].world);
 		fresh = false;
 		/* A sender of the other world sends to tables that do not know it. */
 		f = native_frame_new(data, (__u32)length);
 		f->segment_size = length & 1 ? 0 : 1000;
 		if (underlay) {
 			run_underlay(f);
+		} else if (uplink) {
+			run_uplink(f);
 		} else if (service) {
 			run_service(f);
 		} else {

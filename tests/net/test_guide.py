@@ -140,6 +140,11 @@ def vlan_router(_weft):
     page_runs("vlan-router.md")
 
 
+@statement("guide: a VLAN joined to a VNI")
+def vlan_to_vxlan(_weft):
+    page_runs("vlan-to-vxlan.md")
+
+
 @statement("guide: a tap")
 def tap(_weft):
     page_runs("tap-port.md")

@@ -6,6 +6,7 @@
     flat-network         h1 eth1 -- physnet1 -- eth1 h2, a plain machine (T6)
     vlan-networks        the same with tags 100 and 101 (T7)
     vlan-router          a router between VLANs, twice with the same addresses (T8)
+    vlan-to-vxlan        a VLAN joined to a VNI by one host (T13)
     vlan-access          a switch with access ports (T2)
     vlan-trunks          workloads that tag for themselves (T3)
 """
@@ -162,6 +163,19 @@ def one_gateway_on_the_wire(cloud):
     routers = [(line[0], line[2]) for line in seen
                if line[0].startswith(("06:57", "06:59")) and "dev" in line]
     equal(len({mac for mac, _port in routers}), len(set(routers)), f"a router's MAC twice: {routers}")
+
+
+@statement("an L2 gateway joins a VLAN and a VNI: one segment, and a broadcast is seen once (T13)")
+def vlan_to_vxlan(_weft):
+    with lab("vlan-to-vxlan") as cloud:
+        check(cloud.ping("overlay/a", "10.30.0.50"), "the VNI does not reach the VLAN")
+        check(cloud.ping("printer", "10.30.0.11"), "the VLAN does not reach the VNI")
+        cloud.serve("printer", 80)
+        equal(cloud.fetch("overlay/a", "10.30.0.50", 80), "hello from printer", "TCP")
+        for node, other in (("overlay/a", "printer"), ("printer", "overlay/a")):
+            listener = listen(cloud, other)
+            broadcast(cloud, node, "one", "the end")
+            equal(listener.stdout.readline().strip(), "2", f"frames at {other}")
 
 
 @statement("access ports: one VLAN sees not one frame of another (T2)")

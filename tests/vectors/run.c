@@ -24,7 +24,7 @@
 #define WORDS_MAX 64
 #define LINES_MAX 64
 #define SEED_UNDERLAY 255
-#define SEED_UPLINK 254
+#define SEED_UPLINK 252
 
 struct vector {
 	char name[200];
