@@ -155,6 +155,23 @@ def objects(weft):
         call(weft, "DELETE", path, names, want=404)
 
 
+@statement("capture: the stream opens, and bad parameters are named")
+def capture(weft):
+    weft.http("PUT", "/v1/vpcs/blue/ports/seen", {"subnet": "web", "attach": {"tap": "seen0"}})
+    connection = UnixConnection(SOCKET)
+    connection.request("GET", "/v1/capture?port=blue/seen")
+    answer = connection.getresponse()
+    equal((answer.status, answer.getheader("Content-Type")), (200, "application/x-pcapng"),
+          "status and type")
+    equal(answer.read(4), bytes.fromhex("0a0d0d0a"), "a section header of pcapng")
+    connection.close()
+    for query in ("", "?port=blue/seen&direction=up", "?port=blue/seen&size=none",
+                  "?port=blue/seen&protocol=xyz", "?port=blue/seen&count=-1"):
+        call(weft, "GET", "/v1/capture", query=query, want=400)
+    call(weft, "GET", "/v1/capture", query="?port=blue/nobody", want=404)
+    weft.http("DELETE", "/v1/vpcs/blue/ports/seen")
+
+
 @statement("hosts and tunnels: list, make, read, change, remove")
 def hosts(weft):
     host = {"underlay": ["192.0.2.77/24"]}
