@@ -104,18 +104,24 @@ static bool claims_differ(const struct port_object *a, const struct port_object 
 	return a->claim && b->claim && a->claim != b->claim;
 }
 
+/* Rates, mark and mirror. */
+static bool quality_equal(const struct port_object *a, const struct port_object *b)
+{
+	return a->send_rate == b->send_rate && a->receive_rate == b->receive_rate &&
+	       a->rate_burst == b->rate_burst && a->dscp_mark == b->dscp_mark &&
+	       port_mirror_equal(a->mirror, b->mirror);
+}
+
 static bool port_equal(const struct port_object *a, const struct port_object *b)
 {
 	if (a->subnet_id != b->subnet_id || !mac_address_equal(&a->mac, &b->mac) ||
 	    a->address_count != b->address_count || a->group_count != b->group_count ||
 	    a->allowed_count != b->allowed_count ||
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
-	    a->flow_limit != b->flow_limit || a->send_rate != b->send_rate ||
-	    a->receive_rate != b->receive_rate || a->rate_burst != b->rate_burst ||
-	    a->dscp_mark != b->dscp_mark || !attach_equal(&a->attach, &b->attach) ||
+	    a->flow_limit != b->flow_limit || !quality_equal(a, b) ||
+	    !attach_equal(&a->attach, &b->attach) ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	    a->moves_on_command != b->moves_on_command || claims_differ(a, b) ||
-	    !port_mirror_equal(a->mirror, b->mirror) ||
 	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/filter.h"
 #include "model/plan_private.h"
 
 #define IPV4_LENGTH 96
@@ -633,47 +632,6 @@ static void plan_station(const struct plan *plan, const struct port_object *port
 	rows_add(plan->rows, TABLE_stations, &key, &row);
 }
 
-/* Who gets copies of its packets. Return: false when that one is not there. */
-static bool plan_mirror(const struct plan *plan, const struct port_object *port)
-{
-	const struct port_mirror_to *mirror = port->mirror;
-	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
-	const struct port_key key = { .port_id = port->object.id };
-	struct port_mirror row = { .watch.flags = WATCH_MIRROR |
-						  (mirror->sends ? WATCH_FROM : 0) |
-						  (mirror->receives ? WATCH_TO : 0) };
-	const struct object *target =
-		vpc ? intent_find(plan->intent, vpc->name,
-				  mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT, mirror->to)
-		    : NULL;
-
-	plan->planner->mirrors = true;
-	if (!target)
-		return false;
-	filter_watch(&mirror->filter, &row.watch);
-	row.watch.target_id = target->id;
-	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);
-	return true;
-}
-
-/* What it may send, and how that is marked. */
-static void plan_rate(const struct plan *plan, const struct port_object *port)
-{
-	const struct port_key key = { .port_id = port->object.id };
-	const uint64_t bytes = port->send_rate / 8;
-	struct port_rate row = { 0 };
-
-	if (bytes) {
-		row.byte_cost = (1000000000ULL << RATE_COST_SHIFT) / bytes;
-		row.burst_ns = 1000000000ULL * port_rate_slack(port) / bytes;
-	}
-	if (port->dscp_mark) {
-		row.flags |= RATE_DSCP;
-		row.dscp = (uint8_t)(port->dscp_mark - 1);
-	}
-	rows_add(plan->rows, TABLE_port_rates, &key, &row);
-}
-
 /* The row of a port on this host. Return: false when it has none yet. */
 static bool plan_own_port(const struct plan *plan, const struct port_object *port, struct port *row)
 {
@@ -689,16 +647,7 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->flags |= device.port_flags;
 	row->tag = port->attach.vlan;
-	if (port->receive_rate)
-		row->flags |= PORT_SHAPED;
-	if (port->mirror && plan_mirror(plan, port)) {
-		row->flags |= PORT_WATCHED;
-		device.attachment_flags |= ATTACHMENT_WATCHED;
-	}
-	if (port->send_rate || port->dscp_mark) {
-		device.attachment_flags |= ATTACHMENT_RATED;
-		plan_rate(plan, port);
-	}
+	plan_quality(plan, port, &device, row);
 	row->host_id = own ? own->object.id : 0;
 	if (port->allowed_count)
 		row->flags |= PORT_EXTRA_ADDRESSES;

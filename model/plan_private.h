@@ -77,4 +77,10 @@ void plan_tunnel(const struct plan *plan, uint32_t tunnel_number);
 void plan_tunnel_object(const struct plan *plan, uint32_t object_id);
 void plan_underlay(const struct plan *plan);
 
+/* ---- plan_quality.c ---- */
+
+/** plan_quality - rows of a port's rates, mark and mirror, and the flags that say so */
+void plan_quality(const struct plan *plan, const struct port_object *port,
+		  struct port_device *device, struct port *row);
+
 #endif

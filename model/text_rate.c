@@ -137,10 +137,11 @@ void text_write_rates(const struct writing *writing, const struct port_object *p
 					 : json_string("off"));
 }
 
-/* Timers come late by up to some hundred microseconds: the bucket holds two milliseconds. */
+/* Timers come late by up to some hundred microseconds: on a busy
+ * machine by milliseconds: the bucket holds five. */
 uint32_t port_rate_burst(uint64_t rate, uint32_t burst)
 {
-	uint64_t bytes = rate / 8 / 500;
+	uint64_t bytes = rate / 8 / 200;
 
 	if (burst)
 		return burst < FRAME_MAX ? FRAME_MAX : burst;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows of what a port may send, how that is marked, and who gets copies of its packets.
+ *
+ * Neighbours: plan.c (the port's other rows), core/rate.c and core/watch.c (who read these).
+ */
+#include "model/filter.h"
+#include "model/plan_private.h"
+
+/* Who gets copies of its packets. Return: false when that one is not there. */
+static bool plan_mirror(const struct plan *plan, const struct port_object *port)
+{
+	const struct port_mirror_to *mirror = port->mirror;
+	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
+	const struct port_key key = { .port_id = port->object.id };
+	struct port_mirror row = { .watch.flags = WATCH_MIRROR |
+						  (mirror->sends ? WATCH_FROM : 0) |
+						  (mirror->receives ? WATCH_TO : 0) };
+	const struct object *target =
+		vpc ? intent_find(plan->intent, vpc->name,
+				  mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT, mirror->to)
+		    : NULL;
+
+	plan->planner->mirrors = true;
+	if (!target)
+		return false;
+	filter_watch(&mirror->filter, &row.watch);
+	row.watch.target_id = target->id;
+	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);
+	return true;
+}
+
+/* What it may send, and how that is marked. */
+static void plan_rate(const struct plan *plan, const struct port_object *port)
+{
+	const struct port_key key = { .port_id = port->object.id };
+	const uint64_t bytes = port->send_rate / 8;
+	struct port_rate row = { 0 };
+
+	if (bytes) {
+		row.byte_cost = (1000000000ULL << RATE_COST_SHIFT) / bytes;
+		row.burst_ns = 1000000000ULL * port_rate_slack(port) / bytes;
+	}
+	if (port->dscp_mark) {
+		row.flags |= RATE_DSCP;
+		row.dscp = (uint8_t)(port->dscp_mark - 1);
+	}
+	rows_add(plan->rows, TABLE_port_rates, &key, &row);
+}
+
+void plan_quality(const struct plan *plan, const struct port_object *port,
+		  struct port_device *device, struct port *row)
+{
+	if (port->receive_rate)
+		row->flags |= PORT_SHAPED;
+	if (port->mirror && plan_mirror(plan, port)) {
+		row->flags |= PORT_WATCHED;
+		device->attachment_flags |= ATTACHMENT_WATCHED;
+	}
+	if (port->send_rate || port->dscp_mark) {
+		device->attachment_flags |= ATTACHMENT_RATED;
+		plan_rate(plan, port);
+	}
+}
