@@ -79,8 +79,12 @@ static uint16_t sum16(const void *bytes, size_t size)
 	const uint8_t *at = bytes;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)at[i] << 8 | at[i + 1];
+	for (size_t i = 0; i + 1 < size; i += 2) {
+		uint8_t pair[2];
+
+		memcpy(pair, at + i, sizeof(pair));
+		sum += (uint32_t)pair[0] << 8 | pair[1];
+	}
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);

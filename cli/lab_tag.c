@@ -193,7 +193,7 @@ static int make_device(struct netlink *inside, int netns, const struct link_info
 	char near_name[LINK_NAME_SIZE + 8], far_name[LINK_NAME_SIZE];
 	struct veth_end near_end = { .name = near_name, .netns_fd = -1 };
 	struct veth_end far_end = { .name = far_name, .netns_fd = -1 };
-	struct link_info near_link, far_link;
+	struct link_info near_link = { 0 }, far_link = { 0 };
 	int code;
 
 	snprintf(near_name, sizeof(near_name), "%s.%u", parent->name, tag);

@@ -49,7 +49,8 @@ static int check_udp_port(struct draft *draft, const struct object *object, cons
 	if (port == PROBE_PORT)
 		return draft_refuse(draft, object, key, EINVAL, error,
 				    "port %u is used between the daemons of Weft", port);
-	for (uint8_t other = TUNNEL_NONE + 1; other < TUNNEL_KINDS; other++) {
+	for (int i = TUNNEL_NONE + 1; i < TUNNEL_KINDS; i++) {
+		const uint8_t other = (uint8_t)i;
 		uint64_t use = udp_port_key(port, other);
 		const struct object *user;
 

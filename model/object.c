@@ -553,7 +553,7 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 		snprintf(key, ATTACHMENT_KEY_SIZE, "%s device %s", host, attach->ifname);
 		return true;
 	case ATTACH_BRIDGE:
-	case ATTACH_OVS_BRIDGE: return false; /* a bridge takes any number of ports */
+	case ATTACH_OVS_BRIDGE: /* a bridge takes any number of ports */
 	case ATTACH_PATCH: return false;
 	case ATTACH_CHILD:
 		snprintf(key, ATTACHMENT_KEY_SIZE, "child %s %u", attach->parent, attach->vlan);

@@ -201,9 +201,9 @@ static void read_options(struct reading *reading, struct subnet_dhcp *dhcp)
 		if (!sizes[code])
 			continue;
 		if (dhcp->options_size + 2u + sizes[code] > DHCP_OPTIONS_SIZE) {
-			good = text_refuse(reading->draft, reading->reader, "options",
-					   "the options are more than %d bytes together",
-					   DHCP_OPTIONS_SIZE);
+			(void)text_refuse(reading->draft, reading->reader, "options",
+					  "the options are more than %d bytes together",
+					  DHCP_OPTIONS_SIZE);
 			break;
 		}
 		dhcp->options[dhcp->options_size++] = (uint8_t)code;

@@ -26,7 +26,7 @@ bool dns_name_is_valid(const char *name)
 		return false;
 	for (size_t i = 0; i < length; i++) {
 		if (name[i] == '.') {
-			if (label == 0 || name[i - 1] == '-')
+			if (i == 0 || label == 0 || name[i - 1] == '-')
 				return false;
 			label = 0;
 			continue;
