@@ -137,8 +137,8 @@ void text_write_rates(const struct writing *writing, const struct port_object *p
 					 : json_string("off"));
 }
 
-/* Timers come late by up to some hundred microseconds: on a busy
- * machine by milliseconds: the bucket holds five. */
+/* Timers come late by some hundred microseconds, and on a busy machine by milliseconds: the bucket holds
+ * five. */
 uint32_t port_rate_burst(uint64_t rate, uint32_t burst)
 {
 	uint64_t bytes = rate / 8 / 200;
