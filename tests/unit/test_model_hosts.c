@@ -261,6 +261,48 @@ static const struct refusal refusals[] = {
 	  "host h3: wires: unknown key" },
 };
 
+/* A segment on a network outside: its hosts have an uplink there, and a tag is one subnet's. */
+static void test_wires(void **state)
+{
+	static const struct refusal wires[] = {
+		{ "vpcs/blue/ports/c", "{'subnet':'floor','host':'h1'}", "vpcs.blue.ports.c.subnet",
+		  "port blue/c: host h1 has no uplink to network physnet1, which subnet blue/floor is "
+		  "on" },
+		{ "vpcs/blue/subnets/more",
+		  "{'cidr':'10.0.10.0/24','mode':'l2',"
+		  "'segment':{'type':'vlan','network':'physnet1','tag':7}}",
+		  "vpcs.blue.subnets.more.segment.tag",
+		  "subnet blue/more: tag 7 of network physnet1 is taken by subnet blue/floor" },
+		{ "vpcs/blue/subnets/floor",
+		  "{'cidr':'10.0.9.0/24','mode':'l2',"
+		  "'segment':{'type':'vlan','network':'physnet2','tag':7}}",
+		  "vpcs.blue.subnets.floor.segment.network",
+		  "subnet blue/floor: host h2 has no uplink to network physnet2, which subnet "
+		  "blue/floor is on" },
+		{ "vpcs/blue/subnets/more",
+		  "{'cidr':'10.0.10.0/24','mode':'l2',"
+		  "'segment':{'type':'flat','network':'physnet1','router':'h1'}}",
+		  "vpcs.blue.subnets.more.segment.router",
+		  "subnet blue/more: host h1 has no uplink to network physnet1, which subnet "
+		  "blue/more is on" },
+	};
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor",
+		"{'cidr':'10.0.9.0/24','mode':'l2',"
+		"'segment':{'type':'vlan','network':'physnet1','tag':7}}",
+		NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2'}", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(wires); i++)
+		refuse(intent, REQUEST_PUT, wires[i].path, wires[i].body, -EINVAL,
+		       wires[i].error_path, wires[i].sentence);
+	refuse(intent, REQUEST_PATCH, "hosts/h2", "{'uplinks':{'physnet1':null}}", -EINVAL,
+	       "hosts.h2.uplinks",
+	       "host h2: host h2 has no uplink to network physnet1, which subnet blue/floor is on");
+	intent_free(intent);
+}
+
 static void test_refusals(void **state)
 {
 	struct intent *intent = world();
@@ -640,6 +682,7 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_put_back),
 		cmocka_unit_test(test_apply_leaves_hosts),
+		cmocka_unit_test(test_wires),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_without_id),
 		cmocka_unit_test(test_ids),
