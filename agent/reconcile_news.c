@@ -305,6 +305,7 @@ bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char 
 static void catch_up(struct reconcile *reconcile, const char *key)
 {
 	struct error error = { 0 };
+	struct loop *loop;
 
 	/* A host gave up a part that it seemed to have: the record is written again. */
 	if (reconcile_is_part_key(key)) {
@@ -315,6 +316,9 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 	if (reconcile_load_owner(reconcile, key))
 		return;
 	reconcile->awaited = key;
+	loop = store_loop(reconcile->options.store);
+	/* The loop stands still in a request, and the store would hear nothing: it goes by itself. */
+	store_detach(reconcile->options.store);
 	for (int waited = 0; waited < CATCH_UP_MS && reconcile->awaited;
 	     waited += CATCH_UP_STEP_MS) {
 		if (store_dispatch(reconcile->options.store, &error))
@@ -322,6 +326,8 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 		if (reconcile->awaited)
 			poll(NULL, 0, CATCH_UP_STEP_MS);
 	}
+	if (loop && store_attach(reconcile->options.store, loop, &error))
+		log_error("the store has lost its loop", "text=\"%s\"", error.text);
 	/* No event came, so what is known may be wrong: ask. */
 	if (reconcile->awaited) {
 		reconcile->awaited = NULL;
@@ -380,6 +386,8 @@ int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill,
 		error_clear(error);
 		keep_apart(reconcile, i);
 		code = attempt(reconcile, fill, context, draft, revision, error);
+		if (code == -EAGAIN)
+			log_info("another host was faster", "key=%s attempt=%d", error->path, i + 1);
 		if (code == -EAGAIN && reconcile->options.shared)
 			catch_up(reconcile, error->path);
 	}

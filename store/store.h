@@ -200,6 +200,9 @@ void store_watch_cancel(struct store_watch *watch);
  */
 int store_attach(struct store *store, struct loop *loop, struct error *error);
 
+/** store_loop - the loop that has taken @store; NULL if none */
+struct loop *store_loop(const struct store *store);
+
 /** store_detach - the loop lets go of @store; harmless if it had not taken it */
 void store_detach(struct store *store);
 

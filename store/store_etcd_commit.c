@@ -27,6 +27,7 @@
 
 /* How often a commit begins anew because the marker was not as it was thought to be. */
 #define MARKER_TRIES 4
+#define COMMIT_STEP_NS (CLOCK_NS_PER_MS / 4) /* for each change and comparison */
 
 #define TOKEN_SIZE 33
 
@@ -333,7 +334,9 @@ int etcd_commit(struct store *store, const struct store_transaction *transaction
 		uint64_t *revision, struct error *error)
 {
 	struct etcd_store *self = etcd_from(store);
-	uint64_t deadline = etcd_deadline(self);
+	/* A large change takes etcd long: each member writes all of it to its disk. */
+	uint64_t deadline = etcd_deadline(self) +
+			    (transaction->compare_count + transaction->change_count) * COMMIT_STEP_NS;
 	struct error why = { 0 };
 	struct buf body = { 0 };
 	int result = -EINTR;

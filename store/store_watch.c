@@ -228,6 +228,11 @@ int store_attach(struct store *store, struct loop *loop, struct error *error)
 	return 0;
 }
 
+struct loop *store_loop(const struct store *store)
+{
+	return store->loop;
+}
+
 void store_detach(struct store *store)
 {
 	loop_deferred_cancel(&store->news);

@@ -156,7 +156,7 @@ class Agent:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [WEFTD, "--simulate", "--name", self.name, "--host", self.name, "--state",
-                 self.state, "--socket", self.socket, "--store", store, "--log-level", "warning",
+                 self.state, "--socket", self.socket, "--store", store, "--log-level", os.environ.get("WEFT_SCALE_LOG", "warning"),
                  "--underlay", f"192.168.{number // 250}.{number % 250 + 1}/16"],
                 stdout=log, stderr=log)
 
