@@ -173,6 +173,17 @@ class Agent:
             raise Failed(f"{self.name}: {method} {path}: {answer.status} {text[:300]}")
         return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
 
+    def insist(self, method, path, body=None):
+        """As http(), again and again while the store does not answer in time: it has few processors."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            try:
+                return self.http(method, path, body)
+            except Failed as failure:
+                if ": 503 " not in str(failure) or time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
     def ready(self):
         if self.process.poll() is not None:
             with open(self.log, encoding="utf-8", errors="replace") as log:
