@@ -263,6 +263,14 @@ static __always_inline void flood_watched(struct packet *p, const struct port_ke
 	p->watch_port_id = key->port_id;
 }
 
+/* Plugged in, and of Ethernet. Whoever is behind the wire that it came from has it from there. */
+static __always_inline int takes_floods(const struct packet *p, const struct port *port)
+{
+	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
+		return 0;
+	return port->kind == PORT_TUNNEL || (port->kind != PORT_TUN && port->ifindex);
+}
+
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
 static long flood_member(__u64 index, void *argument)
 {
@@ -279,7 +287,7 @@ static long flood_member(__u64 index, void *argument)
 		return 0;
 	port_key.port_id = member->port_id;
 	port = table_lookup(ports, &port_key);
-	if (!port || port->kind == PORT_TUN || (!port->ifindex && port->kind != PORT_TUNNEL))
+	if (!port || !takes_floods(p, port))
 		return 0;
 	if (is_probe(p) && port->kind != PORT_LINK && port->kind != PORT_TUNNEL &&
 	    port->kind != PORT_WIRE)
@@ -294,9 +302,6 @@ static long flood_member(__u64 index, void *argument)
 	if (port->kind == PORT_TUNNEL)
 		return flood_tunnel(context->f, p,
 				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
-	/* Whoever is behind the wire has it from there. */
-	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
-		return 0;
 	if (p->flood_mode && port->kind != PORT_WIRE && !multicast_wanted(context->f, p))
 		return 0;
 	p->flags &= ~(__u32)PACKET_TO_PEER;
