@@ -25,7 +25,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct world worlds[4];
+static struct world worlds[6];
 static struct rows tunnel_rows;
 static struct {
 	const struct port_object *port;
@@ -139,6 +139,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	add_senders(&worlds[2]);
 	world_read(&worlds[3], "tests/vectors/wires.json");
 	add_senders(&worlds[3]);
+	/* Snooping and probes for loops: both read what a workload sends. */
+	world_read(&worlds[4], "tests/vectors/multicast.json");
+	world_read(&worlds[5], "tests/vectors/links.json");
+	add_senders(&worlds[4]);
+	add_senders(&worlds[5]);
 	return 0;
 }
 
@@ -150,7 +155,9 @@ static void write_rows(const struct world *world)
 					.icmp_rate = 10,
 					.flow_guarantee = 8,
 					.service_ifindex = SERVICE_IFINDEX,
-					.service_rate = 100 };
+					.service_rate = 100,
+					.punt_ifindex = SERVICE_IFINDEX,
+					.punt_rate = 100 };
 
 	native_reset();
 	native_clock(1ULL << 40);
