@@ -111,12 +111,15 @@ static int refuse_token(const char *state, struct error *error)
 	if (code)
 		return code;
 	if (!config.store)
-		error_set(error, ENOENT, NULL, "this host is in no cluster: `weft host init` makes one");
+		error_set(error, ENOENT, NULL,
+			  "this host is in no cluster: `weft host init` makes one");
 	else
 		error_set(error, ENOENT, NULL,
 			  "this host cannot let others in: ask the one where `weft host init` was "
 			  "done%s%s",
-			  own_store(state, &config) ? ", or another that runs a member of the store: " : "",
+			  own_store(state, &config)
+				  ? ", or another that runs a member of the store: "
+				  : "",
 			  own_store(state, &config) ? strstr(config.store, "://") + 3 : "");
 	cluster_config_fini(&config);
 	return -ENOENT;

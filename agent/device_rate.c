@@ -18,8 +18,9 @@ static int hold(struct netlink *netlink, const struct link_info *link, uint64_t 
 		uint32_t burst, struct error *error)
 {
 	if (!rate)
-		return strcmp(link->qdisc, "tbf") ? 0
-						  : netlink_rate_clear(netlink, link->ifindex, error);
+		return strcmp(link->qdisc, "tbf")
+			       ? 0
+			       : netlink_rate_clear(netlink, link->ifindex, error);
 	return netlink_rate_set(netlink, link->ifindex, rate / 8, port_rate_burst(rate, burst),
 				port_rate_queue(rate, burst), error);
 }
@@ -50,7 +51,8 @@ void device_rate(struct devices *devices, struct device_job *job)
 
 	if (job->done)
 		return;
-	if (hold(devices->netlink, &job->link, request->receive_rate, request->rate_burst, &error)) {
+	if (hold(devices->netlink, &job->link, request->receive_rate, request->rate_burst,
+		 &error)) {
 		device_fail(job, &error);
 		return;
 	}

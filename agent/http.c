@@ -250,13 +250,13 @@ static struct MHD_Response *stream_new(struct http *http, struct MHD_Connection 
 		stream->source->wake = stream_wake;
 		stream->source->wake_context = stream;
 	} else {
-		stream->subscriber = events_subscribe(http->api->events, &response->filter,
-						      stream_wake, stream);
+		stream->subscriber =
+			events_subscribe(http->api->events, &response->filter, stream_wake, stream);
 	}
 	list_push_back(&http->streams, &stream->node);
 	http->stream_count++;
-	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE_SIZE, stream_read, stream,
-						 stream_free);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_PIECE_SIZE, stream_read,
+						 stream, stream_free);
 }
 
 static void http_keepalive(void *context)

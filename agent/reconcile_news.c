@@ -387,7 +387,8 @@ int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill,
 		keep_apart(reconcile, i);
 		code = attempt(reconcile, fill, context, draft, revision, error);
 		if (code == -EAGAIN)
-			log_info("another host was faster", "key=%s attempt=%d", error->path, i + 1);
+			log_info("another host was faster", "key=%s attempt=%d", error->path,
+				 i + 1);
 		if (code == -EAGAIN && reconcile->options.shared)
 			catch_up(reconcile, error->path);
 	}

@@ -71,8 +71,8 @@ struct reconcile {
 	struct map peers;      /* VPC and host id -> number of the peer */
 	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
 	struct map moved; /* port id -> struct port_move of what has moved lately, from anywhere */
-	struct map watched; /* port id -> its mask of watches, owned */
-	uint64_t watches; /* mask of those in use */
+	struct map watched;    /* port id -> its mask of watches, owned */
+	uint64_t watches;      /* mask of those in use */
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */

@@ -39,7 +39,7 @@
 
 void reconcile_watches_init(struct reconcile *reconcile)
 {
-	static const char *const prefixes[] = { "index/", "host/", "cluster/", "question/",
+	static const char *const prefixes[] = { "index/",  "host/",  "cluster/", "question/",
 						"answer/", "names/", "ids/" };
 
 	_Static_assert(ARRAY_SIZE(prefixes) + 1 == GLOBAL_WATCHES, "and the parts of this host");
@@ -551,7 +551,7 @@ int reconcile_need_all(struct reconcile *reconcile, struct error *error)
 {
 	const struct object **vpcs;
 	size_t count = intent_list(reconcile->intent, 0, OBJECT_VPC, &vpcs);
-	char (*names)[NAME_SIZE] = xcalloc(count + 1, sizeof(*names));
+	char(*names)[NAME_SIZE] = xcalloc(count + 1, sizeof(*names));
 	int code = 0;
 
 	for (size_t i = 0; i < count; i++)

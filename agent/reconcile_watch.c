@@ -127,10 +127,11 @@ int reconcile_watch(struct reconcile *reconcile, const struct watch *row, const 
 	while (key.slot < WATCHES && (reconcile->watches & 1ULL << key.slot))
 		key.slot++;
 	if (key.slot == WATCHES)
-		return error_set(error, EDQUOT, NULL,
-				 "%d captures and mirrors are at work on this host already, as many "
-				 "as there can be",
-				 WATCHES);
+		return error_set(
+			error, EDQUOT, NULL,
+			"%d captures and mirrors are at work on this host already, as many "
+			"as there can be",
+			WATCHES);
 	code = datapath_put(reconcile->options.datapath, TABLE_watches, &key, row);
 	if (!code) {
 		reconcile->watches |= 1ULL << key.slot;

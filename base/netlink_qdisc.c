@@ -10,7 +10,8 @@
 #include "base/netlink_private.h"
 
 #define HANDLE TC_H_MAKE(1 << 16, 0)
-#define LINK_LAYER_ETHERNET 1 /* the kernel computes with the rate itself, without a table of ours */
+#define LINK_LAYER_ETHERNET                                                                        \
+	1 /* the kernel computes with the rate itself, without a table of ours */
 
 int netlink_rate_set(struct netlink *netlink, uint32_t ifindex, uint64_t rate, uint32_t burst,
 		     uint32_t limit, struct error *error)

@@ -4,9 +4,10 @@
 
     sudo bench/rates.py [SECONDS]
 
-Joins two namespaces by a weftd of its own (the machine of tests/net/harness.py), sets the rate and compares
-what arrives in SECONDS (default 10) with the payload that so many bits of frames carry. Prints a table and
-ends with status 1 when an error is over 2 %.
+Joins two namespaces by a weftd of its own (the machine of tests/net/harness.py), sets the rate and
+compares
+what arrives in SECONDS (default 10) with the payload that so many bits of frames carry. Prints a
+table and ends with status 1 when an error is over 2 %.
 """
 import contextlib
 import os

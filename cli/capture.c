@@ -15,8 +15,8 @@
 #include "client/client.h"
 
 static const struct option capture_options[] = {
-	WORDS_OPTION("direction", "from|to|both", "what the port sends, what is for it; both by default",
-		     NULL),
+	WORDS_OPTION("direction", "from|to|both",
+		     "what the port sends, what is for it; both by default", NULL),
 	FLAG_OPTION("dropped", 0, "only what was dropped", NULL),
 	INTEGER_OPTION("count", "PACKETS", "end after so many", NULL),
 	INTEGER_OPTION("size", "BYTES", "keep so many of each packet; 16384 by default", NULL),
@@ -80,8 +80,9 @@ static int run_capture(struct invocation *invocation)
 	if (read_filter(invocation, &wish))
 		return EXIT_USAGE;
 	if (!path && isatty(fileno(file)))
-		return report_usage(invocation, "packets are not for a terminal: | wireshark -k -i -, "
-						"| tshark -r -, or --write FILE");
+		return report_usage(invocation,
+				    "packets are not for a terminal: | wireshark -k -i -, "
+				    "| tshark -r -, or --write FILE");
 	if (path)
 		file = fopen(path, "wb");
 	if (!file)

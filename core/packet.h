@@ -71,11 +71,12 @@ enum packet_flags {
 	PACKET_FROM_PEER =
 		1 << 21, /* from another Weft host: its rules of sending have been asked there */
 	PACKET_TO_PEER = 1 << 22, /* to another Weft host: its rules of receiving are asked there */
-	PACKET_END_MOVED = 1 << 24,   /* its station is not known at the end that it came from */
-	PACKET_PICKED_UP = 1 << 25,   /* enters a TCP connection in the middle */
-	PACKET_FROM_WIRE = 1 << 28,   /* a NIC has handed it in, for a segment on its wire */
-	PACKET_RATED = 1 << 29,       /* its sender has a row in port_rates */
-	PACKET_WATCHED = 1 << 30,     /* watch.c looks at it: for its sender's sake, or a flood's member's */
+	PACKET_END_MOVED = 1 << 24, /* its station is not known at the end that it came from */
+	PACKET_PICKED_UP = 1 << 25, /* enters a TCP connection in the middle */
+	PACKET_FROM_WIRE = 1 << 28, /* a NIC has handed it in, for a segment on its wire */
+	PACKET_RATED = 1 << 29,     /* its sender has a row in port_rates */
+	PACKET_WATCHED =
+		1 << 30, /* watch.c looks at it: for its sender's sake, or a flood's member's */
 	PACKET_TO_UNDERLAY = 1 << 23, /* the frame is an outer packet now, for tunnel out_ifindex */
 	PACKET_WAS_SENT_ON = 1 << 26, /* by the host that the port it is for has come from */
 	PACKET_SENDING_ON = 1 << 27,  /* to the host that the port it is for has gone to */
@@ -151,7 +152,7 @@ struct packet {
 	__u32 out_tunnel_id;        /* of a station behind a peer: the way there in its segment */
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
-	__u32 flood_mode;           /* enum flood_mode */
+	__u32 flood_mode;    /* enum flood_mode */
 	__u32 watch_port_id; /* of a flood's members that are watched, one */
 	__u32 watch_size;    /* bytes that the watches which took it want */
 	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */

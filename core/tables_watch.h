@@ -34,7 +34,7 @@ struct watch {
 	__u32 target_slot; /* its counters */
 	__be16 ethertype;  /* 0: any */
 	__u8 protocol;
-	__u8 range_count; /* 0: any port */
+	__u8 range_count;          /* 0: any port */
 	struct address network[2]; /* one end is in the first, the other in the second */
 	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
 	__u8 other_protocol;       /* WATCH_PROTOCOL: or this one; 0: none */

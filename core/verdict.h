@@ -118,7 +118,7 @@
 	X(SPLIT_HORIZON, DROP, "what came from another host is not sent to another host")          \
 	X(NO_TUNNEL, DROP, "no tunnel leads to the host the destination is on")                    \
 	X(UNDERLAY_UNREACHABLE, DROP, "the underlay has no route to the other end")                \
-	X(RATE_LIMIT, DROP, "the port sends more than its rate allows")                             \
+	X(RATE_LIMIT, DROP, "the port sends more than its rate allows")                            \
 	X(INTERNAL, DROP, "a rewrite failed inside the datapath")
 
 #define VERDICT_ENUM(name, class, sentence) VERDICT_##name,

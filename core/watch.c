@@ -250,7 +250,7 @@ int watch_end(struct frame *f, struct packet *p, int verdict)
 		return 0;
 	look(f, p, mask, WATCH_TO,
 	     verdict_is_drop(verdict) && !(p->flags & PACKET_REPLY) ? WATCH_CAPTURE
-								   : WATCH_CAPTURE | WATCH_MIRROR);
+								    : WATCH_CAPTURE | WATCH_MIRROR);
 	if (!p->watches)
 		return 0;
 	record_fill(f, p, 1);

@@ -334,8 +334,7 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 
 	/* Others take the lowest at the same time. */
 	if (draft->intent->apart && !ip_prefix_nth(&subnet->cidrs[family], apart, &address) &&
-	    !why_not(subnet, &address) &&
-	    !ip_address_equal(&address, &subnet->gateways[family]) &&
+	    !why_not(subnet, &address) && !ip_address_equal(&address, &subnet->gateways[family]) &&
 	    claim_address(draft, port, &address) == 0) {
 		add_address(port, &address);
 		return 0;

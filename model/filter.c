@@ -39,8 +39,8 @@ const char *filter_protocol(struct filter *filter, const char *text)
 		int protocol;
 		bool icmp_both, arp;
 	} words[] = {
-		{ "all", PROTOCOL_ALL, false, false },    { "tcp", IPPROTO_TCP, false, false },
-		{ "udp", IPPROTO_UDP, false, false },     { "icmp", IPPROTO_ICMP, true, false },
+		{ "all", PROTOCOL_ALL, false, false },      { "tcp", IPPROTO_TCP, false, false },
+		{ "udp", IPPROTO_UDP, false, false },       { "icmp", IPPROTO_ICMP, true, false },
 		{ "icmpv6", IPPROTO_ICMPV6, false, false }, { "arp", PROTOCOL_ALL, false, true },
 	};
 	uint32_t number;

@@ -183,10 +183,10 @@ struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16];            /* inside the namespace, or the name of the tap, tun or bridge */
-	bool configure;             /* addresses and routes are set inside the namespace */
-	uint32_t queues;            /* tap: number of queues allowed, 1 = single */
-	char peer[2 * NAME_SIZE];   /* patch: "port" or "vpc/port" */
+	char ifname[16];          /* inside the namespace, or the name of the tap, tun or bridge */
+	bool configure;           /* addresses and routes are set inside the namespace */
+	uint32_t queues;          /* tap: number of queues allowed, 1 = single */
+	char peer[2 * NAME_SIZE]; /* patch: "port" or "vpc/port" */
 	char parent[2 * NAME_SIZE]; /* child: the port whose device it is, "vpc/port" */
 	uint16_t vlan;              /* child: 1 to 4094 */
 };
@@ -214,13 +214,13 @@ struct port_object {
 	size_t allowed_count;
 	struct ip_prefix *allowed; /* extra addresses it may send from */
 	bool source_destination_check;
-	uint32_t mtu;        /* 0: the VPC's */
-	uint32_t flow_limit; /* connections it may have begun */
-	uint64_t send_rate;    /* bits per second; 0: no limit */
-	uint64_t receive_rate; /* the same of what it gets */
-	uint32_t rate_burst;   /* bytes beyond them; 0: as the rate asks for */
+	uint32_t mtu;                  /* 0: the VPC's */
+	uint32_t flow_limit;           /* connections it may have begun */
+	uint64_t send_rate;            /* bits per second; 0: no limit */
+	uint64_t receive_rate;         /* the same of what it gets */
+	uint32_t rate_burst;           /* bytes beyond them; 0: as the rate asks for */
 	struct port_mirror_to *mirror; /* owned; NULL: nobody gets copies */
-	uint8_t dscp_mark;     /* its packets get this DSCP less one; 0: they keep theirs */
+	uint8_t dscp_mark;             /* its packets get this DSCP less one; 0: they keep theirs */
 	struct attach attach;
 	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */
 	/* Where it is about to go: made ready there, and active where it is until then; empty: nowhere. */

@@ -119,9 +119,9 @@ static bool port_equal(const struct port_object *a, const struct port_object *b)
 	    a->allowed_count != b->allowed_count ||
 	    a->source_destination_check != b->source_destination_check || a->mtu != b->mtu ||
 	    a->flow_limit != b->flow_limit || !quality_equal(a, b) ||
-	    !attach_equal(&a->attach, &b->attach) ||
-	    strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
-	    a->moves_on_command != b->moves_on_command || claims_differ(a, b) ||
+	    !attach_equal(&a->attach, &b->attach) || strcmp(a->host, b->host) != 0 ||
+	    strcmp(a->moving_to, b->moving_to) != 0 || a->moves_on_command != b->moves_on_command ||
+	    claims_differ(a, b) ||
 	    strcmp(a->user_data ? a->user_data : "", b->user_data ? b->user_data : "") != 0)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)

@@ -13,8 +13,7 @@ static bool plan_mirror(const struct plan *plan, const struct port_object *port)
 	const struct port_mirror_to *mirror = port->mirror;
 	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
 	const struct port_key key = { .port_id = port->object.id };
-	struct port_mirror row = { .watch.flags = WATCH_MIRROR |
-						  (mirror->sends ? WATCH_FROM : 0) |
+	struct port_mirror row = { .watch.flags = WATCH_MIRROR | (mirror->sends ? WATCH_FROM : 0) |
 						  (mirror->receives ? WATCH_TO : 0) };
 	const struct object *target =
 		vpc ? intent_find(plan->intent, vpc->name,

@@ -96,7 +96,7 @@ struct planner {
 	uint32_t next_peer;       /* PEER_ID_FIRST and up */
 	uint32_t next_tunnel;
 	bool mirrors; /* there is or was a port with a mirror */
-	bool apart; /* there were host objects at the last plan */
+	bool apart;   /* there were host objects at the last plan */
 };
 
 /**

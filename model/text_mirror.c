@@ -12,8 +12,8 @@
 #include "model/filter.h"
 #include "model/text_private.h"
 
-static void read_word(struct reading *reading, struct json_reader *child, const char *key, char *kept,
-		      size_t size, struct filter *filter,
+static void read_word(struct reading *reading, struct json_reader *child, const char *key,
+		      char *kept, size_t size, struct filter *filter,
 		      const char *(*read)(struct filter *filter, const char *text))
 {
 	const char *wrong;

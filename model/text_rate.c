@@ -153,8 +153,9 @@ uint32_t port_rate_queue(uint64_t rate, uint32_t burst)
 {
 	uint64_t bytes = rate / 8 / 20 + burst;
 
-	return bytes < QUEUE_MIN ? QUEUE_MIN : bytes > UINT32_MAX / 2 ? UINT32_MAX / 2
-								      : (uint32_t)bytes;
+	return bytes < QUEUE_MIN        ? QUEUE_MIN
+	       : bytes > UINT32_MAX / 2 ? UINT32_MAX / 2
+					: (uint32_t)bytes;
 }
 
 uint64_t port_rate_slack(const struct port_object *port)

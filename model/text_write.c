@@ -90,9 +90,8 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	text_write_value(writing, "metadata", vpc->metadata, json_boolean(vpc->metadata));
 	/* An outline does not say which. */
 	if (main_table)
-		text_write_value(writing, "main_route_table",
-			 strcmp(main_table->name, "main") == 0,
-			 text_name(writing, vpc->main_table_id));
+		text_write_value(writing, "main_route_table", strcmp(main_table->name, "main") == 0,
+				 text_name(writing, vpc->main_table_id));
 	object_free(&usual->object);
 }
 

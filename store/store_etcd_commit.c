@@ -335,8 +335,9 @@ int etcd_commit(struct store *store, const struct store_transaction *transaction
 {
 	struct etcd_store *self = etcd_from(store);
 	/* A large change takes etcd long: each member writes all of it to its disk. */
-	uint64_t deadline = etcd_deadline(self) +
-			    (transaction->compare_count + transaction->change_count) * COMMIT_STEP_NS;
+	uint64_t deadline =
+		etcd_deadline(self) +
+		(transaction->compare_count + transaction->change_count) * COMMIT_STEP_NS;
 	struct error why = { 0 };
 	struct buf body = { 0 };
 	int result = -EINTR;

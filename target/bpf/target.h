@@ -428,8 +428,9 @@ static __always_inline int capture_send(struct capture_record *record, __u32 siz
 	__u32 more = size - 1;
 
 	asm volatile("" : "+r"(more));
-	return more < sizeof(*record) ? (int)bpf_ringbuf_output(&capture_events, record, more + 1, 0)
-				      : -1;
+	return more < sizeof(*record)
+		       ? (int)bpf_ringbuf_output(&capture_events, record, more + 1, 0)
+		       : -1;
 }
 
 #endif

@@ -154,7 +154,8 @@ def arp(_weft, lan):
     check(lan.web1.ping("10.0.1.12"), "ping")
     found = capture.packets(2, "arp.opcode", "frame.packet_flags_direction", "frame.comment")
     capture.end()
-    equal([packet[:2] for packet in found[:2]], [["1", OUTBOUND], ["2", INBOUND]], "request and answer")
+    equal([packet[:2] for packet in found[:2]], [
+          ["1", OUTBOUND], ["2", INBOUND]], "request and answer")
     check("answered" in found[0][2], f"comment: {found[0]}")
 
 

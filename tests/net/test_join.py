@@ -118,7 +118,8 @@ def join(_, cluster):
                  f"{host.name} knows three members")
 
 
-@statement("who runs a member of the store lets hosts in while the first host is away; others do not")
+@statement("who runs a member of the store lets hosts in while the first host is away; others "
+           "do not")
 @told
 def other_signs(_, cluster):
     for host in cluster.hosts:

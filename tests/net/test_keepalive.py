@@ -5,7 +5,8 @@
       etcd ---- br0 ---- h1: blue/a, tunnels site1, site2, lan      h2: blue/b
                  +------ s1 192.0.2.201, s2 .202 (FOU, answer echo to 10.9.0.1), s3 .203 (vxlan)
 
-The ends are not Weft: a thread that takes FOU apart and answers echo, and the kernel's vxlan device.
+The ends are not Weft: a thread that takes FOU apart and answers echo, and the kernel's vxlan
+device.
 """
 import contextlib
 import shutil
@@ -141,7 +142,8 @@ def up(_, cluster):
     check('weft_tunnel_up{tunnel="blue/site1"} 1' in metrics, "the metric")
 
 
-@statement("a tunnel that gives no answer is down: routes go to the other, or drop with a verdict of "
+@statement("a tunnel that gives no answer is down: routes go to the other, or drop with a "
+           "verdict of "
            "their own, on every host")
 @told
 def down(_, cluster):

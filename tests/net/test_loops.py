@@ -22,13 +22,15 @@ VPC = """
     ports:
 {ports}"""
 PORTS = {
-    "a": """      n1: {subnet: lan, address: 10.120.1.11, security_groups: [open], attach: {netns: n1}}
+    "a": """      n1:
+        {subnet: lan, address: 10.120.1.11, security_groups: [open], attach: {netns: n1}}
       right: {subnet: lan, attach: {patch: b/left}}
 """,
     "b": """      left: {subnet: lan, attach: {patch: a/right}}
       right: {subnet: lan, attach: {patch: c/left}}
 """,
-    "c": """      n3: {subnet: lan, address: 10.120.1.12, security_groups: [open], attach: {netns: n3}}
+    "c": """      n3:
+        {subnet: lan, address: 10.120.1.12, security_groups: [open], attach: {netns: n3}}
       left: {subnet: lan, attach: {patch: b/right}}
 """}
 ALL = ("a/n1", "a/right", "b/left", "b/right", "c/left", "c/n3")
@@ -133,7 +135,8 @@ def bridge_twice(weft, row):
     row.once()
 
 
-@statement("a way round over a patch and a bridge is cut in one place, and the segments stay joined")
+@statement("a way round over a patch and a bridge is cut in one place, and the segments stay "
+           "joined")
 def patch_and_bridge(weft, row):
     weft.weft("port", "add", "c/z", "--subnet", "lan", "--bridge", "br0")
     wait_for(lambda: [port for port in (*ALL, "a/y", "c/z") if state(weft, port)[0] == "held"],
@@ -149,7 +152,8 @@ def patch_and_bridge(weft, row):
         wait_for(lambda one=port: state(weft, one)[0] == "plugged", f"{port} is plugged again", 20)
 
 
-@statement("probes of one segment are not seen by workloads, and another installation's are ignored")
+@statement("probes of one segment are not seen by workloads, and another installation's are "
+           "ignored")
 def probes(weft, row):
     wire = row.wires[0]
     wire.drain()

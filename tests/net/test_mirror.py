@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mirrors: copies of a port's packets for another port, chosen by a filter; what happens when it goes.
+"""Mirrors: copies of a port's packets for another port, chosen by a filter; what happens when it
+goes.
 
       subnet web 10.0.1.0/24:   web1 .11 (mirrored)   web2 .12   tap1 .13   tap2 .14
 """
@@ -55,7 +56,8 @@ def both(weft, lan):
     mirror(weft, "web1", to="tap1")
     check(lan.web1.ping("10.0.1.12", 3), "ping while it is mirrored")
     found = [wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}") for i in range(6)]
-    equal(sorted(packet.source for packet in found), ["10.0.1.11"] * 3 + ["10.0.1.12"] * 3, "copies")
+    equal(sorted(packet.source for packet in found), [
+          "10.0.1.11"] * 3 + ["10.0.1.12"] * 3, "copies")
     equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "more copies than packets")
     wire.close()
 
@@ -77,7 +79,8 @@ def chosen(weft, lan):
     check(lan.web1.ping("10.0.1.12"), "ping")
     with contextlib.closing(listen(lan.web1, 80)):
         check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
-    wire.expect(lambda packet: packet.source == "10.0.1.12" and packet.source_port == 80, "the reply")
+    wire.expect(lambda packet: packet.source ==
+                "10.0.1.12" and packet.source_port == 80, "the reply")
     equal(wire.arrived(lambda packet: packet.source == "10.0.1.11" or packet.protocol == 1), [],
           "what was not chosen")
     wire.close()
@@ -124,7 +127,8 @@ def text(weft, lan):
     wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy after a restart")
     wire.close()
     for wrong, word in (({"to": "web1"}, "itself"), ({"to": "none"}, "none"),
-                        ({"to": "tunnel:none"}, "none"), ({"to": "tap1", "protocol": "x"}, "protocol"),
+                        ({"to": "tunnel:none"}, "none"),
+                        ({"to": "tap1", "protocol": "x"}, "protocol"),
                         ({"to": "tap1", "direction": "up"}, "direction"),
                         ({"to": "tap1", "protocol": "icmp", "ports": "1"}, "ports")):
         status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web1",

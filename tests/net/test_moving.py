@@ -43,8 +43,8 @@ vpcs:
               attach: {{netns: near}}}}
       vm: {{subnet: one, address: 10.0.1.21, mac: "{MAC}", security_groups: [open], host: h2,
             attach: {{tap: vm0}}}}
-      near-lan: {{subnet: lan, addresses: [10.0.3.11, "fd00:b::11"], security_groups: [open], host: h1,
-                  attach: {{netns: nearlan}}}}
+      near-lan: {{subnet: lan, addresses: [10.0.3.11, "fd00:b::11"], security_groups: [open],
+                  host: h1, attach: {{netns: nearlan}}}}
       roam: {{subnet: lan, addresses: [10.0.3.21, "fd00:b::21"], mac: "02:00:00:00:03:21",
               security_groups: [open], host: h2, attach: {{tap: roam0}}}}
 """
@@ -228,7 +228,8 @@ def command(_, cluster):
 @statement("refusals say why: a host that is not there, the host it is on, a process")
 @told
 def refusals(_, cluster):
-    for words, sentence in ((("--to", "h9"), 'no host "h9"'), (("--to", "h2"), "it is on host h2 already"),
+    for words, sentence in ((("--to", "h9"), 'no host "h9"'),
+                            (("--to", "h2"), "it is on host h2 already"),
                             (("--cancel", "--to", "h3"), "either --to")):
         done = cluster.h1.weft("port", "move", "blue/vm", *words, accept=[1, 2])
         check(sentence in done.stderr, f"{words}: {done.stderr}")
@@ -261,7 +262,8 @@ def stragglers(_, cluster):
     equal(cluster.dropped(cluster.h2, "sent_on"), after, "packets sent on once h1 knows")
 
 
-@statement("a host that is cut off the store lets go of a port that has moved away: the newer claim "
+@statement("a host that is cut off the store lets go of a port that has moved away: the newer "
+           "claim "
            "wins, and it says so")
 @told
 def older_claim(_, cluster):
@@ -293,7 +295,8 @@ def older_claim(_, cluster):
     cluster.says()
 
 
-@statement("in an l2 subnet a port that has moved is announced: gratuitous ARP, unsolicited neighbour "
+@statement("in an l2 subnet a port that has moved is announced: gratuitous ARP, unsolicited "
+           "neighbour "
            "advertisement")
 @told
 def announced(_, cluster):

@@ -133,7 +133,8 @@ def joined(_weft, listeners):
     wait_for(lambda: listeners.takers(GROUP6) == set(), f"n2 has left {GROUP6}")
 
 
-@statement("a listener behind a bridge is known by its port, and forgotten when it answers no query")
+@statement("a listener behind a bridge is known by its port, and forgotten when it answers no "
+           "query")
 def behind(_weft, listeners):
     with listeners.join("o1", GROUP4):
         wait_for(lambda: "o1" in listeners.takers(GROUP4), "o1 gets the group")
@@ -187,7 +188,15 @@ def reports(weft, listeners):
 @statement("what is malformed is dropped and counted")
 def malformed(weft, listeners):
     wire = listeners.wires["n3"]
-    for body in ("1600000a" "ef010203", "22000000" "00000005", "22000000" "00000001" "0400ffff" "ef010203"):
+    for body in (
+    "1600000a"
+    "ef010203",
+    "22000000"
+    "00000005",
+    "22000000"
+    "00000001"
+    "0400ffff"
+    "ef010203"):
         packet = bytes.fromhex(body)
         head = bytes.fromhex("4500%04x00000000010200000a00010de0000016" % (20 + len(packet)))
         total = sum(struct.unpack("!10H", head))

@@ -115,7 +115,9 @@ def cheat(weft, pair):
             while True:
                 total += len(receiver.recv(2000)) + 42
         allowed = 50e6 / 8 * (now - begin) + 50e6 / 8 / 20 + (1 << 19)
-        check(total < allowed * 1.05, f"{total} bytes in {now - begin:.2f} s, {allowed:.0f} allowed")
+        check(
+    total < allowed * 1.05,
+     f"{total} bytes in {now - begin:.2f} s, {allowed:.0f} allowed")
     setting(weft, send_rate="0")
 
 

@@ -161,8 +161,8 @@ def malformed(weft, world):
             (head.pack(7, 0x0100, 1, 0, 0, 0) + b"\xc0\x0c\x00\x01\x00\x01", 1),
             (head.pack(7, 0x0100, 1, 0, 0, 0) + QUESTION[:-3], 1),
             (head.pack(7, 0x2900, 1, 0, 0, 0) + QUESTION, 4),
-            (head.pack(7, 0x0100, 1, 0, 0, 1) + QUESTION + b"\x00\x00\x29\xff\xff\x00\x07\x00\x00\x00\x00",
-             0)):
+            (head.pack(7, 0x0100, 1, 0, 0, 1) + QUESTION +
+             b"\x00\x00\x29\xff\xff\x00\x07\x00\x00\x00\x00", 0)):
         answer = ask(world, message)
         if rcode is None:
             check(answer is None, f"{message!r} was answered")
@@ -187,7 +187,8 @@ def records(weft, world):
     equal(dig(world.blue1, "10.0.0.2", "www.blue.internal")[1],
           [("www.blue.internal.", "CNAME", "web1.blue.internal."),
            ("web1.blue.internal.", "A", "10.0.1.11")], "alias")
-    equal(dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")[1][0][2], '"hello world"', "TXT")
+    equal(dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")
+          [1][0][2], '"hello world"', "TXT")
     equal(dig(world.blue1, "10.0.0.2", "blue.internal")[1][0][2], "10.0.0.99", "the domain")
     equal(dig(world.blue1, "10.0.0.2", "api.example.com")[1][0][2], "10.9.9.9", "a whole name")
     equal(dig(world.red1, "10.0.0.2", "api.example.com")[0], "REFUSED", "the other tenant")
@@ -283,22 +284,34 @@ def curl(netns, path, *words, host="169.254.169.254"):
     return int(status), body
 
 
-@statement("each port finds itself at 169.254.169.254 and fd00:ec2::254, in EC2's layout and as JSON")
+@statement("each port finds itself at 169.254.169.254 and fd00:ec2::254, in EC2's layout and as "
+           "JSON")
 def metadata(weft, world):
     for netns, name, mac in ((world.blue1, "web1.blue.internal", world.blue1.mac()),
                              (world.red1, "web1.red.example", world.red1.mac())):
         equal(curl(netns, "/latest/meta-data/hostname"), (200, name), "hostname")
         equal(curl(netns, "/2021-03-23/meta-data/local-ipv4"), (200, "10.0.1.11"), "local-ipv4")
         equal(curl(netns, "/latest/meta-data/network/interfaces/macs/"), (200, f"{mac}/"), "macs")
-        equal(curl(netns, f"/latest/meta-data/network/interfaces/macs/{mac}/subnet-ipv4-cidr-block"),
-              (200, "10.0.1.0/24"), "subnet")
+        equal(
+    curl(
+        netns,
+        f"/latest/meta-data/network/interfaces/macs/{mac}/subnet-ipv4-cidr-block"),
+        (200,
+        "10.0.1.0/24"),
+         "subnet")
     equal(curl(world.blue1, "/latest/meta-data/ipv6", host="[fd00:ec2::254]"),
           (200, "fd00:b:0:1::11"), "over IPv6")
     document = json.loads(curl(world.blue1, "/weft/v1/port")[1])
     equal((document["vpc"], document["name"], document["addresses"], document["security_groups"]),
           ("blue", "web1", ["10.0.1.11", "fd00:b:0:1::11"], ["closed"]), "the document")
     equal(curl(world.blue1, "/latest/meta-data/nothing")[0], 404, "no such path")
-    equal(curl(world.blue1, "/latest/meta-data/../../etc/passwd", "--path-as-is")[0], 404, "no file")
+    equal(
+    curl(
+        world.blue1,
+        "/latest/meta-data/../../etc/passwd",
+        "--path-as-is")[0],
+        404,
+         "no file")
     equal(curl(world.blue1, "/latest/", "-X", "POST", "-d", "x=1")[0], 405, "POST")
 
 

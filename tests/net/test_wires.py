@@ -133,7 +133,8 @@ def uplink_comes_back(cloud):
     wait_for(lambda: cloud.ping("office/vm1", "172.16.100.50"), "a way out again")
 
 
-@statement("a router joins VLANs, for ports of both hosts and plain machines; tenants never meet (T8)")
+@statement("a router joins VLANs, for ports of both hosts and plain machines; tenants never "
+           "meet (T8)")
 def vlan_router(_weft):
     with lab("vlan-router") as cloud:
         for node, address in (("one/vm1", "172.16.101.13"), ("one/vm2", "172.16.101.13"),
@@ -162,7 +163,8 @@ def one_gateway_on_the_wire(cloud):
                 "br", "physnet1", accept=[0]).stdout.splitlines()]
     routers = [(line[0], line[2]) for line in seen
                if line[0].startswith(("06:57", "06:59")) and "dev" in line]
-    equal(len({mac for mac, _port in routers}), len(set(routers)), f"a router's MAC twice: {routers}")
+    equal(len({mac for mac, _port in routers}), len(
+        set(routers)), f"a router's MAC twice: {routers}")
 
 
 @statement("an L2 gateway joins a VLAN and a VNI: one segment, and a broadcast is seen once (T13)")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Members of etcd and agents as processes on one machine, and what they cost.
 
-An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and probes
+An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and
+probes
 no path; everything else (the store, the intent, the plan, the rows) is what every host runs. All of
 them talk through the loopback device of a network namespace of their own.
 """
@@ -99,7 +100,8 @@ class Etcd:
         raise Failed("etcd has no leader")
 
     def revision(self):
-        return int(self.post(self.alive()[0], "/v3/kv/range", {"key": "eA=="})["header"]["revision"])
+        return int(self.post(self.alive()[0], "/v3/kv/range",
+                   {"key": "eA=="})["header"]["revision"])
 
     def keys(self, prefix):
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -111,7 +113,8 @@ class Etcd:
     def size(self):
         """Keys and bytes of what the store holds."""
         body = {"key": "Lw==", "range_end": "MA=="}
-        count = int(self.post(self.alive()[0], "/v3/kv/range", {**body, "count_only": True})["count"])
+        count = int(self.post(self.alive()[0], "/v3/kv/range",
+                    {**body, "count_only": True})["count"])
         status = self.post(self.alive()[0], "/v3/maintenance/status", {})
         return count, int(status["dbSizeInUse"])
 
@@ -154,11 +157,25 @@ class Agent:
         self.socket, self.log = f"{self.state}.sock", f"{self.state}.log"
         os.makedirs(self.state, exist_ok=True)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [WEFTD, "--simulate", "--name", self.name, "--host", self.name, "--state",
-                 self.state, "--socket", self.socket, "--store", store, "--log-level", os.environ.get("WEFT_SCALE_LOG", "warning"),
-                 "--underlay", f"192.168.{number // 250}.{number % 250 + 1}/16"],
-                stdout=log, stderr=log)
+            self.process = subprocess.Popen( [WEFTD,
+    "--simulate",
+    "--name",
+    self.name,
+    "--host",
+    self.name,
+    "--state",
+    self.state,
+    "--socket",
+    self.socket,
+    "--store",
+    store,
+    "--log-level",
+    os.environ.get("WEFT_SCALE_LOG",
+    "warning"),
+    "--underlay",
+    f"192.168.{number // 250}.{number % 250 + 1}/16"],
+    stdout=log,
+     stderr=log)
 
     def http(self, method, path, body=None, accept=(200, 201)):
         connection = Connection(self.socket)
@@ -174,7 +191,7 @@ class Agent:
         return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
 
     def insist(self, method, path, body=None):
-        """As http(), again and again while the store does not answer in time: it has few processors."""
+        """As http(), again and again while the store, which has few processors, is late."""
         end = time.monotonic() + DEADLINE
         while True:
             try:

@@ -153,7 +153,8 @@ static void packets_with_verdicts(void **state)
 	assert_int_equal(reading.woken, 1);
 	read_all(&reading);
 	assert_int_equal(count_blocks(&reading.bytes, 6), 1);
-	assert_non_null(memmem(reading.bytes.data, reading.bytes.size, "dropped (group_ingress)", 23));
+	assert_non_null(
+		memmem(reading.bytes.data, reading.bytes.size, "dropped (group_ingress)", 23));
 	assert_false(reading.stream->ended(reading.stream));
 	reading.stream->keepalive(reading.stream);
 	read_all(&reading);

@@ -67,8 +67,9 @@ static void protocols(void **state)
 static void wrong_words(void **state)
 {
 	static const char *const wrong_protocols[] = { "", "tpc", "256", "-1", "6 ", "6x", "TCP" };
-	static const char *const wrong_ports[] = { "",     "80,",     ",80",    "80-",       "90-80",
-						   "65536", "1-65536", "80 81", "1-2-3", "99999999" };
+	static const char *const wrong_ports[] = {
+		"", "80,", ",80", "80-", "90-80", "65536", "1-65536", "80 81", "1-2-3", "99999999"
+	};
 	static const char *const wrong_ends[] = { "", "10.0.0", "10.0.0.0/33", "here" };
 	struct filter filter;
 

@@ -158,7 +158,8 @@ static void a_large_request_takes_a_large_block(void **state)
 		char name[16];
 
 		snprintf(name, sizeof(name), "p%d", i);
-		json_object_set_new(ports, name, json_pack("{s:s, s:s}", "subnet", "web", "host", "h2"));
+		json_object_set_new(ports, name,
+				    json_pack("{s:s, s:s}", "subnet", "web", "host", "h2"));
 	}
 	body = json_pack("{s:[s], s:{s:{s:s}}, s:o}", "cidrs", "10.0.0.0/8", "subnets", "web",
 			 "cidr", "10.1.0.0/16", "ports", ports);
@@ -392,7 +393,8 @@ static void a_device_is_taken_in_whatever_vpc(void **state)
 	assert_null(find(pair->h2, OBJECT_PORT, "tap7"));
 	world_expect(pair->h2, 400, "PUT", "/v1/vpcs/red/ports/mine",
 		     "{'subnet': 'web', 'host': 'h1', 'attach': {'tap': 'tap7'}}");
-	assert_non_null(strstr(world_text(pair->h2, "error.message"), "tap7 is taken by port blue/tap7"));
+	assert_non_null(
+		strstr(world_text(pair->h2, "error.message"), "tap7 is taken by port blue/tap7"));
 	world_expect(pair->h1, 200, "DELETE", "/v1/vpcs/blue/ports/tap7", NULL);
 	news(pair);
 	world_expect(pair->h2, 201, "PUT", "/v1/vpcs/red/ports/mine",
