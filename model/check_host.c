@@ -417,6 +417,29 @@ static int check_parts_of(struct draft *draft, const struct object *host, struct
 	return code;
 }
 
+/* The first host of all, while ports are here: they are this host's, and nobody has said to move them. */
+static int check_first(struct draft *draft, const struct host_object *host, struct error *error)
+{
+	const char *own = draft->intent->hosts.own;
+	const struct map *vpcs = intent_members(draft->intent, 0, OBJECT_VPC);
+	bool ports = false;
+
+	if (!vpcs || intent_has_hosts(draft->intent) || !own[0] ||
+	    draft_find(draft, 0, OBJECT_HOST, own))
+		return 0;
+	MAP_FOR_EACH(vpcs, vpc) {
+		const uint32_t vpc_id = *(const uint32_t *)vpc.key;
+		const struct map *members = intent_members(draft->intent, vpc_id, OBJECT_PORT);
+
+		ports = ports || (members && map_count(members));
+	}
+	if (!ports)
+		return 0;
+	return draft_refuse(draft, &host->object, NULL, EINVAL, error,
+			    "the ports that are here belong to this host, %s: add that one first",
+			    own);
+}
+
 int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error)
 {
 	const struct host_object *host = (const struct host_object *)entry->after;
@@ -425,7 +448,9 @@ int check_host(struct draft *draft, const struct draft_entry *entry, struct erro
 	if (host->encapsulation_count == 0)
 		return draft_refuse(draft, &host->object, "encapsulations", EINVAL, error,
 				    "a host needs at least one encapsulation");
-	code = check_addresses_of(draft, host, error);
+	code = check_first(draft, host, error);
+	if (!code)
+		code = check_addresses_of(draft, host, error);
 	if (!code)
 		code = check_peers(draft, host, error);
 	if (!code)

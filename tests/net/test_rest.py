@@ -178,6 +178,9 @@ def hosts(weft):
     tunnel = {"type": "vxlan", "host": "h77", "remote": "198.51.100.7", "subnet": "tunnelled",
               "id": 77}
     call(weft, "GET", "/v1/hosts", want=200)
+    call(weft, "PUT", "/v1/hosts/{name}", ["h77"], host, want=400)  # the ports are not there
+    own = weft.get("/v1/status")["host"]["name"]
+    call(weft, "PUT", "/v1/hosts/{name}", [own], {"underlay": ["192.0.2.76/24"]}, want=201)
     call(weft, "PUT", "/v1/hosts/{name}", ["h77"], host, want=201)
     call(weft, "GET", "/v1/hosts/{name}", ["h77"], want=200)
     call(weft, "PATCH", "/v1/hosts/{name}", ["h77"], {"encapsulations": ["vxlan"]}, want=200)

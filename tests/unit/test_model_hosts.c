@@ -413,6 +413,8 @@ static void test_first_host(void **state)
 	       "vpcs.blue.ports.b.mtu",
 	       "port blue/b: mtu 9000 is more than the 1450 that the vpc has");
 	request(intent, REQUEST_PATCH, "vpcs/blue/ports/b", "{'mtu':1400}", NULL);
+	refuse(intent, REQUEST_PUT, "hosts/h2", "{'underlay':'192.0.2.2'}", -EINVAL, "hosts.h2",
+	       "host h2: the ports that are here belong to this host, h1: add that one first");
 	request(intent, REQUEST_PUT, "hosts/h1", "{'underlay':'192.0.2.1'}",
 		"+ host h1\n~ port blue/a: host none → h1\n~ port blue/b: host none → h1\n");
 	assert_string_equal(find_port(intent, "a")->host, "h1");
