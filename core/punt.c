@@ -141,7 +141,8 @@ int punt_return(struct frame *f, struct packet *p)
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_UNKNOWN_PORT;
-	if (!port->ifindex || !is_served(port->kind))
+	/* Multicast queries go to other switches as well; what asks for an address does not come from there. */
+	if (!port->ifindex || (!is_served(port->kind) && port->kind != PORT_LINK))
 		return VERDICT_PORT_DOWN;
 	p->out_ifindex = port->ifindex;
 	p->out_slot = port->port_slot;
@@ -151,8 +152,6 @@ int punt_return(struct frame *f, struct packet *p)
 				      ? FRAME_OUTER_IPV6 | FRAME_INNER_IPV6
 				      : FRAME_INNER_IPV4) ||
 	    (vlan && frame_vlan_push(f, vlan)))
-		return VERDICT_INTERNAL;
-	if (p->out_kind == PORT_CHILD && wire_push(f, p) != VERDICT_DELIVERED)
 		return VERDICT_INTERNAL;
 	p->frame_length = frame_length(f);
 	if (p->out_kind >= PORT_WIRE && wire_push(f, p) != VERDICT_DELIVERED)
