@@ -64,17 +64,26 @@ DATAPATH := $(addprefix datapath/, \
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(addprefix agent/, \
-	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_objects.c api_plain.c api_status.c \
-	api_trace.c api_trace_follow.c cache.c capture.c certificate.c cluster.c cluster_config.c cluster_join.c \
-	cluster_paths.c cluster_setup.c cluster_store.c device.c device_netns.c device_tap.c \
-	device_link.c device_tunnel.c device_veth.c device_watch.c drops.c etcd.c events.c http.c http_listen.c isolate.c \
-	join_server.c loops.c metrics.c moves.c names.c notify.c openapi.c options.c ovsdb.c path_probe.c pcapng.c ports.c \
-	probe.c problems.c querier.c question.c reconcile.c reconcile_host.c reconcile_ids.c reconcile_news.c reconcile_vpcs.c recover.c slots.c \
-	reconcile_watch.c \
-	device_rate.c dhcp.c dhcp4.c dhcp4_message.c dhcp6.c punt.c punt_packet.c ra.c \
-	tables.c tls_client.c trace_leg.c trace_remote.c tunnel_numbers.c underlay.c upkeep.c uplink.c \
-	dns_forward.c dns_server.c dns_zone.c metadata.c metadata_tree.c services.c \
-	claims.c cluster_keepalive.c keepalive.c)
+	isolate.c names.c notify.c options.c reconcile.c reconcile_host.c reconcile_ids.c \
+	reconcile_news.c reconcile_vpcs.c reconcile_watch.c recover.c slots.c tables.c \
+	upkeep.c) \
+	$(addprefix agent/api/, \
+	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_objects.c api_plain.c \
+	api_status.c api_trace.c api_trace_follow.c http.c http_listen.c openapi.c question.c) \
+	$(addprefix agent/cluster/, \
+	cache.c certificate.c claims.c cluster.c cluster_config.c cluster_join.c \
+	cluster_keepalive.c cluster_paths.c cluster_setup.c cluster_store.c etcd.c \
+	join_server.c path_probe.c tls_client.c) \
+	$(addprefix agent/devices/, \
+	device.c device_link.c device_netns.c device_rate.c device_tap.c device_tunnel.c \
+	device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
+	tunnel_numbers.c underlay.c uplink.c) \
+	$(addprefix agent/observe/, \
+	capture.c drops.c events.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
+	trace_remote.c) \
+	$(addprefix agent/services/, \
+	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
+	metadata.c metadata_tree.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \
 	capture.c client.c events.c http.c yaml.c yaml_emit.c)
@@ -217,8 +226,8 @@ $(eval $(call flavour,build/obj,$$(CC),$$(CFLAGS)))
 $(eval $(call flavour,build/test,$$(CC),-O1 -g $$(SANITIZE)))
 $(eval $(call flavour,build/fuzz,$$(CLANG),-O1 -g $$(FUZZER)))
 
-# agent/openapi.c takes in the document as it is.
-build/obj/agent/openapi.o build/test/agent/openapi.o build/fuzz/agent/openapi.o: agent/openapi.json
+# agent/api/openapi.c takes in the document as it is.
+build/obj/agent/api/openapi.o build/test/agent/api/openapi.o build/fuzz/agent/api/openapi.o: agent/api/openapi.json
 
 # The archives each layer may use, lowest last, for a folder of objects.
 layers_BASE     = $(1)/base.a

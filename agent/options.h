@@ -8,7 +8,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "agent/cluster_config.h"
+#include "agent/cluster/cluster_config.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "datapath/datapath.h"

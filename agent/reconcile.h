@@ -17,8 +17,8 @@
 #ifndef WEFT_AGENT_RECONCILE_H
 #define WEFT_AGENT_RECONCILE_H
 
-#include "agent/events.h"
-#include "agent/problems.h"
+#include "agent/observe/events.h"
+#include "agent/observe/problems.h"
 #include "agent/tables.h"
 #include "base/loop.h"
 #include "datapath/datapath.h"

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "agent/cache.h"
+#include "agent/cluster/cache.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
 #include "base/log.h"

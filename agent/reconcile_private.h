@@ -6,8 +6,8 @@
 #ifndef WEFT_AGENT_RECONCILE_PRIVATE_H
 #define WEFT_AGENT_RECONCILE_PRIVATE_H
 
-#include "agent/loops.h"
-#include "agent/ports.h"
+#include "agent/devices/loops.h"
+#include "agent/devices/ports.h"
 #include "agent/reconcile.h"
 #include "agent/slots.h"
 #include "agent/tables.h"

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/cache.h"
+#include "agent/cluster/cache.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
 #include "base/json.h"

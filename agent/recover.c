@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/cache.h"
+#include "agent/cluster/cache.h"
 #include "agent/names.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/tunnel_numbers.h"
+#include "agent/devices/tunnel_numbers.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"

@@ -13,7 +13,7 @@
 #ifndef WEFT_AGENT_TABLES_H
 #define WEFT_AGENT_TABLES_H
 
-#include "agent/problems.h"
+#include "agent/observe/problems.h"
 #include "datapath/datapath.h"
 #include "model/plan.h"
 

@@ -7,7 +7,7 @@
  * segmentation right before the device ("tx-generic-segmentation") is left on: it is what makes
  * the stack's large frames small when the device takes none.
  *
- * Neighbours: agent/device_netns.c, the caller; netns.h, for the namespace.
+ * Neighbours: agent/devices/device_netns.c, the caller; netns.h, for the namespace.
  */
 #ifndef WEFT_BASE_ETHTOOL_H
 #define WEFT_BASE_ETHTOOL_H

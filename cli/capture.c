@@ -5,7 +5,7 @@
  * The words of the filter are those of rules: a protocol, ports, addresses. The stream goes to standard
  * output, for wireshark -k -i - or tshark -r -, or into a file.
  *
- * Neighbours: drops.c (what was dropped, in words), agent/api_capture.c (the other side).
+ * Neighbours: drops.c (what was dropped, in words), agent/api/api_capture.c (the other side).
  */
 #include <errno.h>
 #include <string.h>

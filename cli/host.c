@@ -2,7 +2,7 @@
 /*
  * weft host: the machines that run weftd, and how one becomes a part of a cluster.
  *
- * Neighbours: host_setup.c (init, join, token), object.c (show, set, remove), agent/cluster.h (where
+ * Neighbours: host_setup.c (init, join, token), object.c (show, set, remove), agent/cluster/cluster.h (where
  * the states come from).
  */
 #include <string.h>

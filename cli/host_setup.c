@@ -5,7 +5,7 @@
  * The daemon does the work and starts anew with what came of it; here its answer is shown and waited for.
  * A token may be given in a file, or on standard input, so that it is in nobody's list of processes.
  *
- * Neighbours: host.c (the noun), agent/api_cluster.c (the other side).
+ * Neighbours: host.c (the noun), agent/api/api_cluster.c (the other side).
  */
 #include "cli/host_setup.h"
 

@@ -2,7 +2,7 @@
 /*
  * weft status: the daemon, the host, what there is and what is wrong.
  *
- * Neighbours: agent/api.c, which gathers it.
+ * Neighbours: agent/api/api.c, which gathers it.
  */
 #include <string.h>
 

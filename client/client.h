@@ -8,7 +8,7 @@
  * input, and an errno that its code stands for. Paths are names from the tree ("vpcs", "blue",
  * "ports", "web1"); they are escaped here, so that any text a user typed may be passed.
  *
- * Neighbours: http.c (one exchange), agent/openapi.json (the other side).
+ * Neighbours: http.c (one exchange), agent/api/openapi.json (the other side).
  */
 #ifndef WEFT_CLIENT_CLIENT_H
 #define WEFT_CLIENT_CLIENT_H

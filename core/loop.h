@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The probe that finds loops: what it looks like, for who sends it (agent/loops.c) and who knows it (loop.c).
+ * The probe that finds loops: what it looks like, for who sends it (agent/devices/loops.c) and who knows it (loop.c).
  *
  * It goes out of every port that leads to another switch, to a group address that bridges flood, and is never
  * sent into the segment itself. When it comes back into the segment it was sent from, there is a second way

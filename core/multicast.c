@@ -5,7 +5,7 @@
  * Membership reports (IGMP v1 to v3, MLD v1 and v2) are read as they pass: each names groups that somebody
  * behind the port listens to, and a row of groups remembers it until it ages. Reports go to the ports that
  * multicast routers are behind, which their queries and PIM hellos tell, and to no workload, for one that
- * hears another's report keeps its own back (RFC 4541). weftd sends the queries (agent/querier.c); while it is not
+ * hears another's report keeps its own back (RFC 4541). weftd sends the queries (agent/services/querier.c); while it is not
  * there nobody would be asked, so everything is flooded as without snooping.
  *
  * Never filtered: what is not IP, groups of the link alone (224.0.0.0/24, ff02::/16), and members behind tunnels and

@@ -36,7 +36,7 @@ static __always_inline int look_up_port(struct packet *p)
 	p->object_id = p->port_id;
 	if (!port || !vpc)
 		return VERDICT_UNKNOWN_PORT;
-	/* Its device is here, its place is elsewhere. For the daemon this drop is news (agent/moves.c). */
+	/* Its device is here, its place is elsewhere. For the daemon this drop is news (agent/devices/moves.c). */
 	if (port->kind == PORT_TUNNEL && !(p->flags & PACKET_FROM_TUNNEL))
 		return VERDICT_NOT_ACTIVE;
 	p->vpc_id = port->vpc_id;

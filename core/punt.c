@@ -11,7 +11,7 @@
  * It works where nothing else of the kind passes: from 0.0.0.0 and ::, to broadcast and multicast, in an
  * l3 subnet too (V5). Only ports of this host are served; what came through a tunnel is another host's.
  *
- * Before: guard.c. Neighbours: agent/punt.c (the other end), target/bpf/punt.bpf.c (the way back).
+ * Before: guard.c. Neighbours: agent/services/punt.c (the other end), target/bpf/punt.bpf.c (the way back).
  */
 #include "core/packet.h"
 #include "core/police.h"

@@ -4,7 +4,7 @@
  *
  * A packet costs the time that it takes at the port's rate; the port may be ahead of the clock by its
  * burst (a virtual scheduling algorithm, ITU-T I.371). What would take it further is dropped. A well
- * behaved sender never meets this: its own device is shaped to the same rate (agent/device_rate.c), which
+ * behaved sender never meets this: its own device is shaped to the same rate (agent/devices/device_rate.c), which
  * whoever is root inside may change, and this may not be. What a port gets is shaped by a queue at its
  * device on the host, for which the way out of its connections says OUT_SHAPED.
  *

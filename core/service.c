@@ -3,7 +3,7 @@
  * service: questions to the host's own DNS and metadata (V46), and the answers.
  *
  * Both are served by the daemon with sockets of the kernel, in a namespace of their own that hangs on one
- * device (agent/services.c). A packet of a port to an address of a service gets another source there, its
+ * device (agent/services/services.c). A packet of a port to an address of a service gets another source there, its
  * alias: a number that says which port asks, so that tenants with the same addresses are told apart and
  * nobody can ask in another's name. The row in service_clients knows the way back. Neither rules nor
  * routes are asked (V44, V22), no connection is entered; a port may ask so many times a second.
@@ -17,7 +17,7 @@
 #define PORT_DNS be16(53)
 #define PORT_HTTP be16(80)
 #define ALIAS4_SLOT_BITS 18
-/* The services' own addresses, beside the aliases; agent/services.c gives them to the far end. */
+/* The services' own addresses, beside the aliases; agent/services/services.c gives them to the far end. */
 #define ADDRESS4 0xc0000235u /* 192.0.2.53 */
 #define ADDRESS6_3 0x35u     /* fd57:6566:7400::35 */
 

@@ -113,14 +113,14 @@ int datapath_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct
 /* The device whose wire has segments on it (rows of wires). The rest of what it receives is the host's.
  * Idempotent; what it is to the underlay is as before. */
 int datapath_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error);
-/* The kernel's tunnel device (agent/device_tunnel.h) of a UDP port in host order. kind: enum tunnel_kind. */
+/* The kernel's tunnel device (agent/devices/device_tunnel.h) of a UDP port in host order. kind: enum tunnel_kind. */
 int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 				  uint16_t port, struct error *error);
-/* The device of the host's services (agent/services.h): they are asked from now on, and what they answer
+/* The device of the host's services (agent/services/services.h): they are asked from now on, and what they answer
  * comes in there. Idempotent. datapath_detach_services(): nobody is asked any more. */
 int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
-/* The punt device (agent/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
+/* The punt device (agent/services/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
  * as its program is there; ifindex 0 tells it that there is none. */
 int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int datapath_detach_uplink(struct datapath *datapath, uint32_t ifindex);

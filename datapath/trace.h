@@ -4,7 +4,7 @@
  *
  * The same core/ that forwards in the kernel runs here against the kernel's own maps, read only: what a
  * packet would write (connections, learned addresses) stays in a scratch layer that is thrown away.
- * For `weft trace`; neighbours: target/native (the core's other target), agent/probe.c (builds frames).
+ * For `weft trace`; neighbours: target/native (the core's other target), agent/observe/probe.c (builds frames).
  */
 #ifndef WEFT_DATAPATH_TRACE_H
 #define WEFT_DATAPATH_TRACE_H

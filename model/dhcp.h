@@ -6,7 +6,7 @@
  * the options that go with it. Both structs are flat, zero where nothing was said, and owned by their
  * subnet_object; a subnet that does not serve has none.
  *
- * Neighbours: text_dhcp.c (JSON), check_dhcp.c (judgement), agent/dhcp*.c and agent/ra.c (who serve).
+ * Neighbours: text_dhcp.c (JSON), check_dhcp.c (judgement), agent/dhcp*.c and agent/services/ra.c (who serve).
  */
 #ifndef WEFT_MODEL_DHCP_H
 #define WEFT_MODEL_DHCP_H

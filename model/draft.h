@@ -8,7 +8,7 @@
  * commits. On any error it frees the draft and the intent is as it was. Work is in proportion to
  * the change.
  *
- * Neighbours: text_*.c (JSON to object and back), check.c (the judgement), agent/api.c (the
+ * Neighbours: text_*.c (JSON to object and back), check.c (the judgement), agent/api/api.c (the
  * caller).
  */
 #ifndef WEFT_MODEL_DRAFT_H

@@ -6,7 +6,7 @@
  * a graph; a patch that would close a circle in it is cut, for an Ethernet segment has no hop limit. Of a
  * circle the patch made last is cut, on every host alike, and it comes to life when another goes.
  *
- * Neighbours: agent/ports.c, who makes the devices; check_port.c, who refuses what can never be. Loops through
+ * Neighbours: agent/devices/ports.c, who makes the devices; check_port.c, who refuses what can never be. Loops through
  * other people's switches are found by probes (core/loop.c).
  */
 #ifndef WEFT_MODEL_PATCHES_H

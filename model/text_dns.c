@@ -4,7 +4,7 @@
  *
  * Names are kept in lower case, without the dot of the root at the end.
  *
- * Neighbours: text_read.c and text_write.c (the VPC), agent/dns_zone.c (who answers with it).
+ * Neighbours: text_read.c and text_write.c (the VPC), agent/services/dns_zone.c (who answers with it).
  */
 #include <ctype.h>
 #include <stdio.h>

@@ -74,7 +74,7 @@ int from_port(struct __sk_buff *skb)
 	return edge_send(skb, p, verdict);
 }
 
-/* What the host's services (agent/services.c) answer, at the device that leads to them. */
+/* What the host's services (agent/services/services.c) answer, at the device that leads to them. */
 SEC("tc")
 int from_services(struct __sk_buff *skb)
 {

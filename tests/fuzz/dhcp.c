@@ -11,9 +11,9 @@
 
 #include <netinet/in.h>
 
-#include "agent/dhcp4.h"
-#include "agent/dhcp6.h"
-#include "agent/punt_packet.h"
+#include "agent/services/dhcp4.h"
+#include "agent/services/dhcp6.h"
+#include "agent/services/punt_packet.h"
 #include "base/alloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/dns_zone.h"
+#include "agent/services/dns_zone.h"
 #include "base/cursor.h"
 #include "model/draft.h"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every route of agent/openapi.json, and hostile input against them.
+"""Every route of agent/api/openapi.json, and hostile input against them.
 
 Each answer's status must be one the document lists for the operation, and its body must fit the
 schema. The walk makes, reads, changes and removes an object of every kind; then come names of 300

@@ -28,7 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/device_tunnel.h"
+#include "agent/devices/device_tunnel.h"
 #include "base/alloc.h"
 #include "base/netlink.h"
 #include "datapath/datapath.h"

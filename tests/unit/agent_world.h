@@ -9,9 +9,9 @@
 
 #include "tests/unit/unit.h"
 
-#include "agent/api.h"
-#include "agent/capture.h"
-#include "agent/ports.h"
+#include "agent/api/api.h"
+#include "agent/devices/ports.h"
+#include "agent/observe/capture.h"
 #include "base/json.h"
 #include "datapath/provider.h"
 #include "store/store_private.h"

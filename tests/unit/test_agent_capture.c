@@ -4,8 +4,8 @@
  */
 #include "tests/unit/unit.h"
 
-#include "agent/capture.h"
-#include "agent/pcapng.h"
+#include "agent/observe/capture.h"
+#include "agent/observe/pcapng.h"
 #include "base/alloc.h"
 #include "tests/unit/agent_world.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/events.c and agent/problems.c: filters, bounded queues, what is lost is said.
+ * agent/observe/events.c and agent/observe/problems.c: filters, bounded queues, what is lost is said.
  */
 #include "tests/unit/unit.h"
 
-#include "agent/events.h"
-#include "agent/problems.h"
+#include "agent/observe/events.h"
+#include "agent/observe/problems.h"
 
 static char text[1 << 20];
 static int wakes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/http.c over a real unix socket: requests in pieces, bodies that are too large, streams.
+ * agent/api/http.c over a real unix socket: requests in pieces, bodies that are too large, streams.
  *
  * Client and server are in one thread: after each write the loop runs until an answer is there.
  */
@@ -13,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "agent/http.h"
-#include "agent/http_listen.h"
+#include "agent/api/http.h"
+#include "agent/api/http_listen.h"
 #include "base/buf.h"
 
 #define DEADLINE_ROUNDS 2000 /* of at most 10 ms */

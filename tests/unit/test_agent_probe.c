@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/probe.c: frames byte by byte, checked by the rules of their RFCs and not by the code under test.
+ * agent/observe/probe.c: frames byte by byte, checked by the rules of their RFCs and not by the code under test.
  */
 #include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 
-#include "agent/probe.h"
+#include "agent/observe/probe.h"
 
 static uint8_t frame[70000];
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/question.c and agent/trace_remote.c: two hosts and one store; what is malformed, too much or late.
+ * agent/api/question.c and agent/observe/trace_remote.c: two hosts and one store; what is malformed, too much or late.
  *
  * Each host sees the store's records through a watch, as the reconciler hands them on.
  */
 #include "tests/unit/unit.h"
 
-#include "agent/question.h"
-#include "agent/trace_remote.h"
+#include "agent/api/question.h"
+#include "agent/observe/trace_remote.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 

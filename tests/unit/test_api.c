@@ -6,7 +6,7 @@
 
 #include "tests/unit/agent_world.h"
 
-#include "agent/openapi.h"
+#include "agent/api/openapi.h"
 
 static int setup(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/certificate.c, tls_client.c, join_server.c, cluster_setup.c: a host is admitted with the right token,
+ * agent/cluster/certificate.c, tls_client.c, join_server.c, cluster_setup.c: a host is admitted with the right token,
  * and with nothing else.
  */
 #include "tests/unit/unit.h"
@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/certificate.h"
-#include "agent/cluster_config.h"
-#include "agent/cluster_setup.h"
-#include "agent/join_server.h"
-#include "agent/tls_client.h"
+#include "agent/cluster/certificate.h"
+#include "agent/cluster/cluster_config.h"
+#include "agent/cluster/cluster_setup.h"
+#include "agent/cluster/join_server.h"
+#include "agent/cluster/tls_client.h"
 #include "base/alloc.h"
 #include "tests/unit/private_machine.h"
 

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/device.h"
+#include "agent/devices/device.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/netlink.h"

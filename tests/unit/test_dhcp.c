@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/dhcp4_message.c, dhcp4.c, dhcp6.c, ra.c, punt_packet.c: messages as they are on the wire, what is
+ * agent/services/dhcp4_message.c, dhcp4.c, dhcp6.c, ra.c, punt_packet.c: messages as they are on the wire, what is
  * answered, and what is refused.
  */
 #include "tests/unit/unit.h"
@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/dhcp4.h"
-#include "agent/dhcp6.h"
-#include "agent/punt_packet.h"
-#include "agent/ra.h"
+#include "agent/services/dhcp4.h"
+#include "agent/services/dhcp6.h"
+#include "agent/services/punt_packet.h"
+#include "agent/services/ra.h"
 
 static const uint8_t mac[6] = { 2, 0, 0, 0, 1, 0x11 };
 

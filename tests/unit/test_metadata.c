@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/metadata_tree.c: paths in the tree, tokens; agent/dns_forward.c: whom the host asks.
+ * agent/services/metadata_tree.c: paths in the tree, tokens; agent/services/dns_forward.c: whom the host asks.
  */
 #include <unistd.h>
 
-#include "agent/dns_forward.h"
-#include "agent/metadata.h"
+#include "agent/services/dns_forward.h"
+#include "agent/services/metadata.h"
 #include "tests/unit/model_cases.h"
 
 static const char tree[] =

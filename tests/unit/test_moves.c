@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "agent/moves.h"
+#include "agent/devices/moves.h"
 #include "tests/unit/unit.h"
 
 static const struct mac_address mac = { { 2, 0, 0, 0, 1, 0x21 } };

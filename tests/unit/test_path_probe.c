@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * agent/path_probe.c: two probers on loopback addresses of a namespace of their own, whose MTU is what the
+ * agent/cluster/path_probe.c: two probers on loopback addresses of a namespace of their own, whose MTU is what the
  * underlay eats.
  */
 #include "tests/unit/unit.h"
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/path_probe.h"
+#include "agent/cluster/path_probe.h"
 #include "base/netlink.h"
 #include "tests/unit/private_machine.h"
 

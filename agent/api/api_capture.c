@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * GET /v1/capture: the packets of a port as pcapng, as long as the client listens.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/api/api_private.h"
+#include "agent/devices/ports.h"
+#include "agent/names.h"
+#include "agent/observe/capture.h"
+
+static bool query_number(struct api_call *call, const char *key, uint64_t maximum, uint64_t *number)
+{
+	const char *text = api_query(call, key);
+	char *end;
+
+	*number = 0;
+	if (!text)
+		return true;
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	if (!errno && *text >= '0' && *text <= '9' && !*end && *number && *number <= maximum)
+		return true;
+	api_refuse(call, 400, key, "the parameter %s is a number from 1 to %llu", key,
+		   (unsigned long long)maximum);
+	return false;
+}
+
+/* One word of the filter, where it is given. */
+static bool query_word(struct api_call *call, const char *key, struct filter *filter,
+		       const char *(*read)(struct filter *filter, const char *text))
+{
+	const char *text = api_query(call, key), *wrong = text ? read(filter, text) : NULL;
+
+	if (wrong)
+		api_refuse(call, 400, key, "%s, not \"%s\"", wrong, text);
+	return !wrong;
+}
+
+static bool query_filter(struct api_call *call, struct filter *filter)
+{
+	const char *wrong;
+
+	filter_init(filter);
+	if (!query_word(call, "protocol", filter, filter_protocol) ||
+	    !query_word(call, "ports", filter, filter_ports) ||
+	    !query_word(call, "address", filter, filter_end) ||
+	    !query_word(call, "peer", filter, filter_end))
+		return false;
+	wrong = filter_check(filter);
+	if (wrong)
+		api_refuse(call, 400, "ports", "%s", wrong);
+	return !wrong;
+}
+
+static bool query_direction(struct api_call *call, struct capture_options *options)
+{
+	const char *text = api_query(call, "direction");
+
+	options->from = !text || strcmp(text, "to") != 0;
+	options->to = !text || strcmp(text, "from") != 0;
+	if (!text || strcmp(text, "both") == 0 || options->from != options->to)
+		return true;
+	api_refuse(call, 400, "direction", "the parameter direction is from, to or both");
+	return false;
+}
+
+/* The port of this host that is meant. */
+static bool query_port(struct api_call *call, struct capture_options *options)
+{
+	const struct object *object;
+	const struct port_object *port;
+
+	options->name = api_query(call, "port");
+	if (!options->name) {
+		api_refuse(call, 400, "port", "the parameter port says which port is captured");
+		return false;
+	}
+	object = api_find_port(call, "port", options->name);
+	if (!object)
+		return false;
+	options->port_id = object->id;
+	port = (const struct port_object *)object;
+	if (ports_is_local(reconcile_ports(call->api->reconcile), port))
+		return true;
+	api_refuse(call, 400, "port", "port %s is on host %s: capture it there", options->name,
+		   port->host);
+	return false;
+}
+
+void api_capture(struct api_call *call)
+{
+	struct capture_options options = { 0 };
+	struct error error = { 0 };
+	uint64_t sample, size;
+
+	if (!query_port(call, &options) || !query_filter(call, &options.filter) ||
+	    !query_direction(call, &options) ||
+	    !query_number(call, "sample", UINT32_MAX, &sample) ||
+	    !query_number(call, "size", CAPTURE_SIZE_MAX, &size) ||
+	    !query_number(call, "count", INT64_MAX, &options.count) ||
+	    !api_query_flag(call, "dropped", &options.dropped))
+		return;
+	options.sample = (uint32_t)sample;
+	options.size = (uint32_t)size;
+	if (capture_open(call->api->captures, &options, &call->response->source, &error)) {
+		api_fail(call, &error);
+		return;
+	}
+	call->response->status = 200;
+	call->response->content_type = "application/x-pcapng";
+	call->response->stream = true;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * POST /v1/trace: builds the frame that was asked for; api_trace_follow.c tells what becomes of it.
+ *
+ * The frame is sent as the workload's stack would send it: to the neighbour's own MAC when the
+ * destination is in the port's subnet, to the gateway's otherwise.
+ */
+#include "agent/api/api_private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "agent/names.h"
+#include "agent/observe/probe.h"
+#include "base/alloc.h"
+#include "base/json.h"
+#include "datapath/trace.h"
+
+/* What the body says; texts are borrowed from it. */
+struct trace_request {
+	const char *port, *to, *from, *arp, *nd, *hex;
+	json_t *protocol;
+	int64_t source_port, destination_port, type, code, size;
+};
+
+/* Kept between calls: it has room for the largest frame. One thread. */
+static uint8_t trace_frame[TRACE_FRAME_MAX];
+
+static int read_request(json_t *body, struct trace_request *request, struct error *error)
+{
+	struct json_reader reader;
+	unsigned int kinds;
+
+	json_reader_init(&reader, body, "", error);
+	json_reader_text(&reader, "port", JSON_REQUIRED, PATH_NAME_SIZE, &request->port);
+	json_reader_text(&reader, "to", JSON_OPTIONAL, 64, &request->to);
+	json_reader_text(&reader, "from", JSON_OPTIONAL, 64, &request->from);
+	json_reader_text(&reader, "arp", JSON_OPTIONAL, 64, &request->arp);
+	json_reader_text(&reader, "nd", JSON_OPTIONAL, 64, &request->nd);
+	json_reader_text(&reader, "hex", JSON_OPTIONAL, 4 * TRACE_FRAME_MAX, &request->hex);
+	json_reader_value(&reader, "protocol", JSON_OPTIONAL, &request->protocol);
+	json_reader_integer(&reader, "source_port", JSON_OPTIONAL, 0, 65535, &request->source_port);
+	json_reader_integer(&reader, "destination_port", JSON_OPTIONAL, 0, 65535,
+			    &request->destination_port);
+	json_reader_integer(&reader, "type", JSON_OPTIONAL, 0, 255, &request->type);
+	json_reader_integer(&reader, "code", JSON_OPTIONAL, 0, 255, &request->code);
+	json_reader_integer(&reader, "size", JSON_OPTIONAL, 1, 65575, &request->size);
+	kinds = !!request->to + !!request->arp + !!request->nd + !!request->hex;
+	if (!json_reader_failed(&reader) && kinds != 1)
+		json_reader_fail(&reader, NULL, EINVAL,
+				 "say one of to, arp, nd or hex: what the packet is");
+	return json_reader_finish(&reader);
+}
+
+static int read_protocol(const struct trace_request *request, bool ipv4, uint8_t *protocol,
+			 struct error *error)
+{
+	const char *name = json_string_value(request->protocol);
+
+	*protocol = ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	if (!request->protocol)
+		return 0;
+	if (json_is_integer(request->protocol)) {
+		json_int_t number = json_integer_value(request->protocol);
+
+		if (number < 0 || number > 255)
+			return error_set(error, EINVAL, "protocol",
+					 "a protocol number is from 0 to 255");
+		*protocol = (uint8_t)number;
+		return 0;
+	}
+	if (name && strcmp(name, "tcp") == 0)
+		*protocol = IPPROTO_TCP;
+	else if (name && strcmp(name, "udp") == 0)
+		*protocol = IPPROTO_UDP;
+	else if (!name || strcmp(name, "icmp") != 0)
+		return error_set(error, EINVAL, "protocol",
+				 "the protocol is tcp, udp, icmp or a number");
+	return 0;
+}
+
+static int read_address(const char *text, const char *path, struct ip_address *address,
+			struct error *error)
+{
+	if (ip_address_parse(text, address))
+		return error_set(error, EINVAL, path, "\"%s\" is not an IP address", text);
+	return 0;
+}
+
+/* The port's first address of a family; a link-local one made from its MAC if it has no IPv6 address. */
+static int own_address(const struct port_object *port, bool ipv4, struct ip_address *address,
+		       struct error *error)
+{
+	for (size_t i = 0; i < port->address_count; i++) {
+		if (ip_address_is_ipv4(&port->addresses[i]) == ipv4) {
+			*address = port->addresses[i];
+			return 0;
+		}
+	}
+	if (ipv4)
+		return error_set(error, EINVAL, "port", "the port has no IPv4 address");
+	*address = ip_address_link_local_from_mac(&port->mac);
+	return 0;
+}
+
+static struct mac_address gateway_mac(struct api_call *call, uint32_t subnet_id)
+{
+	const struct subnet_key key = { subnet_id };
+	struct subnet row = { 0 };
+	struct mac_address mac = { 0 };
+
+	if (datapath_get(call->api->datapath, TABLE_subnets, &key, &row) == 0)
+		memcpy(mac.byte, row.gateway_mac, sizeof(mac.byte));
+	return mac;
+}
+
+/* Where a stack would send it: a neighbour of the subnet by its own MAC, everything else by the gateway. */
+static struct mac_address next_mac(struct api_call *call, const struct port_object *port,
+				   const struct ip_address *destination)
+{
+	const struct intent *intent = api_intent(call);
+	uint32_t owner = intent_address_owner(intent, port->object.vpc_id, destination);
+	const struct port_object *neighbour = (const void *)intent_object(intent, owner);
+
+	if (neighbour && neighbour->subnet_id == port->subnet_id)
+		return neighbour->mac;
+	return gateway_mac(call, port->subnet_id);
+}
+
+static int build_packet(struct api_call *call, const struct port_object *port,
+			const struct trace_request *request, size_t *size, struct error *error)
+{
+	struct probe probe = { .source_mac = port->mac, .size = (size_t)request->size };
+	bool ipv4;
+	int code;
+
+	if (read_address(request->to, "to", &probe.destination, error))
+		return error->code;
+	ipv4 = ip_address_is_ipv4(&probe.destination);
+	code = request->from ? read_address(request->from, "from", &probe.source, error)
+			     : own_address(port, ipv4, &probe.source, error);
+	if (!code)
+		code = read_protocol(request, ipv4, &probe.protocol, error);
+	if (code)
+		return code;
+	if (probe.protocol == IPPROTO_ICMP && !ipv4)
+		probe.protocol = IPPROTO_ICMPV6;
+	probe.destination_mac = next_mac(call, port, &probe.destination);
+	probe.source_port = (uint16_t)request->source_port;
+	probe.destination_port = (uint16_t)request->destination_port;
+	probe.icmp_type = (uint8_t)request->type;
+	probe.icmp_code = (uint8_t)request->code;
+	if (request->type < 0)
+		probe.icmp_type = probe.protocol == IPPROTO_ICMPV6 ? 128 : 8;
+	return probe_build(&probe, trace_frame, sizeof(trace_frame), size, error);
+}
+
+static int build_neighbour(const struct port_object *port, const struct trace_request *request,
+			   size_t *size, struct error *error)
+{
+	bool ipv4 = request->arp != NULL;
+	struct ip_address target, source;
+	const char *text = ipv4 ? request->arp : request->nd;
+
+	if (read_address(text, ipv4 ? "arp" : "nd", &target, error))
+		return error->code;
+	if (ip_address_is_ipv4(&target) != ipv4)
+		return error_set(
+			error, EINVAL, ipv4 ? "arp" : "nd",
+			ipv4 ? "ARP asks for IPv4 addresses; use nd for IPv6"
+			     : "neighbour discovery asks for IPv6 addresses; use arp for IPv4");
+	if (request->from) {
+		if (read_address(request->from, "from", &source, error))
+			return error->code;
+		if (ip_address_is_ipv4(&source) != ipv4)
+			return error_set(error, EINVAL, "from", "not of the target's family");
+	} else if (own_address(port, ipv4, &source, error)) {
+		return error->code;
+	}
+	*size = ipv4 ? probe_build_arp(&port->mac, &source, &target, trace_frame)
+		     : probe_build_nd(&port->mac, &source, &target, trace_frame);
+	return 0;
+}
+
+void api_trace(struct api_call *call)
+{
+	struct trace_request request = { .type = -1 };
+	const struct port_object *port;
+	struct error error = { 0 };
+	json_t *body = api_body(call);
+	size_t size = 0;
+	int code;
+
+	if (!body)
+		return;
+	code = read_request(body, &request, &error);
+	if (code) {
+		api_fail(call, &error);
+		json_decref(body);
+		return;
+	}
+	port = (const void *)api_find_port(call, "port", request.port);
+	if (!port) {
+		json_decref(body);
+		return;
+	}
+	if (request.hex)
+		code = probe_parse_hex(request.hex, trace_frame, sizeof(trace_frame), &size,
+				       &error);
+	else if (request.to)
+		code = build_packet(call, port, &request, &size, &error);
+	else
+		code = build_neighbour(port, &request, &size, &error);
+	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
+	if (!code && !request.hex && port->attach.kind == ATTACH_TUN)
+		memset(trace_frame, 0, 12);
+	if (code)
+		api_fail(call, &error);
+	else
+		api_trace_follow(call, port->object.id, trace_frame, size);
+	json_decref(body);
+}

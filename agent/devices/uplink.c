@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Uplinks: see uplink.h.
+ *
+ * What the kernel tells is only a sign to look again: there are few uplinks, and each is asked for by its
+ * name then.
+ */
+#include "agent/devices/uplink.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/netlink.h"
+#include "base/netlink_monitor.h"
+
+struct uplink {
+	char ifname[16];
+	uint32_t ifindex; /* 0: there is no such device */
+	char trouble[200];
+};
+
+struct uplinks {
+	struct uplinks_options options;
+	struct netlink *netlink;
+	struct netlink_monitor *monitor; /* while there are uplinks */
+	size_t count;
+	struct uplink *list;
+};
+
+/* ---- a device ---- */
+
+static uint32_t find(struct uplinks *uplinks, const char *ifname)
+{
+	struct link_info link;
+
+	if (!uplinks->netlink ||
+	    netlink_link_get_by_name(uplinks->netlink, ifname, &link, NULL) < 0)
+		return 0;
+	return link.ifindex;
+}
+
+static void adopt(struct uplinks *uplinks, struct uplink *uplink)
+{
+	struct error error = { 0 };
+	int code = datapath_attach_uplink(uplinks->options.datapath, uplink->ifindex, &error);
+
+	if (!code)
+		code = netlink_link_set_up(uplinks->netlink, uplink->ifindex, true, &error);
+	if (!code)
+		code = netlink_link_set_promiscuous(uplinks->netlink, uplink->ifindex, true,
+						    &error);
+	snprintf(uplink->trouble, sizeof(uplink->trouble), "%.190s", code ? error.text : "");
+	if (code)
+		log_limited(LOG_LEVEL_WARNING, "an uplink cannot be used", "device=%s text=\"%s\"",
+			    uplink->ifname, error.text);
+	else
+		log_info("uplink", "device=%s ifindex=%u", uplink->ifname, uplink->ifindex);
+}
+
+static bool is_wanted(const struct uplinks *uplinks, uint32_t ifindex)
+{
+	for (size_t i = 0; i < uplinks->count; i++)
+		if (uplinks->list[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* Also what an earlier run adopted and nothing needs any more. */
+static void release_others(struct uplinks *uplinks)
+{
+	uint32_t *list;
+	size_t count = datapath_attached_as(uplinks->options.datapath, DATAPATH_UPLINK, &list);
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_wanted(uplinks, list[i]))
+			continue;
+		datapath_detach_uplink(uplinks->options.datapath, list[i]);
+		netlink_link_set_promiscuous(uplinks->netlink, list[i], false, NULL);
+		log_info("no uplink any more", "ifindex=%u", list[i]);
+	}
+	free(list);
+}
+
+/* Return: whether a device is another than before, or none. */
+static bool look(struct uplinks *uplinks)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < uplinks->count; i++) {
+		struct uplink *uplink = &uplinks->list[i];
+		uint32_t ifindex = find(uplinks, uplink->ifname);
+
+		if (ifindex == uplink->ifindex)
+			continue;
+		uplink->ifindex = ifindex;
+		changed = true;
+		if (ifindex)
+			adopt(uplinks, uplink);
+		else
+			snprintf(uplink->trouble, sizeof(uplink->trouble), "there is no device %s",
+				 uplink->ifname);
+	}
+	return changed;
+}
+
+/* ---- what the kernel tells ---- */
+
+static void link_event(void *context, const struct link_event *event)
+{
+	struct uplinks *uplinks = context;
+
+	for (size_t i = 0; i < uplinks->count; i++) {
+		const struct uplink *uplink = &uplinks->list[i];
+
+		if (event->kind != LINK_EVENT_LOST && event->link.ifindex != uplink->ifindex &&
+		    strcmp(event->link.name, uplink->ifname) != 0)
+			continue;
+		if (look(uplinks))
+			uplinks->options.changed(uplinks->options.context);
+		return;
+	}
+}
+
+static void events_ready(void *context, int fd, uint32_t events)
+{
+	struct uplinks *uplinks = context;
+	struct error error = { 0 };
+
+	(void)fd;
+	(void)events;
+	if (netlink_monitor_read(uplinks->monitor, &error))
+		log_limited(LOG_LEVEL_WARNING, "news of uplinks cannot be read", "text=\"%s\"",
+			    error.text);
+}
+
+static void listen_to_kernel(struct uplinks *uplinks)
+{
+	struct error error = { 0 };
+	int code;
+
+	if (uplinks->monitor)
+		return;
+	code = netlink_monitor_open(&uplinks->monitor, -1, false, link_event, uplinks, &error);
+	if (!code)
+		code = loop_add_fd(uplinks->options.loop, netlink_monitor_fd(uplinks->monitor),
+				   EPOLLIN, events_ready, uplinks);
+	if (code)
+		log_limited(LOG_LEVEL_WARNING, "uplinks that come or go are not noticed",
+			    "text=\"%s\"", error.text);
+}
+
+static void stop_listening(struct uplinks *uplinks)
+{
+	if (!uplinks->monitor)
+		return;
+	loop_remove_fd(uplinks->options.loop, netlink_monitor_fd(uplinks->monitor));
+	netlink_monitor_close(uplinks->monitor);
+	uplinks->monitor = NULL;
+}
+
+/* ---- for others ---- */
+
+void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t count)
+{
+	struct uplink *before = uplinks->list;
+	size_t before_count = uplinks->count;
+	bool same = count == before_count;
+
+	if (!uplinks->options.devices)
+		return;
+	for (size_t i = 0; same && i < count; i++)
+		same = strcmp(list[i].ifname, before[i].ifname) == 0;
+	if (same && count)
+		return;
+	uplinks->list = xcalloc(count + 1, sizeof(*uplinks->list));
+	uplinks->count = count;
+	for (size_t i = 0; i < count; i++)
+		snprintf(uplinks->list[i].ifname, sizeof(uplinks->list[i].ifname), "%s",
+			 list[i].ifname);
+	free(before);
+	if (count)
+		listen_to_kernel(uplinks);
+	else
+		stop_listening(uplinks);
+	look(uplinks);
+	for (size_t i = 0; i < count; i++)
+		if (!uplinks->list[i].ifindex)
+			snprintf(uplinks->list[i].trouble, sizeof(uplinks->list[i].trouble),
+				 "there is no device %s", uplinks->list[i].ifname);
+	release_others(uplinks);
+}
+
+uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname)
+{
+	for (size_t i = 0; i < uplinks->count; i++)
+		if (strcmp(uplinks->list[i].ifname, ifname) == 0)
+			return uplinks->list[i].ifindex;
+	/* Asked for before it is adopted: rows first, then the programs that read them. */
+	return find(uplinks, ifname);
+}
+
+const char *uplinks_trouble(const struct uplinks *uplinks, size_t index)
+{
+	return index < uplinks->count && uplinks->list[index].trouble[0]
+		       ? uplinks->list[index].trouble
+		       : NULL;
+}
+
+int uplinks_open(const struct uplinks_options *options, struct uplinks **uplinks,
+		 struct error *error)
+{
+	struct uplinks *new = xcalloc(1, sizeof(*new));
+	int code = 0;
+
+	new->options = *options;
+	if (options->devices)
+		code = netlink_open(&new->netlink, -1, error);
+	if (code) {
+		free(new);
+		return code;
+	}
+	*uplinks = new;
+	return 0;
+}
+
+void uplinks_close(struct uplinks *uplinks)
+{
+	if (!uplinks)
+		return;
+	stop_listening(uplinks);
+	netlink_close(uplinks->netlink);
+	free(uplinks->list);
+	free(uplinks);
+}

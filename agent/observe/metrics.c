@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Metrics; see metrics.h. One function a family, in the order they are printed.
+ */
+#include "agent/observe/metrics.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/api/api.h"
+#include "agent/cluster/cluster.h"
+#include "agent/devices/ports.h"
+#include "agent/names.h"
+#include "agent/services/dhcp.h"
+#include "agent/services/dns_forward.h"
+#include "agent/services/services.h"
+#include "base/alloc.h"
+#include "base/file.h"
+
+static void family(struct buf *text, const char *name, const char *type, const char *help)
+{
+	buf_printf(text, "# HELP weft_%s %s\n# TYPE weft_%s %s\n", name, help, name, type);
+}
+
+static void single(struct buf *text, const char *name, const char *type, const char *help,
+		   uint64_t value)
+{
+	family(text, name, type, help);
+	buf_printf(text, "weft_%s %" PRIu64 "\n", name, value);
+}
+
+static void write_verdicts(const struct api *api, struct buf *text)
+{
+	struct verdict_counter counters[VERDICTS] = { 0 };
+
+	for (unsigned int verdict = 0; verdict < VERDICTS; verdict++)
+		datapath_verdict(api->datapath, (enum verdict)verdict, &counters[verdict]);
+	family(text, "packets_total", "counter", "Packets by verdict.");
+	for (unsigned int verdict = VERDICT_NEXT + 1; verdict < VERDICTS; verdict++)
+		buf_printf(text, "weft_packets_total{verdict=\"%s\",class=\"%s\"} %llu\n",
+			   names_verdict((enum verdict)verdict),
+			   names_verdict_is_drop((enum verdict)verdict) ? "drop" : "pass",
+			   (unsigned long long)counters[verdict].packets);
+	family(text, "bytes_total", "counter", "Bytes of frames by verdict.");
+	for (unsigned int verdict = VERDICT_NEXT + 1; verdict < VERDICTS; verdict++)
+		buf_printf(text, "weft_bytes_total{verdict=\"%s\"} %llu\n",
+			   names_verdict((enum verdict)verdict),
+			   (unsigned long long)counters[verdict].bytes);
+}
+
+struct port_metric {
+	const char *name, *type, *help;
+	size_t offset; /* in struct port_stats */
+};
+
+static const struct port_metric port_metrics[] = {
+	{ "port_received_packets_total", "counter", "Packets from the workload.",
+	  offsetof(struct port_stats, received_packets) },
+	{ "port_received_bytes_total", "counter", "Bytes from the workload.",
+	  offsetof(struct port_stats, received_bytes) },
+	{ "port_dropped_packets_total", "counter", "Packets from the workload that were dropped.",
+	  offsetof(struct port_stats, dropped_packets) },
+	{ "port_sent_packets_total", "counter", "Packets to the workload.",
+	  offsetof(struct port_stats, sent_packets) },
+	{ "port_sent_bytes_total", "counter", "Bytes to the workload.",
+	  offsetof(struct port_stats, sent_bytes) },
+	{ "port_refused_packets_total", "counter", "Packets for the workload that were dropped.",
+	  offsetof(struct port_stats, refused_packets) },
+	{ "port_flows", "gauge", "Connections the port has begun.",
+	  offsetof(struct port_stats, flows) },
+	{ "port_service_excess_total", "counter",
+	  "Packets to DNS and metadata over the port's limit.",
+	  offsetof(struct port_stats, service_excess) },
+};
+
+static uint64_t read_counter(const void *base, size_t offset)
+{
+	return __atomic_load_n((const __u64 *)(const void *)((const char *)base + offset),
+			       __ATOMIC_RELAXED);
+}
+
+static void write_ports(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct object **ports;
+	size_t count = names_all(intent, OBJECT_PORT, &ports);
+	char name[PATH_NAME_SIZE];
+
+	for (size_t metric = 0; metric < ARRAY_SIZE(port_metrics); metric++) {
+		const struct port_metric *row = &port_metrics[metric];
+
+		family(text, row->name, row->type, row->help);
+		for (size_t i = 0; i < count; i++) {
+			uint32_t slot = reconcile_port_slot(api->reconcile, ports[i]->id);
+			struct port_stats *stats = slot ? datapath_port_stats(api->datapath, slot)
+							: NULL;
+
+			if (stats)
+				buf_printf(text, "weft_%s{port=\"%s\"} %" PRIu64 "\n", row->name,
+					   names_path(intent, ports[i], name),
+					   read_counter(stats, row->offset));
+		}
+	}
+	free(ports);
+}
+
+static void write_vpcs(const struct api *api, struct buf *text)
+{
+	const struct object **vpcs;
+	size_t count = intent_list(reconcile_intent(api->reconcile), 0, OBJECT_VPC, &vpcs);
+
+	family(text, "vpc_flows", "gauge", "Connections of the VPC.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_flows{vpc=\"%s\"} %" PRIu64 "\n", vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, flows)));
+	}
+	family(text, "vpc_refused_flows_total", "counter", "Connections refused for a limit.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_refused_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
+				   vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, refused_flows)));
+	}
+	family(text, "vpc_picked_up_flows_total", "counter",
+	       "Connections of ports that came from another host, entered in the middle.");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+
+		if (stats)
+			buf_printf(text, "weft_vpc_picked_up_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
+				   vpcs[i]->name,
+				   read_counter(stats, offsetof(struct vpc_stats, picked_up)));
+	}
+	free(vpcs);
+}
+
+static void write_objects(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	struct ports_counts ports;
+
+	family(text, "objects", "gauge", "Objects of the intent by kind.");
+	for (unsigned int kind = 0; kind < OBJECT_KINDS; kind++) {
+		const struct object **list;
+		size_t count = names_all(intent, (enum object_kind)kind, &list);
+
+		free(list);
+		buf_printf(text, "weft_objects{kind=\"%s\"} %zu\n",
+			   object_kind_plural((enum object_kind)kind), count);
+	}
+	ports_count(reconcile_ports(api->reconcile), &ports);
+	family(text, "ports", "gauge", "Ports of this host by state.");
+	buf_printf(text,
+		   "weft_ports{state=\"plugged\"} %zu\nweft_ports{state=\"waiting\"} %zu\n"
+		   "weft_ports{state=\"failed\"} %zu\nweft_ports{state=\"held\"} %zu\n",
+		   ports.plugged, ports.waiting, ports.failed, ports.held);
+	family(text, "table_rows", "gauge", "Rows written by the daemon, by table.");
+	for (unsigned int table = 0; table < TABLES; table++)
+		if (tables_is_planned((enum table_id)table))
+			buf_printf(text, "weft_table_rows{table=\"%s\"} %zu\n",
+				   table_name((enum table_id)table),
+				   reconcile_rows(api->reconcile, (enum table_id)table));
+}
+
+static void write_datapath(const struct api *api, struct buf *text)
+{
+	const struct datapath_state *state = datapath_state(api->datapath);
+
+	single(text, "datapath_memory_bytes", "gauge", "Kernel memory behind the tables.",
+	       datapath_memory(api->datapath));
+	if (!state)
+		return;
+	single(text, "shared_flows", "gauge", "Connections beyond the guarantees of their ports.",
+	       read_counter(state, offsetof(struct datapath_state, shared_flows)));
+	single(text, "shared_flows_limit", "gauge", "Room for such connections.",
+	       read_counter(state, offsetof(struct datapath_state, shared_limit)));
+	single(text, "flow_rows", "gauge", "Rows of the flow table that the last sweep kept.",
+	       read_counter(state, offsetof(struct datapath_state, sweep_kept)));
+	single(text, "drop_events_suppressed_total", "counter",
+	       "Drops that caused no event because of the rate limit.",
+	       read_counter(state, offsetof(struct datapath_state, suppressed_events)));
+}
+
+static void write_dhcp(const struct api *api, struct buf *text)
+{
+	const struct punt_counts *counts;
+
+	if (!api->punt || !api->dhcp)
+		return;
+	counts = punt_counts(api->punt);
+	single(text, "punt_device", "gauge", "1 if frames of ports can reach the daemon.",
+	       punt_is_there(api->punt));
+	single(text, "punt_received_frames_total", "counter", "Frames of ports for the daemon.",
+	       counts->received);
+	single(text, "punt_sent_frames_total", "counter", "Frames of the daemon to ports.",
+	       counts->sent);
+	single(text, "punt_failed_frames_total", "counter", "Such frames that could not be sent.",
+	       counts->failed);
+	family(text, "dhcp_messages_total", "counter",
+	       "DHCP messages and router solicitations, by what became of them.");
+	for (unsigned int protocol = 0; protocol < DHCP_PROTOCOLS; protocol++)
+		for (unsigned int result = 0; result < DHCP_RESULT_COUNT; result++) {
+			uint64_t count = dhcp_count(api->dhcp, (enum dhcp_protocol)protocol,
+						    (enum dhcp_result)result);
+
+			if (count)
+				buf_printf(text,
+					   "weft_dhcp_messages_total{protocol=\"%s\",result=\"%s\"}"
+					   " %" PRIu64 "\n",
+					   dhcp_protocol_name((enum dhcp_protocol)protocol),
+					   dhcp_result_name((enum dhcp_result)result), count);
+		}
+}
+
+static void write_apply(const struct reconcile_counts *counts, struct buf *text)
+{
+	uint64_t sum = 0;
+
+	family(text, "apply_seconds", "histogram", "Time from a checked change to its end.");
+	for (size_t i = 0; i < APPLY_BUCKETS; i++) {
+		sum += counts->apply[i];
+		buf_printf(text, "weft_apply_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+			   apply_bucket_ms[i] / 1000.0, sum);
+	}
+	sum += counts->apply[APPLY_BUCKETS];
+	buf_printf(text,
+		   "weft_apply_seconds_bucket{le=\"+Inf\"} %" PRIu64
+		   "\nweft_apply_seconds_sum %.6f\nweft_apply_seconds_count %" PRIu64 "\n",
+		   sum, (double)counts->apply_ns / 1e9, sum);
+}
+
+static void write_tunnels(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct object **tunnels;
+	size_t count = names_all(intent, OBJECT_TUNNEL, &tunnels);
+	char name[PATH_NAME_SIZE];
+
+	family(text, "tunnel_up", "gauge", "Whether the other end of a watched tunnel answers.");
+	for (size_t i = 0; i < count && api->cluster; i++) {
+		json_t *status = cluster_tunnel_json(api->cluster, tunnels[i]->id);
+		const char *state = json_string_value(json_object_get(status, "state"));
+		bool up = state && strcmp(state, "up") == 0;
+
+		if (up || (state && strcmp(state, "down") == 0))
+			buf_printf(text, "weft_tunnel_up{tunnel=\"%s\"} %d\n",
+				   names_path(intent, tunnels[i], name), up);
+		json_decref(status);
+	}
+	free(tunnels);
+}
+
+static void write_daemon(const struct api *api, struct buf *text)
+{
+	const struct reconcile_counts *counts = reconcile_counts(api->reconcile);
+
+	single(text, "commits_total", "counter", "Changes of the intent.", counts->commits);
+	write_apply(counts, text);
+	single(text, "rows_written_total", "counter", "Table rows written or removed.",
+	       counts->rows);
+	single(text, "audits_total", "counter", "Tables compared with the plan.", counts->audits);
+	single(text, "audit_repairs_total", "counter", "Rows that were not as planned.",
+	       counts->audit_repairs);
+	single(text, "store_errors_total", "counter", "Changes that the store refused.",
+	       counts->store_errors);
+	single(text, "store_events_total", "counter", "Records that the store told of.",
+	       counts->store_events);
+	single(text, "store_event_bytes_total", "counter", "Bytes of their keys and values.",
+	       counts->store_event_bytes);
+	single(text, "sweeps_total", "counter", "Sweeps of the flow table.", counts->sweeps);
+	single(text, "sweep_errors_total", "counter", "Sweeps that failed.", counts->sweep_errors);
+	single(text, "problems", "gauge", "What does not work at the moment.",
+	       problems_count(reconcile_problems(api->reconcile)));
+	single(text, "store_revision", "gauge", "Revision of the intent.",
+	       reconcile_revision(api->reconcile));
+	single(text, "event_subscribers", "gauge", "Listeners of /v1/events.",
+	       events_subscribers(api->events));
+	single(text, "resident_bytes", "gauge", "Memory of the daemon.", metrics_resident());
+	family(text, "build_info", "gauge", "The version that runs.");
+	buf_printf(text, "weft_build_info{version=\"%s\"} 1\n", WEFT_VERSION);
+}
+
+unsigned long long metrics_resident(void)
+{
+	struct buf text = { 0 };
+	const char *second;
+	unsigned long long pages = 0;
+
+	/* The first number is what is mapped, the second what is resident. */
+	if (file_read("/proc/self/statm", 256, &text, NULL) == 0) {
+		second = strchr(buf_text(&text), ' ');
+		pages = second ? strtoull(second, NULL, 10) : 0;
+	}
+	buf_fini(&text);
+	return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+static void write_services(const struct api *api, struct buf *text)
+{
+	static const char *const rcodes[] = { "noerror", "formerr", "servfail", "nxdomain",
+					      "notimp",  "refused", "other" };
+	const struct services_counts *counts = services_counts(api->services);
+	const struct dns_forwards_counts *forwards = services_forwards(api->services);
+
+	single(text, "services_up", "gauge", "Whether DNS and metadata are served.",
+	       services_up(api->services));
+	if (!counts || !forwards)
+		return;
+	single(text, "dns_queries_total", "counter", "Questions of ports, well formed.",
+	       counts->dns_queries);
+	single(text, "dns_malformed_total", "counter", "Messages that were no question.",
+	       counts->dns_malformed);
+	family(text, "dns_answers_total", "counter", "Answers to ports by what they say.");
+	for (size_t i = 0; i < ARRAY_SIZE(rcodes); i++)
+		buf_printf(text, "weft_dns_answers_total{rcode=\"%s\"} %" PRIu64 "\n", rcodes[i],
+			   counts->dns_answers[i]);
+	single(text, "dns_forwarded_total", "counter", "Questions passed on to other resolvers.",
+	       forwards->asked);
+	single(text, "dns_forward_late_total", "counter", "Of these, not answered by anybody.",
+	       forwards->late);
+	single(text, "dns_forward_refused_total", "counter", "Questions not passed on, too many.",
+	       forwards->refused);
+	single(text, "dns_forward_stray_total", "counter", "Messages that answered no question.",
+	       forwards->stray);
+	single(text, "metadata_requests_total", "counter", "Requests for metadata.",
+	       counts->metadata_requests);
+	single(text, "metadata_refused_total", "counter", "Of these, answered with an error.",
+	       counts->metadata_refused);
+	single(text, "services_connections_refused_total", "counter",
+	       "Connections to DNS and metadata refused, too many.",
+	       counts->dns_connections_refused + counts->metadata_connections_refused);
+}
+
+void metrics_write(const struct api *api, struct buf *text)
+{
+	write_verdicts(api, text);
+	write_ports(api, text);
+	write_vpcs(api, text);
+	write_tunnels(api, text);
+	write_objects(api, text);
+	write_dhcp(api, text);
+	write_datapath(api, text);
+	write_services(api, text);
+	write_daemon(api, text);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One host's part of a trace; see trace_leg.h.
+ */
+#include "agent/observe/trace_leg.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "agent/names.h"
+#include "agent/observe/probe.h"
+#include "base/alloc.h"
+
+/* Out of a NIC of the underlay, what is no packet for a tunnel goes to the host's own stack and nobody else. */
+static bool is_dropped(const struct trace_result *result)
+{
+	return names_verdict_is_drop(result->verdict) || result->verdict == VERDICT_NOT_OURS;
+}
+
+json_t *trace_stage_json(const char *host, const char *stage, const char *result, json_t *object)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "host", host, "stage", stage, "result", result,
+			 "object", object);
+}
+
+void trace_leg_stages(struct reconcile *reconcile, const struct trace_result *result,
+		      json_t *stages)
+{
+	const struct intent *intent = reconcile_intent(reconcile);
+	const char *host = reconcile_host(reconcile);
+
+	for (size_t i = 0; i < result->step_count; i++) {
+		enum note note = result->steps[i].note;
+		json_t *object = names_object(intent, result->steps[i].object_id);
+
+		json_array_append_new(stages,
+				      trace_stage_json(host, names_stage(names_note_stage(note)),
+						       names_note_sentence(note), object));
+	}
+	if (is_dropped(result))
+		json_array_append_new(stages,
+				      trace_stage_json(host, names_stage(result->stage),
+						       names_verdict_sentence(result->verdict),
+						       names_object(intent, result->object_id)));
+}
+
+const struct object *trace_leg_next(struct reconcile *reconcile, const struct trace_result *result)
+{
+	const struct intent *intent = reconcile_intent(reconcile);
+	const struct host_object *own = intent_own_host(intent);
+	const struct object *host;
+
+	if (!result->next_host_id || (own && own->object.id == result->next_host_id))
+		return NULL;
+	host = intent_object(intent, result->next_host_id);
+	return host && host->kind == OBJECT_HOST ? host : NULL;
+}
+
+json_t *trace_leg_verdict(struct reconcile *reconcile, const struct trace_result *result)
+{
+	const struct intent *intent = reconcile_intent(reconcile);
+	const struct object *next = trace_leg_next(reconcile, result);
+	bool dropped = is_dropped(result);
+	json_t *to = json_null();
+
+	if (!dropped && result->out_port_id)
+		to = json_pack("{s:s, s:o}", "host", next ? next->name : reconcile_host(reconcile),
+			       "port", names_port(intent, result->out_port_id));
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "verdict", dropped ? "dropped" : "delivered",
+			 "reason", names_verdict(result->verdict), "sentence",
+			 names_verdict_sentence(result->verdict), "object",
+			 names_object(intent, result->object_id), "to", to);
+}
+
+/* Only the packet's addressee answers; a port that packets are routed through sends them on. */
+static bool is_addressee(const struct intent *intent, const struct port_object *port,
+			 const struct probe *reply)
+{
+	if (!port->address_count)
+		return memcmp(&reply->source_mac, &port->mac, sizeof(port->mac)) == 0;
+	return intent_address_owner(intent, port->object.vpc_id, &reply->source) == port->object.id;
+}
+
+size_t trace_leg_reply(struct reconcile *reconcile, const struct trace_result *result,
+		       uint8_t *frame)
+{
+	const struct intent *intent = reconcile_intent(reconcile);
+	const struct object *object = intent_object(intent, result->out_port_id);
+	const struct port_object *port = (const struct port_object *)object;
+	struct error error = { 0 };
+	struct probe reply;
+	size_t size;
+
+	if (result->verdict != VERDICT_DELIVERED || result->next_host_id || !object ||
+	    object->kind != OBJECT_PORT || probe_reply(result->frame, result->frame_size, &reply) ||
+	    !is_addressee(intent, port, &reply) ||
+	    probe_build(&reply, frame, TRACE_FRAME_MAX, &size, &error))
+		return 0;
+	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
+	if (port->attach.kind == ATTACH_TUN)
+		memset(frame, 0, 12);
+	return size;
+}
+
+json_t *trace_frame_json(const uint8_t *frame, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *text = xmalloc(size * 2 + 1);
+	json_t *document;
+
+	for (size_t i = 0; i < size; i++) {
+		text[2 * i] = digits[frame[i] >> 4];
+		text[2 * i + 1] = digits[frame[i] & 15];
+	}
+	text[2 * size] = '\0';
+	document = json_string(text);
+	free(text);
+	return document;
+}

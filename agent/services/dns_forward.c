@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asking others; see dns_forward.h.
+ *
+ * A question is open while one resolver after the other is asked, each for a while. Over TCP the answer
+ * comes in pieces; over UDP in one, and what does not fit the client is cut to a truncated answer, for the
+ * client to ask again over TCP.
+ */
+#include "agent/services/dns_forward.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/list.h"
+
+#define QUESTIONS_MAX 512
+#define QUESTIONS_PER_PORT 64
+#define ATTEMPTS 3
+#define ATTEMPT_NS (1500 * CLOCK_NS_PER_MS)
+#define PORT_DNS 53
+#define OWN_PAYLOAD 1232
+#define LENGTH_SIZE 2 /* in front of a message over TCP */
+#define RESOLV_CONF_MAX 65536
+#define RESOLV_CONF_NS CLOCK_NS_PER_SECOND /* as long as it is not read again */
+
+struct question {
+	struct list node;
+	struct dns_forwards *forwards;
+	struct dns_client client;
+	struct dns_query query;
+	size_t resolver_count;
+	struct ip_address resolvers[DNS_FORWARDERS_MAX];
+	unsigned int attempt;
+	int fd;
+	uint8_t asked[LENGTH_SIZE + DNS_UDP_SIZE]; /* length, then the message */
+	size_t asked_size;
+	size_t sent;      /* over TCP */
+	struct buf input; /* over TCP */
+	struct loop_timer timer;
+};
+
+struct dns_forwards {
+	struct loop *loop;
+	char *resolv_conf;
+	dns_forwards_callback *answered;
+	void *context;
+	struct list questions;
+	size_t count;
+	struct dns_forwards_counts counts;
+	uint64_t read_ns; /* when the host's resolvers were read last */
+	size_t host_count;
+	struct ip_address host[DNS_FORWARDERS_MAX];
+	uint8_t answer[LENGTH_SIZE + DNS_MESSAGE_SIZE_MAX];
+};
+
+static void attempt_begin(struct question *question);
+
+/* ---- the end of a question ---- */
+
+static void attempt_end(struct question *question)
+{
+	loop_timer_stop(&question->timer);
+	if (question->fd < 0)
+		return;
+	loop_remove_fd(question->forwards->loop, question->fd);
+	close(question->fd);
+	question->fd = -1;
+	question->sent = 0;
+	buf_fini(&question->input);
+}
+
+static void question_free(struct question *question)
+{
+	attempt_end(question);
+	list_remove(&question->node);
+	question->forwards->count--;
+	free(question);
+}
+
+/* The answer, or what stands for it, goes to who asked. */
+static void question_end(struct question *question, const uint8_t *answer, size_t size)
+{
+	struct dns_forwards *forwards = question->forwards;
+	const struct dns_client client = question->client;
+
+	question_free(question);
+	forwards->answered(forwards->context, &client, answer, size);
+}
+
+/* An answer without records. */
+static void question_end_empty(struct question *question, uint16_t flags, enum dns_rcode rcode)
+{
+	uint8_t answer[DNS_UDP_SIZE];
+	struct dns_reply reply;
+	size_t size;
+
+	dns_reply_begin(&reply, &question->query, question->asked + LENGTH_SIZE, answer,
+			sizeof(answer));
+	size = dns_reply_end(&reply, &question->query, flags | DNS_FLAG_RECURSION_AVAILABLE, rcode);
+	question_end(question, answer, size);
+}
+
+/* Answered; @answer is the forwards' own buffer. */
+static void question_answered(struct question *question, uint8_t *answer, size_t size)
+{
+	if (size > question->client.limit) {
+		question_end_empty(question, DNS_FLAG_TRUNCATED, DNS_NOERROR);
+		return;
+	}
+	answer[0] = (uint8_t)(question->query.id >> 8);
+	answer[1] = (uint8_t)question->query.id;
+	question_end(question, answer, size);
+}
+
+/* This resolver says nothing; the next one may. */
+static void attempt_failed(struct question *question)
+{
+	attempt_end(question);
+	if (++question->attempt < ATTEMPTS) {
+		attempt_begin(question);
+		return;
+	}
+	question->forwards->counts.late++;
+	question_end_empty(question, 0, DNS_SERVFAIL);
+}
+
+static void attempt_late(void *context)
+{
+	attempt_failed(context);
+}
+
+/* ---- an attempt ---- */
+
+static bool matches(const struct question *question, const uint8_t *answer, size_t size)
+{
+	return dns_answer_matches(answer, size, question->asked + LENGTH_SIZE,
+				  question->asked_size);
+}
+
+static void udp_ready(void *context, int fd, uint32_t events)
+{
+	struct question *question = context;
+	struct dns_forwards *forwards = question->forwards;
+	ssize_t size = recv(fd, forwards->answer, DNS_MESSAGE_SIZE_MAX, 0);
+
+	(void)events;
+	if (size < 0 && errno == EAGAIN)
+		return;
+	if (size < 0) { /* ICMP says nobody is there */
+		attempt_failed(question);
+		return;
+	}
+	if (!matches(question, forwards->answer, (size_t)size)) {
+		forwards->counts.stray++;
+		return;
+	}
+	question_answered(question, forwards->answer, (size_t)size);
+}
+
+/* Return: false when the resolver has gone. */
+static bool tcp_send(struct question *question)
+{
+	size_t all = LENGTH_SIZE + question->asked_size;
+	ssize_t size = send(question->fd, question->asked + question->sent, all - question->sent,
+			    MSG_NOSIGNAL);
+
+	if (size < 0)
+		return errno == EAGAIN;
+	question->sent += (size_t)size;
+	if (question->sent == all)
+		loop_modify_fd(question->forwards->loop, question->fd, EPOLLIN);
+	return true;
+}
+
+static void tcp_ready(void *context, int fd, uint32_t events)
+{
+	struct question *question = context;
+	struct dns_forwards *forwards = question->forwards;
+	const uint8_t *input;
+	size_t length;
+	ssize_t size;
+
+	if ((events & EPOLLOUT) && !(events & EPOLLERR)) {
+		if (!tcp_send(question))
+			attempt_failed(question);
+		return;
+	}
+	size = recv(fd, forwards->answer, sizeof(forwards->answer), 0);
+	if (size < 0 && errno == EAGAIN)
+		return;
+	if (size <= 0) {
+		attempt_failed(question);
+		return;
+	}
+	buf_append(&question->input, forwards->answer, (size_t)size);
+	input = (const uint8_t *)question->input.data;
+	if (question->input.size < LENGTH_SIZE)
+		return;
+	length = (size_t)input[0] << 8 | input[1];
+	if (question->input.size < LENGTH_SIZE + length)
+		return;
+	if (!matches(question, input + LENGTH_SIZE, length)) {
+		forwards->counts.stray++;
+		attempt_failed(question);
+		return;
+	}
+	memcpy(forwards->answer, input + LENGTH_SIZE, length);
+	question_answered(question, forwards->answer, length);
+}
+
+static socklen_t resolver_address(const struct ip_address *address,
+				  struct sockaddr_storage *storage)
+{
+	struct sockaddr_in *ipv4 = (struct sockaddr_in *)storage;
+	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)storage;
+
+	memset(storage, 0, sizeof(*storage));
+	if (ip_address_is_ipv4(address)) {
+		ipv4->sin_family = AF_INET;
+		ipv4->sin_port = htons(PORT_DNS);
+		memcpy(&ipv4->sin_addr, address->byte + 12, 4);
+		return sizeof(*ipv4);
+	}
+	ipv6->sin6_family = AF_INET6;
+	ipv6->sin6_port = htons(PORT_DNS);
+	memcpy(&ipv6->sin6_addr, address->byte, 16);
+	return sizeof(*ipv6);
+}
+
+/* Return: 0 or negative errno: this resolver cannot even be asked. */
+static int ask_resolver(struct question *question)
+{
+	bool tcp = question->client.connection;
+	const struct ip_address *resolver =
+		&question->resolvers[question->attempt % question->resolver_count];
+	struct sockaddr_storage address;
+	socklen_t size = resolver_address(resolver, &address);
+	int fd = socket(address.ss_family,
+			(tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int code;
+
+	if (fd < 0)
+		return -errno;
+	question->fd = fd;
+	code = loop_add_fd(question->forwards->loop, fd, tcp ? EPOLLOUT : EPOLLIN,
+			   tcp ? tcp_ready : udp_ready, question);
+	if (code) {
+		close(fd);
+		question->fd = -1;
+		return code;
+	}
+	if (connect(fd, (const struct sockaddr *)&address, size) && errno != EINPROGRESS)
+		return -errno;
+	if (!tcp && send(fd, question->asked + LENGTH_SIZE, question->asked_size, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A resolver that cannot be asked is left to its timer: nothing ends while its caller still works on it. */
+static void attempt_begin(struct question *question)
+{
+	int code = ask_resolver(question);
+
+	loop_timer_start(question->forwards->loop, &question->timer,
+			 code ? CLOCK_NS_PER_MS : ATTEMPT_NS, 0);
+}
+
+/* ---- who is asked ---- */
+
+size_t dns_resolvers_read(const char *path, struct ip_address *addresses, size_t count_max)
+{
+	struct buf text = { 0 };
+	size_t count = 0;
+	char *rest, *line;
+
+	if (file_read(path, RESOLV_CONF_MAX, &text, NULL)) {
+		buf_fini(&text);
+		return 0;
+	}
+	rest = text.data;
+	while (rest && count < count_max && (line = strsep(&rest, "\n"))) {
+		char *word = strsep(&line, " \t");
+
+		if (!word || strcmp(word, "nameserver") != 0 || !line)
+			continue;
+		line += strspn(line, " \t");
+		line[strcspn(line, " \t\r#;")] = '\0';
+		if (!ip_address_parse(line, &addresses[count]))
+			count++;
+	}
+	buf_fini(&text);
+	return count;
+}
+
+static void find_resolvers(struct dns_forwards *forwards, const struct vpc_dns *dns,
+			   struct question *question)
+{
+	uint64_t now = clock_monotonic_ns(loop_clock(forwards->loop));
+
+	if (dns->forward == DNS_FORWARD_TO) {
+		question->resolver_count = dns->forwarder_count;
+		memcpy(question->resolvers, dns->forwarders, sizeof(dns->forwarders));
+		return;
+	}
+	if (!forwards->read_ns || now - forwards->read_ns > RESOLV_CONF_NS) {
+		forwards->host_count = dns_resolvers_read(forwards->resolv_conf, forwards->host,
+							  ARRAY_SIZE(forwards->host));
+		forwards->read_ns = now;
+	}
+	question->resolver_count = forwards->host_count;
+	memcpy(question->resolvers, forwards->host, sizeof(forwards->host));
+}
+
+static bool is_full(const struct dns_forwards *forwards, uint32_t port_id)
+{
+	struct question *question;
+	size_t count = 0;
+
+	if (forwards->count >= QUESTIONS_MAX)
+		return true;
+	LIST_FOR_EACH(question, &forwards->questions, node)
+		count += question->client.port_id == port_id;
+	return count >= QUESTIONS_PER_PORT;
+}
+
+int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_dns *dns,
+		     const struct dns_client *client, const struct dns_query *query,
+		     const uint8_t *message)
+{
+	struct question *question;
+	uint16_t id;
+
+	if (dns->forward == DNS_FORWARD_OFF)
+		return -ENOENT;
+	if (is_full(forwards, client->port_id)) {
+		forwards->counts.refused++;
+		return -EBUSY;
+	}
+	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return -errno;
+	question = xcalloc(1, sizeof(*question));
+	find_resolvers(forwards, dns, question);
+	if (!question->resolver_count) {
+		free(question);
+		return -ENOENT;
+	}
+	question->forwards = forwards;
+	question->client = *client;
+	question->query = *query;
+	question->fd = -1;
+	question->asked_size =
+		dns_question_write(query, message, question->asked + LENGTH_SIZE, id, OWN_PAYLOAD);
+	question->asked[0] = (uint8_t)(question->asked_size >> 8);
+	question->asked[1] = (uint8_t)question->asked_size;
+	list_push_back(&forwards->questions, &question->node);
+	forwards->count++;
+	forwards->counts.asked++;
+	loop_timer_init(&question->timer, attempt_late, question);
+	attempt_begin(question);
+	return 0;
+}
+
+void dns_forwards_drop(struct dns_forwards *forwards, const void *connection)
+{
+	struct question *question, *next;
+
+	LIST_FOR_EACH_SAFE(question, next, &forwards->questions, node)
+		if (question->client.connection == connection)
+			question_free(question);
+}
+
+/* ---- open and close ---- */
+
+struct dns_forwards *dns_forwards_new(struct loop *loop, const char *resolv_conf,
+				      dns_forwards_callback *answered, void *context)
+{
+	struct dns_forwards *forwards = xcalloc(1, sizeof(*forwards));
+
+	forwards->loop = loop;
+	forwards->resolv_conf = xstrdup(resolv_conf);
+	forwards->answered = answered;
+	forwards->context = context;
+	list_init(&forwards->questions);
+	return forwards;
+}
+
+void dns_forwards_free(struct dns_forwards *forwards)
+{
+	struct question *question, *next;
+
+	if (!forwards)
+		return;
+	LIST_FOR_EACH_SAFE(question, next, &forwards->questions, node)
+		question_free(question);
+	free(forwards->resolv_conf);
+	free(forwards);
+}
+
+const struct dns_forwards_counts *dns_forwards_counts(const struct dns_forwards *forwards)
+{
+	return &forwards->counts;
+}

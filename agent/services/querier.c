@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The querier; see querier.h.
+ *
+ * Once a second it looks which subnets are due. Which subnets snoop is found anew when the intent has
+ * moved. A subnet begins with a question that wants answers within a second, so that what listens already is
+ * known soon, and asks again after a quarter of the interval, as routers do (RFC 3376, 8.6).
+ */
+#include "agent/services/querier.h"
+
+#include <string.h>
+
+#include "agent/devices/ports.h"
+#include "agent/names.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "model/plan.h"
+
+#define SECOND_NS CLOCK_NS_PER_SECOND
+#define RESPONSE_SECONDS 10 /* RFC 3376, 8.3 */
+#define STARTUP_COUNT 2
+#define ROBUSTNESS 2
+#define IGMP_QUERY 0x11
+#define MLD_QUERY 130
+
+/* A subnet that snoops. */
+struct asked {
+	uint32_t interval;
+	uint64_t due_ns;
+	uint32_t sent;
+	bool seen; /* in the walk that is under way */
+};
+
+struct querier {
+	struct loop *loop;
+	struct punt *punt;
+	struct reconcile *reconcile;
+	struct loop_timer timer;
+	uint64_t revision; /* the intent's when `subnets` was made */
+	bool known;
+	struct map subnets; /* id -> struct asked, owned */
+	uint64_t sent;
+};
+
+/* ---- the frame ---- */
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint32_t sum_of(const uint8_t *bytes, size_t size)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
+	return sum;
+}
+
+static uint32_t checksum_of(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum & 0xffff;
+}
+
+/* Seconds in eight bits, above 127 with an exponent (RFC 3376, 4.1.7). */
+static uint8_t interval_code(uint32_t seconds)
+{
+	uint32_t exponent = 0;
+
+	if (seconds < 128)
+		return (uint8_t)seconds;
+	while (seconds >> (exponent + 3) > 31)
+		exponent++;
+	return (uint8_t)(0x80 | exponent << 4 | (seconds >> (exponent + 3) & 0xf));
+}
+
+/* IPv4 with the router alert option, to 224.0.0.1. */
+static size_t write_igmp(const struct ip_address *gateway, uint32_t response, uint32_t interval,
+			 uint8_t *packet)
+{
+	static const uint8_t header[24] = { 0x46, 0xc0, 0, 36, 0,   0, 0, 0, 1,    2, 0, 0,
+					    0,    0,    0, 0,  224, 0, 0, 1, 0x94, 4, 0, 0 };
+	uint8_t *query = packet + sizeof(header);
+
+	memcpy(packet, header, sizeof(header));
+	memcpy(packet + 12, gateway->byte + 12, 4);
+	put16(packet + 10, checksum_of(sum_of(packet, sizeof(header))));
+	memset(query, 0, 12);
+	query[0] = IGMP_QUERY;
+	query[1] = (uint8_t)(response * 10);
+	query[8] = ROBUSTNESS;
+	query[9] = interval_code(interval);
+	put16(query + 2, checksum_of(sum_of(query, 12)));
+	return sizeof(header) + 12;
+}
+
+/* IPv6 with the router alert option, from the gateway's link-local address to ff02::1. */
+static size_t write_mld(const struct mac_address *mac, uint32_t response, uint32_t interval,
+			uint8_t *packet)
+{
+	static const uint8_t header[8] = { 0x60, 0, 0, 0, 0, 36, 0, 1 };
+	static const uint8_t options[8] = { 58, 0, 5, 2, 0, 0, 1, 0 };
+	uint8_t *source = packet + 8, *target = packet + 24, *query = packet + 48;
+
+	memcpy(packet, header, sizeof(header));
+	memset(source, 0, 32);
+	source[0] = 0xfe;
+	source[1] = 0x80;
+	source[8] = mac->byte[0] ^ 2;
+	source[9] = mac->byte[1];
+	source[10] = mac->byte[2];
+	source[11] = 0xff;
+	source[12] = 0xfe;
+	memcpy(source + 13, mac->byte + 3, 3);
+	target[0] = 0xff;
+	target[1] = 2;
+	target[15] = 1;
+	memcpy(packet + 40, options, sizeof(options));
+	memset(query, 0, 28);
+	query[0] = MLD_QUERY;
+	put16(query + 4, response * 1000);
+	query[24] = ROBUSTNESS;
+	query[25] = interval_code(interval);
+	put16(query + 2, checksum_of(sum_of(source, 32) + 28 + 58 + sum_of(query, 28)));
+	return 76;
+}
+
+size_t querier_write(bool ipv4, const struct mac_address *mac, const struct ip_address *gateway,
+		     uint32_t response_seconds, uint32_t interval,
+		     uint8_t frame[QUERIER_FRAME_SIZE])
+{
+	static const uint8_t to4[6] = { 0x01, 0x00, 0x5e, 0, 0, 1 };
+	static const uint8_t to6[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+
+	memcpy(frame, ipv4 ? to4 : to6, 6);
+	memcpy(frame + 6, mac->byte, 6);
+	put16(frame + 12, ipv4 ? 0x0800 : 0x86dd);
+	return 14 + (ipv4 ? write_igmp(gateway, response_seconds, interval, frame + 14)
+			  : write_mld(mac, response_seconds, interval, frame + 14));
+}
+
+/* ---- when ---- */
+
+static void ask_port(struct querier *querier, const struct subnet_object *subnet, uint32_t port_id,
+		     uint32_t response)
+{
+	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	uint8_t frame[QUERIER_FRAME_SIZE];
+
+	for (int family = 0; family < 2; family++) {
+		size_t size = querier_write(family == 0, &mac, &subnet->gateways[0], response,
+					    subnet->query_interval, frame);
+
+		if (!punt_send(querier->punt, port_id, 0, frame, size))
+			querier->sent++;
+	}
+}
+
+static void ask_all(struct querier *querier, const struct subnet_object *subnet, uint32_t response)
+{
+	const struct intent *intent = reconcile_intent(querier->reconcile);
+	uint32_t *ids;
+	size_t count = intent_ports_of_subnet(intent, subnet->object.id, &ids);
+
+	for (size_t i = 0; i < count; i++) {
+		struct port_device device = { 0 };
+
+		ports_device(reconcile_ports(querier->reconcile), ids[i], &device);
+		if (device.ifindex && device.kind != PORT_TUN)
+			ask_port(querier, subnet, ids[i], response);
+	}
+	free(ids);
+}
+
+static void look_at_intent(struct querier *querier)
+{
+	const struct object **list;
+	size_t count = names_all(reconcile_intent(querier->reconcile), OBJECT_SUBNET, &list);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct subnet_object *subnet = (const struct subnet_object *)list[i];
+		struct asked *asked = map_get_u32(&querier->subnets, subnet->object.id);
+
+		if (!subnet->snoop || subnet->mode != SUBNET_MODE_L2)
+			continue;
+		if (!asked) {
+			asked = xcalloc(1, sizeof(*asked));
+			map_put_u32(&querier->subnets, subnet->object.id, asked);
+		}
+		asked->seen = true;
+		if (asked->interval == subnet->query_interval)
+			continue;
+		asked->interval = subnet->query_interval;
+		asked->due_ns = 0;
+		asked->sent = 0;
+	}
+	free(list);
+	MAP_FOR_EACH(&querier->subnets, it) {
+		struct asked *asked = it.value;
+
+		if (!asked->seen)
+			free(map_remove_u32(&querier->subnets, *(const uint32_t *)it.key));
+		else
+			asked->seen = false;
+	}
+}
+
+static void on_second(void *context)
+{
+	struct querier *querier = context;
+	const uint64_t revision = reconcile_revision(querier->reconcile);
+	const uint64_t now_ns = clock_monotonic_ns(loop_clock(querier->loop));
+
+	if (!punt_is_there(querier->punt))
+		return;
+	if (!querier->known || revision != querier->revision)
+		look_at_intent(querier);
+	querier->known = true;
+	querier->revision = revision;
+	MAP_FOR_EACH(&querier->subnets, it) {
+		struct asked *asked = it.value;
+		const struct object *subnet = intent_object(reconcile_intent(querier->reconcile),
+							    *(const uint32_t *)it.key);
+		uint64_t wait = asked->interval * SECOND_NS;
+
+		if (now_ns < asked->due_ns || !subnet)
+			continue;
+		ask_all(querier, (const struct subnet_object *)subnet,
+			asked->sent ? RESPONSE_SECONDS : 1);
+		if (++asked->sent < STARTUP_COUNT)
+			wait /= 4;
+		asked->due_ns = now_ns + wait;
+	}
+}
+
+struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile)
+{
+	struct querier *querier = xcalloc(1, sizeof(*querier));
+
+	querier->loop = loop;
+	querier->punt = punt;
+	querier->reconcile = reconcile;
+	loop_timer_init(&querier->timer, on_second, querier);
+	loop_timer_start(loop, &querier->timer, SECOND_NS, SECOND_NS);
+	return querier;
+}
+
+void querier_free(struct querier *querier)
+{
+	if (!querier)
+		return;
+	loop_timer_stop(&querier->timer);
+	map_fini(&querier->subnets, free);
+	free(querier);
+}
+
+uint64_t querier_sent(const struct querier *querier)
+{
+	return querier ? querier->sent : 0;
+}

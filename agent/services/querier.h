@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The querier: asks the ports of l2 subnets that snoop which multicast groups they listen to.
+ *
+ * Every host asks its own ports, from the gateway of the subnet, IGMP v3 and MLD v2 (which speakers of
+ * older versions understand); the answers are the datapath's (core/multicast.c).
+ *
+ * Neighbours: punt.h (how a frame gets to a port).
+ */
+#ifndef WEFT_AGENT_QUERIER_H
+#define WEFT_AGENT_QUERIER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/reconcile.h"
+#include "agent/services/punt.h"
+
+#define QUERIER_FRAME_SIZE 90 /* the larger of both */
+
+/**
+ * querier_write - a general query
+ * @ipv4: IGMP; else MLD
+ * @gateway: of the subnet, IPv4; all zero: none, then nobody takes us for a router
+ * @response_seconds: how long listeners may take
+ * @interval: seconds between queries
+ *
+ * Return: size of the frame.
+ */
+size_t querier_write(bool ipv4, const struct mac_address *mac, const struct ip_address *gateway,
+		     uint32_t response_seconds, uint32_t interval,
+		     uint8_t frame[QUERIER_FRAME_SIZE]);
+
+struct querier;
+
+/** querier_new - ask when it is time; release with querier_free() */
+struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile);
+void querier_free(struct querier *querier); /* accepts NULL */
+
+/** querier_sent - questions sent since the start, one for each port and family */
+uint64_t querier_sent(const struct querier *querier);
+
+#endif
