@@ -29,8 +29,8 @@ VERSION := 0.1.0
 # ---- sources -------------------------------------------------------------------------------------
 
 BASE := $(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c clock.c cursor.c dns.c error.c ethtool.c file.c json.c list.c log.c \
-	loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c \
+	addr.c addr_text.c alloc.c buf.c checksum.c clock.c cursor.c dns.c error.c ethtool.c file.c \
+	json.c list.c log.c loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
 STORE := $(addprefix store/, \
@@ -103,7 +103,7 @@ BENCH_PIPELINE := $(addprefix bench/, \
 	pipeline.c)
 
 # Unit tests, tests/unit/test_NAME.c, by the layer they test (and the layers below it).
-TESTS_BASE     := addr alloc buf clock cursor dns error ethtool file json list log loop map netlink netns \
+TESTS_BASE     := addr alloc buf checksum clock cursor dns error ethtool file json list log loop map netlink netns \
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \

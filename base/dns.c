@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/big_endian.h"
 #include "base/cursor.h"
 
 #define LABEL_SIZE_MAX 63
@@ -123,18 +124,6 @@ int dns_query_read(const void *message, size_t size, struct dns_query *query)
 
 /* ---- writing ---- */
 
-static void put16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, (uint16_t)(value >> 16));
-	put16(at + 2, (uint16_t)value);
-}
-
 /* The wire form of a name as text, escapes taken back. Return: its size; 0 if it is none. */
 static size_t name_wire(const char *name, uint8_t wire[NAME_WIRE_MAX])
 {
@@ -196,11 +185,11 @@ static uint8_t *add_record(struct dns_reply *reply, enum dns_section section, ui
 		reply->truncated = true;
 		return NULL;
 	}
-	put16(at, (uint16_t)(POINTER << 8 | reply->owner));
-	put16(at + 2, type);
-	put16(at + 4, DNS_CLASS_IN);
-	put32(at + 6, ttl);
-	put16(at + 10, (uint16_t)size);
+	put_be16(at, (uint16_t)(POINTER << 8 | reply->owner));
+	put_be16(at + 2, type);
+	put_be16(at + 4, DNS_CLASS_IN);
+	put_be32(at + 6, ttl);
+	put_be16(at + 10, (uint16_t)size);
 	memcpy(at + 12, data, size);
 	reply->size += 12 + size;
 	reply->counts[section]++;
@@ -284,7 +273,7 @@ void dns_reply_zone(struct dns_reply *reply, enum dns_section section, uint32_t 
 		free(name);
 	}
 	for (size_t i = 0; i < SOA_TIMES; i++, size += 4)
-		put32(data + size, times[i]);
+		put_be32(data + size, times[i]);
 	/* The zone's name is the end of the one asked for, which stands in the question. */
 	asked = reply->records_from - DNS_HEADER_SIZE - 4;
 	if (zone_size && asked >= zone_size)
@@ -306,18 +295,18 @@ size_t dns_reply_end(struct dns_reply *reply, const struct dns_query *query, uin
 		uint8_t *opt = reply->data + reply->size;
 
 		memset(opt, 0, OPT_SIZE);
-		put16(opt + 1, DNS_TYPE_OPT);
-		put16(opt + 3, OWN_PAYLOAD);
+		put_be16(opt + 1, DNS_TYPE_OPT);
+		put_be16(opt + 3, OWN_PAYLOAD);
 		opt[5] = (uint8_t)(rcode >> 4);
-		put16(opt + 7, query->dnssec ? OPT_DNSSEC : 0);
+		put_be16(opt + 7, query->dnssec ? OPT_DNSSEC : 0);
 		reply->size += OPT_SIZE;
 		reply->counts[DNS_ADDITIONAL]++;
 	}
-	put16(header, query->id);
-	put16(header + 2, (uint16_t)(flags | (rcode & DNS_FLAG_RCODE)));
-	put16(header + 4, query->question_size ? 1 : 0);
+	put_be16(header, query->id);
+	put_be16(header + 2, (uint16_t)(flags | (rcode & DNS_FLAG_RCODE)));
+	put_be16(header + 4, query->question_size ? 1 : 0);
 	for (size_t i = 0; i < DNS_SECTIONS; i++)
-		put16(header + 6 + 2 * i, reply->counts[i]);
+		put_be16(header + 6 + 2 * i, reply->counts[i]);
 	return reply->size;
 }
 
@@ -329,18 +318,18 @@ size_t dns_question_write(const struct dns_query *query, const void *message, vo
 	uint8_t *at = data, *opt = at + DNS_HEADER_SIZE + query->question_size;
 
 	memset(at, 0, DNS_HEADER_SIZE);
-	put16(at, id);
-	put16(at + 2, DNS_FLAG_RECURSION_DESIRED | (query->flags & DNS_FLAG_CHECKING_DISABLED));
-	put16(at + 4, 1);
+	put_be16(at, id);
+	put_be16(at + 2, DNS_FLAG_RECURSION_DESIRED | (query->flags & DNS_FLAG_CHECKING_DISABLED));
+	put_be16(at + 4, 1);
 	memcpy(at + DNS_HEADER_SIZE, (const uint8_t *)message + DNS_HEADER_SIZE,
 	       query->question_size);
 	if (!query->edns)
 		return DNS_HEADER_SIZE + (size_t)query->question_size;
-	put16(at + 10, 1);
+	put_be16(at + 10, 1);
 	memset(opt, 0, OPT_SIZE);
-	put16(opt + 1, DNS_TYPE_OPT);
-	put16(opt + 3, payload_size);
-	put16(opt + 7, query->dnssec ? OPT_DNSSEC : 0);
+	put_be16(opt + 1, DNS_TYPE_OPT);
+	put_be16(opt + 3, payload_size);
+	put_be16(opt + 7, query->dnssec ? OPT_DNSSEC : 0);
 	return DNS_HEADER_SIZE + (size_t)query->question_size + OPT_SIZE;
 }
 

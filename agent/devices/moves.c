@@ -15,6 +15,8 @@
 #include "agent/names.h"
 #include "agent/observe/probe.h"
 #include "base/alloc.h"
+#include "base/big_endian.h"
+#include "base/checksum.h"
 #include "base/log.h"
 #include "base/map.h"
 
@@ -155,19 +157,11 @@ static void act(void *context)
 
 /* ---- announcing ---- */
 
-static uint32_t sum_words(uint32_t sum, const uint8_t *bytes, size_t size)
-{
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	return sum;
-}
-
 void moves_build_advertisement(const struct mac_address *mac, const struct ip_address *address,
 			       uint8_t *frame)
 {
-	static const uint8_t all_nodes[16] = { 0xff, 2, [15] = 1 };
+	static const struct ip_address all_nodes = { { 0xff, 2, [15] = 1 } };
 	uint8_t *ip = frame + 14, *message = ip + 40;
-	uint32_t sum;
 
 	memset(frame, 0, MOVES_ADVERTISEMENT_SIZE);
 	memcpy(frame, (const uint8_t[]){ 0x33, 0x33, 0, 0, 0, 1 }, 6);
@@ -179,19 +173,14 @@ void moves_build_advertisement(const struct mac_address *mac, const struct ip_ad
 	ip[6] = IPPROTO_ICMPV6;
 	ip[7] = 255;
 	memcpy(ip + 8, address->byte, 16);
-	memcpy(ip + 24, all_nodes, 16);
+	memcpy(ip + 24, all_nodes.byte, 16);
 	message[0] = NEIGHBOUR_ADVERTISEMENT;
 	message[4] = 0x20; /* override */
 	memcpy(message + 8, address->byte, 16);
 	message[24] = 2; /* target link-layer address */
 	message[25] = 1;
 	memcpy(message + 26, mac->byte, 6);
-	sum = sum_words(32 + IPPROTO_ICMPV6, ip + 8, 32);
-	sum = sum_words(sum, message, 32);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	message[2] = (uint8_t)(~sum >> 8);
-	message[3] = (uint8_t)~sum;
+	put_be16(message + 2, checksum_transport(address, &all_nodes, IPPROTO_ICMPV6, message, 32));
 }
 
 /* The port, if it is this host's and in an l2 subnet. */

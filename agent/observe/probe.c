@@ -12,6 +12,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/big_endian.h"
+#include "base/checksum.h"
+
 #define ETHERNET_SIZE 14
 #define IPV4_SIZE 20
 #define IPV6_SIZE 40
@@ -22,48 +25,25 @@
 #define TCP_ACK 0x10
 #define ICMP_NS 135
 
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-/* Sum of big-endian 16-bit words; an odd last byte is the high half of a word. */
-static uint32_t sum_words(uint32_t sum, const uint8_t *data, size_t size)
-{
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)data[i] << 8 | data[i + 1];
-	if (size & 1)
-		sum += (uint32_t)data[size - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static uint32_t fold_checksum(uint32_t sum)
-{
-	return ~sum & 0xffff;
-}
-
 static void put_ethernet(uint8_t *frame, const struct mac_address *destination,
 			 const struct mac_address *source, uint32_t type)
 {
 	memcpy(frame, destination->byte, 6);
 	memcpy(frame + 6, source->byte, 6);
-	put16(frame + 12, type);
+	put_be16(frame + 12, type);
 }
 
 static void put_ipv4(uint8_t *ip, const struct probe *probe, size_t size)
 {
 	memset(ip, 0, IPV4_SIZE);
 	ip[0] = 0x45;
-	put16(ip + 2, (uint32_t)size);
-	put16(ip + 6, 0x4000);
+	put_be16(ip + 2, (uint32_t)size);
+	put_be16(ip + 6, 0x4000);
 	ip[8] = 64;
 	ip[9] = probe->protocol;
 	memcpy(ip + 12, probe->source.byte + 12, 4);
 	memcpy(ip + 16, probe->destination.byte + 12, 4);
-	put16(ip + 10, fold_checksum(sum_words(0, ip, IPV4_SIZE)));
+	put_be16(ip + 10, checksum(ip, IPV4_SIZE));
 }
 
 static void put_ipv6(uint8_t *ip, const struct ip_address *source,
@@ -72,25 +52,11 @@ static void put_ipv6(uint8_t *ip, const struct ip_address *source,
 {
 	memset(ip, 0, IPV6_SIZE);
 	ip[0] = 0x60;
-	put16(ip + 4, (uint32_t)payload);
+	put_be16(ip + 4, (uint32_t)payload);
 	ip[6] = protocol;
 	ip[7] = hop_limit;
 	memcpy(ip + 8, source->byte, 16);
 	memcpy(ip + 24, destination->byte, 16);
-}
-
-/* The checksum of a transport header with its payload; addresses are mapped, so that IPv4's upper
- * twelve bytes (ten zeros and ffff) add nothing to a ones' complement sum. */
-static uint32_t transport_checksum(const struct ip_address *source,
-				   const struct ip_address *destination, uint8_t protocol,
-				   const uint8_t *data, size_t size)
-{
-	uint32_t sum = sum_words(0, source->byte, 16);
-
-	sum = sum_words(sum, destination->byte, 16);
-	sum = sum_words(sum + protocol + (uint32_t)(size >> 16) + (uint32_t)(size & 0xffff), data,
-			size);
-	return fold_checksum(sum);
 }
 
 static size_t transport_size(uint8_t protocol)
@@ -108,40 +74,39 @@ static size_t transport_size(uint8_t protocol)
 static void put_transport(uint8_t *data, size_t size, const struct probe *probe)
 {
 	const struct ip_address *source = &probe->source, *destination = &probe->destination;
-	uint32_t checksum;
 
 	switch (probe->protocol) {
 	case IPPROTO_TCP:
-		put16(data, probe->source_port);
-		put16(data + 2, probe->destination_port);
+		put_be16(data, probe->source_port);
+		put_be16(data + 2, probe->destination_port);
 		data[7] = 1; /* sequence number */
 		data[12] = TCP_SIZE / 4 << 4;
 		data[13] = probe->answers ? TCP_SYN | TCP_ACK : TCP_SYN;
 		data[11] = probe->answers ? 2 : 0; /* acknowledges the sequence number 1 */
-		put16(data + 14, 64240);           /* window */
-		put16(data + 16, transport_checksum(source, destination, IPPROTO_TCP, data, size));
+		put_be16(data + 14, 64240);        /* window */
+		put_be16(data + 16,
+			 checksum_transport(source, destination, IPPROTO_TCP, data, size));
 		break;
 	case IPPROTO_UDP:
-		put16(data, probe->source_port);
-		put16(data + 2, probe->destination_port);
-		put16(data + 4, (uint32_t)size);
-		checksum = transport_checksum(source, destination, IPPROTO_UDP, data, size);
-		put16(data + 6, checksum ? checksum : 0xffff); /* zero would mean "none" */
+		put_be16(data, probe->source_port);
+		put_be16(data + 2, probe->destination_port);
+		put_be16(data + 4, (uint32_t)size);
+		put_be16(data + 6, checksum_udp(source, destination, data, size));
 		break;
 	case IPPROTO_ICMP:
 		data[0] = probe->icmp_type;
 		data[1] = probe->icmp_code;
-		put16(data + 4, probe->source_port); /* identifier */
-		data[7] = 1;                         /* sequence number */
-		put16(data + 2, fold_checksum(sum_words(0, data, size)));
+		put_be16(data + 4, probe->source_port); /* identifier */
+		data[7] = 1;                            /* sequence number */
+		put_be16(data + 2, checksum(data, size));
 		break;
 	case IPPROTO_ICMPV6:
 		data[0] = probe->icmp_type;
 		data[1] = probe->icmp_code;
-		put16(data + 4, probe->source_port);
+		put_be16(data + 4, probe->source_port);
 		data[7] = 1;
-		put16(data + 2,
-		      transport_checksum(source, destination, IPPROTO_ICMPV6, data, size));
+		put_be16(data + 2,
+			 checksum_transport(source, destination, IPPROTO_ICMPV6, data, size));
 		break;
 	default: break;
 	}
@@ -185,11 +150,11 @@ size_t probe_build_arp(const struct mac_address *mac, const struct ip_address *s
 
 	memset(frame, 0, ETHERNET_SIZE + 28);
 	put_ethernet(frame, &broadcast, mac, ETHERTYPE_ARP);
-	put16(arp, 1);
-	put16(arp + 2, ETHERTYPE_IP);
+	put_be16(arp, 1);
+	put_be16(arp + 2, ETHERTYPE_IP);
 	arp[4] = 6;
 	arp[5] = 4;
-	put16(arp + 6, 1); /* request */
+	put_be16(arp + 6, 1); /* request */
 	memcpy(arp + 8, mac->byte, 6);
 	memcpy(arp + 14, source->byte + 12, 4);
 	memcpy(arp + 24, target->byte + 12, 4);
@@ -215,8 +180,8 @@ size_t probe_build_nd(const struct mac_address *mac, const struct ip_address *so
 	message[24] = 1; /* option: source link-layer address, in units of 8 bytes */
 	message[25] = 1;
 	memcpy(message + 26, mac->byte, 6);
-	put16(message + 2,
-	      transport_checksum(source, &group, IPPROTO_ICMPV6, message, message_size));
+	put_be16(message + 2,
+		 checksum_transport(source, &group, IPPROTO_ICMPV6, message, message_size));
 	return ETHERNET_SIZE + IPV6_SIZE + message_size;
 }
 

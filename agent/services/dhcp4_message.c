@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/big_endian.h"
 #include "base/cursor.h"
 
 #define MAGIC_COOKIE 0x63825363u
@@ -180,18 +181,6 @@ bool dhcp4_get_u16(const struct dhcp4_message *message, enum dhcp4_option option
 
 /* ---- writing ---- */
 
-static void put_u16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-	put_u16(at, value >> 16);
-	put_u16(at + 2, value);
-}
-
 void dhcp4_begin(struct dhcp4_writer *writer, const struct dhcp4_header *header, size_t room)
 {
 	uint8_t *at = writer->bytes;
@@ -204,15 +193,15 @@ void dhcp4_begin(struct dhcp4_writer *writer, const struct dhcp4_header *header,
 	at[1] = header->hardware;
 	at[2] = header->hardware_size;
 	at[3] = header->hops;
-	put_u32(at + 4, header->transaction);
-	put_u16(at + 8, header->seconds);
-	put_u16(at + 10, header->flags);
-	put_u32(at + 12, header->client);
-	put_u32(at + 16, header->your);
-	put_u32(at + 20, header->next_server);
-	put_u32(at + 24, header->relay);
+	put_be32(at + 4, header->transaction);
+	put_be16(at + 8, header->seconds);
+	put_be16(at + 10, header->flags);
+	put_be32(at + 12, header->client);
+	put_be32(at + 16, header->your);
+	put_be32(at + 20, header->next_server);
+	put_be32(at + 24, header->relay);
 	memcpy(at + 28, header->hardware_address, sizeof(header->hardware_address));
-	put_u32(at + DHCP4_FIXED_SIZE, MAGIC_COOKIE);
+	put_be32(at + DHCP4_FIXED_SIZE, MAGIC_COOKIE);
 	writer->size = DHCP4_FIXED_SIZE + 4;
 }
 
@@ -257,7 +246,7 @@ bool dhcp4_put_u16(struct dhcp4_writer *writer, enum dhcp4_option option, uint16
 {
 	uint8_t bytes[2];
 
-	put_u16(bytes, value);
+	put_be16(bytes, value);
 	return dhcp4_put(writer, option, bytes, sizeof(bytes));
 }
 
@@ -265,7 +254,7 @@ bool dhcp4_put_u32(struct dhcp4_writer *writer, enum dhcp4_option option, uint32
 {
 	uint8_t bytes[4];
 
-	put_u32(bytes, value);
+	put_be32(bytes, value);
 	return dhcp4_put(writer, option, bytes, sizeof(bytes));
 }
 

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/big_endian.h"
+#include "base/checksum.h"
 #include "base/cursor.h"
 
 #define ETHERTYPE_IPV4 0x0800
@@ -24,33 +26,11 @@
 #define EXTENSIONS_MAX 8
 #define TTL 64
 
-/* ---- checksums (RFC 1071) ---- */
-
-static uint32_t sum_bytes(uint32_t sum, const uint8_t *bytes, size_t size)
+/* Of the whole transport part, as the packet's addresses and protocol make it. */
+static uint16_t transport_checksum(const struct punt_packet *packet, const void *bytes, size_t size)
 {
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
-	if (size & 1)
-		sum += (uint32_t)bytes[size - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static uint32_t sum_pseudo(const struct punt_packet *packet, size_t size)
-{
-	const size_t skip = ip_address_is_ipv4(&packet->source) ? 12 : 0;
-	uint32_t sum = sum_bytes(0, packet->source.byte + skip, 16 - skip);
-
-	sum = sum_bytes(sum, packet->destination.byte + skip, 16 - skip);
-	return sum + (uint32_t)size + packet->protocol;
-}
-
-static uint16_t finish_sum(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return checksum_transport(&packet->source, &packet->destination, packet->protocol, bytes,
+				  size);
 }
 
 /* ---- reading ---- */
@@ -60,20 +40,19 @@ static int read_ipv4(struct cursor *cursor, struct punt_packet *packet)
 	const uint8_t *start = cursor->data;
 	const size_t there = cursor_remaining(cursor);
 	uint8_t version, service, ttl;
-	uint16_t length, id, fragment, checksum;
+	uint16_t length, id, fragment, sum;
 	uint32_t source, destination;
 	size_t header_size;
 
 	if (cursor_u8(cursor, &version) || cursor_u8(cursor, &service) ||
 	    cursor_be16(cursor, &length) || cursor_be16(cursor, &id) ||
 	    cursor_be16(cursor, &fragment) || cursor_u8(cursor, &ttl) ||
-	    cursor_u8(cursor, &packet->protocol) || cursor_be16(cursor, &checksum) ||
+	    cursor_u8(cursor, &packet->protocol) || cursor_be16(cursor, &sum) ||
 	    cursor_be32(cursor, &source) || cursor_be32(cursor, &destination))
 		return -EBADMSG;
 	header_size = (version & 15u) * 4;
 	if (version >> 4 != 4 || header_size < IPV4_SIZE || length < header_size ||
-	    length > there || (fragment & FRAGMENT_BITS) ||
-	    finish_sum(sum_bytes(0, start, header_size)))
+	    length > there || (fragment & FRAGMENT_BITS) || checksum(start, header_size))
 		return -EBADMSG;
 	packet->hop_limit = ttl;
 	packet->source = ip_address_from_ipv4(source);
@@ -110,17 +89,17 @@ static int read_ipv6(struct cursor *cursor, struct punt_packet *packet)
 static int read_udp(struct cursor *cursor, struct punt_packet *packet)
 {
 	const uint8_t *start = cursor->data;
-	uint16_t length, checksum;
+	uint16_t length, sum;
 
 	if (cursor_be16(cursor, &packet->source_port) ||
 	    cursor_be16(cursor, &packet->destination_port) || cursor_be16(cursor, &length) ||
-	    cursor_be16(cursor, &checksum) || length < UDP_SIZE ||
+	    cursor_be16(cursor, &sum) || length < UDP_SIZE ||
 	    length - (size_t)UDP_SIZE > cursor_remaining(cursor))
 		return -EBADMSG;
 	/* None: allowed in IPv4 only (RFC 768, RFC 8200 8.1). */
-	if (!checksum && !ip_address_is_ipv4(&packet->source))
+	if (!sum && !ip_address_is_ipv4(&packet->source))
 		return -EBADMSG;
-	if (checksum && finish_sum(sum_pseudo(packet, length) + sum_bytes(0, start, length)))
+	if (sum && transport_checksum(packet, start, length))
 		return -EBADMSG;
 	cursor_init(cursor, start + UDP_SIZE, (size_t)length - UDP_SIZE);
 	return 0;
@@ -145,7 +124,7 @@ int punt_packet_read(const void *frame, size_t size, struct punt_packet *packet)
 		code = read_udp(&cursor, packet);
 	if (!code && packet->protocol == IPPROTO_ICMPV6 &&
 	    (cursor.size < 4 || ip_address_is_ipv4(&packet->source) ||
-	     finish_sum(sum_pseudo(packet, cursor.size) + sum_bytes(0, cursor.data, cursor.size))))
+	     transport_checksum(packet, cursor.data, cursor.size)))
 		code = -EBADMSG;
 	packet->payload = cursor.data;
 	packet->payload_size = cursor.size;
@@ -154,12 +133,6 @@ int punt_packet_read(const void *frame, size_t size, struct punt_packet *packet)
 
 /* ---- writing ---- */
 
-static void put_u16(uint8_t *at, size_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
 static size_t write_ip(const struct punt_packet *packet, uint8_t *ip, size_t size)
 {
 	const uint8_t hop_limit = packet->hop_limit ? packet->hop_limit : TTL;
@@ -167,7 +140,7 @@ static size_t write_ip(const struct punt_packet *packet, uint8_t *ip, size_t siz
 	if (!ip_address_is_ipv4(&packet->source)) {
 		memset(ip, 0, IPV6_SIZE);
 		ip[0] = 0x60;
-		put_u16(ip + 4, size);
+		put_be16(ip + 4, size);
 		ip[6] = packet->protocol;
 		ip[7] = hop_limit;
 		memcpy(ip + 8, packet->source.byte, 16);
@@ -176,25 +149,13 @@ static size_t write_ip(const struct punt_packet *packet, uint8_t *ip, size_t siz
 	}
 	memset(ip, 0, IPV4_SIZE);
 	ip[0] = 0x45;
-	put_u16(ip + 2, IPV4_SIZE + size);
+	put_be16(ip + 2, IPV4_SIZE + size);
 	ip[8] = hop_limit;
 	ip[9] = packet->protocol;
 	memcpy(ip + 12, packet->source.byte + 12, 4);
 	memcpy(ip + 16, packet->destination.byte + 12, 4);
-	put_u16(ip + 10, finish_sum(sum_bytes(0, ip, IPV4_SIZE)));
+	put_be16(ip + 10, checksum(ip, IPV4_SIZE));
 	return IPV4_SIZE;
-}
-
-static void write_checksum(const struct punt_packet *packet, uint8_t *transport, size_t offset,
-			   size_t size)
-{
-	uint16_t checksum;
-
-	put_u16(transport + offset, 0);
-	checksum = finish_sum(sum_pseudo(packet, size) + sum_bytes(0, transport, size));
-	/* Of UDP 0 would mean that there is none. */
-	put_u16(transport + offset,
-		!checksum && packet->protocol == IPPROTO_UDP ? 0xffff : checksum);
 }
 
 size_t punt_packet_write(const struct punt_packet *packet, void *frame, size_t room)
@@ -209,16 +170,19 @@ size_t punt_packet_write(const struct punt_packet *packet, void *frame, size_t r
 		return 0;
 	memcpy(bytes, packet->destination_mac.byte, 6);
 	memcpy(bytes + 6, packet->source_mac.byte, 6);
-	put_u16(bytes + 12, ipv4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
+	put_be16(bytes + 12, ipv4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6);
 	write_ip(packet, bytes + ETHERNET_SIZE, size);
 	memcpy(transport + (udp ? UDP_SIZE : 0), packet->payload, packet->payload_size);
 	if (udp) {
-		put_u16(transport, packet->source_port);
-		put_u16(transport + 2, packet->destination_port);
-		put_u16(transport + 4, size);
-		write_checksum(packet, transport, 6, size);
+		put_be16(transport, packet->source_port);
+		put_be16(transport + 2, packet->destination_port);
+		put_be16(transport + 4, size);
+		put_be16(transport + 6, 0);
+		put_be16(transport + 6,
+			 checksum_udp(&packet->source, &packet->destination, transport, size));
 	} else if (packet->protocol == IPPROTO_ICMPV6 && size >= 4) {
-		write_checksum(packet, transport, 2, size);
+		put_be16(transport + 2, 0);
+		put_be16(transport + 2, transport_checksum(packet, transport, size));
 	}
 	return ETHERNET_SIZE + ip_size + size;
 }

@@ -8,11 +8,14 @@
  */
 #include "agent/services/querier.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "agent/devices/ports.h"
 #include "agent/names.h"
 #include "base/alloc.h"
+#include "base/big_endian.h"
+#include "base/checksum.h"
 #include "base/map.h"
 #include "model/plan.h"
 
@@ -44,28 +47,6 @@ struct querier {
 
 /* ---- the frame ---- */
 
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t sum_of(const uint8_t *bytes, size_t size)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-	return sum;
-}
-
-static uint32_t checksum_of(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum & 0xffff;
-}
-
 /* Seconds in eight bits, above 127 with an exponent (RFC 3376, 4.1.7). */
 static uint8_t interval_code(uint32_t seconds)
 {
@@ -88,13 +69,13 @@ static size_t write_igmp(const struct ip_address *gateway, uint32_t response, ui
 
 	memcpy(packet, header, sizeof(header));
 	memcpy(packet + 12, gateway->byte + 12, 4);
-	put16(packet + 10, checksum_of(sum_of(packet, sizeof(header))));
+	put_be16(packet + 10, checksum(packet, sizeof(header)));
 	memset(query, 0, 12);
 	query[0] = IGMP_QUERY;
 	query[1] = (uint8_t)(response * 10);
 	query[8] = ROBUSTNESS;
 	query[9] = interval_code(interval);
-	put16(query + 2, checksum_of(sum_of(query, 12)));
+	put_be16(query + 2, checksum(query, 12));
 	return sizeof(header) + 12;
 }
 
@@ -104,28 +85,20 @@ static size_t write_mld(const struct mac_address *mac, uint32_t response, uint32
 {
 	static const uint8_t header[8] = { 0x60, 0, 0, 0, 0, 36, 0, 1 };
 	static const uint8_t options[8] = { 58, 0, 5, 2, 0, 0, 1, 0 };
-	uint8_t *source = packet + 8, *target = packet + 24, *query = packet + 48;
+	static const struct ip_address all_nodes = { { 0xff, 2, [15] = 1 } };
+	const struct ip_address source = ip_address_link_local_from_mac(mac);
+	uint8_t *query = packet + 48;
 
 	memcpy(packet, header, sizeof(header));
-	memset(source, 0, 32);
-	source[0] = 0xfe;
-	source[1] = 0x80;
-	source[8] = mac->byte[0] ^ 2;
-	source[9] = mac->byte[1];
-	source[10] = mac->byte[2];
-	source[11] = 0xff;
-	source[12] = 0xfe;
-	memcpy(source + 13, mac->byte + 3, 3);
-	target[0] = 0xff;
-	target[1] = 2;
-	target[15] = 1;
+	memcpy(packet + 8, source.byte, 16);
+	memcpy(packet + 24, all_nodes.byte, 16);
 	memcpy(packet + 40, options, sizeof(options));
 	memset(query, 0, 28);
 	query[0] = MLD_QUERY;
-	put16(query + 4, response * 1000);
+	put_be16(query + 4, response * 1000);
 	query[24] = ROBUSTNESS;
 	query[25] = interval_code(interval);
-	put16(query + 2, checksum_of(sum_of(source, 32) + 28 + 58 + sum_of(query, 28)));
+	put_be16(query + 2, checksum_transport(&source, &all_nodes, IPPROTO_ICMPV6, query, 28));
 	return 76;
 }
 
@@ -138,7 +111,7 @@ size_t querier_write(bool ipv4, const struct mac_address *mac, const struct ip_a
 
 	memcpy(frame, ipv4 ? to4 : to6, 6);
 	memcpy(frame + 6, mac->byte, 6);
-	put16(frame + 12, ipv4 ? 0x0800 : 0x86dd);
+	put_be16(frame + 12, ipv4 ? 0x0800 : 0x86dd);
 	return 14 + (ipv4 ? write_igmp(gateway, response_seconds, interval, frame + 14)
 			  : write_mld(mac, response_seconds, interval, frame + 14));
 }
