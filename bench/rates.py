@@ -2,23 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How near a port is held to its rate: TCP, both directions, 10 Mbit/s to 5 Gbit/s.
 
-    sudo bench/rates.py [SECONDS]
+    sudo WEFT_BENCH_SECONDS=10 bench/rates.py
 
-Joins two namespaces by a weftd of its own (the machine of tests/net/harness.py), sets the rate and
-compares
-what arrives in SECONDS (default 10) with the payload that so many bits of frames carry. Prints a
-table and ends with status 1 when an error is over 2 %.
+Joins two namespaces by a weftd of its own (the machine of tests/net/harness.py), sets the rate
+and compares what arrives in so many seconds with the payload that so many bits of frames carry.
+Prints a line for each rate and ends with status 1 when an error is over 2 %.
 """
-import contextlib
 import os
-import select
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/net"))
 
-from harness import Netns, check, connect, equal, listen, main, statement  # noqa: E402
+from harness import Netns, check, equal, main, statement  # noqa: E402
+from traffic import throughput  # noqa: E402
 
 RATES = (("10M", 10e6), ("100M", 100e6), ("1G", 1e9), ("2500M", 2.5e9), ("5G", 5e9))
 SECONDS = float(os.environ.get("WEFT_BENCH_SECONDS", "10"))
@@ -43,37 +40,14 @@ class Pair:
         weft.plugged("blue/a", "blue/b")
 
 
-def measure(sender, receiver, address):
-    with contextlib.closing(listen(receiver, 5001)) as server:
-        one = connect(sender, address, 5001)
-        other, _ = server.accept()
-        with one, other:
-            one.setblocking(False)
-            other.setblocking(False)
-            data, total, begin = bytes(1 << 20), 0, None
-            now = time.monotonic()
-            start = now + 2
-            while begin is None or now < begin + SECONDS:
-                ready = select.select([other], [one], [], 0.1)
-                if ready[1]:
-                    with contextlib.suppress(BlockingIOError):
-                        one.send(data)
-                if ready[0]:
-                    size = len(other.recv(1 << 20))
-                    total += size if begin else 0
-                now = time.monotonic()
-                if begin is None and now >= start:
-                    begin = now
-            return total * 8 / (now - begin)
-
-
 def rates(weft, pair, key):
     worst = 0
     for name, rate in RATES:
         status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/b", {key: name})
         equal(status, 200, f"{body}")
-        found = measure(pair.a, pair.b, "10.0.1.12") if key == "receive_rate" else \
-            measure(pair.b, pair.a, "10.0.1.11")
+        ends = (pair.a, pair.b, "10.0.1.12") if key == "receive_rate" else \
+            (pair.b, pair.a, "10.0.1.11")
+        found = throughput(*ends, SECONDS)
         error = found / (rate * PAYLOAD / FRAME) - 1
         worst = max(worst, abs(error))
         print(f"# {key} {name:>6}: {found / 1e6:9.2f} Mbit/s of payload, error {error:+.2%}",

@@ -9,12 +9,14 @@ talks to can be cut off it, and a host off the others, by taking its cable out.
 import difflib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import urllib.request
 
-from harness import RUN, WEFT, WEFTD, Failure, Netns, UnixConnection, check, equal, run, wait_for
+from harness import (RUN, WEFT, WEFTD, Failure, Netns, Skip, UnixConnection, check, equal, run,
+                     wait_for)
 
 STORE = "192.0.2.254"
 
@@ -194,6 +196,28 @@ def same(*hosts):
     return len(set(exports)) == 1
 
 
+class Hosts:
+    """So many hosts h1, h2, ... that know one another, and one member of etcd."""
+
+    def __init__(self, count):
+        if not shutil.which("etcd"):
+            raise Skip("etcd is not installed")
+        underlay()
+        self.etcd = Etcd()
+        self.hosts = [Host(number, ("--store", self.etcd.url(),
+                                    "--underlay", f"192.0.2.{number}/24"))
+                      for number in range(1, count + 1)]
+        for number, host in enumerate(self.hosts, 1):
+            setattr(self, f"h{number}", host)
+
+    def start(self):
+        for host in self.hosts:
+            host.start()
+        for host in self.hosts:
+            wait_for(lambda host=host: len(host.get("/v1/hosts")) == len(self.hosts),
+                     f"{host.name} knows all hosts")
+
+
 def converged(*hosts, seconds=20):
     try:
         wait_for(lambda: same(*hosts), "all hosts have the same intent", seconds)
@@ -223,5 +247,5 @@ def told(function):
     return wrapped
 
 
-__all__ = ["Etcd", "Host", "converged", "explain", "same", "told",
+__all__ = ["Etcd", "Host", "Hosts", "converged", "explain", "same", "told",
            "underlay", "check", "socket"]

@@ -508,6 +508,16 @@ def explain(weft, failure):
             print(f"# weftd: {line}")
 
 
+class Workloads:
+    """An intent of VPC blue and the namespaces of its ports, each an attribute."""
+
+    def __init__(self, weft, intent, *names):
+        for name in names:
+            setattr(self, name, Netns(name))
+        weft.apply(intent)
+        weft.plugged(*(f"blue/{name}" for name in names))
+
+
 def main(setup=None, start=True, ends_well=True):
     """Run the statements of the calling file. setup(weft) comes first; its value goes to each
     statement as second argument where there is one."""

@@ -13,8 +13,8 @@ import socket
 import subprocess
 import time
 
-from harness import (RUN, WEFT, Netns, check, equal, knock, listen, main, run, statement, tcp_works,
-                     wait_for)
+from harness import (RUN, WEFT, Workloads, check, equal, knock, listen, main, run, statement,
+                     tcp_works, wait_for)
 
 INBOUND, OUTBOUND = "0x00000001", "0x00000002"  # as tshark writes the flags
 
@@ -39,15 +39,8 @@ vpcs:
 """
 
 
-class Lan:
-    """The workloads by name."""
-
-    def __init__(self, weft):
-        names = ("web1", "web2", "l1", "l2")
-        for name in names:
-            setattr(self, name, Netns(name))
-        weft.apply(INTENT)
-        weft.plugged(*(f"blue/{name}" for name in names))
+def workloads(weft):
+    return Workloads(weft, INTENT, "web1", "web2", "l1", "l2")
 
 
 class Capture:
@@ -154,8 +147,8 @@ def arp(_weft, lan):
     check(lan.web1.ping("10.0.1.12"), "ping")
     found = capture.packets(2, "arp.opcode", "frame.packet_flags_direction", "frame.comment")
     capture.end()
-    equal([packet[:2] for packet in found[:2]], [
-          ["1", OUTBOUND], ["2", INBOUND]], "request and answer")
+    equal([packet[:2] for packet in found[:2]], [["1", OUTBOUND], ["2", INBOUND]],
+          "request and answer")
     check("answered" in found[0][2], f"comment: {found[0]}")
 
 
@@ -238,4 +231,4 @@ def bulk(_weft, lan):
     capture.end()
 
 
-main(Lan)
+main(workloads)

@@ -8,8 +8,8 @@ import concurrent.futures
 import shutil
 import signal
 
-from cluster import Etcd, Host, converged, told, underlay
-from harness import Netns, Skip, check, equal, main, statement, wait_for
+from cluster import Hosts, converged, told
+from harness import Netns, check, equal, main, statement, wait_for
 from traffic import Load
 
 INTENT = """
@@ -30,24 +30,13 @@ vpcs:
 """
 
 
-class Cluster:
+class Cluster(Hosts):
     """Two hosts, one member of etcd."""
 
     def __init__(self):
-        if not shutil.which("etcd"):
-            raise Skip("etcd is not installed")
-        underlay()
-        self.etcd = Etcd()
-        self.hosts = [Host(number, ("--store", self.etcd.url(),
-                                    "--underlay", f"192.0.2.{number}/24"))
-                      for number in (1, 2)]
-        self.h1, self.h2 = self.hosts
+        super().__init__(2)
         self.a1, self.b1, self.a2 = Netns("a1"), Netns("b1"), Netns("a2")
-        for host in self.hosts:
-            host.start()
-        for host in self.hosts:
-            wait_for(lambda host=host: len(host.get("/v1/hosts")) == 2,
-                     f"{host.name} knows two hosts")
+        self.start()
 
     def load(self):
         """Datagrams and connections from one host to the other."""

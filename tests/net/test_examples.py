@@ -138,20 +138,8 @@ def dhcp(_weft):
         script = str(ROOT / "examples" / "udhcpc.sh")
         for name, address in (("acme/pc", "10.0.1.11"), ("acme/pad", "10.0.1.12")):
             check(not cloud.ping(name, "10.0.1.20"), f"{name} has an address before it asks")
-            said = cloud.run(
-    name,
-    "busybox",
-    "udhcpc",
-    "-f",
-    "-q",
-    "-n",
-    "-i",
-    "eth0",
-    "-s",
-    script,
-    "-O",
-    "staticroutes",
-     accept=[0]).stdout
+            said = cloud.run(name, "busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s",
+                             script, "-O", "staticroutes", accept=[0]).stdout
             check(f"address {address}/24 router 10.0.1.1 dns 10.0.1.2 domain acme.example "
                   "lease 7200" in said, f"what udhcpc got: {said}")
             check(cloud.ping(name, "10.0.1.20"), f"{name} reaches the server")

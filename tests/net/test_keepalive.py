@@ -5,16 +5,15 @@
       etcd ---- br0 ---- h1: blue/a, tunnels site1, site2, lan      h2: blue/b
                  +------ s1 192.0.2.201, s2 .202 (FOU, answer echo to 10.9.0.1), s3 .203 (vxlan)
 
-The ends are not Weft: a thread that takes FOU apart and answers echo, and the kernel's vxlan
-device.
+The ends are not Weft: a thread that takes FOU apart and answers echo, and a device of the kernel's
+for vxlan.
 """
 import contextlib
-import shutil
 import socket
 import threading
 
-from cluster import Etcd, Host, converged, told, underlay
-from harness import RUN, WEFT, Netns, Skip, check, equal, main, run, statement, wait_for
+from cluster import Hosts, converged, told
+from harness import RUN, WEFT, Netns, check, equal, main, run, statement, wait_for
 
 INTENT = """
 vpcs:
@@ -83,18 +82,11 @@ class Site(Netns):
             self.socket_.sendto(inner, (sender[0], 5555))
 
 
-class Cluster:
+class Cluster(Hosts):
     """Two hosts, one member of etcd, three sites."""
 
     def __init__(self):
-        if not shutil.which("etcd"):
-            raise Skip("etcd is not installed")
-        underlay()
-        self.etcd = Etcd()
-        self.hosts = [Host(number, ("--store", self.etcd.url(),
-                                    "--underlay", f"192.0.2.{number}/24"))
-                      for number in (1, 2)]
-        self.h1, self.h2 = self.hosts
+        super().__init__(2)
         self.s1, self.s2, self.s3 = Site(1).answer(), Site(2).answer(), Site(3)
         self.a, self.b, self.c = Netns("a"), Netns("b"), Netns("c")
         for words in (("link", "add", "vx", "type", "vxlan", "id", "77", "dstport", "4789",
@@ -102,10 +94,7 @@ class Cluster:
                       ("link", "set", "vx", "mtu", "1450", "up"),
                       ("address", "add", "10.0.3.77/24", "dev", "vx")):
             self.s3.run("ip", *words, accept=[0])
-        for host in self.hosts:
-            host.start()
-        for host in self.hosts:
-            wait_for(lambda host=host: len(host.get("/v1/hosts")) == 2, "two hosts are known")
+        self.start()
         self.h1.apply(INTENT)
         converged(*self.hosts)
         self.h1.plugged("blue/a", "blue/c")
@@ -143,8 +132,7 @@ def up(_, cluster):
 
 
 @statement("a tunnel that gives no answer is down: routes go to the other, or drop with a "
-           "verdict of "
-           "their own, on every host")
+           "verdict of their own, on every host")
 @told
 def down(_, cluster):
     with events(cluster.h1) as seen:

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mirrors: copies of a port's packets for another port, chosen by a filter; what happens when it
-goes.
+"""Mirrors: copies of a port's packets for another port, by a filter; what happens when it goes.
 
       subnet web 10.0.1.0/24:   web1 .11 (mirrored)   web2 .12   tap1 .13   tap2 .14
 """
 import contextlib
 
-from harness import Netns, check, equal, knock, listen, main, statement, tcp_works
+from harness import Workloads, check, equal, knock, listen, main, statement, tcp_works
 
 INTENT = """
 vpcs:
@@ -27,15 +26,8 @@ vpcs:
 """
 
 
-class Lan:
-    """The workloads by name."""
-
-    def __init__(self, weft):
-        names = ("web1", "web2", "tap1", "tap2")
-        for name in names:
-            setattr(self, name, Netns(name))
-        weft.apply(INTENT)
-        weft.plugged(*(f"blue/{name}" for name in names))
+def workloads(weft):
+    return Workloads(weft, INTENT, "web1", "web2", "tap1", "tap2")
 
 
 def mirror(weft, port, **values):
@@ -56,8 +48,8 @@ def both(weft, lan):
     mirror(weft, "web1", to="tap1")
     check(lan.web1.ping("10.0.1.12", 3), "ping while it is mirrored")
     found = [wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}") for i in range(6)]
-    equal(sorted(packet.source for packet in found), [
-          "10.0.1.11"] * 3 + ["10.0.1.12"] * 3, "copies")
+    equal(sorted(packet.source for packet in found),
+          ["10.0.1.11"] * 3 + ["10.0.1.12"] * 3, "copies")
     equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "more copies than packets")
     wire.close()
 
@@ -79,8 +71,8 @@ def chosen(weft, lan):
     check(lan.web1.ping("10.0.1.12"), "ping")
     with contextlib.closing(listen(lan.web1, 80)):
         check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
-    wire.expect(lambda packet: packet.source ==
-                "10.0.1.12" and packet.source_port == 80, "the reply")
+    wire.expect(lambda packet: packet.source == "10.0.1.12" and packet.source_port == 80,
+                "the reply")
     equal(wire.arrived(lambda packet: packet.source == "10.0.1.11" or packet.protocol == 1), [],
           "what was not chosen")
     wire.close()
@@ -139,4 +131,4 @@ def text(weft, lan):
               f"{wrong}: {status} {body}")
 
 
-main(Lan)
+main(workloads)

@@ -13,7 +13,6 @@ import fcntl
 import os
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -21,8 +20,8 @@ import tempfile
 import threading
 import time
 
-from cluster import Etcd, Host, converged, told, underlay
-from harness import Netns, Skip, check, equal, main, pair, run, statement, wait_for
+from cluster import Hosts, converged, told
+from harness import Netns, check, equal, main, pair, run, statement, wait_for
 
 MAC = "02:00:00:00:01:21"
 INTENT = f"""
@@ -99,24 +98,14 @@ class Machine(Netns):
                     os.write(other[fd], os.read(fd, 65536))
 
 
-class Cluster:
+class Cluster(Hosts):
     """Three hosts, one member of etcd, and the machine."""
 
     def __init__(self):
-        if not shutil.which("etcd"):
-            raise Skip("etcd is not installed")
-        underlay()
-        self.etcd = Etcd()
-        self.hosts = [Host(number, ("--store", self.etcd.url(),
-                                    "--underlay", f"192.0.2.{number}/24"))
-                      for number in (1, 2, 3)]
-        self.h1, self.h2, self.h3 = self.hosts
+        super().__init__(3)
         self.client, self.near = Netns("client"), Netns("near")
         self.lan = Netns("nearlan")
-        for host in self.hosts:
-            host.start()
-        for host in self.hosts:
-            wait_for(lambda host=host: len(host.get("/v1/hosts")) == 3, "three hosts are known")
+        self.start()
         self.h1.apply(INTENT)
         converged(*self.hosts)
         self.h1.plugged("blue/client", "blue/near-lan")
@@ -263,8 +252,7 @@ def stragglers(_, cluster):
 
 
 @statement("a host that is cut off the store lets go of a port that has moved away: the newer "
-           "claim "
-           "wins, and it says so")
+           "claim wins, and it says so")
 @told
 def older_claim(_, cluster):
     lost, other = (cluster.h3, cluster.h2) if cluster.host_of() == "h3" else (cluster.h2,
@@ -296,8 +284,7 @@ def older_claim(_, cluster):
 
 
 @statement("in an l2 subnet a port that has moved is announced: gratuitous ARP, unsolicited "
-           "neighbour "
-           "advertisement")
+           "neighbour advertisement")
 @told
 def announced(_, cluster):
     with tempfile.NamedTemporaryFile("w+") as file:

@@ -188,15 +188,8 @@ def reports(weft, listeners):
 @statement("what is malformed is dropped and counted")
 def malformed(weft, listeners):
     wire = listeners.wires["n3"]
-    for body in (
-    "1600000a"
-    "ef010203",
-    "22000000"
-    "00000005",
-    "22000000"
-    "00000001"
-    "0400ffff"
-    "ef010203"):
+    for body in ("1600000a" "ef010203", "22000000" "00000005",
+                 "22000000" "00000001" "0400ffff" "ef010203"):
         packet = bytes.fromhex(body)
         head = bytes.fromhex("4500%04x00000000010200000a00010de0000016" % (20 + len(packet)))
         total = sum(struct.unpack("!10H", head))

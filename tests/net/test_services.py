@@ -187,8 +187,8 @@ def records(weft, world):
     equal(dig(world.blue1, "10.0.0.2", "www.blue.internal")[1],
           [("www.blue.internal.", "CNAME", "web1.blue.internal."),
            ("web1.blue.internal.", "A", "10.0.1.11")], "alias")
-    equal(dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")
-          [1][0][2], '"hello world"', "TXT")
+    _, answers = dig(world.blue1, "10.0.0.2", "info.blue.internal", "TXT")[:2]
+    equal(answers[0][2], '"hello world"', "TXT")
     equal(dig(world.blue1, "10.0.0.2", "blue.internal")[1][0][2], "10.0.0.99", "the domain")
     equal(dig(world.blue1, "10.0.0.2", "api.example.com")[1][0][2], "10.9.9.9", "a whole name")
     equal(dig(world.red1, "10.0.0.2", "api.example.com")[0], "REFUSED", "the other tenant")
@@ -292,26 +292,16 @@ def metadata(weft, world):
         equal(curl(netns, "/latest/meta-data/hostname"), (200, name), "hostname")
         equal(curl(netns, "/2021-03-23/meta-data/local-ipv4"), (200, "10.0.1.11"), "local-ipv4")
         equal(curl(netns, "/latest/meta-data/network/interfaces/macs/"), (200, f"{mac}/"), "macs")
-        equal(
-    curl(
-        netns,
-        f"/latest/meta-data/network/interfaces/macs/{mac}/subnet-ipv4-cidr-block"),
-        (200,
-        "10.0.1.0/24"),
-         "subnet")
+        path = f"/latest/meta-data/network/interfaces/macs/{mac}/subnet-ipv4-cidr-block"
+        equal(curl(netns, path), (200, "10.0.1.0/24"), "subnet")
     equal(curl(world.blue1, "/latest/meta-data/ipv6", host="[fd00:ec2::254]"),
           (200, "fd00:b:0:1::11"), "over IPv6")
     document = json.loads(curl(world.blue1, "/weft/v1/port")[1])
     equal((document["vpc"], document["name"], document["addresses"], document["security_groups"]),
           ("blue", "web1", ["10.0.1.11", "fd00:b:0:1::11"], ["closed"]), "the document")
     equal(curl(world.blue1, "/latest/meta-data/nothing")[0], 404, "no such path")
-    equal(
-    curl(
-        world.blue1,
-        "/latest/meta-data/../../etc/passwd",
-        "--path-as-is")[0],
-        404,
-         "no file")
+    equal(curl(world.blue1, "/latest/meta-data/../../etc/passwd", "--path-as-is")[0], 404,
+          "no file")
     equal(curl(world.blue1, "/latest/", "-X", "POST", "-d", "x=1")[0], 405, "POST")
 
 

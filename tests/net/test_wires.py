@@ -163,8 +163,8 @@ def one_gateway_on_the_wire(cloud):
                 "br", "physnet1", accept=[0]).stdout.splitlines()]
     routers = [(line[0], line[2]) for line in seen
                if line[0].startswith(("06:57", "06:59")) and "dev" in line]
-    equal(len({mac for mac, _port in routers}), len(
-        set(routers)), f"a router's MAC twice: {routers}")
+    equal(len({mac for mac, _port in routers}), len(set(routers)),
+          f"a router's MAC twice: {routers}")
 
 
 @statement("an L2 gateway joins a VLAN and a VNI: one segment, and a broadcast is seen once (T13)")

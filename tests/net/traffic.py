@@ -7,6 +7,7 @@ lost. The receiver's buffer is large and every datagram is waited for at the end
 missing was lost on the way.
 """
 import contextlib
+import select
 import socket
 import struct
 import threading
@@ -123,3 +124,28 @@ class Load:
         equal(self.faults, [], "faults of the traffic")
         check(self.sent > 20 and self.exchanges > 10, f"hardly any traffic: {self.sent} datagrams")
         equal(self.sent - len(self.received), 0, f"datagrams lost of {self.sent}")
+
+
+def throughput(sender, receiver, address, seconds):
+    """Bits a second of the payload that arrives, once the connection is in its stride."""
+    with contextlib.closing(listen(receiver, 5001)) as server:
+        one = connect(sender, address, 5001)
+        check(one, f"no connection to {address}")
+        other, _ = server.accept()
+        with one, other:
+            one.setblocking(False)
+            other.setblocking(False)
+            total, begin, now = 0, None, time.monotonic()
+            start = now + 1
+            while begin is None or now < begin + seconds:
+                ready = select.select([other], [one], [], 0.1)
+                if ready[1]:
+                    with contextlib.suppress(BlockingIOError):
+                        one.send(bytes(262144))
+                if ready[0]:
+                    size = len(other.recv(1 << 20))
+                    total += size if begin else 0
+                now = time.monotonic()
+                if begin is None and now >= start:
+                    begin = now
+            return total * 8 / (now - begin)

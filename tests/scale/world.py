@@ -2,9 +2,8 @@
 """Members of etcd and agents as processes on one machine, and what they cost.
 
 An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and
-probes
-no path; everything else (the store, the intent, the plan, the rows) is what every host runs. All of
-them talk through the loopback device of a network namespace of their own.
+probes no path; everything else (the store, the intent, the plan, the rows) is what every host runs.
+All of them talk through the loopback device of a network namespace of their own.
 """
 import base64
 import http.client
@@ -100,8 +99,8 @@ class Etcd:
         raise Failed("etcd has no leader")
 
     def revision(self):
-        return int(self.post(self.alive()[0], "/v3/kv/range",
-                   {"key": "eA=="})["header"]["revision"])
+        answer = self.post(self.alive()[0], "/v3/kv/range", {"key": "eA=="})
+        return int(answer["header"]["revision"])
 
     def keys(self, prefix):
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -113,8 +112,8 @@ class Etcd:
     def size(self):
         """Keys and bytes of what the store holds."""
         body = {"key": "Lw==", "range_end": "MA=="}
-        count = int(self.post(self.alive()[0], "/v3/kv/range",
-                    {**body, "count_only": True})["count"])
+        answer = self.post(self.alive()[0], "/v3/kv/range", {**body, "count_only": True})
+        count = int(answer["count"])
         status = self.post(self.alive()[0], "/v3/maintenance/status", {})
         return count, int(status["dbSizeInUse"])
 
@@ -157,25 +156,12 @@ class Agent:
         self.socket, self.log = f"{self.state}.sock", f"{self.state}.log"
         os.makedirs(self.state, exist_ok=True)
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen( [WEFTD,
-    "--simulate",
-    "--name",
-    self.name,
-    "--host",
-    self.name,
-    "--state",
-    self.state,
-    "--socket",
-    self.socket,
-    "--store",
-    store,
-    "--log-level",
-    os.environ.get("WEFT_SCALE_LOG",
-    "warning"),
-    "--underlay",
-    f"192.168.{number // 250}.{number % 250 + 1}/16"],
-    stdout=log,
-     stderr=log)
+            self.process = subprocess.Popen(
+                [WEFTD, "--simulate", "--name", self.name, "--host", self.name, "--state",
+                 self.state, "--socket", self.socket, "--store", store, "--log-level",
+                 os.environ.get("WEFT_SCALE_LOG", "warning"),
+                 "--underlay", f"192.168.{number // 250}.{number % 250 + 1}/16"],
+                stdout=log, stderr=log)
 
     def http(self, method, path, body=None, accept=(200, 201)):
         connection = Connection(self.socket)
