@@ -35,7 +35,7 @@ static const struct kept_capability kept[] = {
 	/* Link events of devices that are in other namespaces. */
 	{ "CAP_NET_BROADCAST", "see devices change in namespaces", CAP_NET_BROADCAST, false },
 	/* A host that enters a cluster opens them anew, as does one whose services are made again. */
-	{ "CAP_NET_RAW", "watch tunnels and find loops", CAP_NET_RAW, false },
+	{ "CAP_NET_RAW", "watch tunnels and find loops", CAP_NET_RAW, true },
 	{ "CAP_NET_BIND_SERVICE", "answer DNS and metadata", CAP_NET_BIND_SERVICE, false },
 	/* /run/netns and /dev/net/tun belong to root, but a container runtime's paths may not. */
 	{ "CAP_DAC_READ_SEARCH", "open namespaces by path", CAP_DAC_READ_SEARCH, false },

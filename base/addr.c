@@ -8,6 +8,7 @@
 #include "base/addr.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define ADDRESS_BITS 128
@@ -89,6 +90,25 @@ struct ip_address ip_address_from_ipv4(uint32_t host_order)
 uint32_t ip_address_to_ipv4(const struct ip_address *address)
 {
 	return ip_address_is_ipv4(address) ? (uint32_t)load(address).low : 0;
+}
+
+socklen_t ip_address_to_socket(const struct ip_address *address, uint16_t port,
+			       struct sockaddr_storage *storage)
+{
+	struct sockaddr_in *ipv4 = (struct sockaddr_in *)storage;
+	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)storage;
+
+	memset(storage, 0, sizeof(*storage));
+	if (ip_address_is_ipv4(address)) {
+		ipv4->sin_family = AF_INET;
+		ipv4->sin_port = htons(port);
+		memcpy(&ipv4->sin_addr, address->byte + 12, 4);
+		return sizeof(*ipv4);
+	}
+	ipv6->sin6_family = AF_INET6;
+	ipv6->sin6_port = htons(port);
+	memcpy(&ipv6->sin6_addr, address->byte, 16);
+	return sizeof(*ipv6);
 }
 
 bool ip_address_is_ipv4(const struct ip_address *address)

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define IP_ADDRESS_TEXT_SIZE 40
 #define IP_PREFIX_TEXT_SIZE 44
@@ -54,6 +55,10 @@ bool mac_address_equal(const struct mac_address *a, const struct mac_address *b)
 /* IPv4 to and from a number in host order; the latter is 0 for IPv6. */
 struct ip_address ip_address_from_ipv4(uint32_t host_order);
 uint32_t ip_address_to_ipv4(const struct ip_address *address);
+
+/* Fill in a socket's address, sockaddr_in or sockaddr_in6 by the family. @port: host order. Return: its size. */
+socklen_t ip_address_to_socket(const struct ip_address *address, uint16_t port,
+			       struct sockaddr_storage *storage);
 
 /* What an address is, by its own family's rules. */
 bool ip_address_is_ipv4(const struct ip_address *address);

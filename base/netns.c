@@ -197,28 +197,21 @@ int netns_make(struct error *error)
 	return fd;
 }
 
-/* Make a namespace and mount it at @path; the thread is back where it was afterwards. */
+/* Make a namespace and mount it at @path. Return: its descriptor, or negative errno. */
 static int mount_new(const char *path, struct error *error)
 {
-	int saved = netns_open_current(error);
-	int fd;
+	int fd = netns_make(error), result;
+	char source[32];
 
-	if (saved < 0)
-		return saved;
-	if (unshare(CLONE_NEWNET)) {
-		fd = error_set(error, errno, NULL, "cannot make a network namespace: %s",
-			       strerror(errno));
-		close(saved);
+	if (fd < 0)
 		return fd;
-	}
-	fd = netns_open_current(error);
-	if (fd >= 0 && mount("/proc/thread-self/ns/net", path, "none", MS_BIND, NULL)) {
-		close(fd);
-		fd = error_set(error, errno, NULL, "cannot mount a network namespace at %s: %s",
-			       path, strerror(errno));
-	}
-	netns_leave(saved);
-	return fd;
+	snprintf(source, sizeof(source), "/proc/thread-self/fd/%d", fd);
+	if (mount(source, path, "none", MS_BIND, NULL) == 0)
+		return fd;
+	result = error_set(error, errno, NULL, "cannot mount a network namespace at %s: %s", path,
+			   strerror(errno));
+	close(fd);
+	return result;
 }
 
 int netns_create(const char *name, struct error *error)

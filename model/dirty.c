@@ -243,6 +243,8 @@ static void dirty_member_tunnel(struct dirty *dirty, const struct change *change
 	const struct tunnel_object *after = (const struct tunnel_object *)change->after;
 	const struct tunnel_object *either = after ? after : before;
 
+	if (!either)
+		return;
 	if (!before || !after)
 		mark_mirrors(dirty, &either->object);
 	dirty_tunnel(dirty, change);

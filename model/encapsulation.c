@@ -48,9 +48,9 @@ const char *encapsulation_name(uint8_t kind)
 
 uint8_t encapsulation_from_name(const char *name)
 {
-	for (uint8_t kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++)
+	for (int kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++)
 		if (strcmp(name, kinds[kind].name) == 0)
-			return kind;
+			return (uint8_t)kind;
 	return TUNNEL_NONE;
 }
 

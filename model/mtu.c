@@ -80,7 +80,8 @@ static uint32_t subnet_mtu(const struct underlay_facts *facts, const struct subn
 		    (!(kinds & 1u << kind) || !encapsulation_has_id(kind) ||
 		     !subnet_may_travel(subnet, kind)))
 			continue;
-		bytes = encapsulation_overhead(kind, ipv6, segment_flags(segment, kind, ipv6));
+		bytes = encapsulation_overhead(kind, ipv6,
+					       segment_flags(segment, (uint8_t)kind, ipv6));
 		if (bytes > overhead)
 			overhead = bytes;
 	}
@@ -131,7 +132,7 @@ static bool subnet_offloads(const struct subnet_object *subnet, size_t host_coun
 	if (segment->type != SEGMENT_OVERLAY || (host_count < 2 && !segment->vteps.length))
 		return true;
 	for (uint32_t ipv6 = 0; ipv6 < 2; ipv6++)
-		for (uint8_t kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++)
+		for (int kind = TUNNEL_NONE + 1; kind < TUNNEL_KINDS; kind++)
 			if (segment_flags(segment, kind, ipv6) & TUNNEL_CHECKSUM)
 				return false;
 	return true;

@@ -452,6 +452,22 @@ static void http_completed(void *context, struct MHD_Connection *connection, voi
 
 /* ---- in the loop ---- */
 
+int http_wait(struct MHD_Daemon *daemon, int wait)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	if (MHD_get_timeout(daemon, &timeout) != MHD_YES)
+		return wait;
+	if (timeout == 0) {
+		MHD_run(daemon);
+		if (MHD_get_timeout(daemon, &timeout) != MHD_YES)
+			return wait;
+	}
+	if (timeout > IDLE_SECONDS * 1000)
+		timeout = IDLE_SECONDS * 1000;
+	return wait < 0 || (int)timeout < wait ? (int)timeout : wait;
+}
+
 static void http_run(void *context)
 {
 	struct http *http = context;
@@ -475,21 +491,8 @@ static int http_prepare(void *context)
 	struct http *http = context;
 	int wait = -1;
 
-	for (size_t i = 0; i < http->server_count; i++) {
-		MHD_UNSIGNED_LONG_LONG timeout;
-
-		if (MHD_get_timeout(http->servers[i].daemon, &timeout) != MHD_YES)
-			continue;
-		if (timeout == 0) {
-			MHD_run(http->servers[i].daemon);
-			if (MHD_get_timeout(http->servers[i].daemon, &timeout) != MHD_YES)
-				continue;
-		}
-		if (timeout > IDLE_SECONDS * 1000)
-			timeout = IDLE_SECONDS * 1000;
-		if (wait < 0 || (int)timeout < wait)
-			wait = (int)timeout;
-	}
+	for (size_t i = 0; i < http->server_count; i++)
+		wait = http_wait(http->servers[i].daemon, wait);
 	return wait;
 }
 

@@ -43,6 +43,17 @@ int http_open(struct loop *loop, struct api *api, const struct http_options *opt
 void http_close(struct http *http);
 
 /**
+ * http_wait - how long the loop may wait because of an HTTP server; one with data at hand is run first
+ * @wait: milliseconds that others asked for, below 0 for none
+ *
+ * For every server of libmicrohttpd in a loop, before the loop waits.
+ *
+ * Return: the shorter of @wait and the server's own wait, at most its time for idle connections.
+ */
+struct MHD_Daemon;
+int http_wait(struct MHD_Daemon *daemon, int wait);
+
+/**
  * http_parse_listen - read "ADDRESS:PORT" into a socket address
  * @size: set to the bytes of @address that count
  *

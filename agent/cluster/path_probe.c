@@ -115,25 +115,6 @@ static bool message_is_good(const struct path_probes *probes, const struct messa
 	       gnutls_memcmp(hash, message->hash, sizeof(hash)) == 0;
 }
 
-static socklen_t socket_address(const struct ip_address *address, uint16_t port,
-				struct sockaddr_storage *storage)
-{
-	struct sockaddr_in *ipv4 = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (ip_address_is_ipv4(address)) {
-		ipv4->sin_family = AF_INET;
-		ipv4->sin_port = htons(port);
-		memcpy(&ipv4->sin_addr, address->byte + 12, 4);
-		return sizeof(*ipv4);
-	}
-	ipv6->sin6_family = AF_INET6;
-	ipv6->sin6_port = htons(port);
-	memcpy(&ipv6->sin6_addr, address->byte, 16);
-	return sizeof(*ipv6);
-}
-
 /* Return: 0, or negative errno; a size that does not even leave this host is one. */
 static int send_message(struct path_probes *probes, int fd, const struct sockaddr *to,
 			socklen_t to_size, enum message_kind kind, uint64_t nonce, uint32_t size,
@@ -259,7 +240,7 @@ static void path_send(struct path *path)
 	const struct path_socket *from =
 		map_get(&probes->sockets, &path->target.local, sizeof(path->target.local));
 	struct sockaddr_storage to;
-	socklen_t to_size = socket_address(&path->target.remote, probes->port, &to);
+	socklen_t to_size = ip_address_to_socket(&path->target.remote, probes->port, &to);
 	size_t length = path->size - header_size(&path->target.remote);
 
 	path->attempts++;
@@ -380,7 +361,7 @@ static void socket_free(void *value)
 static int make_socket(const struct ip_address *address, uint16_t port)
 {
 	struct sockaddr_storage here;
-	socklen_t size = socket_address(address, port, &here);
+	socklen_t size = ip_address_to_socket(address, port, &here);
 	bool ipv4 = ip_address_is_ipv4(address);
 	int fd = socket(here.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int how_ipv4 = IP_PMTUDISC_PROBE, how_ipv6 = IPV6_PMTUDISC_PROBE, on = 1, code;
@@ -462,7 +443,7 @@ void path_probes_claim(struct path_probes *probes, const struct ip_address *loca
 {
 	const struct path_socket *socket = map_get(&probes->sockets, local, sizeof(*local));
 	struct sockaddr_storage to;
-	socklen_t to_size = socket_address(remote, probes->port, &to);
+	socklen_t to_size = ip_address_to_socket(remote, probes->port, &to);
 
 	if (socket)
 		send_message(probes, socket->fd, (const struct sockaddr *)&to, to_size,

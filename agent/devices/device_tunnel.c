@@ -60,8 +60,8 @@ static int set_up(struct netlink *netlink, const struct link_info *link, struct 
 int device_tunnel_ensure(struct netlink *netlink, struct datapath *datapath, uint32_t kind,
 			 uint16_t port, uint32_t *ifindex, struct error *error)
 {
-	char name[LINK_NAME_SIZE];
-	const char *link_kind;
+	char name[LINK_NAME_SIZE] = "";
+	const char *link_kind = "";
 	struct link_info link = { 0 };
 	int result = device_name(kind, port, &link_kind, name, error);
 
@@ -94,8 +94,8 @@ int device_tunnel_ensure(struct netlink *netlink, struct datapath *datapath, uin
 int device_tunnel_remove(struct netlink *netlink, struct datapath *datapath, uint32_t kind,
 			 uint16_t port, struct error *error)
 {
-	char name[LINK_NAME_SIZE];
-	const char *link_kind;
+	char name[LINK_NAME_SIZE] = "";
+	const char *link_kind = "";
 	struct link_info link = { 0 };
 	int result = device_name(kind, port, &link_kind, name, error);
 

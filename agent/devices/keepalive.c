@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/checksum.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "datapath/trace.h"
@@ -58,38 +59,6 @@ struct keepalives {
 
 /* ---- packets ---- */
 
-static socklen_t socket_address(const struct ip_address *address, struct sockaddr_storage *storage)
-{
-	struct sockaddr_in *ipv4 = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (ip_address_is_ipv4(address)) {
-		ipv4->sin_family = AF_INET;
-		memcpy(&ipv4->sin_addr, address->byte + 12, 4);
-		return sizeof(*ipv4);
-	}
-	ipv6->sin6_family = AF_INET6;
-	memcpy(&ipv6->sin6_addr, address->byte, 16);
-	return sizeof(*ipv6);
-}
-
-static uint16_t sum16(const void *bytes, size_t size)
-{
-	const uint8_t *at = bytes;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < size; i += 2) {
-		uint8_t pair[2];
-
-		memcpy(pair, at + i, sizeof(pair));
-		sum += (uint32_t)pair[0] << 8 | pair[1];
-	}
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 /* From the tunnel's own address. Return: 0 or negative errno. */
 static int send_echo(const struct keepalive *keepalive)
 {
@@ -103,7 +72,7 @@ static int send_echo(const struct keepalive *keepalive)
 	char control[CMSG_SPACE(sizeof(struct in6_pktinfo))] __attribute__((aligned(8))) = { 0 };
 	struct iovec bytes = { &echo, sizeof(echo) };
 	struct msghdr message = { .msg_name = &to,
-				  .msg_namelen = socket_address(&target->remote, &to),
+				  .msg_namelen = ip_address_to_socket(&target->remote, 0, &to),
 				  .msg_iov = &bytes,
 				  .msg_iovlen = 1,
 				  .msg_control = control };
@@ -112,7 +81,7 @@ static int send_echo(const struct keepalive *keepalive)
 	if (ipv4) {
 		struct in_pktinfo source = { 0 };
 
-		echo.checksum = sum16(&echo, sizeof(echo));
+		echo.checksum = htons(checksum(&echo, sizeof(echo)));
 		memcpy(&source.ipi_spec_dst, target->local.byte + 12, 4);
 		header->cmsg_level = IPPROTO_IP;
 		header->cmsg_type = IP_PKTINFO;
@@ -140,7 +109,7 @@ static int send_inner(const struct keepalive *keepalive)
 	uint8_t outer[KEEPALIVE_FRAME_MAX + DATAPATH_OUTER_MAX];
 	bool ipv4 = ip_address_is_ipv4(&target->remote);
 	struct sockaddr_storage to;
-	socklen_t to_size = socket_address(&target->remote, &to);
+	socklen_t to_size = ip_address_to_socket(&target->remote, 0, &to);
 	ssize_t size = datapath_encapsulate(keepalive->keepalives->datapath, target->tunnel_id,
 					    target->frame, target->frame_size, outer,
 					    sizeof(outer));

@@ -49,12 +49,12 @@ static void write_verdicts(const struct api *api, struct buf *text)
 			   (unsigned long long)counters[verdict].bytes);
 }
 
-struct port_metric {
+struct metric {
 	const char *name, *type, *help;
-	size_t offset; /* in struct port_stats */
+	size_t offset; /* in the row of counters */
 };
 
-static const struct port_metric port_metrics[] = {
+static const struct metric port_metrics[] = {
 	{ "port_received_packets_total", "counter", "Packets from the workload.",
 	  offsetof(struct port_stats, received_packets) },
 	{ "port_received_bytes_total", "counter", "Bytes from the workload.",
@@ -88,7 +88,7 @@ static void write_ports(const struct api *api, struct buf *text)
 	char name[PATH_NAME_SIZE];
 
 	for (size_t metric = 0; metric < ARRAY_SIZE(port_metrics); metric++) {
-		const struct port_metric *row = &port_metrics[metric];
+		const struct metric *row = &port_metrics[metric];
 
 		family(text, row->name, row->type, row->help);
 		for (size_t i = 0; i < count; i++) {
@@ -105,40 +105,33 @@ static void write_ports(const struct api *api, struct buf *text)
 	free(ports);
 }
 
+static const struct metric vpc_metrics[] = {
+	{ "vpc_flows", "gauge", "Connections of the VPC.", offsetof(struct vpc_stats, flows) },
+	{ "vpc_refused_flows_total", "counter", "Connections refused for a limit.",
+	  offsetof(struct vpc_stats, refused_flows) },
+	{ "vpc_picked_up_flows_total", "counter",
+	  "Connections of ports that came from another host, entered in the middle.",
+	  offsetof(struct vpc_stats, picked_up) },
+};
+
 static void write_vpcs(const struct api *api, struct buf *text)
 {
 	const struct object **vpcs;
 	size_t count = intent_list(reconcile_intent(api->reconcile), 0, OBJECT_VPC, &vpcs);
 
-	family(text, "vpc_flows", "gauge", "Connections of the VPC.");
-	for (size_t i = 0; i < count; i++) {
-		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
-		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+	for (size_t r = 0; r < ARRAY_SIZE(vpc_metrics); r++) {
+		const struct metric *row = &vpc_metrics[r];
 
-		if (stats)
-			buf_printf(text, "weft_vpc_flows{vpc=\"%s\"} %" PRIu64 "\n", vpcs[i]->name,
-				   read_counter(stats, offsetof(struct vpc_stats, flows)));
-	}
-	family(text, "vpc_refused_flows_total", "counter", "Connections refused for a limit.");
-	for (size_t i = 0; i < count; i++) {
-		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
-		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+		family(text, row->name, row->type, row->help);
+		for (size_t i = 0; i < count; i++) {
+			uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
+			struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot)
+						       : NULL;
 
-		if (stats)
-			buf_printf(text, "weft_vpc_refused_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
-				   vpcs[i]->name,
-				   read_counter(stats, offsetof(struct vpc_stats, refused_flows)));
-	}
-	family(text, "vpc_picked_up_flows_total", "counter",
-	       "Connections of ports that came from another host, entered in the middle.");
-	for (size_t i = 0; i < count; i++) {
-		uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
-		struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
-
-		if (stats)
-			buf_printf(text, "weft_vpc_picked_up_flows_total{vpc=\"%s\"} %" PRIu64 "\n",
-				   vpcs[i]->name,
-				   read_counter(stats, offsetof(struct vpc_stats, picked_up)));
+			if (stats)
+				buf_printf(text, "weft_%s{vpc=\"%s\"} %" PRIu64 "\n", row->name,
+					   vpcs[i]->name, read_counter(stats, row->offset));
+		}
 	}
 	free(vpcs);
 }

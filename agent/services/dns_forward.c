@@ -216,25 +216,6 @@ static void tcp_ready(void *context, int fd, uint32_t events)
 	question_answered(question, forwards->answer, length);
 }
 
-static socklen_t resolver_address(const struct ip_address *address,
-				  struct sockaddr_storage *storage)
-{
-	struct sockaddr_in *ipv4 = (struct sockaddr_in *)storage;
-	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)storage;
-
-	memset(storage, 0, sizeof(*storage));
-	if (ip_address_is_ipv4(address)) {
-		ipv4->sin_family = AF_INET;
-		ipv4->sin_port = htons(PORT_DNS);
-		memcpy(&ipv4->sin_addr, address->byte + 12, 4);
-		return sizeof(*ipv4);
-	}
-	ipv6->sin6_family = AF_INET6;
-	ipv6->sin6_port = htons(PORT_DNS);
-	memcpy(&ipv6->sin6_addr, address->byte, 16);
-	return sizeof(*ipv6);
-}
-
 /* Return: 0 or negative errno: this resolver cannot even be asked. */
 static int ask_resolver(struct question *question)
 {
@@ -242,7 +223,7 @@ static int ask_resolver(struct question *question)
 	const struct ip_address *resolver =
 		&question->resolvers[question->attempt % question->resolver_count];
 	struct sockaddr_storage address;
-	socklen_t size = resolver_address(resolver, &address);
+	socklen_t size = ip_address_to_socket(resolver, PORT_DNS, &address);
 	int fd = socket(address.ss_family,
 			(tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int code;

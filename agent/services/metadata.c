@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/api/http.h"
 #include "agent/services/services_private.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -315,21 +316,8 @@ static int prepare(void *context)
 	struct metadata *metadata = context;
 	int wait = -1;
 
-	for (size_t i = 0; i < metadata->server_count; i++) {
-		MHD_UNSIGNED_LONG_LONG timeout;
-
-		if (MHD_get_timeout(metadata->servers[i].daemon, &timeout) != MHD_YES)
-			continue;
-		if (timeout == 0) {
-			MHD_run(metadata->servers[i].daemon);
-			if (MHD_get_timeout(metadata->servers[i].daemon, &timeout) != MHD_YES)
-				continue;
-		}
-		if (timeout > IDLE_SECONDS * 1000)
-			timeout = IDLE_SECONDS * 1000;
-		if (wait < 0 || (int)timeout < wait)
-			wait = (int)timeout;
-	}
+	for (size_t i = 0; i < metadata->server_count; i++)
+		wait = http_wait(metadata->servers[i].daemon, wait);
 	return wait;
 }
 
