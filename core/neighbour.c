@@ -23,6 +23,7 @@
 #define ND_ADVERTISEMENT 136
 #define ND_REDIRECT 137
 #define ND_OPTION_TARGET 2
+#define ND_HOP_LIMIT 255
 
 #define ADVERTISEMENT_ROUTER 0x80000000
 #define ADVERTISEMENT_SOLICITED 0x40000000
@@ -245,20 +246,34 @@ static __always_inline int nd_answer(struct frame *f, struct packet *p,
 	return VERDICT_ANSWERED;
 }
 
+/*
+ * What every message about a neighbour must be (RFC 4861, 7.1.1 and 7.1.2): not forwarded by a router, whole,
+ * and about a host. Whom it is about; NULL when it is not valid.
+ */
+static __always_inline const struct address *nd_target(struct frame *f, const struct packet *p)
+{
+	struct solicitation *message = frame_header(f, p->l4_offset, sizeof(*message));
+
+	if (!message || p->ttl != ND_HOP_LIMIT || p->icmp_code ||
+	    p->l4_offset + sizeof(*message) > p->l3_offset + p->ip_length ||
+	    address_is_multicast(&message->target))
+		return NULL;
+	return &message->target;
+}
+
 /* A solicitation: who is asked for, and who asks. */
 static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
 					   const struct subnet *subnet)
 {
-	struct solicitation *message;
+	const struct address *wanted = nd_target(f, p);
 	struct address target;
 	__u8 mac[6] = {};
 	__u32 owner_id = 0;
 	enum owner owner;
 
-	message = frame_header(f, p->l4_offset, sizeof(*message));
-	if (!message)
-		return VERDICT_TRUNCATED;
-	target = message->target;
+	if (!wanted) /* a switch passes it on, but answers it no more than anybody does */
+		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_BAD_NEIGHBOUR;
+	target = *wanted;
 	if (address_is_ipv4(&target))
 		return VERDICT_BAD_HEADER;
 	owner = find_owner(p, subnet, &target, mac, &owner_id);
@@ -283,7 +298,7 @@ static __always_inline int neighbour_discovery(struct frame *f, struct packet *p
 					       const struct subnet *subnet)
 {
 	int l2 = p->subnet_flags & SUBNET_L2;
-	struct solicitation *message;
+	const struct address *claimed;
 	struct address target;
 
 	if (p->icmp_type == ND_SOLICITATION)
@@ -296,10 +311,10 @@ static __always_inline int neighbour_discovery(struct frame *f, struct packet *p
 	}
 	if (p->icmp_type != ND_ADVERTISEMENT)
 		return VERDICT_SPOOFED_ND; /* router advertisements and redirects are the router's */
-	message = frame_header(f, p->l4_offset, sizeof(*message));
-	if (!message)
-		return VERDICT_TRUNCATED;
-	target = message->target;
+	claimed = nd_target(f, p);
+	if (!claimed)
+		return VERDICT_BAD_NEIGHBOUR;
+	target = *claimed;
 	return may_claim(p, &target) ? VERDICT_CONSUMED : VERDICT_SPOOFED_ND;
 }
 

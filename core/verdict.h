@@ -50,6 +50,7 @@
 	X(PUNT_LIMIT, DROP, "the port asks weftd for more than it may in a second")                \
 	/* neighbour, bridge */                                                                    \
 	X(UNKNOWN_NEIGHBOUR, DROP, "nobody in the subnet has the address asked for")               \
+	X(BAD_NEIGHBOUR, DROP, "a neighbour discovery message that no valid sender makes")         \
 	X(ADDRESS_CLAIM, DROP, "an address is moved by the API, not by an announcement")           \
 	X(UNKNOWN_MAC, DROP, "nobody in the subnet has the destination MAC")                       \
 	X(BROADCAST, DROP, "an l3 subnet carries no broadcast")                                    \

@@ -270,7 +270,8 @@ static enum dhcp_result serve6(struct dhcp *dhcp, const struct punt_frame *frame
 	};
 	if (asker.subnet->ra->mode == RA_MANAGED)
 		lease.address = first_address(asker.port, false);
-	result = dhcp6_answer(&lease, packet.payload, packet.payload_size, &reply);
+	result = dhcp6_answer(&lease, packet.payload, packet.payload_size,
+			      !ip_address_is_multicast(&packet.destination), &reply);
 	answer = (struct punt_packet){
 		.destination_mac = packet.source_mac,
 		.destination = packet.source,

@@ -45,7 +45,12 @@ enum option_code {
 	OPTION_NTP = 56, /* RFC 5908 */
 };
 
-enum status { STATUS_SUCCESS = 0, STATUS_NO_ADDRESSES = 2, STATUS_NOT_ON_LINK = 4 };
+enum status {
+	STATUS_SUCCESS = 0,
+	STATUS_NO_ADDRESSES = 2,
+	STATUS_NOT_ON_LINK = 4,
+	STATUS_USE_MULTICAST = 5,
+};
 
 #define DUID_SIZE_MAX 130
 #define SERVER_DUID_SIZE 10
@@ -357,7 +362,7 @@ static bool is_addressed(const struct dhcp6_lease *lease, const struct request *
 		     request->type == RELEASE || request->type == DECLINE;
 
 	*result = DHCP_RESULT_UNEXPECTED;
-	if (request->type != INFORMATION && !request->client)
+	if (request->type == INFORMATION ? request->association_count != 0 : !request->client)
 		return false;
 	if (named != (request->server != NULL) &&
 	    (request->type != INFORMATION || !request->server))
@@ -370,8 +375,20 @@ static bool is_addressed(const struct dhcp6_lease *lease, const struct request *
 	       memcmp(request->server, duid, sizeof(duid)) == 0;
 }
 
+/* To the server's own address, which nobody was told to use (section 18.3). */
+static enum dhcp_result answer_unicast(const struct dhcp6_lease *lease,
+				       const struct request *request, struct buf *reply)
+{
+	if (request->type != REQUEST && request->type != RENEW && request->type != RELEASE &&
+	    request->type != DECLINE)
+		return DHCP_RESULT_UNEXPECTED;
+	begin(lease, request, REPLY, reply);
+	append_status(reply, STATUS_USE_MULTICAST, "ask all servers");
+	return DHCP_RESULT_REPLY;
+}
+
 enum dhcp_result dhcp6_answer(const struct dhcp6_lease *lease, const void *message, size_t size,
-			      struct buf *reply)
+			      bool unicast, struct buf *reply)
 {
 	struct request request;
 	enum dhcp_result result;
@@ -380,6 +397,8 @@ enum dhcp_result dhcp6_answer(const struct dhcp6_lease *lease, const void *messa
 		return DHCP_RESULT_MALFORMED;
 	if (!is_addressed(lease, &request, &result))
 		return result;
+	if (unicast)
+		return answer_unicast(lease, &request, reply);
 	switch (request.type) {
 	case SOLICIT: return answer_solicit(lease, &request, reply);
 	case REQUEST:

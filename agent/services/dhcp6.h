@@ -33,11 +33,13 @@ struct dhcp6_lease {
 /**
  * dhcp6_answer - what to do with a message of a port
  * @message: the payload of the datagram
+ * @unicast: it came to an address of the server alone; @message asks for more than that allows
+ *   (RFC 8415, section 16): nobody was told that he may
  * @reply: the payload of the answer is appended, where there is one
  *
  * Return: what became of it; there is an answer with ADVERTISE, REPLY, RELEASE and DECLINE.
  */
 enum dhcp_result dhcp6_answer(const struct dhcp6_lease *lease, const void *message, size_t size,
-			      struct buf *reply);
+			      bool unicast, struct buf *reply);
 
 #endif

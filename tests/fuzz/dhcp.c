@@ -102,7 +102,7 @@ static void try_dhcp6(const struct subnet_object *subnet, const struct dhcp_name
 	enum dhcp_result result;
 
 	ip_address_parse("fd00::11", &lease.address);
-	result = dhcp6_answer(&lease, data, size, &reply);
+	result = dhcp6_answer(&lease, data, size, size & 1, &reply);
 	if ((result == DHCP_RESULT_ADVERTISE || result == DHCP_RESULT_REPLY) && reply.size < 4)
 		abort();
 	if (reply.size && memcmp(reply.data + 1, data + 1, 3) != 0)

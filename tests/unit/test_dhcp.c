@@ -312,7 +312,7 @@ static enum dhcp_result ask6(const struct subnet_object *subnet, const char *mes
 	lease.gateway_mac = plan_gateway_mac(7);
 	ip_address_parse("fd00:b:0:1::11", &lease.address);
 	buf_reset(reply);
-	return dhcp6_answer(&lease, message, size, reply);
+	return dhcp6_answer(&lease, message, size, false, reply);
 }
 
 #define CLIENT6 "\0\1\0\3abc"
