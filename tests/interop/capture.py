@@ -37,52 +37,35 @@ SOL_PACKET, PACKET_STATISTICS, RECEIVE_BUFFER_FORCE = 263, 6, 33
 QUIET = 0.05  # seconds without a packet that end a capture
 
 
-class Capture:
-    """All frames at one port, both directions, from `with` to its end. wire: the underlay, or what
-    else has a `netns` in which the port is."""
+class Pcap:
+    """A file of frames, and what tshark says of it; add() puts one in."""
 
-    def __init__(self, wire, port, decode_as=()):
+    def __init__(self, name, decode_as=()):
         if not shutil.which("tshark"):
             raise Skip("tshark is not installed (Debian: tshark)")
         folder = BUILD / "interop"
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor, self.path = tempfile.mkstemp(".pcap", f"{port}.", folder)
+        descriptor, self.path = tempfile.mkstemp(".pcap", f"{name}.", folder)
         os.fchmod(descriptor, 0o644)
         self.file = os.fdopen(descriptor, "wb")
         self.decode_as = [word for rule in decode_as for word in ("-d", rule)]
-        self.count, self.stopping = 0, threading.Event()
-        with wire.netns.inside():
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.bind((port, 3))
-        self.socket.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER_FORCE, 128 << 20)
+        self.count = 0
         self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
-        self.thread = threading.Thread(target=self.write, daemon=True)
 
-    def __enter__(self):
-        self.thread.start()
-        return self
+    @classmethod
+    def of(cls, path, decode_as=()):
+        """A file that somebody else wrote."""
+        made = cls.__new__(cls)
+        made.path, made.file, made.count = path, None, 1
+        made.decode_as = [word for rule in decode_as for word in ("-d", rule)]
+        return made
 
-    def __exit__(self, kind, value, trace):
-        self.stopping.set()
-        self.thread.join()
-        lost = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
-        self.socket.close()
-        self.file.close()
-        if kind is None:
-            check(not lost, f"{lost} packets are missing in the capture")
-
-    def write(self):
-        while True:
-            stopping = self.stopping.is_set()
-            if not select.select([self.socket], [], [], QUIET)[0]:
-                if stopping:
-                    return
-                continue
-            frame = self.socket.recv(262144)
-            now = time.time()
-            self.file.write(struct.pack("<IIII", int(now), int(now % 1 * 1e6), len(frame),
-                                        len(frame)) + frame)
-            self.count += 1
+    def add(self, frame):
+        now = time.time()
+        self.file.write(struct.pack("<IIII", int(now), int(now % 1 * 1e6), len(frame),
+                                    len(frame)) + frame)
+        self.file.flush()
+        self.count += 1
 
     # ---- what tshark says of it ----
 
@@ -107,13 +90,15 @@ class Capture:
         """How many packets match the display filter."""
         return len(self.fields(wanted, "frame.number"))
 
-    def clean(self, expected=()):
+    def clean(self, expected=(), only=""):
         """Nothing that tshark finds wrong. expected: words of expert messages that belong to what
-        was done (a connection refused on purpose is a RST, which is a warning)."""
+        was done (a connection refused on purpose is a RST, which is a warning); only: a display
+        filter of the packets that are judged."""
         check(self.count, "nothing was captured")
         found = collections.Counter()
+        wrong = f"(_ws.malformed || _ws.expert.severity >= {WARNING})"
         for _number, malformed, severities, messages in self.fields(
-                f"_ws.malformed || _ws.expert.severity >= {WARNING}", "frame.number",
+                f"{wrong} && {only}" if only else wrong, "frame.number",
                 "_ws.malformed", "_ws.expert.severity", "_ws.expert.message", joined="|"):
             for severity, message in zip(severities.split("|"), messages.split("|")):
                 if int(severity or 0) >= WARNING and \
@@ -122,4 +107,41 @@ class Capture:
             if malformed:
                 found[f"malformed {malformed}"] += 1
         check(not found, f"{self.path}: {dict(found)}")
-        os.unlink(self.path)
+        if self.file:
+            os.unlink(self.path)
+
+
+class Capture(Pcap):
+    """All frames at one port, both directions, from `with` to its end. wire: the underlay, or what
+    else has a `netns` in which the port is."""
+
+    def __init__(self, wire, port, decode_as=()):
+        super().__init__(port, decode_as)
+        self.stopping = threading.Event()
+        with wire.netns.inside():
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.socket.bind((port, 3))
+        self.socket.setsockopt(socket.SOL_SOCKET, RECEIVE_BUFFER_FORCE, 128 << 20)
+        self.thread = threading.Thread(target=self.write, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stopping.set()
+        self.thread.join()
+        lost = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        self.socket.close()
+        self.file.close()
+        if kind is None:
+            check(not lost, f"{lost} packets are missing in the capture")
+
+    def write(self):
+        while True:
+            stopping = self.stopping.is_set()
+            if not select.select([self.socket], [], [], QUIET)[0]:
+                if stopping:
+                    return
+                continue
+            self.add(self.socket.recv(262144))

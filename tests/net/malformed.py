@@ -230,7 +230,8 @@ DHCP6 = [
          lambda sender: (Ether(src=sender.mac, dst=ALL_SERVERS_MAC) /
                          IPv6(src=sender.local6, dst=ALL_SERVERS) / UDP(sport=546, dport=547) /
                          Raw(b"\x01\x02")), MALFORMED6),
-    Case("RFC 8415, 16.2", "SOLICIT of nobody", dhcp6(DHCP6_Solicit, IA, client=False), UNEXPECTED6),
+    Case("RFC 8415, 16.2", "SOLICIT of nobody",
+         dhcp6(DHCP6_Solicit, IA, client=False), UNEXPECTED6),
     Case("RFC 8415, 16.2", "SOLICIT that names a server", dhcp6(DHCP6_Solicit, IA, server=True),
          UNEXPECTED6),
     Case("RFC 8415, 16.4", "REQUEST without a server", dhcp6(DHCP6_Request, IA), UNEXPECTED6),
