@@ -40,7 +40,7 @@ STORE := $(addprefix store/, \
 
 MODEL := $(addprefix model/, \
 	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
-	check_wire.c \
+	check_wire.c check_direct.c plan_direct.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
@@ -50,7 +50,7 @@ MODEL := $(addprefix model/, \
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c multicast.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c rate.c watch.c wire.c)
+	tunnel_sum.c tcp_mss.c rate.c watch.c wire.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)

@@ -23,6 +23,8 @@ static const struct option subnet_options[] = {
 	INTEGER_OPTION("tag", "NUMBER", "vlan: 1 to 4094", "segment.tag"),
 	WORDS_OPTION("tag-protocol", "802.1q|802.1ad", "vlan: what kind of tag",
 		     "segment.protocol"),
+	WORDS_OPTION("direct", "bridge|private|vepa|passthru",
+		     "flat, vlan: how its ports share an uplink; bridge", "segment.direct"),
 	TEXT_OPTION("router", "HOST", "flat, vlan: whose gateway answers on the wire",
 		    "segment.router"),
 	WORDS_OPTION("encapsulation", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue",

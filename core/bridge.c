@@ -268,6 +268,9 @@ static __always_inline int takes_floods(const struct packet *p, const struct por
 {
 	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
 		return 0;
+	if (port->kind != PORT_WIRE && !(p->flags & PACKET_FROM_WIRE) &&
+	    (p->subnet_flags & (SUBNET_PRIVATE | SUBNET_VEPA)))
+		return 0;
 	return port->kind == PORT_TUNNEL || (port->kind != PORT_TUN && port->ifindex);
 }
 
@@ -283,7 +286,7 @@ static long flood_member(__u64 index, void *argument)
 	struct port_stats *stats;
 	struct port *port;
 
-	if (!member || member->port_id == p->port_id)
+	if (!member || member->port_id == p->port_id || member->port_id == p->reflected_port_id)
 		return 0;
 	port_key.port_id = member->port_id;
 	port = table_lookup(ports, &port_key);
@@ -398,7 +401,12 @@ int bridge(struct frame *f, struct packet *p)
 		p->flags |= PACKET_ROUTED;
 		return VERDICT_NEXT;
 	}
-	if ((p->subnet_flags & SUBNET_L2) && !is_probe(p)) {
+	if (p->subnet_flags & SUBNET_DIRECT) {
+		verdict = direct(f, p);
+		if (verdict || p->out_port_id)
+			return verdict;
+	}
+	if ((p->subnet_flags & SUBNET_L2) && !is_probe(p) && !p->reflected_port_id) {
 		verdict = learn(f, p);
 		if (verdict)
 			return verdict;
@@ -438,5 +446,5 @@ int bridge(struct frame *f, struct packet *p)
 	p->out_tunnel_id = station->tunnel_id;
 	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
 	note(f, NOTE_BRIDGE_STATION, station->port_id);
-	return VERDICT_NEXT;
+	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;
 }

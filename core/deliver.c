@@ -15,6 +15,12 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.destination };
 	struct endpoint *endpoint = table_lookup(endpoints, &key);
 
+	/* To a port of this host by the switch outside, which reflects: the sender's rules know it. */
+	if (endpoint && (p->subnet_flags & SUBNET_VEPA) && port->kind == PORT_WIRE &&
+	    endpoint->port_id != p->out_port_id) {
+		p->out_group_set_id = endpoint->group_set_id;
+		p->flags |= PACKET_DESTINATION_OWN;
+	}
 	if (endpoint && endpoint->port_id == p->out_port_id) {
 		p->flags |= PACKET_DESTINATION_OWN;
 		return 1;

@@ -100,13 +100,12 @@ int guard(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	p->object_id = p->port_id;
 	/* VID 0 is a priority mark, not a VLAN (IEEE 802.1Q). */
-	if (p->vlan_count > 1 || (p->vlan & 0xfff))
+	if ((p->vlan_count > 1 || (p->vlan & 0xfff)) && !(p->subnet_flags & SUBNET_PASSTHRU))
 		return VERDICT_TAGGED;
 	if (!(p->flags & PACKET_NO_ETHERNET)) {
 		if (p->ethernet[6] & 1)
 			return VERDICT_SPOOFED_MAC;
-		if (!(p->subnet_flags & SUBNET_L2) && (p->port_flags & PORT_CHECK_MAC) &&
-		    !mac_equal(p->ethernet + 6, p->port_mac))
+		if ((p->port_flags & PORT_CHECK_MAC) && !mac_equal(p->ethernet + 6, p->port_mac))
 			return VERDICT_SPOOFED_MAC;
 	}
 	if (p->flags & PACKET_IP)

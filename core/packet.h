@@ -158,6 +158,9 @@ struct packet {
 	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */
 	__u64 watches_to;    /* of members of a flood */
 	__u64 watches_left;  /* while they are gone through */
+	__u32 wire_flags;    /* enum wire_flags of the NIC that it came in by */
+	/* A port of this host that has sent it: a switch outside has reflected it (direct.c); 0: none. */
+	__u32 reflected_port_id;
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -405,6 +408,8 @@ int wire_reply(struct frame *f, struct packet *p);
 int rate_from(struct frame *f, struct packet *p);
 int wire_heard(struct frame *f, struct packet *p);
 int wire_route(struct frame *f, struct packet *p, __u32 wire_id);
+int direct(struct frame *f, struct packet *p);
+int direct_out(struct frame *f, struct packet *p);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
 

@@ -90,6 +90,7 @@ enum port_flags {
 		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
 	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
 	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
+	PORT_TAGS_KEPT = 1 << 5,  /* a wire that one port has: tags are that port's affair */
 	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
 	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what it gets to a rate */
 };
@@ -138,6 +139,10 @@ enum subnet_flags {
 	SUBNET_ROUTER = 1 << 3,       /* and router solicitations */
 	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
 	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
+	/* Direct attachment to a NIC (direct.c). */
+	SUBNET_PRIVATE = 1 << 16,  /* its ports do not hear one another */
+	SUBNET_VEPA = 1 << 17,     /* they do by the switch outside alone, which reflects */
+	SUBNET_PASSTHRU = 1 << 18, /* one port has all of the wire */
 };
 
 struct subnet_key {
@@ -162,7 +167,12 @@ struct subnet {
 	__u32 remote_flood_count; /* of the flood list, so many at its end are behind tunnels */
 	__u32 segment_flood_rate; /* frames all ports may flood per second (l2); 0: no limit */
 	__u32 group_ageing;       /* ticks after which a listener is forgotten (SUBNET_SNOOP) */
+	__u32 wire_port_id;       /* its wire's row of ports; 0: none here */
+	__u32 direct_port_id;     /* SUBNET_PASSTHRU: who has the wire; 0: nobody yet */
 };
+
+/* What has a look at each frame besides the switch (direct.c). */
+#define SUBNET_DIRECT (SUBNET_PRIVATE | SUBNET_VEPA | SUBNET_PASSTHRU)
 
 /* What the ports of an l2 subnet have flooded together. */
 struct segment_state {
@@ -673,6 +683,7 @@ struct underlay_device {
 
 enum wire_flags {
 	WIRE_NETWORK = 1 << 0, /* a NIC's; else the device of a port with children */
+	WIRE_WHOLE = 1 << 1,   /* with all tags that nobody else has, and what is for the host */
 };
 
 /* What comes in by a device with a tag, or without one. */
@@ -758,7 +769,7 @@ enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
 #undef TABLE_ENUM
 
 _Static_assert(sizeof(struct port) == 68, "struct port is part of the layout");
-_Static_assert(sizeof(struct subnet) == 124, "struct subnet is part of the layout");
+_Static_assert(sizeof(struct subnet) == 132, "struct subnet is part of the layout");
 _Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
 _Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");
 _Static_assert(sizeof(struct flow) == 96, "struct flow is part of the layout");

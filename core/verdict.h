@@ -69,6 +69,8 @@
 	X(PORT_HELD, DROP, "the port is held, for frames go round in a loop through it")           \
 	X(LINK_CONTROL, DROP, "for the next bridge alone, and never passed on (IEEE 802.1Q)")      \
 	X(EMPTY_SEGMENT, DROP, "no other member of the segment takes it")                          \
+	X(ISOLATED, DROP, "the ports of a private segment do not hear one another")                \
+	X(REFLECTED, DROP, "sent by a port of this host, and reflected by a switch outside")       \
 	/* route */                                                                                \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \

@@ -39,8 +39,16 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		key.tag = tag & TAG_ID;
 	}
 	wire = table_lookup(wires, &key);
+	if (!wire && key.type) {
+		key.type = 0;
+		key.tag = 0;
+		wire = table_lookup(wires, &key);
+		if (wire && !(wire->flags & WIRE_WHOLE))
+			wire = NULL;
+	}
 	if (!wire)
 		return VERDICT_NOT_OURS;
+	p->wire_flags = wire->flags;
 	p->port_id = wire->port_id;
 	p->port_slot = wire->port_slot;
 	p->vpc_slot = wire->vpc_slot;
@@ -53,6 +61,8 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		p->source_tunnel_id = 0;
 		p->source_flags = 0;
 	}
+	if (wire->flags & WIRE_WHOLE)
+		return VERDICT_NEXT;
 	p->tag = tag;
 	return tag && frame_tag_pop(f) ? VERDICT_INTERNAL : VERDICT_NEXT;
 }
@@ -128,7 +138,7 @@ int wire_push(struct frame *f, struct packet *p)
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_PORT_DOWN;
-	if (p->vlan_count) {
+	if (p->vlan_count && !(port->flags & PORT_TAGS_KEPT)) {
 		if (frame_tag_pop(f))
 			return VERDICT_INTERNAL;
 		p->l4_offset -= p->l3_offset - ETHERNET_SIZE;

@@ -481,6 +481,8 @@ int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct er
 	if (!code)
 		code = check_tunnel_place(draft, tunnel, error);
 	if (!code)
+		code = check_direct_tunnel(draft, tunnel, error);
+	if (!code)
 		code = check_tunnel_remote(draft, tunnel, error);
 	if (!code)
 		code = check_tunnel_ends(draft, tunnel, error);

@@ -82,7 +82,8 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 		return draft_refuse(draft, &subnet->object, "segment.network", EINVAL, error,
 				    "network %s without a tag is taken by %s", segment->network,
 				    title);
-	if (segment->router[0])
+	code = check_direct(draft, subnet, error);
+	if (!code && segment->router[0])
 		code = check_on(draft, &subnet->object, "segment.router", subnet,
 				host_named(draft, segment->router), error);
 	count = intent_hosts_of_subnet(draft->intent, subnet->object.id, &hosts);

@@ -335,6 +335,11 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 		  struct error *error);
 /* A segment on a network outside: nobody else's, and all its hosts are on the network. */
 int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+/* Whether a subnet, a port of it and a tunnel can be attached to an uplink the way that the subnet says. */
+int check_direct(struct draft *draft, const struct subnet_object *subnet, struct error *error);
+int check_direct_port(struct draft *draft, const struct port_object *port, struct error *error);
+int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
+			struct error *error);
 /* Whether another port's device can carry this one. */
 int check_parent(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether the host of a port is on the network of its subnet. */

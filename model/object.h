@@ -123,6 +123,14 @@ enum segment_type {
 	SEGMENT_FLAT,  /* a network outside, by the hosts' uplinks: what has no tag there */
 	SEGMENT_VLAN,  /* the same: what has one tag */
 };
+/* What ports of a network outside are to one another and to its switch. */
+enum direct_mode {
+	DIRECT_BRIDGE,   /* the host is a switch between them */
+	DIRECT_PRIVATE,  /* they do not hear one another */
+	DIRECT_VEPA,     /* they do by the switch outside, which reflects */
+	DIRECT_PASSTHRU, /* one port has all of the uplink */
+	DIRECT_MODES,
+};
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
 enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
 
@@ -144,7 +152,8 @@ struct segment {
 	char network[NAME_SIZE]; /* flat, vlan: the network that uplinks lead to */
 	uint16_t tag;            /* vlan: VID, 1 to 4094 */
 	bool service_tag;        /* vlan: the tag is one of 802.1ad */
-	char router[NAME_SIZE]; /* flat, vlan: host whose gateway answers on the wire; empty: any one */
+	enum direct_mode direct; /* flat, vlan */
+	char router[NAME_SIZE];  /* flat, vlan: host whose gateway answers on the wire; empty: any one */
 };
 
 struct subnet_object {
@@ -405,6 +414,13 @@ bool intent_has_hosts(const struct intent *intent);
 static inline bool segment_is_wire(const struct segment *segment)
 {
 	return segment->type == SEGMENT_FLAT || segment->type == SEGMENT_VLAN;
+}
+
+/* Whether each port of a segment has one MAC, and is no way to other switches. */
+static inline bool segment_has_single_stations(const struct segment *segment)
+{
+	return segment_is_wire(segment) &&
+	       (segment->direct == DIRECT_PRIVATE || segment->direct == DIRECT_VEPA);
 }
 
 /* The device by which a host is on a network; NULL: it is not. */

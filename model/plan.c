@@ -266,6 +266,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.flood_count += row.remote_flood_count;
 	}
 	row.flags |= plan_wire_flags(plan, subnet);
+	plan_direct(plan, subnet, &row);
 	rows_add(plan->rows, TABLE_subnets, &key, &row);
 	plan_gateway(plan, subnet, &mac);
 	plan_subnet_services(plan, subnet);
@@ -711,7 +712,10 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */
 	if (port->source_destination_check)
 		row.flags |= PORT_CHECK_SOURCE |
-			     (subnet->mode == SUBNET_MODE_L2 ? 0 : PORT_CHECK_MAC);
+			     (subnet->mode == SUBNET_MODE_L2 &&
+					      !segment_has_single_stations(&subnet->segment)
+				      ? 0
+				      : PORT_CHECK_MAC);
 	if (attach_is_link(&port->attach) && !port->group_count)
 		row.flags |= PORT_UNFILTERED;
 	memcpy(row.mac, port->mac.byte, sizeof(row.mac));

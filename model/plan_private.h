@@ -60,6 +60,12 @@ uint32_t plan_wire_member(const struct plan *plan, const struct subnet_object *s
 /** plan_wire_flags - enum subnet_flags of a subnet on a wire */
 uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *subnet);
 
+/** plan_direct - how its ports share the uplink */
+void plan_direct(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row);
+
+/** plan_direct_wire - the same for what its wire hands in and takes; @wire: enum wire_flags */
+void plan_direct_wire(const struct subnet_object *subnet, struct port *row, uint32_t *wire);
+
 /** plan_wire_port - a port of another host, behind the wire of its subnet */
 void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet, struct port *row);
 

@@ -142,6 +142,7 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 	behind_wire(plan, segment, row);
 	row->flags |= PORT_UNFILTERED | PORT_CHECK_SOURCE;
 	memcpy(row->mac, mac.byte, sizeof(row->mac));
+	plan_direct_wire(subnet, row, &wire.flags);
 	plan_routers(plan, peer, subnet);
 	if (!row->ifindex)
 		return;

@@ -174,6 +174,34 @@ static void read_overlay(struct reading *reading, struct segment *segment)
 
 /* ---- a network outside ---- */
 
+static const char *const direct_names[DIRECT_MODES] = {
+	[DIRECT_BRIDGE] = "bridge",
+	[DIRECT_PRIVATE] = "private",
+	[DIRECT_VEPA] = "vepa",
+	[DIRECT_PASSTHRU] = "passthru",
+};
+
+static void read_direct(struct reading *reading, struct segment *segment)
+{
+	struct suggestion suggestion;
+	const char *text;
+	char hint[128];
+
+	if (!json_reader_text(reading->reader, "direct", JSON_OPTIONAL, 64, &text))
+		return;
+	suggestion_init(&suggestion, text);
+	for (size_t i = 0; i < DIRECT_MODES; i++) {
+		suggestion_offer(&suggestion, direct_names[i]);
+		if (strcmp(text, direct_names[i]) != 0)
+			continue;
+		segment->direct = (enum direct_mode)i;
+		return;
+	}
+	text_refuse(reading->draft, reading->reader, "direct",
+		    "direct is bridge, private, vepa or passthru, not \"%.64s\"%s", text,
+		    suggestion_format(&suggestion, hint));
+}
+
 static void read_wire(struct reading *reading, struct segment *segment)
 {
 	uint32_t tag = 0;
@@ -193,6 +221,7 @@ static void read_wire(struct reading *reading, struct segment *segment)
 			text_refuse(reading->draft, reading->reader, "router", "no host \"%.64s\"",
 				    text);
 	}
+	read_direct(reading, segment);
 	if (segment->type != SEGMENT_VLAN)
 		return;
 	text_read_number(reading->reader, "tag", 1, VLAN_TAG_MAX, &tag);
@@ -216,6 +245,8 @@ static void write_wire(const struct writing *writing, const struct segment *segm
 		text_write_value(writing, "protocol", !segment->service_tag,
 				 json_string(segment->service_tag ? "802.1ad" : "802.1q"));
 	}
+	text_write_value(writing, "direct", segment->direct == DIRECT_BRIDGE,
+			 json_string(direct_names[segment->direct]));
 	text_write_value(writing, "router", segment->router[0] == '\0',
 			 segment->router[0] ? json_string(segment->router) : json_null());
 }

@@ -45,10 +45,10 @@ static __always_inline void tell_tester(struct __sk_buff *skb, struct packet *p,
 	skb->cb[3] = p->out_ifindex;
 }
 
-/* The same of the tag it leaves with. */
+/* The same of the tag it leaves with, where that is not a part of the frame. */
 static __always_inline void tell_tag(struct __sk_buff *skb)
 {
-	skb->cb[4] = frame_tag(skb);
+	skb->cb[4] = skb->vlan_present ? frame_tag(skb) : 0;
 }
 
 /* Into a namespace by redirect_peer, which does not read the frame's type anew: what came out of a tunnel

@@ -410,10 +410,20 @@ static __always_inline int is_underlay(struct __sk_buff *skb)
 	return bpf_map_lookup_elem(&underlay_devices, &ifindex) != NULL;
 }
 
+/* Does a segment have even those frames that are for the host? */
+static __always_inline int wire_is_taken(struct __sk_buff *skb)
+{
+	struct wire_key key = { .ifindex = skb->ifindex };
+	struct wire *wire = table_lookup(wires, &key);
+
+	return wire && (wire->flags & WIRE_WHOLE);
+}
+
 /*
  * What is of no segment is the host's, or a tunnel's where the NIC is the underlay's as well. Of the frames
  * without a tag, which a segment has for its own, those to the NIC's MAC are the host's all the same,
- * and those to all are everybody's: what macvlan's users expect of a NIC with an address.
+ * and those to all are everybody's: what macvlan's users expect of a NIC with an address. (Not so where
+ * one port has the wire.)
  */
 static __always_inline int take_wire(struct __sk_buff *skb)
 {
@@ -421,7 +431,7 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 	struct packet *p;
 	int verdict;
 
-	if (!tag && type == PACKET_TYPE_HOST)
+	if (!tag && type == PACKET_TYPE_HOST && !wire_is_taken(skb))
 		return TC_ACT_UNSPEC;
 	p = packet_new();
 	if (!p)
@@ -430,7 +440,7 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 	tell_tester(skb, p, verdict);
 	if (verdict == VERDICT_NOT_OURS)
 		return TC_ACT_UNSPEC;
-	if (!tag && type != PACKET_TYPE_OTHER && verdict != VERDICT_DELIVERED &&
+	if (!tag && type != PACKET_TYPE_OTHER && !(p->wire_flags & WIRE_WHOLE) && verdict != VERDICT_DELIVERED &&
 	    !(p->flags & PACKET_REPLY) && !p->tag && !p->unresolved_tunnel_id)
 		return TC_ACT_UNSPEC;
 	return edge_send(skb, p, verdict);
