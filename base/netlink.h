@@ -209,6 +209,8 @@ int netlink_link_set_netns(struct netlink *netlink, uint32_t ifindex, int netns_
 			   struct error *error);
 int netlink_link_set_master(struct netlink *netlink, uint32_t ifindex, uint32_t master_ifindex,
 			    struct error *error);
+/** netlink_link_set_reflecting - the bridge that it is a port of sends out by it what came in by it */
+int netlink_link_set_reflecting(struct netlink *netlink, uint32_t ifindex, struct error *error);
 int netlink_link_set_queue_length(struct netlink *netlink, uint32_t ifindex, uint32_t packets,
 				  struct error *error);
 

@@ -279,6 +279,20 @@ int netlink_link_set_master(struct netlink *netlink, uint32_t ifindex, uint32_t 
 			      master_ifindex);
 }
 
+int netlink_link_set_reflecting(struct netlink *netlink, uint32_t ifindex, struct error *error)
+{
+	struct ifinfomsg *body;
+	struct nlmsghdr *message = request_set(netlink, ifindex, &body);
+	struct nlattr *port;
+
+	body->ifi_family = AF_BRIDGE;
+	port = mnl_attr_nest_start(message, IFLA_PROTINFO);
+	mnl_attr_put_u8(message, IFLA_BRPORT_MODE, BRIDGE_MODE_HAIRPIN);
+	mnl_attr_nest_end(message, port);
+	return netlink_finish(netlink, message, error, "make the bridge of device %u reflect",
+			      ifindex);
+}
+
 int netlink_link_set_queue_length(struct netlink *netlink, uint32_t ifindex, uint32_t packets,
 				  struct error *error)
 {

@@ -76,6 +76,23 @@ static int add_address(struct netlink *netlink, uint32_t ifindex, struct ip_pref
 	return netlink_address_add(netlink, &address, error);
 }
 
+static const json_t *network_entry(const struct wires *wires, const char *network)
+{
+	const json_t *entry = json_object_get(wires->networks, network);
+
+	return entry ? entry : json_object_get(wires->segments, network);
+}
+
+static uint32_t mtu_of(const struct wires *wires, const char *network)
+{
+	return (uint32_t)json_integer_value(json_object_get(network_entry(wires, network), "mtu"));
+}
+
+static bool network_says(const struct wires *wires, const char *network, const char *key)
+{
+	return json_is_true(json_object_get(network_entry(wires, network), key));
+}
+
 /* A veth from @bridge into a namespace, up, with addresses. */
 static int plug(struct wires *wires, const char *bridge, const char *namespace, const char *device,
 		const json_t *addresses, uint32_t mtu)
@@ -102,6 +119,8 @@ static int plug(struct wires *wires, const char *bridge, const char *namespace, 
 	if (code == 0)
 		code = netlink_link_set_master(wires->netlink, link.ifindex, master.ifindex,
 					       wires->error);
+	if (code == 0 && network_says(wires, bridge, "reflect"))
+		code = netlink_link_set_reflecting(wires->netlink, link.ifindex, wires->error);
 	if (code == 0)
 		code = netlink_open(&inside, far_end.netns_fd, wires->error);
 	if (code == 0)
@@ -115,15 +134,6 @@ static int plug(struct wires *wires, const char *bridge, const char *namespace, 
 	netlink_close(inside);
 	close(far_end.netns_fd);
 	return code;
-}
-
-static uint32_t mtu_of(const struct wires *wires, const char *network)
-{
-	const json_t *entry = json_object_get(wires->networks, network);
-
-	if (!entry)
-		entry = json_object_get(wires->segments, network);
-	return (uint32_t)json_integer_value(json_object_get(entry, "mtu"));
 }
 
 /* Routes ------------------------------------------------------------------------------------ */

@@ -97,30 +97,52 @@ static void read_dhcp(struct invocation *invocation, json_t *body)
 		json_object_set_new(body, "dhcp", json_true());
 }
 
-/* Whoever says how a subnet is carried means that it is. */
-static json_t *read_options(struct invocation *invocation)
+/* Whether all that is said of a segment is about the network that it is on already. */
+static bool speaks_of_wire(const json_t *segment)
 {
-	json_t *body = invocation_object(invocation), *segment;
+	static const char *const keys[] = { "direct", "router" };
+	size_t count = 0;
 
-	read_dhcp(invocation, body);
-	object_set_dscp(invocation, body, "segment.dscp");
-	segment = json_object_get(body, "segment");
-	if (segment && !json_object_get(segment, "type"))
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		count += json_object_get(segment, keys[i]) != NULL;
+	return count == json_object_size(segment);
+}
+
+/* Whoever says how a subnet is carried means that it is. */
+static void name_type(json_t *segment)
+{
+	if (!json_object_get(segment, "type"))
 		json_object_set_new(segment, "type",
 				    json_string(json_object_get(segment, "tag")       ? "vlan"
 						: json_object_get(segment, "network") ? "flat"
 										      : "overlay"));
+}
+
+static json_t *read_options(struct invocation *invocation)
+{
+	json_t *body = invocation_object(invocation);
+
+	read_dhcp(invocation, body);
+	object_set_dscp(invocation, body, "segment.dscp");
 	return body;
 }
 
 static int add(struct invocation *invocation)
 {
-	return object_add_as(invocation, read_options(invocation));
+	json_t *body = read_options(invocation), *segment = json_object_get(body, "segment");
+
+	if (segment)
+		name_type(segment);
+	return object_add_as(invocation, body);
 }
 
 static int set(struct invocation *invocation)
 {
-	return object_set_as(invocation, read_options(invocation));
+	json_t *body = read_options(invocation), *segment = json_object_get(body, "segment");
+
+	if (segment && !speaks_of_wire(segment))
+		name_type(segment);
+	return object_set_as(invocation, body);
 }
 
 /* "vxlan 4096", "local", "vlan physnet1 100" */

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Direct attachment to a NIC, with real neighbours on the wire.
+
+    [h1] eth1 -- floor  -- printer      bridge: the host is a switch between its ports
+         eth2 -- hotel  -- router       private: ports do not hear one another
+         eth3 -- office -- filter       vepa: by the switch outside alone, a bridge that reflects
+         eth4 -- probe  -- sensor       passthru: one port is the wire
+"""
+import contextlib
+import json
+import subprocess
+
+from harness import check, equal, main, statement, wait_for
+from labs import lab
+
+# Counts frames of one kind that arrive, by their last bytes, until one says that it is the end.
+LISTENER = """
+import socket
+listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
+listener.bind(("eth0", 0))
+listener.settimeout(5)
+print("ready", flush=True)
+heard = []
+while not heard or heard[-1] != "end":
+    frame, address = listener.recvfrom(100)
+    if address[2] != socket.PACKET_OUTGOING:
+        heard.append(frame[14:].decode().strip())
+print(" ".join(heard))
+"""
+SENDER = """
+import socket, sys
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sender.bind(("eth0", 0))
+to, source = (bytes.fromhex(text.replace(":", "")) for text in sys.argv[1:3])
+for text in sys.argv[3:]:
+    sender.send(to + source + bytes.fromhex("TYPE") + text.ljust(46).encode())
+"""
+STACK = contextlib.ExitStack()
+ALL = "ff:ff:ff:ff:ff:ff"
+
+
+def listen(cloud, node):
+    process = cloud.start(node, "python3", "-c", LISTENER, stdout=subprocess.PIPE, text=True)
+    equal(process.stdout.readline().strip(), "ready", f"listener at {node}")
+    return process
+
+
+def mac_of(cloud, node, device="eth0"):
+    shown = cloud.run(node, "ip", "-j", "link", "show", device, accept=[0]).stdout
+    return json.loads(shown)[0]["address"]
+
+
+def send(cloud, node, to, *texts, source=None, tag=""):
+    done = cloud.run(node, "python3", "-c", SENDER.replace("TYPE", tag + "88b5"), to, source or mac_of(cloud, node), *texts)
+    equal(done.returncode, 0, f"sender at {node}: {done.stderr}")
+
+
+def heard(cloud, listener, by):
+    """What a listener has heard when it has heard the end from somebody it does hear."""
+    send(cloud, by, ALL, "end")
+    return listener.stdout.readline().split()
+
+
+@statement("bridge: ports, machines on the wire and a kernel's macvlan device reach one another")
+def bridge(_weft, cloud):
+    for node, address in (("direct/b1", "10.1.0.12"), ("direct/b1", "10.1.0.50"),
+                          ("printer", "10.1.0.12")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    for words in (["add", "mv0", "link", "eth0", "type", "macvlan", "mode", "bridge"],
+                  ["set", "mv0", "up"]):
+        cloud.run("printer", "ip", "link", *words, accept=[0])
+    cloud.run("printer", "ip", "address", "add", "10.1.0.60/24", "dev", "mv0", accept=[0])
+    wait_for(lambda: cloud.ping("direct/b1", "10.1.0.60"), "the macvlan device to be reached")
+
+
+@statement("private: the wire is reached, a neighbour on the host is not, broadcast included")
+def private(_weft, cloud):
+    for node, address in (("direct/p1", "10.2.0.50"), ("router", "10.2.0.12")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    listener, router = listen(cloud, "direct/p2"), listen(cloud, "router")
+    send(cloud, "direct/p1", ALL, "broadcast")
+    before = cloud.counter("isolated")
+    send(cloud, "direct/p1", mac_of(cloud, "direct/p2"), "straight")
+    check(cloud.counter("isolated") > before, "the drop is not counted")
+    equal(heard(cloud, listener, "router"), ["end"], "what p2 has heard of p1")
+    equal(heard(cloud, router, "direct/p1"), ["broadcast", "end"], "what the router has heard")
+    check(not cloud.ping("direct/p1", "10.2.0.12"), "p1 reaches p2")
+    trace = cloud.trace("direct/p1", "--arp", "10.2.0.12")
+    equal(trace["verdict"], "delivered", "the question goes out")
+
+
+@statement("vepa: ports meet by the switch outside, each frame once, and none comes to its sender")
+def vepa(_weft, cloud):
+    for node, address in (("direct/v1", "10.3.0.12"), ("direct/v2", "10.3.0.50"),
+                          ("filter", "10.3.0.11")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    sender, receiver = listen(cloud, "direct/v1"), listen(cloud, "direct/v2")
+    outside = listen(cloud, "filter")
+    send(cloud, "direct/v1", ALL, "broadcast")
+    equal(heard(cloud, receiver, "direct/v1"), ["broadcast", "end"], "what v2 has heard")
+    equal(outside.stdout.readline().split(), ["broadcast", "end"], "what the filter has heard")
+    equal(heard(cloud, sender, "direct/v2"), ["end"], "what v1 has heard of itself")
+    cloud.serve("direct/v2", 80)
+    equal(cloud.fetch("direct/v1", "10.3.0.12", 80), "hello from direct/v2", "TCP by the switch")
+
+
+@statement("vepa: a switch that does not reflect keeps them apart, and one that does can be a filter")
+def vepa_filter(_weft, cloud):
+    switch = ["ip", "netns", "exec", "weft-direct-attachment-underlay"]
+    port = json.loads(subprocess.run([*switch, "bridge", "-j", "fdb", "show", "br", "office"],
+                                     capture_output=True, text=True, check=True).stdout)
+    mac = mac_of(cloud, "direct/v1")
+    device = next(entry["ifname"] for entry in port if entry["mac"] == mac)
+    for state, reached in (("off", False), ("on", True)):
+        subprocess.run([*switch, "bridge", "link", "set", "dev", device, "hairpin", state],
+                       check=True)
+        equal(cloud.ping("direct/v1", "10.3.0.12"), reached, f"with hairpin {state}")
+
+
+@statement("passthru: any MAC, any tag and what is for the NIC's own MAC are the port's")
+def passthru(_weft, cloud):
+    check(cloud.ping("direct/w1", "10.4.0.50"), "w1 does not reach the sensor")
+    listener, outside = listen(cloud, "direct/w1"), listen(cloud, "sensor")
+    send(cloud, "sensor", "02:00:00:00:99:99", "anybody's")
+    send(cloud, "sensor", mac_of(cloud, "h1", "eth4"), "the NIC's")
+    equal(heard(cloud, listener, "sensor"), ["anybody's", "the", "NIC's", "end"], "at w1")
+    send(cloud, "direct/w1", ALL, "as another", source="02:00:00:00:99:98")
+    equal(heard(cloud, outside, "direct/w1"), ["as", "another", "end"], "at the sensor")
+    for node, other in (("direct/w1", "sensor"), ("sensor", "direct/w1")):
+        listener = listen(cloud, other)
+        send(cloud, node, ALL, "tagged", tag="81000007")
+        equal(heard(cloud, listener, node), ["tagged", "end"], f"of VLAN 7 at {other}")
+
+
+@statement("a file whose attachments cannot be says why")
+def refusals(_weft, cloud):
+    for words, sentence in (
+            (("port", "add", "direct/w2", "--subnet", "passthru"), "one port of a host has all"),
+            (("port", "add", "direct/br", "--subnet", "vepa", "--bridge", "br0"),
+             "leads to another switch"),
+            (("subnet", "set", "direct/bridge", "--direct", "passthru"), "one port of a host"),
+            (("subnet", "set", "direct/passthru", "--dhcp"), "no more than a wire"),
+            (("subnet", "set", "direct/vepa", "--direct", "vepaa"), "vepa")):
+        done = cloud.weft(*words, accept=(1, 2))
+        check(sentence in done.stderr, f"{' '.join(words)}: {done.stderr}")
+
+
+@statement("the mode changes under live ports, and the export has it")
+def changes(_weft, cloud):
+    cloud.weft("subnet", "set", "direct/private", "--direct", "bridge")
+    wait_for(lambda: cloud.ping("direct/p1", "10.2.0.12"), "p1 to reach p2")
+    cloud.weft("subnet", "set", "direct/private", "--direct", "private")
+    check(not cloud.ping("direct/p1", "10.2.0.12"), "p1 still reaches p2")
+    check("direct: vepa" in cloud.weft("export").stdout, "the export has lost the mode")
+
+
+def up(_weft):
+    cloud = STACK.enter_context(lab("direct-attachment"))
+    return cloud
+
+
+@statement("nothing is left behind")
+def down(_weft, _cloud):
+    STACK.close()
+
+
+main(up, start=False)
