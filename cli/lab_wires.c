@@ -87,7 +87,8 @@ static int plan_networks(const json_t *given, const char *place, json_t *network
 			if (strcmp(key, "reflect") == 0 && json_is_boolean(value))
 				continue;
 			if (strcmp(key, "reflect") == 0)
-				return error_set(error, EINVAL, path, "reflect must be true or false");
+				return error_set(error, EINVAL, path,
+						 "reflect must be true or false");
 			if (strcmp(key, "mtu") != 0)
 				return error_set(error, EINVAL, path, "unknown key \"%.40s\"", key);
 			if (!json_is_integer(value) || json_integer_value(value) < 576 ||

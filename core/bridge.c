@@ -385,14 +385,36 @@ int bridge_flood(struct frame *f, struct packet *p)
 	return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_EMPTY_SEGMENT;
 }
 
+/* To the station that has the destination MAC, if it is known where that is. */
+static __always_inline int to_station(struct frame *f, struct packet *p)
+{
+	struct station_key key;
+	struct station *station;
+
+	station_key_set(&key, p->subnet_id, p->ethernet);
+	station = table_lookup(stations, &key);
+	if (station && (station_aged(p, station) || station_held(p, station)))
+		station = NULL;
+	if (!station) {
+		p->object_id = p->subnet_id;
+		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_UNKNOWN_MAC;
+	}
+	p->object_id = station->port_id;
+	if (station->port_id == p->port_id)
+		return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_SAME_PORT;
+	p->out_port_id = station->port_id;
+	p->out_tunnel_id = station->tunnel_id;
+	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
+	note(f, NOTE_BRIDGE_STATION, station->port_id);
+	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;
+}
+
 /*
  * p: guarded. VERDICT_NEXT with PACKET_ROUTED (for route.c), or with out_port_id (a station), or with
  * neither: to be flooded. Or a drop.
  */
 int bridge(struct frame *f, struct packet *p)
 {
-	struct station_key key;
-	struct station *station;
 	int verdict;
 
 	if (!p)
@@ -431,20 +453,5 @@ int bridge(struct frame *f, struct packet *p)
 		p->object_id = p->subnet_id;
 		return p->ethernet[0] == 0xff ? VERDICT_BROADCAST : VERDICT_MULTICAST;
 	}
-	station_key_set(&key, p->subnet_id, p->ethernet);
-	station = table_lookup(stations, &key);
-	if (station && (station_aged(p, station) || station_held(p, station)))
-		station = NULL;
-	if (!station) {
-		p->object_id = p->subnet_id;
-		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_UNKNOWN_MAC;
-	}
-	p->object_id = station->port_id;
-	if (station->port_id == p->port_id)
-		return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_SAME_PORT;
-	p->out_port_id = station->port_id;
-	p->out_tunnel_id = station->tunnel_id;
-	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
-	note(f, NOTE_BRIDGE_STATION, station->port_id);
-	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;
+	return to_station(f, p);
 }

@@ -61,7 +61,8 @@ static __always_inline int passthru(struct packet *p)
 	if (!subnet)
 		return VERDICT_UNKNOWN_SUBNET;
 	p->object_id = p->subnet_id;
-	p->out_port_id = p->flags & PACKET_FROM_WIRE ? subnet->direct_port_id : subnet->wire_port_id;
+	p->out_port_id = p->flags & PACKET_FROM_WIRE ? subnet->direct_port_id
+						     : subnet->wire_port_id;
 	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
 	return p->out_port_id ? VERDICT_NEXT : VERDICT_PORT_DOWN;
 }

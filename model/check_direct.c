@@ -160,9 +160,10 @@ int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 {
 	const struct subnet_object *subnet = subnet_of(draft, tunnel->subnet_id);
 
-	return subnet ? draft_refuse(draft, &tunnel->object, "subnet", EINVAL, error,
-				     "only a subnet with direct: bridge has members behind tunnels; "
-				     "%s has another",
-				     subnet->object.name)
+	return subnet ? draft_refuse(
+				draft, &tunnel->object, "subnet", EINVAL, error,
+				"only a subnet with direct: bridge has members behind tunnels; "
+				"%s has another",
+				subnet->object.name)
 		      : 0;
 }

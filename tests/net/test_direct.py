@@ -105,7 +105,7 @@ def vepa(_weft, cloud):
     equal(cloud.fetch("direct/v1", "10.3.0.12", 80), "hello from direct/v2", "TCP by the switch")
 
 
-@statement("vepa: a switch that does not reflect keeps them apart, and one that does can be a filter")
+@statement("vepa: a switch that does not reflect keeps them apart")
 def vepa_filter(_weft, cloud):
     switch = ["ip", "netns", "exec", "weft-direct-attachment-underlay"]
     port = json.loads(subprocess.run([*switch, "bridge", "-j", "fdb", "show", "br", "office"],

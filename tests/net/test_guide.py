@@ -110,6 +110,11 @@ def local_networks(_weft):
     page_runs("local-networks.md")
 
 
+@statement("guide: direct attachment")
+def direct_attachment(_weft):
+    page_runs("direct-attachment.md")
+
+
 @statement("guide: access ports")
 def vlan_access(_weft):
     page_runs("vlan-access.md")

@@ -261,6 +261,57 @@ static const struct refusal refusals[] = {
 	  "host h3: wires: unknown key" },
 };
 
+/* Ways to share an uplink, and what cannot be attached so. */
+static void test_direct(void **state)
+{
+#define FLAT(rest)                                                                                 \
+	"{'cidr':'10.0.9.0/24','mode':'l2','segment':{'type':'flat','network':'physnet1'" rest
+	static const struct refusal cases[] = {
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'vepaa'}}"),
+		  "vpcs.blue.subnets.floor.segment.direct",
+		  "subnet blue/floor: direct is bridge, private, vepa or passthru, not \"vepaa\" "
+		  "(did you mean \"vepa\"?)" },
+		{ "vpcs/blue/subnets/floor",
+		  "{'cidr':'10.0.9.0/24','segment':{'type':'local','direct':'vepa'}}",
+		  "vpcs.blue.subnets.floor.segment.direct",
+		  "subnet blue/floor: segment.direct: unknown key" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'passthru'}}"),
+		  "vpcs.blue.subnets.floor.subnet",
+		  "subnet blue/floor: one port of a host has all of an uplink: in subnet floor that "
+		  "is w2 already" },
+		{ "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2','attach':{'bridge':'br0'}}",
+		  "vpcs.blue.ports.w.attach",
+		  "port blue/w: port w leads to another switch, and the ports of subnet floor are "
+		  "kept apart by their MACs: say direct: bridge or passthru" },
+		{ "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2','attach':{'tun':'tun0'}}",
+		  "vpcs.blue.ports.w.attach",
+		  "port blue/w: port w is a tun, without Ethernet, and cannot be attached to an "
+		  "uplink" },
+		{ "vpcs/blue/tunnels/t",
+		  "{'type':'vxlan','host':'h2','remote':'198.51.100.7','id':9,'subnet':'floor'}",
+		  "vpcs.blue.tunnels.t.subnet",
+		  "tunnel blue/t: only a subnet with direct: bridge has members behind tunnels; floor "
+		  "has another" },
+		{ "vpcs/blue/subnets/whole",
+		  "{'cidr':'10.0.10.0/24','mode':'l2','segment':{'type':'vlan','network':'physnet1',"
+		  "'tag':7,'direct':'passthru'}}",
+		  "vpcs.blue.subnets.whole.segment.direct",
+		  "subnet blue/whole: direct: passthru takes the whole uplink: say type: flat" },
+	};
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor", FLAT(",'direct':'private'}}"),
+		NULL);
+#undef FLAT
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2'}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/w2", "{'subnet':'floor','host':'h2'}", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		refuse(intent, REQUEST_PUT, cases[i].path, cases[i].body, -EINVAL,
+		       cases[i].error_path, cases[i].sentence);
+	intent_free(intent);
+}
+
 /* A segment on a network outside: its hosts have an uplink there, and a tag is one subnet's. */
 static void test_wires(void **state)
 {
@@ -685,6 +736,7 @@ int main(void)
 		cmocka_unit_test(test_put_back),
 		cmocka_unit_test(test_apply_leaves_hosts),
 		cmocka_unit_test(test_wires),
+		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_without_id),
 		cmocka_unit_test(test_ids),
