@@ -52,7 +52,8 @@ def mac_of(cloud, node, device="eth0"):
 
 
 def send(cloud, node, to, *texts, source=None, tag=""):
-    done = cloud.run(node, "python3", "-c", SENDER.replace("TYPE", tag + "88b5"), to, source or mac_of(cloud, node), *texts)
+    done = cloud.run(node, "python3", "-c", SENDER.replace("TYPE", tag + "88b5"), to,
+                     source or mac_of(cloud, node), *texts)
     equal(done.returncode, 0, f"sender at {node}: {done.stderr}")
 
 
