@@ -201,6 +201,71 @@ bool etcd_item(const struct etcd_store *self, const json_t *kv, struct store_ite
 	return mine;
 }
 
+/* Events ------------------------------------------------------------------------------------- */
+
+/*
+ * Behind the list that begins at @text[0], counting brackets outside of strings.
+ * Return: its size; 0 if it does not end.
+ */
+static size_t list_size(const char *text, size_t size)
+{
+	bool quoted = false;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (quoted && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (text[i] == '[' || text[i] == '{'))
+			depth++;
+		else if (!quoted && (text[i] == ']' || text[i] == '}') && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+json_t *etcd_message(const char *line, size_t size, struct etcd_events *events)
+{
+	/* Within a string the quotation marks would have backslashes, and no other object has such a key. */
+	static const char name[] = "\"events\":[";
+	const char *found = memmem(line, size, name, sizeof(name) - 1);
+	const char *list = found ? found + sizeof(name) - 2 : line + size;
+	size_t left = (size_t)(line + size - list), length = list_size(list, left);
+	struct buf rest = { 0 };
+	json_t *message;
+
+	*events = (struct etcd_events){ NULL, 0 };
+	if (!length)
+		return json_loadb(line, size, 0, NULL);
+	*events = (struct etcd_events){ list + 1, length - 2 };
+	buf_append(&rest, line, (size_t)(list - line));
+	buf_append_text(&rest, "[]");
+	buf_append(&rest, list + length, left - length);
+	message = json_loadb(rest.data, rest.size, 0, NULL);
+	buf_fini(&rest);
+	return message;
+}
+
+bool etcd_next_event(struct etcd_events *events, json_t **event)
+{
+	json_error_t place;
+
+	*event = NULL;
+	while (events->size && strchr(", \t\r", events->text[0])) {
+		events->text++;
+		events->size--;
+	}
+	if (!events->size)
+		return true;
+	*event = json_loadb(events->text, events->size, JSON_DISABLE_EOF_CHECK, &place);
+	if (!*event)
+		return false;
+	events->text += place.position;
+	events->size -= (size_t)place.position;
+	return true;
+}
+
 /* Errors ------------------------------------------------------------------------------------- */
 
 struct verdict {

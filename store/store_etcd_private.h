@@ -136,6 +136,30 @@ bool etcd_item(const struct etcd_store *self, const json_t *kv, struct store_ite
 /** etcd_item_free - release what etcd_item() made */
 void etcd_item_free(struct store_item *item);
 
+/**
+ * struct etcd_events - the events of a message that are still to be read, as text; borrowed
+ */
+struct etcd_events {
+	const char *text;
+	size_t size;
+};
+
+/**
+ * etcd_message - read a message of a stream but for its events
+ * @events: set to those; its text is that of @line
+ *
+ * Return: the message, whose "events" is an empty list then; NULL if it is no JSON.
+ */
+json_t *etcd_message(const char *line, size_t size, struct etcd_events *events);
+
+/**
+ * etcd_next_event - read the next event
+ * @event: set to it, the caller's; NULL if there is none left
+ *
+ * Return: false if it cannot be read.
+ */
+bool etcd_next_event(struct etcd_events *events, json_t **event);
+
 /* What became of a request. */
 enum etcd_outcome {
 	ETCD_DONE,    /* answered as wished */
@@ -310,8 +334,12 @@ void etcd_watches_restart(struct etcd_store *self);
 /** etcd_watches_lose - etcd is at an older revision than it was: all begin anew */
 void etcd_watches_lose(struct etcd_store *self, uint64_t revision);
 
-/** etcd_watch_hear - one "result" of a stream */
-void etcd_watch_hear(struct etcd_store *self, const json_t *result);
+/**
+ * etcd_watch_hear - one "result" of a stream, and its events
+ *
+ * Return: false when an event cannot be read.
+ */
+bool etcd_watch_hear(struct etcd_store *self, const json_t *result, struct etcd_events *events);
 
 /** etcd_streams_look - what has to be done after events of the loop */
 void etcd_streams_look(struct etcd_store *self);
@@ -325,7 +353,7 @@ void etcd_stream_failed(struct etcd_stream *stream, const struct error *why);
  * struct etcd_stream - one request for watches, whose body and reply go on for ever
  * @duplex: the body is kept open, so that watches can be added and cancelled
  * @out: of the body, to be sent
- * @line: of the reply, not complete yet
+ * @line: of the reply, not complete yet; no end of line in its first @searched bytes
  * @answered: the reply has begun
  * @padding: bytes of filling that may still be sent; @padded: that were
  * @resumes: it has something to send again
@@ -342,6 +370,7 @@ struct etcd_stream {
 	bool resumes;
 	struct buf out;
 	struct buf line;
+	size_t searched;
 	size_t padding;
 	size_t padded;
 	size_t watch_count;

@@ -30,6 +30,9 @@
 #define PADDING_MAX (16U << 20)
 #define STEP_NS (10 * CLOCK_NS_PER_MS)
 
+/* Room for a line that is kept for the next one. */
+#define LINE_KEPT_MAX (256U << 10)
+
 static struct etcd_stream *stream_from(struct etcd_transfer *transfer)
 {
 	return container_of(transfer, struct etcd_stream, transfer);
@@ -59,13 +62,16 @@ static size_t give_body(char *data, size_t size, size_t count, void *context)
 
 /* Replies --------------------------------------------------------------------------------------- */
 
+/* The events are left as text, which etcd_next_event() reads: as one tree they would take tenfold the memory. */
 static void take_line(struct etcd_stream *stream, const char *line, size_t size)
 {
-	json_t *message = json_loadb(line, size, 0, NULL);
+	struct etcd_events events;
+	json_t *message = etcd_message(line, size, &events);
 	const json_t *result = json_object_get(message, "result");
 
 	if (json_is_object(result)) {
-		etcd_watch_hear(stream->transfer.self, result);
+		if (!etcd_watch_hear(stream->transfer.self, result, &events))
+			error_set(&stream->failed, EPROTO, NULL, "etcd's event cannot be read");
 	} else if (json_object_get(message, "error")) {
 		if (etcd_judge(0, line, size, &stream->failed) == ETCD_RENEW)
 			etcd_forget_token(stream->transfer.self);
@@ -91,14 +97,20 @@ static size_t take_reply(char *data, size_t size, size_t count, void *context)
 	stream->pinged = false;
 	if (status != 200)
 		return length;
-	while (!stream->failed.code && stream->line.size &&
-	       (end = memchr(stream->line.data, '\n', stream->line.size))) {
+	/* A line of many events comes in thousands of pieces: each byte is looked at once. */
+	while (!stream->failed.code && stream->searched < stream->line.size &&
+	       (end = memchr(stream->line.data + stream->searched, '\n',
+			     stream->line.size - stream->searched))) {
 		size_t line_size = (size_t)(end - stream->line.data);
 
 		if (line_size)
 			take_line(stream, stream->line.data, line_size);
 		buf_consume(&stream->line, line_size + 1);
+		stream->searched = 0;
 	}
+	stream->searched = stream->line.size;
+	if (!stream->line.size && stream->line.capacity > LINE_KEPT_MAX)
+		buf_fini(&stream->line);
 	return length;
 }
 

@@ -389,11 +389,18 @@ static void hear_event(struct etcd_store *self, struct etcd_watch *watch, const 
 	put_pending(watch, &item);
 }
 
-static void hear_events(struct etcd_store *self, struct etcd_watch *watch, const json_t *events,
-			bool fragment)
+static bool hear_events(struct etcd_store *self, struct etcd_watch *watch,
+			struct etcd_events *events, bool fragment)
 {
-	for (size_t i = 0; i < json_array_size(events); i++)
-		hear_event(self, watch, json_array_get(events, i));
+	json_t *event;
+
+	do {
+		if (!etcd_next_event(events, &event))
+			return false;
+		if (event)
+			hear_event(self, watch, event);
+		json_decref(event);
+	} while (event);
 	watch->partial = fragment;
 	if (watch->pending_size > PENDING_SIZE_MAX) {
 		log_warning("etcd watch too far behind", "prefix=%s", watch->front->prefix);
@@ -402,6 +409,7 @@ static void hear_events(struct etcd_store *self, struct etcd_watch *watch, const
 		watch->after = watch->seen;
 	}
 	store_ask_for_dispatch(&self->store);
+	return true;
 }
 
 static void hear_cancelled(struct etcd_store *self, struct etcd_watch *watch, const json_t *result)
@@ -423,20 +431,19 @@ static void hear_cancelled(struct etcd_store *self, struct etcd_watch *watch, co
 	}
 }
 
-void etcd_watch_hear(struct etcd_store *self, const json_t *result)
+bool etcd_watch_hear(struct etcd_store *self, const json_t *result, struct etcd_events *events)
 {
 	uint64_t id = etcd_number(result, "watch_id");
 	uint64_t revision = etcd_revision(result);
-	const json_t *events = json_object_get(result, "events");
 	struct etcd_watch *watch = map_get(&self->watch_ids, &id, sizeof(id));
 
 	if (revision > self->store.revision)
 		store_moved_on(&self->store, revision);
 	if (!watch)
-		return;
+		return true;
 	if (json_is_true(json_object_get(result, "canceled"))) {
 		hear_cancelled(self, watch, result);
-		return;
+		return true;
 	}
 	if (json_is_true(json_object_get(result, "created"))) {
 		watch->created = true;
@@ -446,13 +453,15 @@ void etcd_watch_hear(struct etcd_store *self, const json_t *result)
 		/* This member is behind, or all of them are: a read with quorum tells. */
 		if (revision < watch->after)
 			etcd_probe_soon(self);
-		return;
+		return true;
 	}
 	watch->created = true;
-	if (json_array_size(events))
-		hear_events(self, watch, events, json_is_true(json_object_get(result, "fragment")));
-	else if (revision > watch->after && !watch->partial)
+	if (events->size)
+		return hear_events(self, watch, events,
+				   json_is_true(json_object_get(result, "fragment")));
+	if (revision > watch->after && !watch->partial)
 		watch->after = watch->seen = revision;
+	return true;
 }
 
 /* For the front ------------------------------------------------------------------------------ */

@@ -367,6 +367,59 @@ static void count_call(void *context, const struct store_item *items, size_t cou
 	*(size_t *)context += count;
 }
 
+/* More in one commit than a stream gives in one piece, with everything that JSON has brackets for. */
+#define LARGE 3000
+#define LARGE_VALUE "{\"a\":[\"]}\\\\\\\"\",{\"events\":[%d]}],\"filling\":\"%0300d\"}"
+
+struct large {
+	size_t count;
+	bool wrong;
+};
+
+static void take_large(void *context, const struct store_item *items, size_t count,
+		       uint64_t revision)
+{
+	struct large *large = context;
+	char value[512];
+
+	(void)revision;
+	for (size_t i = 0; i < count; i++) {
+		int number = atoi(items[i].key + strlen("/large/"));
+
+		snprintf(value, sizeof(value), LARGE_VALUE, number, number);
+		large->wrong |= strcmp(items[i].value, value) != 0;
+	}
+	large->count += count;
+}
+
+static void test_large_news(void **state)
+{
+	struct store *store = open_ready((struct store_etcd_options){ 0 });
+	struct store_transaction *transaction = store_transaction_new();
+	struct large large = { 0 };
+	struct store_watch *watch;
+	char key[32], value[512];
+
+	(void)state;
+	DONE(store_attach(store, loop, &error));
+	DONE(store_watch(store, "/large/", store_revision(store), take_large, &large, &watch,
+			 &error));
+	for (int i = 0; i < LARGE; i++) {
+		snprintf(key, sizeof(key), "/large/%d", i);
+		snprintf(value, sizeof(value), LARGE_VALUE, i, i);
+		store_transaction_put(transaction, key, value, 0);
+	}
+	/* Twice: what the first left over must not be taken for a part of the second. */
+	for (size_t i = 1; i <= 2; i++) {
+		DONE(store_commit(store, transaction, NULL, &error));
+		TURN_UNTIL(large.count >= i * LARGE);
+	}
+	assert_int_equal(large.count, 2 * LARGE);
+	assert_false(large.wrong);
+	store_transaction_free(transaction);
+	store_close(store);
+}
+
 static size_t sum(const size_t *heard)
 {
 	size_t all = 0;
@@ -556,6 +609,7 @@ int main(void)
 		ON(start_one, test_answer_lost),
 		ON(start_one, test_compaction),
 		ON(start_one, test_pages),
+		ON(start_one, test_large_news),
 		ON(start_one, test_many_watches),
 		ON(start_one, test_one_watch_per_stream),
 		ON(start_one, test_proxy_that_waits),
