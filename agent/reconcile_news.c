@@ -31,6 +31,8 @@
 #define REQUEST_ATTEMPTS 8
 #define CATCH_UP_MS 2000
 #define CATCH_UP_STEP_MS 2
+#define RIVAL_TICKS 10
+#define APART_FIRST 256U
 
 /* ---- writing ---- */
 
@@ -141,6 +143,8 @@ void reconcile_on_watch(void *context, const struct store_item *items, size_t co
 		return;
 	}
 	watch->revision = revision;
+	if (watch == reconcile->awaited_watch && revision >= reconcile->awaited_revision)
+		reconcile->awaited_watch = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (reconcile->awaited && strcmp(items[i].key, reconcile->awaited) == 0)
 			reconcile->awaited = NULL;
@@ -301,6 +305,11 @@ bool reconcile_pass_on(struct reconcile *reconcile, const char *key, const char 
 
 /* ---- requests ---- */
 
+static bool awaits(const struct reconcile *reconcile)
+{
+	return reconcile->awaited || reconcile->awaited_watch;
+}
+
 /* Until the watch tells of the key that was in the way, or the time is up. */
 static void catch_up(struct reconcile *reconcile, const char *key)
 {
@@ -315,22 +324,26 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 	/* Nobody watches devices: the VPC of the port that has it is read, and the judgement knows it. */
 	if (reconcile_load_owner(reconcile, key))
 		return;
-	reconcile->awaited = key;
+	if (reconcile_await_address(reconcile, key))
+		reconcile->rivals_until = reconcile->ticks + RIVAL_TICKS;
+	else
+		reconcile->awaited = key;
 	loop = store_loop(reconcile->options.store);
 	/* The loop stands still in a request, and the store would hear nothing: it goes by itself. */
 	store_detach(reconcile->options.store);
-	for (int waited = 0; waited < CATCH_UP_MS && reconcile->awaited;
+	for (int waited = 0; waited < CATCH_UP_MS && awaits(reconcile);
 	     waited += CATCH_UP_STEP_MS) {
 		if (store_dispatch(reconcile->options.store, &error))
 			break;
-		if (reconcile->awaited)
+		if (awaits(reconcile))
 			poll(NULL, 0, CATCH_UP_STEP_MS);
 	}
 	if (loop && store_attach(reconcile->options.store, loop, &error))
 		log_error("the store has lost its loop", "text=\"%s\"", error.text);
 	/* No event came, so what is known may be wrong: ask. */
-	if (reconcile->awaited) {
+	if (awaits(reconcile)) {
 		reconcile->awaited = NULL;
+		reconcile->awaited_watch = NULL;
 		reconcile->listed = false;
 		reconcile_connect(reconcile);
 	}
@@ -363,14 +376,18 @@ static int attempt(struct reconcile *reconcile, reconcile_fill_callback *fill, v
 	return code;
 }
 
-/* Those who want the lowest free address meet again and again: after the first time each looks elsewhere. */
+/*
+ * Those who want the lowest free address meet again and again: after the first time each looks elsewhere,
+ * for as long as others seem to be about.
+ */
 static void keep_apart(struct reconcile *reconcile, int attempts)
 {
+	bool rivals = attempts || reconcile->ticks < reconcile->rivals_until;
 	uint32_t number = 0;
 
-	if (attempts && getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number))
-		number = 1 + number % (8U << attempts);
-	intent_keep_apart(reconcile->intent, attempts ? number : 0);
+	if (rivals && getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number))
+		number = 1 + number % (APART_FIRST << attempts);
+	intent_keep_apart(reconcile->intent, rivals ? number : 0);
 }
 
 int reconcile_change(struct reconcile *reconcile, reconcile_fill_callback *fill, void *context,

@@ -20,6 +20,8 @@
  * @blind: there is no intent at all, neither in the store nor in the copy: the datapath is left alone
  * @unreachable: the last look at the store said so
  * @awaited: a key of which the watch has not told yet
+ * @awaited_watch: or one that has to get to @awaited_revision first
+ * @rivals_until: tick up to which others were met that give out addresses of the same subnets
  */
 struct reconcile;
 
@@ -60,6 +62,9 @@ struct reconcile {
 	bool blind;
 	bool unreachable;
 	const char *awaited;
+	const struct prefix_watch *awaited_watch;
+	uint64_t awaited_revision;
+	uint32_t rivals_until;
 	struct planner *planner;
 	struct plan_host plan_host;
 	struct tables *tables;
@@ -202,6 +207,14 @@ void reconcile_add_parts(const struct reconcile *reconcile, struct store_transac
 
 /** reconcile_load_vpc - hold a VPC from now on, or read it anew. Return: 0 or negative errno. */
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error);
+
+/**
+ * reconcile_await_address - when @key says who has an address: await that the tree of its VPC says so as well
+ *
+ * It was written in the same transaction. Sets awaited_watch, unless it is known or free again.
+ * Return: whether @key is one of those.
+ */
+bool reconcile_await_address(struct reconcile *reconcile, const char *key);
 
 /** reconcile_load_owner - Return: whether @key says which port has a device; its VPC is held then */
 bool reconcile_load_owner(struct reconcile *reconcile, const char *key);

@@ -5,6 +5,7 @@
  *	/weft/1/index/…, host/, names/, …	all hosts watch these: outlines of all VPCs, hosts, ids
  *	/weft/1/part/HOST/VPC			HOST has part in VPC: watched by that host alone
  *	/weft/1/vpc/VPC/…			everything of a VPC: watched by those that hold it
+ *	/weft/1/ipam/VPC/…			who has which address: compared by writers, watched by nobody
  *
  * A host holds a VPC that it has part in (a port, a tunnel), and one that somebody asks for here, until
  * nobody has asked for a minute. Whoever gives a host its first port of a VPC writes the record of its
@@ -30,7 +31,9 @@
 
 #define PART_PREFIX STORE_PREFIX "part/"
 #define TREE_PREFIX STORE_PREFIX "vpc/"
+#define ADDRESS_PREFIX STORE_PREFIX "ipam/"
 #define LAYOUT_KEY STORE_PREFIX "index/layout"
+#define LAYOUT_TEXT "{\"layout\":2}"
 #define IDLE_TICKS 60
 #define LEAVE_TICKS 5
 #define KEY_SIZE 256
@@ -118,6 +121,27 @@ int reconcile_watch_all(struct reconcile *reconcile, struct error *error)
 			code = watch_on(reconcile, it.value, error);
 	}
 	return code;
+}
+
+bool reconcile_await_address(struct reconcile *reconcile, const char *key)
+{
+	const struct prefix_watch *watch;
+	struct error error = { 0 };
+	uint64_t revision = 0;
+	char *text = NULL;
+
+	if (strncmp(key, ADDRESS_PREFIX, strlen(ADDRESS_PREFIX)) != 0)
+		return false;
+	watch = map_get_u32(&reconcile->vpcs,
+			    (uint32_t)strtoul(key + strlen(ADDRESS_PREFIX), NULL, 10));
+	/* Free again meanwhile: there is nothing to hear of. */
+	if (watch && !store_get(reconcile->options.store, key, &text, &revision, &error) &&
+	    revision > watch->revision) {
+		reconcile->awaited_watch = watch;
+		reconcile->awaited_revision = revision;
+	}
+	free(text);
+	return true;
 }
 
 /* ---- parts ---- */
@@ -251,7 +275,7 @@ static int list_one(struct reconcile *reconcile, struct prefix_watch *watch,
 	return code;
 }
 
-/* Stores of versions without an index get one; once for a store. */
+/* Stores of versions without an index get one, and addresses leave the trees; once for a store. */
 struct indexing {
 	struct store_transaction *transaction;
 	struct map seen;
@@ -274,11 +298,27 @@ static void index_part(struct indexing *indexing, const char *value, unsigned lo
 	json_decref(document);
 }
 
+/* "/weft/1/vpc/3/ipam/4/10.0.1.9" is in the way of those who watch the tree. Return: whether it is one. */
+static bool index_address(struct indexing *indexing, const struct store_item *item)
+{
+	const char *id = item->key + strlen(TREE_PREFIX), *slash = strchr(id, '/');
+	char key[KEY_SIZE];
+
+	if (!slash || strncmp(slash, "/ipam/", 6) != 0)
+		return false;
+	snprintf(key, sizeof(key), ADDRESS_PREFIX "%.*s/%s", (int)(slash - id), id, slash + 6);
+	store_transaction_put(indexing->transaction, key, item->value, 0);
+	store_transaction_delete(indexing->transaction, item->key);
+	return true;
+}
+
 static int index_item(void *context, const struct store_item *item)
 {
 	struct indexing *indexing = context;
 	char *key, *text;
 
+	if (index_address(indexing, item))
+		return 0;
 	if (strstr(item->key, "/ports/") || strstr(item->key, "/tunnels/"))
 		index_part(indexing, item->value,
 			   strtoul(item->key + strlen(TREE_PREFIX), NULL, 10));
@@ -295,16 +335,18 @@ static int ensure_index(struct reconcile *reconcile, struct error *error)
 	struct store *store = reconcile->options.store;
 	struct indexing indexing = { 0 };
 	char *text = NULL;
-	int code = store_get(store, LAYOUT_KEY, &text, NULL, error);
+	uint64_t revision = 0;
+	int code = store_get(store, LAYOUT_KEY, &text, &revision, error);
+	bool done = !code && strcmp(text, LAYOUT_TEXT) == 0;
 
 	free(text);
-	if (code != -ENOENT)
+	if (done || (code && code != -ENOENT))
 		return code;
 	error_clear(error);
 	indexing.transaction = store_transaction_new();
 	code = store_list(store, TREE_PREFIX, index_item, &indexing, NULL, error);
-	store_transaction_require_revision(indexing.transaction, LAYOUT_KEY, 0);
-	store_transaction_put(indexing.transaction, LAYOUT_KEY, "{\"layout\":1}", 0);
+	store_transaction_require_revision(indexing.transaction, LAYOUT_KEY, revision);
+	store_transaction_put(indexing.transaction, LAYOUT_KEY, LAYOUT_TEXT, 0);
 	if (!code)
 		code = store_commit(store, indexing.transaction, NULL, error);
 	store_transaction_free(indexing.transaction);

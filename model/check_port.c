@@ -20,6 +20,7 @@
 #include "model/patches.h"
 
 #define RESERVED_COUNT 4 /* V16: network, router, resolver, future */
+#define APART_TRIES 1024
 #define MAC_ATTEMPTS 168 /* what the second byte of a derived MAC leaves */
 
 /* ---- claims ---- */
@@ -325,6 +326,40 @@ static void add_address(struct port_object *port, const struct ip_address *addre
 	port_set_addresses(port, list, port->address_count + 1);
 }
 
+/* Whether it was free; the port has it then. */
+static bool try_address(struct draft *draft, struct port_object *port,
+			const struct subnet_object *subnet, int family,
+			const struct ip_address *address)
+{
+	/* In an l2 subnet a port may have the gateway's address, but only by name. */
+	if (why_not(subnet, address) || ip_address_equal(address, &subnet->gateways[family]) ||
+	    claim_address(draft, port, address))
+		return false;
+	add_address(port, address);
+	return true;
+}
+
+/*
+ * Others take the lowest at the same time: the first free one from a place on that they hardly begin at as
+ * well; in a small subnet from one that is in it.
+ */
+static bool give_apart(struct draft *draft, struct port_object *port,
+		       const struct subnet_object *subnet, int family, uint64_t lowest)
+{
+	uint64_t apart = draft->intent->apart;
+	struct ip_address address;
+
+	while (apart && ip_prefix_nth(&subnet->cidrs[family], lowest + apart, &address))
+		apart /= 2;
+	for (uint64_t i = 0; apart && i < APART_TRIES; i++) {
+		if (ip_prefix_nth(&subnet->cidrs[family], lowest + apart + i, &address))
+			return false;
+		if (try_address(draft, port, subnet, family, &address))
+			return true;
+	}
+	return false;
+}
+
 static int give_address(struct draft *draft, struct port_object *port, int family,
 			struct error *error)
 {
@@ -332,29 +367,19 @@ static int give_address(struct draft *draft, struct port_object *port, int famil
 		(const struct subnet_object *)draft_object(draft, port->subnet_id);
 	uint64_t *lowest = &space_of(draft, port->subnet_id)->lowest[family];
 	struct ip_address address;
-	uint64_t apart = *lowest + draft->intent->apart;
 
-	/* Others take the lowest at the same time. */
-	if (draft->intent->apart && !ip_prefix_nth(&subnet->cidrs[family], apart, &address) &&
-	    !why_not(subnet, &address) && !ip_address_equal(&address, &subnet->gateways[family]) &&
-	    claim_address(draft, port, &address) == 0) {
-		add_address(port, &address);
+	if (draft->intent->apart && give_apart(draft, port, subnet, family, *lowest))
 		return 0;
-	}
 	for (;; (*lowest)++) {
 		if (ip_prefix_nth(&subnet->cidrs[family], *lowest, &address))
 			return draft_refuse(draft, &port->object, "subnet", ENOSPC, error,
 					    "subnet %s/%s has no free %s address left",
 					    draft_vpc(draft, port->object.vpc_id)->object.name,
 					    subnet->object.name, family ? "IPv6" : "IPv4");
-		/* In an l2 subnet a port may have the gateway's address, but only by name. */
-		if (!why_not(subnet, &address) &&
-		    !ip_address_equal(&address, &subnet->gateways[family]) &&
-		    claim_address(draft, port, &address) == 0)
+		if (try_address(draft, port, subnet, family, &address))
 			break;
 	}
 	(*lowest)++;
-	add_address(port, &address);
 	return 0;
 }
 

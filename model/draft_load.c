@@ -218,11 +218,16 @@ static void take_over(struct intent *intent, struct draft *draft)
 	intent->generation++;
 }
 
+/*
+ * An id of this host's block that others tell of was given out here, by a commit of which it was not known
+ * whether it was done. It is not given out again.
+ */
 static void raise_next_id(void *context, uint32_t id)
 {
 	struct draft *draft = context;
+	uint32_t end = draft->intent->id_end;
 
-	if (id >= draft->next_id && !draft->intent->id_end)
+	if (id >= draft->next_id && (!end || id < end))
 		draft->next_id = id + 1;
 }
 

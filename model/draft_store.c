@@ -6,7 +6,7 @@
  * content by names as in GET, with its id and the ids of its rules and routes; /weft/1/ids/next
  * the first id that was never given out (a host among others takes ids in blocks, which moves it
  * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
- * /weft/1/vpc/<vpc id>/ipam/<subnet id>/<address> the port that has it, /weft/1/ids/vni/<id> the subnet whose
+ * /weft/1/ipam/<vpc id>/<subnet id>/<address> the port that has it (nobody watches those: the port says it too), /weft/1/ids/vni/<id> the subnet whose
  * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/device/<host>/<hash> the port
  * that is at a device.
  *
@@ -148,7 +148,7 @@ static char *ipam_key(const struct port_object *port, size_t index)
 {
 	char address[IP_ADDRESS_TEXT_SIZE];
 
-	return xasprintf(STORE_PREFIX "vpc/%u/ipam/%u/%s", port->object.vpc_id, port->subnet_id,
+	return xasprintf(ADDRESS_PREFIX "%u/%u/%s", port->object.vpc_id, port->subnet_id,
 			 ip_address_format(&port->addresses[index], address));
 }
 
@@ -309,7 +309,7 @@ static void compare_given(struct comparing *comparing)
 	for (size_t i = 0; i < count; i++) {
 		const char *key = records[i].key;
 		bool given =
-			strstr(key, "/ipam/") ||
+			strncmp(key, ADDRESS_PREFIX, strlen(ADDRESS_PREFIX)) == 0 ||
 			strncmp(key, STORE_PREFIX "device/", strlen(STORE_PREFIX "device/")) == 0 ||
 			strncmp(key, STORE_PREFIX "names/", strlen(STORE_PREFIX "names/")) == 0 ||
 			strncmp(key, SEGMENT_ID_PREFIX, strlen(SEGMENT_ID_PREFIX)) == 0;

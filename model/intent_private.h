@@ -289,6 +289,7 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 #define BEYOND_ID 0x7f000000U
 
 #define NEXT_ID_KEY STORE_PREFIX "ids/next"
+#define ADDRESS_PREFIX STORE_PREFIX "ipam/"
 #define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
 #define WIRE_PREFIX STORE_PREFIX "ids/wire/"
 

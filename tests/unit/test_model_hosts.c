@@ -708,6 +708,37 @@ static void test_news(void **state)
 	records_fini(&records);
 }
 
+/* A commit that was done although the answer was lost: what it gave out comes back as news. */
+static void test_lost_answer(void **state)
+{
+	struct records records = { 0 };
+	struct intent *writer = intent_new(), *same = intent_new();
+
+	(void)state;
+	assert_true(try_write(&records, writer, "", WORLD));
+	take(&records, same);
+	intent_give_ids(writer, 1000, 1004);
+	intent_give_ids(same, 1000, 1004);
+	assert_true(
+		try_write(&records, writer, "vpcs/blue/ports/c", "{'subnet':'web','host':'h1'}"));
+	assert_int_equal(find_port(writer, "c")->object.id, 1000);
+	/* @same is the writer as it is then: it does not know that it has given out 1000. */
+	assert_int_equal(take(&records, same), 1);
+	assert_true(try_write(&records, same, "vpcs/blue/ports/d", "{'subnet':'web','host':'h1'}"));
+	assert_int_equal(find_port(same, "c")->object.id, 1000);
+	assert_int_equal(find_port(same, "d")->object.id, 1001);
+	/* Ids of others' blocks say nothing. */
+	intent_give_ids(writer, 2000, 2004);
+	take(&records, writer);
+	intent_give_ids(same, 500, 504);
+	take(&records, same);
+	assert_int_equal(same->next_id, 500);
+	assert_int_equal(writer->next_id, 2000);
+	intent_free(writer);
+	intent_free(same);
+	records_fini(&records);
+}
+
 /* The keys that two hosts must not have both. */
 static void test_keys(void **state)
 {
@@ -745,6 +776,7 @@ int main(void)
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_two_writers),
 		cmocka_unit_test(test_news),
+		cmocka_unit_test(test_lost_answer),
 		cmocka_unit_test(test_keys),
 	};
 

@@ -419,13 +419,13 @@ static void test_records(void **state)
 
 	(void)state;
 	apply(intent, tree, &store);
-	assert_string_equal(map_get_text(&store.values, "/weft/1/vpc/1/ipam/4/10.0.1.9"),
+	assert_string_equal(map_get_text(&store.values, "/weft/1/ipam/1/4/10.0.1.9"),
 			    "{\"port\":5}");
 	assert_non_null(map_get_text(&store.values, "/weft/1/vpc/1/vpcs/1"));
 	assert_non_null(map_get_text(&store.values, "/weft/1/vpc/1/ports/5"));
 	assert_string_equal(map_get_text(&store.values, "/weft/1/ids/next"), "{\"next\":9}");
 	apply(intent, other, &store);
-	assert_string_equal(map_get_text(&store.values, "/weft/1/vpc/1/ipam/4/10.0.1.9"),
+	assert_string_equal(map_get_text(&store.values, "/weft/1/ipam/1/4/10.0.1.9"),
 			    "{\"port\":9}");
 	assert_null(map_get_text(&store.values, "/weft/1/vpc/1/ports/5"));
 	apply(intent, nothing, &store);

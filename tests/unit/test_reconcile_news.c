@@ -95,6 +95,89 @@ static void a_request_that_comes_late_is_done_again(void **state)
 	assert_false(mac_address_equal(&a->mac, &b->mac));
 }
 
+static void put_port(struct world *world, const char *name, const char *host)
+{
+	char path[64], body[160];
+
+	snprintf(path, sizeof(path), "/v1/vpcs/blue/ports/%s", name);
+	snprintf(body, sizeof(body), "{'subnet': 'web', 'host': '%s', 'attach': {'tap': '%s'}}",
+		 host, name);
+	world_expect(world, 201, "PUT", path, body);
+}
+
+/* A minute and more, as the clock of the reconciler counts it. */
+static void let_time_pass(struct pair *pair, uint32_t ticks)
+{
+	for (uint32_t i = 0; i < ticks; i++) {
+		pair->h1->reconcile->ticks++;
+		pair->h2->reconcile->ticks++;
+		reconcile_vpcs_tick(pair->h1->reconcile);
+		reconcile_vpcs_tick(pair->h2->reconcile);
+		news(pair);
+	}
+}
+
+/* Met once, it looks elsewhere for a while, so that ten writers do not refuse each other for ever. */
+static void who_met_another_keeps_apart(void **state)
+{
+	struct pair *pair = *state;
+	const struct ip_address near = ip_address_from_ipv4(0x0a000114); /* 10.0.1.20 */
+	bool apart = false;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	put_port(pair->h2, "first", "h2");
+	news(pair);
+	/* Both hold the VPC now, and neither hears of the other's port before it writes. */
+	put_port(pair->h1, "a", "h1");
+	put_port(pair->h2, "b", "h2");
+	assert_true(pair->h2->reconcile->rivals_until > pair->h2->reconcile->ticks);
+	for (int i = 0; i < 8; i++) {
+		const struct port_object *port;
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", i);
+		put_port(pair->h2, name, "h2");
+		port = (const struct port_object *)find(pair->h2, OBJECT_PORT, name);
+		apart |= memcmp(&port->addresses[0], &near, sizeof(near)) > 0;
+	}
+	assert_true(apart);
+	let_time_pass(pair, 60);
+	put_port(pair->h2, "late", "h2");
+	assert_false(pair->h2->reconcile->rivals_until > pair->h2->reconcile->ticks);
+}
+
+/* A store written before: its addresses leave the trees that hosts watch, and are still taken. */
+static void addresses_leave_the_trees(void **state)
+{
+	struct pair *pair = *state;
+	struct store *store = pair->h1->store;
+	char *text = NULL, old[64], new[64];
+	struct error error = { 0 };
+	const struct object *web;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	put_port(pair->h1, "a", "h1");
+	web = find(pair->h1, OBJECT_SUBNET, "web");
+	snprintf(old, sizeof(old), "/weft/1/vpc/%u/ipam/%u/10.0.1.4", web->vpc_id, web->id);
+	snprintf(new, sizeof(new), "/weft/1/ipam/%u/%u/10.0.1.4", web->vpc_id, web->id);
+	assert_int_equal(store_get(store, new, &text, NULL, &error), 0);
+	assert_int_equal(store_put(store, old, text, NULL, &error), 0);
+	assert_int_equal(store_delete(store, new, NULL, &error), 0);
+	assert_int_equal(store_put(store, "/weft/1/index/layout", "{\"layout\":1}", NULL, &error),
+			 0);
+	free(text);
+	world_stop(pair->h2);
+	world_start(pair->h2);
+	assert_int_equal(store_get(store, old, &text, NULL, &error), -ENOENT);
+	assert_int_equal(store_get(store, new, &text, NULL, &error), 0);
+	free(text);
+	put_port(pair->h2, "b", "h2");
+	assert_false(ip_address_equal(
+		&((const struct port_object *)find(pair->h2, OBJECT_PORT, "a"))->addresses[0],
+		&((const struct port_object *)find(pair->h2, OBJECT_PORT, "b"))->addresses[0]));
+}
+
 static uint32_t next_id(struct world *world)
 {
 	struct error error = { 0 };
@@ -244,28 +327,6 @@ static bool has_key(struct world *world, const char *key)
 
 	free(text);
 	return code == 0;
-}
-
-static void put_port(struct world *world, const char *name, const char *host)
-{
-	char path[64], body[160];
-
-	snprintf(path, sizeof(path), "/v1/vpcs/blue/ports/%s", name);
-	snprintf(body, sizeof(body), "{'subnet': 'web', 'host': '%s', 'attach': {'tap': '%s'}}",
-		 host, name);
-	world_expect(world, 201, "PUT", path, body);
-}
-
-/* A minute and more, as the clock of the reconciler counts it. */
-static void let_time_pass(struct pair *pair, uint32_t ticks)
-{
-	for (uint32_t i = 0; i < ticks; i++) {
-		pair->h1->reconcile->ticks++;
-		pair->h2->reconcile->ticks++;
-		reconcile_vpcs_tick(pair->h1->reconcile);
-		reconcile_vpcs_tick(pair->h2->reconcile);
-		news(pair);
-	}
 }
 
 static void who_has_no_part_in_a_vpc_hears_nothing_of_it(void **state)
@@ -423,6 +484,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_one_writes_the_other_has, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_that_comes_late_is_done_again, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(who_met_another_keeps_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(addresses_leave_the_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(ids_are_taken_in_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_large_request_takes_a_large_block, setup,
 						teardown),
