@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Members of etcd and agents as processes on one machine, and what they cost.
 
-An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and
-probes no path; everything else (the store, the intent, the plan, the rows) is what every host runs.
-All of them talk through the loopback device of a network namespace of their own.
+An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and probes
+no path; everything else (the store, the intent, the plan, the rows) is what every host runs. All of
+them talk through the loopback device of a network namespace of their own.
 """
 import base64
 import http.client
@@ -32,6 +32,18 @@ def wait_for(condition, what, seconds=DEADLINE, step=0.05):
         if time.monotonic() > end:
             raise Failed(f"{what}: not within {seconds} s")
         time.sleep(step)
+
+
+def threads_cpu(pid):
+    """Seconds of processor time of all threads of a process."""
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        except OSError:
+            pass  # it has just ended
+    return total / 1e9
 
 
 class Connection(http.client.HTTPConnection):
@@ -99,8 +111,8 @@ class Etcd:
         raise Failed("etcd has no leader")
 
     def revision(self):
-        answer = self.post(self.alive()[0], "/v3/kv/range", {"key": "eA=="})
-        return int(answer["header"]["revision"])
+        return int(self.post(self.alive()[0], "/v3/kv/range",
+                   {"key": "eA=="})["header"]["revision"])
 
     def keys(self, prefix):
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -112,8 +124,8 @@ class Etcd:
     def size(self):
         """Keys and bytes of what the store holds."""
         body = {"key": "Lw==", "range_end": "MA=="}
-        answer = self.post(self.alive()[0], "/v3/kv/range", {**body, "count_only": True})
-        count = int(answer["count"])
+        count = int(self.post(self.alive()[0], "/v3/kv/range",
+                    {**body, "count_only": True})["count"])
         status = self.post(self.alive()[0], "/v3/maintenance/status", {})
         return count, int(status["dbSizeInUse"])
 
@@ -138,6 +150,10 @@ class Etcd:
         found["writes"] = sum(value for name, value in puts if name == first)
         return found
 
+    def cpu(self):
+        """Seconds of processor time so far, of the members that live."""
+        return sum(threads_cpu(self.processes[name].pid) for name in self.alive())
+
     def kill(self, name):
         self.processes[name].send_signal(signal.SIGKILL)
         self.processes[name].wait(20)
@@ -157,9 +173,9 @@ class Agent:
         os.makedirs(self.state, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [WEFTD, "--simulate", "--name", self.name, "--host", self.name, "--state",
-                 self.state, "--socket", self.socket, "--store", store, "--log-level",
-                 os.environ.get("WEFT_SCALE_LOG", "warning"),
+                [WEFTD, "--simulate", "--name", self.name, "--host", self.name,
+                 "--state", self.state, "--socket", self.socket, "--store", store,
+                 "--log-level", os.environ.get("WEFT_SCALE_LOG", "warning"),
                  "--underlay", f"192.168.{number // 250}.{number % 250 + 1}/16"],
                 stdout=log, stderr=log)
 
@@ -204,8 +220,7 @@ class Agent:
 
     def cpu(self):
         """Seconds of processor time so far."""
-        with open(f"/proc/{self.process.pid}/schedstat", encoding="ascii") as file:
-            return int(file.read().split()[0]) / 1e9
+        return threads_cpu(self.process.pid)
 
     def memory(self):
         """Bytes that are its own: code and libraries are shared by all agents of a machine."""
