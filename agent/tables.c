@@ -82,6 +82,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_flows:
 	case TABLE_tunnel_sequences:
 	case TABLE_groups:
+	case TABLE_group_sources:
 	case TABLE_segment_states:
 	case TABLE_station_ends:
 	case TABLE_fragments:

@@ -87,6 +87,22 @@ enum flood_mode {
 	FLOOD_ALL = 0,
 	FLOOD_LISTENERS = 1, /* of the group it is sent to, and multicast routers */
 	FLOOD_ROUTERS = 2,
+	FLOOD_REPORT = 3, /* an IGMP or MLD message, which is to be read first (membership.c) */
+};
+
+/* What membership.c is at in a report. */
+struct membership_walk {
+	struct address group;
+	__u32 listener_id;     /* the port that the message has come by */
+	__u32 offset, end;     /* of what is not read yet, in the frame */
+	__u32 records;         /* not begun yet */
+	__u32 sources;         /* of the record that is being read, still to come */
+	__u32 epoch;           /* that they get */
+	__u32 auxiliary;       /* bytes behind them */
+	__u8 type;             /* of the record */
+	__u8 alone;            /* one stack is behind the port: what it says is all there is */
+	__u8 ignored;          /* the sources say nothing */
+	__u8 overflow;         /* more sources than are remembered */
 };
 
 struct packet {
@@ -186,7 +202,7 @@ struct packet {
 	__u8 outer_has_id;
 	__u8 outer_service;
 	__u8 outer_marks;     /* enum outer_marks */
-	struct address group; /* of a membership report: what multicast.c is looking at */
+	struct membership_walk membership;
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
 };
@@ -377,7 +393,8 @@ int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);
 int bridge_flood(struct frame *f, struct packet *p);
 int multicast(struct frame *f, struct packet *p);
-int multicast_records(struct frame *f, struct packet *p, __u32 count);
+int membership(struct frame *f, struct packet *p);
+int membership_records(struct frame *f, struct packet *p);
 int multicast_wanted(struct frame *f, struct packet *p);
 int multicast_segment_limit(struct frame *f, struct packet *p);
 int route(struct frame *f, struct packet *p);

@@ -81,6 +81,8 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 		verdict = multicast_segment_limit(f, p);
 	if (!verdict && (p->subnet_flags & SUBNET_SNOOP))
 		verdict = multicast(f, p);
+	if (!verdict && p->flood_mode == FLOOD_REPORT)
+		verdict = membership(f, p);
 	return verdict ? verdict : bridge_flood(f, p);
 }
 

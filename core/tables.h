@@ -179,16 +179,7 @@ struct segment_state {
 	__u64 flood_tokens; /* as in port_stats */
 };
 
-/* Who listens to which multicast group. Address zero: a multicast router is behind the port. */
-struct group_key {
-	__u32 subnet_id;
-	__u32 port_id;
-	struct address address;
-};
-
-struct group {
-	__u32 expires; /* tick */
-};
+#include "core/tables_multicast.h"
 
 enum vpc_flags {
 	VPC_CUT = 1 << 0, /* established: cut - connections are judged again by new rules */
@@ -570,7 +561,7 @@ struct port_stats {
 	__u64 held_until;      /* a loop goes through it: 1 << 32 | tick until which it is held */
 	__u64 held_with;       /* id of the port at the other end of the loop */
 	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
-	__u64 groups;          /* rows of struct group, routers among them */
+	__u64 groups;          /* rows of groups and group_sources, routers among them */
 	__u64 pad2[4];
 };
 
@@ -762,7 +753,8 @@ struct wire {
 	X(rate_states, ARRAY, struct slot_key, struct rate_state, 16384)                           \
 	X(port_mirrors, HASH, struct port_key, struct port_mirror, 16384)                          \
 	X(groups, HASH, struct group_key, struct group, 65536)                                     \
-	X(segment_states, HASH, struct subnet_key, struct segment_state, 16384)
+	X(segment_states, HASH, struct subnet_key, struct segment_state, 16384)                    \
+	X(group_sources, HASH, struct group_source_key, struct group_source, 65536)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -64,6 +64,7 @@
 	X(SEGMENT_FLOOD_LIMIT, DROP, "the ports of the subnet flood more frames than it allows")   \
 	X(NO_LISTENER, DROP, "nobody in the segment listens to the multicast group")               \
 	X(BAD_MEMBERSHIP, DROP, "an IGMP or MLD message that no valid sender makes")               \
+	X(MEMBERSHIP_CHECKSUM, DROP, "an IGMP or MLD message whose checksum is wrong")             \
 	X(GROUP_LIMIT, DROP, "more multicast groups behind the port than are remembered")          \
 	X(LOOP, DROP, "a probe for loops came back to its own segment: one of its ends is held")   \
 	X(PORT_HELD, DROP, "the port is held, for frames go round in a loop through it")           \

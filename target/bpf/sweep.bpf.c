@@ -73,6 +73,29 @@ static long sweep_group(struct bpf_map *map, struct group_key *key, struct group
 	return 0;
 }
 
+/* Aged, or of a report that holds no more. */
+static long sweep_source(struct bpf_map *map, struct group_source_key *key,
+			 struct group_source *source, struct sweep_context *context)
+{
+	struct group_source_key copy = *key;
+	struct port_key port_key = { .port_id = key->group.port_id };
+	struct port *port = table_lookup(ports, &port_key);
+	struct group *group = table_lookup(groups, &copy.group);
+	struct slot_key slot = {};
+	struct port_stats *stats;
+
+	(void)map;
+	if ((port && group && group->epoch == source->epoch &&
+	     !ticks_passed(context->now, source->expires, 0)) ||
+	    table_remove(group_sources, &copy) || !port)
+		return 0;
+	slot.slot = port->port_slot;
+	stats = table_lookup(port_stats, &slot);
+	if (stats)
+		atomic_add(&stats->groups, -1);
+	return 0;
+}
+
 static long sweep_segment(struct bpf_map *map, struct subnet_key *key, struct segment_state *row,
 			  struct sweep_context *context)
 {
@@ -98,6 +121,7 @@ int sweep(void *unused)
 	bpf_for_each_map_elem(&flows, sweep_flow, &context, 0);
 	bpf_for_each_map_elem(&stations, sweep_station, &context, 0);
 	bpf_for_each_map_elem(&groups, sweep_group, &context, 0);
+	bpf_for_each_map_elem(&group_sources, sweep_source, &context, 0);
 	bpf_for_each_map_elem(&segment_states, sweep_segment, &context, 0);
 	if (shared) {
 		shared->sweep_removed = context.removed;

@@ -27,6 +27,7 @@ struct builder {
 	bool ipv4;
 	size_t l3, l4; /* offsets of headers, 0: none */
 	uint8_t protocol;
+	bool is_igmp;
 	size_t protocol_at; /* offset of the byte that names the next header */
 };
 
@@ -208,7 +209,7 @@ static void ip_words(struct builder *b)
 	}
 }
 
-/* An IPv6 extension header: ext hop|routing|destination|fragment OFFSET MORE ID. */
+/* An IPv6 extension header: ext hop|alert|routing|destination|fragment OFFSET MORE ID. */
 static void extension_words(struct builder *b)
 {
 	const char *kind = word(b);
@@ -216,7 +217,7 @@ static void extension_words(struct builder *b)
 	uint8_t *header = append(b, 8);
 	uint8_t type = 0;
 
-	if (!strcmp(kind, "hop"))
+	if (!strcmp(kind, "hop") || !strcmp(kind, "alert"))
 		type = 0;
 	else if (!strcmp(kind, "routing"))
 		type = 43;
@@ -233,6 +234,10 @@ static void extension_words(struct builder *b)
 
 		put16(header + 2, (offset & 0xfff8) | (more & 1));
 		put16(header + 6, number(b));
+	} else if (!strcmp(kind, "alert")) {
+		header[2] = 5; /* router alert: MLD */
+		header[3] = 2;
+		header[6] = 1;
 	} else if (type != 43) {
 		header[2] = 1; /* PadN */
 		header[3] = 4;
@@ -409,7 +414,7 @@ static void finish_transport(struct builder *b)
 
 	if (b->protocol == 17)
 		put16(l4 + 4, (unsigned)size);
-	if (b->protocol != 1) {
+	if (b->protocol != 1 && b->protocol != 2) {
 		size_t skip = b->ipv4 ? 12 : 0;
 
 		sum = checksum(sum, b->source.byte + skip, 16 - skip);
@@ -417,6 +422,8 @@ static void finish_transport(struct builder *b)
 		sum = checksum(sum, (uint8_t[]){ 0, b->protocol }, 2);
 		sum = checksum(sum, (uint8_t[]){ (uint8_t)(size >> 8), (uint8_t)size }, 2);
 	}
+	if (b->is_igmp)
+		put16(l4 + at, 0);
 	put16(l4 + at, ~checksum(sum, l4, size) & 0xffff);
 }
 
@@ -427,7 +434,8 @@ static void finish(struct builder *b)
 	if (!b->l3)
 		return;
 	if (b->l4 &&
-	    (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 || b->protocol == 58))
+	    (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 || b->protocol == 58 ||
+	     b->is_igmp))
 		finish_transport(b);
 	if (b->ipv4) {
 		put16(ip + 2, (unsigned)(b->frame->size - b->l3));
@@ -494,6 +502,15 @@ static void layer4_words(struct builder *b, const char *text)
 		icmp_words(b);
 	} else if (!strcmp(text, "about")) {
 		about_words(b);
+	} else if (!strcmp(text, "igmp")) {
+		transport(b, 2);
+		b->is_igmp = true;
+		hex_words(b);
+	} else if (!strcmp(text, "mld")) {
+		transport(b, 58);
+		header = append(b, 8);
+		header[0] = (uint8_t)number(b);
+		put16(header + 6, number(b));
 	} else if (!strcmp(text, "protocol")) {
 		transport(b, (uint8_t)number(b));
 	} else if (!strcmp(text, "raw")) {

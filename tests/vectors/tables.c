@@ -71,7 +71,8 @@ struct collected tables_collect(const struct side *side, enum table_id table)
 static const enum table_id of_packets[] = { TABLE_flows,           TABLE_fragments,
 					    TABLE_stations,        TABLE_station_ends,
 					    TABLE_service_clients, TABLE_wire_neighbours,
-					    TABLE_groups,          TABLE_segment_states };
+					    TABLE_groups,          TABLE_group_sources,
+					    TABLE_segment_states };
 #define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
 
 static void remove_all(const struct side *side, enum table_id table)
@@ -220,7 +221,18 @@ void tables_age(const struct side *side, uint32_t seconds)
 
 		memcpy(&group, key + rows.key_size, sizeof(group));
 		group.expires -= ticks;
+		group.any_until -= ticks;
 		side->put(TABLE_groups, key, &group);
+	}
+	free(rows.bytes);
+	rows = tables_collect(side, TABLE_group_sources);
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct group_source source;
+
+		memcpy(&source, key + rows.key_size, sizeof(source));
+		source.expires -= ticks;
+		side->put(TABLE_group_sources, key, &source);
 	}
 	free(rows.bytes);
 	for (uint32_t slot = 1; slot < 1024; slot++) {

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The rows of multicast: who listens to which group, and to which of its sources; a part of tables.h, which
+ * includes it. All are the pipeline's own: reports make them, and the sweep takes them when they have aged.
+ *
+ * Neighbours: membership.c (who writes them), multicast.c (who reads them).
+ */
+#ifndef WEFT_CORE_TABLES_MULTICAST_H
+#define WEFT_CORE_TABLES_MULTICAST_H
+
+/* Who listens to which multicast group. Address zero: a multicast router is behind the port. */
+struct group_key {
+	__u32 subnet_id;
+	__u32 port_id;
+	struct address address;
+};
+
+enum group_flags {
+	GROUP_SOURCES = 1 << 0,  /* to those of its sources alone that group_sources names */
+	GROUP_ANY_AGES = 1 << 1, /* but until any_until to all of them: another stack may be behind */
+};
+
+struct group {
+	__u32 expires; /* tick */
+	__u32 flags;   /* enum group_flags */
+	__u32 any_until; /* tick */
+	__u32 epoch;   /* rows of group_sources that have another are of a report that holds no more */
+};
+
+struct group_source_key {
+	struct group_key group;
+	struct address source;
+};
+
+enum group_source_flags {
+	GROUP_SOURCE_BLOCKED = 1 << 0, /* not from this one; else from it */
+};
+
+struct group_source {
+	__u32 expires; /* tick */
+	__u32 epoch;   /* of the group's row when it was made */
+	__u32 flags;   /* enum group_source_flags */
+};
+
+_Static_assert(sizeof(struct group_key) == 24, "struct group_key is part of the layout");
+_Static_assert(sizeof(struct group_source_key) == 40,
+	       "struct group_source_key is part of the layout");
+
+#endif
