@@ -68,7 +68,7 @@ AGENT := $(addprefix agent/, \
 	reconcile_news.c reconcile_vpcs.c reconcile_watch.c recover.c slots.c tables.c \
 	upkeep.c) \
 	$(addprefix agent/api/, \
-	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_objects.c api_plain.c \
+	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_multicast.c api_objects.c api_plain.c \
 	api_status.c api_trace.c api_trace_follow.c http.c http_listen.c openapi.c question.c) \
 	$(addprefix agent/cluster/, \
 	cache.c certificate.c claims.c cluster.c cluster_config.c cluster_join.c \
@@ -79,7 +79,7 @@ AGENT := $(addprefix agent/, \
 	device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
 	tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
-	capture.c drops.c events.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
+	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
 	trace_remote.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
@@ -94,7 +94,7 @@ CLI := $(addprefix cli/, \
 	host_setup.c lab.c lab_exec.c \
 	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_tag.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \
-	nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
+	multicast.c nouns.c object.c packet.c parse.c port.c report.c route.c rule.c run.c status.c \
 	subnet.c table.c trace.c tunnel.c vpc.c)
 
 BENCH := $(addprefix bench/, \

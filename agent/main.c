@@ -338,6 +338,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.drops = daemon->drops,
 		.punt = daemon->punt,
 		.dhcp = daemon->dhcp,
+		.querier = daemon->querier,
 		.services = daemon->services,
 		.captures = daemon->captures,
 		.cluster = daemon->cluster,

@@ -22,6 +22,7 @@ extern const struct noun group_noun;
 extern const struct noun help_noun;
 extern const struct noun host_noun;
 extern const struct noun lab_noun;
+extern const struct noun multicast_noun;
 extern const struct noun port_noun;
 extern const struct noun route_noun;
 extern const struct noun route_table_noun;

@@ -283,6 +283,12 @@ int client_flows(struct client *client, const char *port, unsigned long limit, j
 	return code;
 }
 
+int client_multicast(struct client *client, const char *port, json_t **multicast,
+		     struct error *error)
+{
+	return get(client, "/v1/multicast", "port", port, NULL, NULL, multicast, error);
+}
+
 int client_counters(struct client *client, const char *name, json_t **counters, struct error *error)
 {
 	return get(client, "/v1/counters", "name", name, NULL, NULL, counters, error);

@@ -104,6 +104,10 @@ int client_drops(struct client *client, const char *port, json_t **drops, struct
 int client_flows(struct client *client, const char *port, unsigned long limit, json_t **flows,
 		 struct error *error);
 
+/** client_multicast - who listens to which group, behind @port or (NULL) all; and the queriers */
+int client_multicast(struct client *client, const char *port, json_t **multicast,
+		     struct error *error);
+
 /** client_counters - of a port, a VPC or a verdict; NULL: of everything */
 int client_counters(struct client *client, const char *name, json_t **counters,
 		    struct error *error);

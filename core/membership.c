@@ -31,7 +31,7 @@
 #define ALLOW_NEW_SOURCES 5
 #define BLOCK_OLD_SOURCES 6
 #define RECORDS_MAX 64
-#define ITEMS_MAX 512  /* records, and the sources in them: more than a frame of 1,500 bytes holds */
+#define ITEMS_MAX 512 /* records, and the sources in them: more than a frame of 1,500 bytes holds */
 #define GROUPS_MAX 256 /* behind one port, and sources */
 #define ROUTER_ALERT 0x0502
 

@@ -93,16 +93,16 @@ enum flood_mode {
 /* What membership.c is at in a report. */
 struct membership_walk {
 	struct address group;
-	__u32 listener_id;     /* the port that the message has come by */
-	__u32 offset, end;     /* of what is not read yet, in the frame */
-	__u32 records;         /* not begun yet */
-	__u32 sources;         /* of the record that is being read, still to come */
-	__u32 epoch;           /* that they get */
-	__u32 auxiliary;       /* bytes behind them */
-	__u8 type;             /* of the record */
-	__u8 alone;            /* one stack is behind the port: what it says is all there is */
-	__u8 ignored;          /* the sources say nothing */
-	__u8 overflow;         /* more sources than are remembered */
+	__u32 listener_id; /* the port that the message has come by */
+	__u32 offset, end; /* of what is not read yet, in the frame */
+	__u32 records;     /* not begun yet */
+	__u32 sources;     /* of the record that is being read, still to come */
+	__u32 epoch;       /* that they get */
+	__u32 auxiliary;   /* bytes behind them */
+	__u8 type;         /* of the record */
+	__u8 alone;        /* one stack is behind the port: what it says is all there is */
+	__u8 ignored;      /* the sources say nothing */
+	__u8 overflow;     /* more sources than are remembered */
 };
 
 struct packet {
@@ -201,7 +201,7 @@ struct packet {
 	__u8 outer_kind;             /* enum tunnel_kind */
 	__u8 outer_has_id;
 	__u8 outer_service;
-	__u8 outer_marks;     /* enum outer_marks */
+	__u8 outer_marks; /* enum outer_marks */
 	struct membership_walk membership;
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */

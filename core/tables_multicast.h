@@ -16,15 +16,16 @@ struct group_key {
 };
 
 enum group_flags {
-	GROUP_SOURCES = 1 << 0,  /* to those of its sources alone that group_sources names */
-	GROUP_ANY_AGES = 1 << 1, /* but until any_until to all of them: another stack may be behind */
+	GROUP_SOURCES = 1 << 0, /* to those of its sources alone that group_sources names */
+	GROUP_ANY_AGES =
+		1 << 1, /* but until any_until to all of them: another stack may be behind */
 };
 
 struct group {
-	__u32 expires; /* tick */
-	__u32 flags;   /* enum group_flags */
+	__u32 expires;   /* tick */
+	__u32 flags;     /* enum group_flags */
 	__u32 any_until; /* tick */
-	__u32 epoch;   /* rows of group_sources that have another are of a report that holds no more */
+	__u32 epoch; /* rows of group_sources that have another are of a report that holds no more */
 };
 
 struct group_source_key {

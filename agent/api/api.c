@@ -52,6 +52,7 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/drops", OBJECT_KINDS, api_drops },
 	{ "GET", "/v1/capture", OBJECT_KINDS, api_capture },
 	{ "GET", "/v1/flows", OBJECT_KINDS, api_flows },
+	{ "GET", "/v1/multicast", OBJECT_KINDS, api_multicast },
 	{ "GET", "/v1/counters", OBJECT_KINDS, api_counters },
 	{ "GET", "/v1/status", OBJECT_KINDS, api_status },
 	{ "GET", "/metrics", OBJECT_KINDS, api_metrics },

@@ -21,6 +21,7 @@
 struct cluster;
 struct dhcp;
 struct punt;
+struct querier;
 struct captures;
 
 #define API_BODY_SIZE_MAX (8U << 20)
@@ -29,7 +30,7 @@ struct captures;
 /**
  * struct api - what handlers work on; all borrowed
  * @instance: the daemon's name
- * @punt, @dhcp: what serves ports by itself; NULL in tests without
+ * @punt, @dhcp, @querier: what serves ports by itself; NULL in tests without
  * @cluster: this host among others; NULL in tests without
  * @loop, @store: of the daemon
  * @state: state directory; NULL: hosts cannot be joined
@@ -46,6 +47,7 @@ struct api {
 	struct drops *drops;
 	const struct punt *punt;
 	const struct dhcp *dhcp;
+	const struct querier *querier;
 	const struct services *services; /* NULL: none run */
 	struct captures *captures;
 	const struct clock *clock;

@@ -12,8 +12,10 @@
 #include "agent/cluster/cluster.h"
 #include "agent/devices/ports.h"
 #include "agent/names.h"
+#include "agent/observe/listeners.h"
 #include "agent/services/dhcp.h"
 #include "agent/services/dns_forward.h"
+#include "agent/services/querier.h"
 #include "agent/services/services.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -214,6 +216,33 @@ static void write_dhcp(const struct api *api, struct buf *text)
 		}
 }
 
+/* Listeners are counted by subnet; they come in that order. */
+static void write_multicast(const struct api *api, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	struct listeners listeners = { 0 };
+	char name[PATH_NAME_SIZE];
+
+	single(text, "multicast_queries_total", "counter",
+	       "Questions to ports which groups they listen to.", querier_sent(api->querier));
+	if (listeners_read(api->datapath, &listeners))
+		return;
+	family(text, "multicast_members", "gauge",
+	       "Groups that somebody behind a port listens to, by subnet.");
+	for (size_t i = 0, begin = 0; i < listeners.count; i++) {
+		const uint32_t subnet_id = listeners.list[i].subnet_id;
+		const struct object *subnet = intent_object(intent, subnet_id);
+
+		if (i + 1 < listeners.count && listeners.list[i + 1].subnet_id == subnet_id)
+			continue;
+		if (subnet)
+			buf_printf(text, "weft_multicast_members{subnet=\"%s\"} %zu\n",
+				   names_path(intent, subnet, name), i + 1 - begin);
+		begin = i + 1;
+	}
+	listeners_fini(&listeners);
+}
+
 static void write_apply(const struct reconcile_counts *counts, struct buf *text)
 {
 	uint64_t sum = 0;
@@ -341,6 +370,7 @@ void metrics_write(const struct api *api, struct buf *text)
 	write_tunnels(api, text);
 	write_objects(api, text);
 	write_dhcp(api, text);
+	write_multicast(api, text);
 	write_datapath(api, text);
 	write_services(api, text);
 	write_daemon(api, text);

@@ -231,6 +231,29 @@ void querier_free(struct querier *querier)
 	free(querier);
 }
 
+void querier_each(const struct querier *querier,
+		  void (*callback)(void *context, const struct querier_state *state), void *context)
+{
+	uint64_t now_ns;
+
+	if (!querier)
+		return;
+	now_ns = clock_monotonic_ns(loop_clock(querier->loop));
+	MAP_FOR_EACH(&querier->subnets, it) {
+		const struct asked *asked = it.value;
+		const struct querier_state state = {
+			.subnet_id = *(const uint32_t *)it.key,
+			.interval = asked->interval,
+			.sent = asked->sent,
+			.next = asked->due_ns > now_ns
+					? (uint32_t)((asked->due_ns - now_ns) / SECOND_NS)
+					: 0,
+		};
+
+		callback(context, &state);
+	}
+}
+
 uint64_t querier_sent(const struct querier *querier)
 {
 	return querier ? querier->sent : 0;

@@ -37,6 +37,21 @@ struct querier;
 struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile);
 void querier_free(struct querier *querier); /* accepts NULL */
 
+/**
+ * struct querier_state - of one subnet
+ * @interval: seconds between questions
+ * @sent: rounds since the start, or since the interval was changed
+ * @next: seconds until the next
+ */
+struct querier_state {
+	uint32_t subnet_id, interval, sent, next;
+};
+
+/** querier_each - call @callback for each subnet whose ports are asked; NULL for @querier: none */
+void querier_each(const struct querier *querier,
+		  void (*callback)(void *context, const struct querier_state *state),
+		  void *context);
+
 /** querier_sent - questions sent since the start, one for each port and family */
 uint64_t querier_sent(const struct querier *querier);
 

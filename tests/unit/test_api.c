@@ -529,6 +529,67 @@ static void flows_show_both_directions(void **state)
 }
 
 /* ICMP has no ports, whatever the key keeps in their place; other protocols have neither. */
+static void put_listener(struct world *world, uint32_t port_id, const char *group, uint32_t flags,
+			 const char *source, uint32_t source_flags)
+{
+	const uint32_t later = (uint32_t)(clock_monotonic_ns(NULL) >> 20) + 100 * TICKS_PER_SECOND;
+	const struct object *subnet =
+		intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_SUBNET, "web");
+	struct group_source_key key = { .group = { .subnet_id = subnet->id, .port_id = port_id } };
+	struct group_source source_row = { .expires = later, .epoch = 7, .flags = source_flags };
+	struct group row = { .expires = later, .flags = flags, .epoch = 7 };
+	struct ip_address address = { { 0 } };
+
+	if (group)
+		assert_int_equal(ip_address_parse(group, &address), 0);
+	memcpy(&key.group.address, &address, 16);
+	assert_int_equal(datapath_put(world->datapath, TABLE_groups, &key.group, &row), 0);
+	if (!source)
+		return;
+	assert_int_equal(ip_address_parse(source, &address), 0);
+	memcpy(&key.source, &address, 16);
+	assert_int_equal(datapath_put(world->datapath, TABLE_group_sources, &key, &source_row), 0);
+	/* Of a report that holds no more. */
+	source_row.epoch = 6;
+	key.source.word[3] ^= 1;
+	assert_int_equal(datapath_put(world->datapath, TABLE_group_sources, &key, &source_row), 0);
+}
+
+static void listeners_are_listed(void **state)
+{
+	struct world *world = *state;
+	json_t *members;
+	uint32_t web1, db1;
+	size_t i;
+	json_t *member;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	web1 = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "web1")->id;
+	db1 = intent_find(reconcile_intent(world->reconcile), "blue", OBJECT_PORT, "db1")->id;
+	put_listener(world, web1, NULL, 0, NULL, 0);
+	put_listener(world, web1, "239.1.1.1", 0, NULL, 0);
+	put_listener(world, web1, "239.1.1.2", GROUP_SOURCES, "10.0.1.12", 0);
+	put_listener(world, db1, "ff15::1", 0, "fd00::1", GROUP_SOURCE_BLOCKED);
+	world_expect(world, 200, "GET", "/v1/multicast", NULL);
+	members = json_object_get(world->answer, "members");
+	assert_int_equal(json_array_size(members), 4);
+	json_array_foreach(members, i, member)
+		check_schema("MulticastMember", member);
+	assert_true(json_is_true(json_object_get(json_array_get(members, 0), "router")));
+	assert_string_equal(world_text(world, "members.1.group"), "239.1.1.1");
+	assert_string_equal(world_text(world, "members.1.filter"), "all");
+	assert_string_equal(world_text(world, "members.1.subnet"), "blue/web");
+	assert_string_equal(world_text(world, "members.2.filter"), "include");
+	assert_string_equal(world_text(world, "members.2.sources.0"), "10.0.1.12");
+	assert_int_equal(json_array_size(json_object_get(json_array_get(members, 2), "sources")),
+			 1);
+	assert_string_equal(world_text(world, "members.3.filter"), "exclude");
+	assert_string_equal(world_text(world, "members.3.sources.0"), "fd00::1");
+	world_expect(world, 200, "GET", "/v1/multicast?port=blue/db1", NULL);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "members")), 1);
+	world_expect(world, 404, "GET", "/v1/multicast?port=blue/none", NULL);
+}
+
 static void flows_of_icmp_have_no_ports(void **state)
 {
 	struct world *world = *state;
@@ -647,6 +708,7 @@ int main(void)
 		WITH_WORLD(status_and_counters_are_as_described),
 		WITH_WORLD(metrics_have_names_values_and_help),
 		WITH_WORLD(flows_show_both_directions),
+		WITH_WORLD(listeners_are_listed),
 		WITH_WORLD(flows_of_icmp_have_no_ports),
 		WITH_WORLD(drops_are_kept_and_named),
 		WITH_WORLD(trace_refuses_what_it_cannot_build),

@@ -584,6 +584,13 @@ static void test_watching(void **state)
 		  "\"destination_port\":22,\"state\":\"established\",\"packets\":4,\"bytes\":400,"
 		  "\"reply_packets\":3,\"reply_bytes\":300,\"idle\":2,\"timeout\":60}],\"truncated\":true}",
 		  NULL, false },
+		{ "GET /v1/multicast", 200,
+		  "{\"members\":[{\"subnet\":\"blue/lan\",\"group\":\"239.1.1.1\",\"port\":\"blue/n1\","
+		  "\"router\":false,\"filter\":\"exclude\",\"sources\":[\"10.0.1.5\",\"10.0.1.6\"],"
+		  "\"expires\":250},{\"subnet\":\"blue/lan\",\"group\":null,\"port\":\"blue/br\","
+		  "\"router\":true,\"filter\":\"all\",\"sources\":[],\"expires\":9}],\"queriers\":["
+		  "{\"subnet\":\"blue/lan\",\"interval\":125,\"sent\":2,\"next\":31}]}",
+		  NULL, false },
 		{ "GET /v1/counters", 200,
 		  "{\"verdicts\":{\"delivered\":{\"packets\":5,\"bytes\":300},\"no_route\":{\"packets\":0,"
 		  "\"bytes\":0}},\"vpcs\":{\"blue\":{\"flows\":1,\"refused_flows\":0}}}",
@@ -611,6 +618,12 @@ static void test_watching(void **state)
 	       "blue/web1  blue/db1  tcp [fd00::1]:40000 > [fd00::2]:22    established  4/3      "
 	       "400/300  2s    60s\n",
 	       "weft: there are more; --limit shows them\n");
+	expect(daemon.path, "multicast", 0,
+	       "SUBNET    GROUP         PORT     SOURCES                     EXPIRES\n"
+	       "blue/lan  239.1.1.1     blue/n1  all but 10.0.1.5, 10.0.1.6  250s\n"
+	       "blue/lan  any (router)  blue/br  all                         9s\n\n"
+	       "SUBNET    INTERVAL  ASKED  NEXT\nblue/lan  125s      2      31s\n",
+	       "");
 	expect(daemon.path, "counters", 0,
 	       "VPC   FLOWS  REFUSED FLOWS\nblue  1      0\n\nVERDICT    PACKETS  BYTES\n"
 	       "delivered  5        300\n",

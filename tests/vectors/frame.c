@@ -433,9 +433,8 @@ static void finish(struct builder *b)
 
 	if (!b->l3)
 		return;
-	if (b->l4 &&
-	    (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 || b->protocol == 58 ||
-	     b->is_igmp))
+	if (b->l4 && (b->protocol == 6 || b->protocol == 17 || b->protocol == 1 ||
+		      b->protocol == 58 || b->is_igmp))
 		finish_transport(b);
 	if (b->ipv4) {
 		put16(ip + 2, (unsigned)(b->frame->size - b->l3));
