@@ -12,6 +12,7 @@ from harness import Netns, check, equal, main, run, statement, wait_for
 from packets import ethernet
 
 GROUP4, GROUP6 = "239.1.2.3", "ff15::1:2:3"
+MCAST_JOIN_GROUP, MCAST_BLOCK_SOURCE, MCAST_JOIN_SOURCE_GROUP = 42, 43, 46  # linux/in.h
 INTENT = """
 vpcs:
   blue:
@@ -44,6 +45,15 @@ def outsider(name, address):
     return netns
 
 
+def with_checksum(data, at):
+    """The bytes with their Internet checksum at an offset, where zero is."""
+    words = data + b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+    total = (total & 0xffff) + (total >> 16)
+    total = (total & 0xffff) + (total >> 16)
+    return data[:at] + struct.pack("!H", ~total & 0xffff) + data[at + 2:]
+
+
 class Listeners:
     def __init__(self, weft):
         run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", accept=[0])
@@ -72,36 +82,68 @@ class Listeners:
                             socket.inet_aton(group) + socket.inet_aton("0.0.0.0") + index)
         return made
 
+    def address(self, name, family):
+        """Of its own, not of the link."""
+        text = self.netns[name].run("ip", family, "-o", "address", "show", "dev", "eth0", "scope",
+                                    "global", accept=[0]).stdout
+        return text.split()[3].split("/")[0]
+
+    @staticmethod
+    def member(weft, group, port):
+        """What the daemon lists of the port and the group, None: nothing."""
+        found = [one for one in weft.json("multicast")["members"]
+                 if (one["group"], one["port"]) == (group, port)]
+        return found[0] if found else None
+
     def index(self, name):
         return int(self.netns[name].run("ip", "-o", "link", "show", "eth0",
                                         accept=[0]).stdout.split(":")[0])
 
-    def send(self, group):
-        """A datagram from n1 to the group; the words in it."""
+    def filtered(self, name, group, option, source):
+        """A socket that listens to the group from one source (MCAST_JOIN_SOURCE_GROUP), or from all
+        but one (MCAST_BLOCK_SOURCE)."""
+        def storage(address):
+            if ":" in address:
+                return struct.pack("@HHI16sI", socket.AF_INET6, 0, 0,
+                                   socket.inet_pton(socket.AF_INET6, address), 0).ljust(128, b"\0")
+            return struct.pack("@HH4s", socket.AF_INET, 0,
+                               socket.inet_aton(address)).ljust(128, b"\0")
+
+        family = socket.AF_INET6 if ":" in group else socket.AF_INET
+        made = self.netns[name].socket(family, socket.SOCK_DGRAM, bind=("", 7700))
+        level = 41 if ":" in group else 0
+        index = struct.pack("@I4x", self.index(name))
+        if option == MCAST_BLOCK_SOURCE:
+            made.setsockopt(level, MCAST_JOIN_GROUP, index + storage(group))
+        made.setsockopt(level, option, index + storage(group) + storage(source))
+        return made
+
+    def send(self, group, source="n1"):
+        """A datagram to the group; the words in it."""
         self.count += 1
         word = b"group %06d." % self.count
         family = socket.AF_INET6 if ":" in group else socket.AF_INET
-        with self.netns["n1"].socket(family, socket.SOCK_DGRAM) as sender:
+        with self.netns[source].socket(family, socket.SOCK_DGRAM) as sender:
             if family == socket.AF_INET6:
                 sender.setsockopt(41, socket.IPV6_MULTICAST_HOPS, 4)
-                sender.sendto(word, (group, 7700, 0, self.index("n1")))
+                sender.sendto(word, (group, 7700, 0, self.index(source)))
             else:
                 sender.setsockopt(0, socket.IP_MULTICAST_TTL, 4)
                 sender.setsockopt(0, socket.IP_MULTICAST_IF,
-                                  struct.pack("@8xi", self.index("n1")))
+                                  struct.pack("@8xi", self.index(source)))
                 sender.sendto(word, (group, 7700))
         return word
 
-    def takers(self, group):
+    def takers(self, group, source="n1"):
         """Who gets a datagram to the group. A broadcast behind it shows that all have arrived."""
         for wire in self.wires.values():
             wire.drain()
-        word = self.send(group)
+        word = self.send(group, source)
         end = b"end of %06d." % self.count
-        self.wires["n1"].send(ethernet("ff:ff:ff:ff:ff:ff", self.wires["n1"].mac, 0x88B5,
-                                       end.ljust(46, b".")))
+        wire = self.wires[source]
+        wire.send(ethernet("ff:ff:ff:ff:ff:ff", wire.mac, 0x88B5, end.ljust(46, b".")))
         got = set()
-        for name in ("n2", "n3", "o1", "o2"):
+        for name in {"n1", "n2", "n3", "o1", "o2"} - {source}:
             seen = self.wires[name].expect(lambda packet: word in packet.frame or
                                            end in packet.frame, f"the end at {name}")
             while end not in seen.frame:
@@ -121,16 +163,51 @@ def nobody(weft, listeners):
 
 @statement("a kernel that joins by IGMP v3, v2, and MLD v2 gets the group, others do not")
 def joined(_weft, listeners):
-    for name, group, version in (("n2", GROUP4, 3), ("n3", GROUP4, 2)):
+    for name, group, version in (("n2", GROUP4, 3), ("n3", GROUP4, 2), ("n3", GROUP4, 1)):
         before = listeners.takers(group)
         with listeners.join(name, group, version):
             wait_for(lambda one=name, it=group: one in listeners.takers(it), f"{name} gets {group}")
             equal(listeners.takers(group) - before, {name}, f"who gets {group} more")
         wait_for(lambda one=name, it=group: one not in listeners.takers(it),
-                 f"{name} has left {group}")
+                 f"{name} has left {group}", 40 if version == 1 else 15)
+    listeners.netns["n3"].run("sysctl", "-qw", "net.ipv4.conf.eth0.force_igmp_version=0",
+                              accept=[0])
     with listeners.join("n2", GROUP6):
         wait_for(lambda: listeners.takers(GROUP6) == {"n2"}, f"n2 alone gets {GROUP6}")
     wait_for(lambda: listeners.takers(GROUP6) == set(), f"n2 has left {GROUP6}")
+
+
+@statement("a listener of one source gets that one's, and one that blocks a source all others'")
+def sources(weft, listeners):
+    for group, family in ((GROUP4, "-4"), (GROUP6, "-6")):
+        n1, n3 = (listeners.address(name, family) for name in ("n1", "n3"))
+        with listeners.filtered("n2", group, MCAST_JOIN_SOURCE_GROUP, n1):
+            wait_for(lambda it=group: "n2" in listeners.takers(it), f"n2 gets {group} from {n1}")
+            equal(listeners.takers(group, "n3"), set(), f"who gets {group} from {n3}")
+            member = listeners.member(weft, group, "blue/n2")
+            equal((member["filter"], member["sources"]), ("include", [n1]), "the member")
+        wait_for(lambda it=group: not listeners.takers(it), f"n2 has left {group}")
+        with listeners.filtered("n2", group, MCAST_BLOCK_SOURCE, n1):
+            wait_for(lambda it=group: "n2" in listeners.takers(it, "n3"),
+                     f"n2 gets {group} from {n3}")
+            wait_for(lambda it=group: not listeners.takers(it), f"n2 blocks {n1}")
+            member = listeners.member(weft, group, "blue/n2")
+            equal((member["filter"], member["sources"]), ("exclude", [n1]), "the member")
+        wait_for(lambda it=group: not listeners.takers(it, "n3"), f"n2 has left {group}")
+
+
+@statement("members and queriers are listed, counted, and forgotten")
+def listed(weft, listeners):
+    with listeners.join("n2", GROUP4, 3):
+        wait_for(lambda: listeners.member(weft, GROUP4, "blue/n2"), "n2 is listed")
+        check("blue/lan  239.1.2.3" in weft.weft("multicast").stdout, weft.weft("multicast").stdout)
+        check(GROUP4 not in weft.weft("multicast", "--port", "blue/n3").stdout, "n3 is none")
+        queriers = weft.json("multicast")["queriers"]
+        equal([(one["subnet"], one["interval"]) for one in queriers], [("blue/lan", 2)], "queriers")
+        check(queriers[0]["sent"] > 1, queriers)
+        metrics = weft.http("GET", "/metrics", raw=True)[2]
+        check(b'weft_multicast_members{subnet="blue/lan"}' in metrics, "the metric")
+    wait_for(lambda: not listeners.member(weft, GROUP4, "blue/n2"), "n2 is forgotten")
 
 
 @statement("a listener behind a bridge is known by its port, and forgotten when it answers no "
@@ -167,13 +244,8 @@ def of_link(_weft, listeners):
 @statement("reports reach multicast routers alone")
 def reports(weft, listeners):
     wire = listeners.wires["o1"]
-    query = bytes.fromhex("11640000" "00000000" "027d0000")
-    total = sum(struct.unpack("!6H", query))
-    query = query[:2] + struct.pack("!H", ~total & 0xffff) + query[4:]
-    head = bytes.fromhex("46c0002400000000010200000a000165e000000194040000")
-    total = sum(struct.unpack("!12H", head))
-    total = (total & 0xffff) + (total >> 16)
-    head = head[:10] + struct.pack("!H", ~total & 0xffff) + head[12:]
+    query = with_checksum(bytes.fromhex("11640000" "00000000" "027d0000"), 2)
+    head = with_checksum(bytes.fromhex("46c0002400000000010200000a000165e000000194040000"), 10)
     is_report = lambda packet: packet.frame[12:14] == b"\x08\x00" and packet.frame[23] == 2 and \
         packet.frame[38] in (0x16, 0x22)
     for name in ("n3", "o1"):
@@ -185,19 +257,24 @@ def reports(weft, listeners):
         check("o1" in listeners.takers("239.9.9.9"), "the router gets every group")
 
 
-@statement("what is malformed is dropped and counted")
+@statement("what is malformed is dropped and counted, and so is what has a wrong checksum")
 def malformed(weft, listeners):
     wire = listeners.wires["n3"]
-    for body in ("1600000a" "ef010203", "22000000" "00000005",
-                 "22000000" "00000001" "0400ffff" "ef010203"):
+    for body, summed, verdict in (
+            ("16000000" "ef010203", False, "membership_checksum"),
+            ("22000000" "00000001" "04000000" "ef010203", False, "membership_checksum"),
+            ("22000000" "00000005", True, "bad_membership"),
+            ("22000000" "00000001" "0400ffff" "ef010203", True, "bad_membership"),
+            ("11640000" "00000000" "0000", True, "bad_membership")):
         packet = bytes.fromhex(body)
-        head = bytes.fromhex("4500%04x00000000010200000a00010de0000016" % (20 + len(packet)))
-        total = sum(struct.unpack("!10H", head))
-        total = (total & 0xffff) + (total >> 16)
-        head = head[:10] + struct.pack("!H", ~total & 0xffff) + head[12:]
-        with weft.dropped("bad_membership"):
+        if summed:
+            packet = with_checksum(packet, 2)
+        head = with_checksum(bytes.fromhex("4500%04x00000000010200000a00010de0000016" %
+                                           (20 + len(packet))), 10)
+        with weft.dropped(verdict):
             wire.send(ethernet("01:00:5e:00:00:16", wire.mac, 0x0800,
                                (head + packet).ljust(46, b"\0")))
+    equal(listeners.member(weft, GROUP4, "blue/n3"), None, "what n3 listens to")
 
 
 @statement("without snooping everything is flooded; all ports of a subnet share a limit")
