@@ -486,12 +486,25 @@ def mld(message, hops=1, to="ff02::16", source=None):
 
 
 BAD = dropped("bad_membership")
+WRONG_SUM = dropped("membership_checksum")
 GROUP, GROUP6 = "239.1.2.3", "ff15::1:2:3"
 
 MEMBERSHIP = [
     Case("RFC 2236, 2", "four bytes", igmp(b"\x16\0\xe9\xff"), BAD),
     Case("RFC 2236, 2.3", "a version 2 report with a wrong checksum",
-         igmp(IGMP(type=0x16, gaddr=GROUP, chksum=0x1234), GROUP), BAD),
+         igmp(IGMP(type=0x16, gaddr=GROUP, chksum=0x1234), GROUP), WRONG_SUM),
+    Case("RFC 3376, 4.2.2", "a version 3 report with a wrong checksum",
+         igmp(IGMPv3(type=0x22, chksum=0x1234) /
+              IGMPv3mr(numgrp=1, records=[IGMPv3gr(rtype=4, maddr=GROUP)])), WRONG_SUM),
+    Case("RFC 3376, 7.1", "a query of ten bytes",
+         igmp(b"\x11\x64\xee\x9b\0\0\0\0\0\0", "224.0.0.1"), BAD),
+    Case("RFC 2710, 3.3", "an MLD report with a wrong checksum",
+         mld(ICMPv6MLReport(mladdr=GROUP6, cksum=0x1234), to=GROUP6), WRONG_SUM),
+    Case("RFC 3810, 5.2.2", "an MLD version 2 report with a wrong checksum",
+         mld(ICMPv6MLReport2(records=[ICMPv6MLDMultAddrRec(rtype=4, dst=GROUP6)],
+                             records_number=1, cksum=0x1234)), WRONG_SUM),
+    Case("RFC 3810, 5.2.13", "a report from an address that is not of the link",
+         mld(ICMPv6MLReport(mladdr=GROUP6), to=GROUP6, source="fd00:b::99"), BAD),
     Case("RFC 2236, 2.4", "a version 2 report of no group",
          igmp(IGMP(type=0x16, gaddr="10.0.4.99"), GROUP), BAD),
     Case("RFC 2236, 2.4", "a version 1 report of no group",
