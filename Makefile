@@ -75,8 +75,8 @@ AGENT := $(addprefix agent/, \
 	cluster_keepalive.c cluster_paths.c cluster_setup.c cluster_store.c etcd.c \
 	join_server.c path_probe.c tls_client.c) \
 	$(addprefix agent/devices/, \
-	device.c device_link.c device_netns.c device_rate.c device_tap.c device_tunnel.c \
-	device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
+	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
+	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
 	tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \

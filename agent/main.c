@@ -22,6 +22,7 @@
 #include "agent/cluster/cluster_store.h"
 #include "agent/cluster/etcd.h"
 #include "agent/cluster/join_server.h"
+#include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
 #include "agent/devices/loops.h"
 #include "agent/devices/moves.h"
@@ -36,6 +37,7 @@
 #include "base/file.h"
 #include "store/store_etcd.h"
 
+#define ADOPTIONS_NAME "adopted.json"
 #define FLOW_GUARANTEE 32 /* times 16,384 ports is the default size of the flow table */
 #define EXIT_USAGE 2
 #define RESTART_DELAY_NS (100 * CLOCK_NS_PER_MS) /* until the answer is on its way */
@@ -53,6 +55,7 @@ struct daemon {
 	char *own_member; /* URL of it */
 	struct store *store;
 	struct cache *cache;
+	struct adoptions *adoptions;
 	struct cluster *cluster;
 	struct join_server *join_server;
 	struct datapath *datapath;
@@ -219,6 +222,7 @@ static int open_cluster(struct daemon *daemon, struct error *error)
 		.member_context = daemon,
 		.shared = daemon->config.store != NULL,
 		.devices = !daemon->options.simulate,
+		.adoptions = daemon->adoptions,
 	};
 	int code = cluster_open(&options, &daemon->cluster, error);
 
@@ -256,6 +260,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 		.host = daemon->host,
 		.instance = daemon->options.name,
 		.ovsdb = daemon->options.ovsdb,
+		.adoptions = daemon->adoptions,
 		.devices = !daemon->options.simulate,
 		.flow_capacity = daemon->options.flow_capacity,
 		.flow_guarantee = FLOW_GUARANTEE,
@@ -354,6 +359,17 @@ static int open_http(struct daemon *daemon, struct error *error)
 	return http_open(daemon->loop, &daemon->api, &options, &daemon->http, error);
 }
 
+/* How devices of others were, before they were used here. */
+static int open_adoptions(struct daemon *daemon, struct error *error)
+{
+	char *path = xasprintf("%s/" ADOPTIONS_NAME, daemon->options.state);
+	int code =
+		adoptions_open(daemon->options.simulate ? NULL : path, &daemon->adoptions, error);
+
+	free(path);
+	return code;
+}
+
 static int daemon_open(struct daemon *daemon, struct error *error)
 {
 	int code = daemon->options.simulate ? 0 : isolate_check(error);
@@ -368,6 +384,8 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 		code = open_store(daemon, error);
 	if (!code)
 		code = open_datapath(daemon, error);
+	if (!code)
+		code = open_adoptions(daemon, error);
 	if (!code)
 		code = open_cluster(daemon, error);
 	if (!code)
@@ -396,6 +414,7 @@ static void daemon_close(struct daemon *daemon)
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
 	cluster_close(daemon->cluster);
+	adoptions_close(daemon->adoptions);
 	events_free(daemon->events);
 	datapath_close(daemon->datapath);
 	cache_close(daemon->cache);
@@ -415,6 +434,7 @@ static int remove_devices(struct daemon *daemon, struct error *error)
 		.loop = daemon->loop,
 		.instance = daemon->options.name,
 		.ovsdb = daemon->options.ovsdb,
+		.adoptions = daemon->adoptions,
 	};
 	struct devices *devices;
 	uint32_t *port_ids = NULL;
@@ -429,6 +449,22 @@ static int remove_devices(struct daemon *daemon, struct error *error)
 	return code;
 }
 
+/* Those that are uplinks; what is a port's was put back before. */
+static int release_uplinks(struct daemon *daemon, struct error *error)
+{
+	struct netlink *netlink;
+	uint32_t *uplinks;
+	size_t count = adoption_list(daemon->adoptions, true, &uplinks);
+	int code = netlink_open(&netlink, -1, error);
+
+	for (size_t i = 0; i < count && !code; i++)
+		adoption_release(daemon->adoptions, netlink, uplinks[i]);
+	if (!code)
+		netlink_close(netlink);
+	free(uplinks);
+	return code;
+}
+
 /* Devices, then programs and tables; only while no daemon uses them. */
 static int remove_datapath(struct daemon *daemon, struct error *error)
 {
@@ -439,9 +475,14 @@ static int remove_datapath(struct daemon *daemon, struct error *error)
 	if (!code)
 		code = open_loop(daemon, error);
 	if (!code)
+		code = open_adoptions(daemon, error);
+	if (!code)
 		code = remove_devices(daemon, error);
 	if (!code)
 		code = datapath_destroy(daemon->options.name, error);
+	if (!code)
+		code = release_uplinks(daemon, error);
+	adoptions_close(daemon->adoptions);
 	loop_free(daemon->loop);
 	file_unlock(daemon->lock);
 	return code;

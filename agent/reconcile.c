@@ -339,6 +339,7 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 		.host = options->host,
 		.instance = options->instance,
 		.ovsdb = options->ovsdb,
+		.adoptions = options->adoptions,
 		.devices = options->devices,
 		.changed = reconcile_ports_changed,
 		.patched = reconcile_patched,

@@ -26,6 +26,7 @@
 #include "model/plan.h"
 #include "store/store.h"
 
+struct adoptions;
 struct reconcile;
 struct ports;
 struct cache;
@@ -56,6 +57,7 @@ struct reconcile_cluster {
  * @instance: name of the daemon
  * @loop_domain: number of the installation (loops.h)
  * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
+ * @adoptions: how devices of others were before they were ports; may be NULL in tests
  * @shared: others write to the store as well
  * @cache: copy of the records for a start without the store; NULL: none
  * @cluster: NULL: there is nobody else
@@ -72,6 +74,7 @@ struct reconcile_options {
 	const char *host;
 	const char *instance;
 	const char *ovsdb;
+	struct adoptions *adoptions;
 	uint64_t loop_domain;
 	bool shared;
 	struct cache *cache;

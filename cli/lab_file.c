@@ -227,7 +227,7 @@ static const char *host_of_port(struct plan *plan, const char *path, const json_
 }
 
 /* What a port may be attached to on its host; it needs no namespace then. */
-static const char *const on_host[] = { "tap", "tun", "bridge", "ovs_bridge", "patch" };
+static const char *const on_host[] = { "tap", "tun", "bridge", "ovs_bridge", "device", "patch" };
 
 static bool is_on_host(const json_t *attach)
 {

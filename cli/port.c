@@ -25,11 +25,22 @@ static const struct option port_options[] = {
 		    "attach.bridge"),
 	TEXT_OPTION("ovs-bridge", "NAME", "l2: a bridge of Open vSwitch to be a member of",
 		    "attach.ovs_bridge"),
+	TEXT_OPTION("device", "NAME", "a device of the host that is there already",
+		    "attach.device"),
+	SWITCH_OPTION("take-addresses", "with --device: put the host's addresses there aside",
+		      "attach.take_addresses"),
+	SWITCH_OPTION("link",
+		      "l2: with --device or --parent: a switch is behind it, not a workload",
+		      "attach.link"),
 	TEXT_OPTION("patch", "[VPC/]PORT", "l2: join another port, which names this one",
 		    "attach.patch"),
 	TEXT_OPTION("parent", "PORT", "behind the device of this port, of any VPC",
 		    "attach.parent"),
 	INTEGER_OPTION("vlan", "TAG", "with --parent: its frames have this tag", "attach.vlan"),
+	SWITCH_OPTION("native", "with --parent: frames without a tag are its, too",
+		      "attach.native"),
+	WORDS_OPTION("vlan-protocol", "802.1q|802.1ad", "with --parent: of the tag",
+		     "attach.protocol"),
 	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
 	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
 		      "attach.configure"),
@@ -75,8 +86,11 @@ static const struct option port_move_options[] = {
 
 #define FILE_SIZE_MAX (1 << 20) /* what a request may carry is judged by the daemon */
 
-static const char *const attachments[] = { "netns",  "pid",        "tap",   "tun",
-					   "bridge", "ovs_bridge", "patch", "parent" };
+static const char *const attachments[] = { "netns",      "pid",    "tap",   "tun",   "bridge",
+					   "ovs_bridge", "device", "patch", "parent" };
+
+/* What is said of a child only. */
+static const char *const of_parent[] = { "vlan", "protocol", "native" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
 static size_t count_attachments(const json_t *body, const char **given)
@@ -98,7 +112,7 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 	json_decref(body);
 	return report_usage(invocation,
 			    "a port is plugged in at one place: one of --netns, --pid, "
-			    "--tap, --tun, --bridge, --ovs-bridge, --patch and --parent");
+			    "--tap, --tun, --bridge, --ovs-bridge, --device, --patch and --parent");
 }
 
 /* The file's content becomes the value. Return: 0, or an exit status after saying why. */
@@ -155,8 +169,8 @@ static int set(struct invocation *invocation)
 		if (strcmp(attachments[i], given) != 0)
 			json_object_set_new(json_object_get(changes, "attach"), attachments[i],
 					    json_null());
-	if (given && strcmp(given, "parent") != 0)
-		json_object_set_new(json_object_get(changes, "attach"), "vlan", json_null());
+	for (size_t i = 0; given && strcmp(given, "parent") && i < ARRAY_SIZE(of_parent); i++)
+		json_object_set_new(json_object_get(changes, "attach"), of_parent[i], json_null());
 	return object_set_as(invocation, changes);
 }
 

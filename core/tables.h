@@ -45,8 +45,9 @@ struct attachment_key {
 enum attachment_flags {
 	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
 	ATTACHMENT_TRUNK = 1 << 1,       /* tagged frames are of other ports (wires) */
-	ATTACHMENT_WATCHED = 1 << 16,    /* has a row in port_watches */
-	ATTACHMENT_RATED = 1 << 17,      /* has a row in port_rates */
+	ATTACHMENT_SHARED = 1 << 2,   /* the host goes on using the device: its rows are in wires */
+	ATTACHMENT_WATCHED = 1 << 16, /* has a row in port_watches */
+	ATTACHMENT_RATED = 1 << 17,   /* has a row in port_rates */
 };
 
 /* What the hot path must know of the device a packet came from. */

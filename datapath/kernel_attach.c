@@ -6,7 +6,8 @@
  * making one takes 0.04 to 0.1 ms. A tcx link (Linux 6.6) lives as long as its pin and is cheaper for each
  * packet (0.1 us), but making or removing one waits for an RCU grace period, 9 to 13 ms where this was
  * measured, under the kernel's one lock for network configuration. So a device gets a filter, is
- * forwarding at once, and is moved to tcx when there is nothing else to do (kernel_settle()).
+ * forwarding at once, and is moved to tcx when there is nothing else to do (kernel_settle()). Devices that others
+ * have made, uplinks and those of links, get tcx at once: there are few, and no qdisc is left on them.
  *
  * The kernel keeps one list of all ingress and egress blocks of the machine and walks it for each new one. A
  * veth, which Weft makes in numbers and nobody else has a filter on, therefore gets an ingress qdisc,
@@ -302,7 +303,9 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 				 kernel->root, ifindex, strerror(-result));
 	/* A link that is there is replaced without waiting. */
 	by_link = kernel->hook == DATAPATH_HOOK_TCX ||
-		  (kernel->hook == DATAPATH_HOOK_AUTO && link_exists(kernel->root, ifindex));
+		  (kernel->hook == DATAPATH_HOOK_AUTO &&
+		   (kind == PORT_LINK || program == PROGRAM_UPLINK ||
+		    link_exists(kernel->root, ifindex)));
 	result = by_link ? attach_link(kernel, ifindex, program_fd)
 			 : attach_filter(kernel, ifindex, kind, program_fd);
 	if (!result) {

@@ -148,7 +148,8 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 	if (!owner)
 		return 0;
 	draft_title(draft, draft_object(draft, owner), title);
-	if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN)
+	if (attach->kind == ATTACH_TAP || attach->kind == ATTACH_TUN ||
+	    attach->kind == ATTACH_DEVICE)
 		return draft_refuse(draft, &port->object, "attach", EINVAL, error,
 				    "device %s is taken by %s", attach->ifname, title);
 	if (attach->kind == ATTACH_CHILD)
@@ -160,6 +161,24 @@ static int check_attachment(struct draft *draft, const struct port_object *port,
 	return draft_refuse(draft, &port->object, "attach", EINVAL, error,
 			    "%s in namespace %s is taken by %s; say another ifname", attach->ifname,
 			    where, title);
+}
+
+/* Of the ports behind one device one gets the frames without a tag. */
+static int check_native(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	char key[ATTACHMENT_KEY_SIZE], title[160];
+	uint32_t owner;
+
+	if (!attachment_native_key(key, port))
+		return 0;
+	owner = claim(draft, &draft->attachments, &draft->intent->attachments, key, strlen(key),
+		      port->object.id);
+	if (!owner)
+		return 0;
+	return draft_refuse(draft, &port->object, "attach.native", EINVAL, error,
+			    "the frames without a tag of port %s are those of %s",
+			    port->attach.parent,
+			    draft_title(draft, draft_object(draft, owner), title));
 }
 
 /* A patch whose other end is there: can the two ever be joined? */
@@ -247,9 +266,13 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	if (!code)
 		code = check_parent(draft, port, error);
 	if (!code)
+		code = check_adopted(draft, port, error);
+	if (!code)
 		code = check_move(draft, port, error);
 	if (!code)
 		code = check_attachment(draft, port, port->host, error);
+	if (!code)
+		code = check_native(draft, port, error);
 	if (!code && port->moving_to[0])
 		code = check_attachment(draft, port, port->moving_to, error);
 	if (!code && !entry->automatic_addresses) {

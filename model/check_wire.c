@@ -9,6 +9,7 @@
  * Neighbours: check_tunnel.c (segments), check_port.c and check_host.c (the callers), plan_wire.c.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,15 +128,64 @@ int check_parent(struct draft *draft, const struct port_object *port, struct err
 	if (parent->attach.kind == ATTACH_CHILD)
 		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
 				    "port %s is behind another port itself", path);
-	if (parent->attach.kind == ATTACH_TUN || attach_is_link(&parent->attach))
+	if (parent->attach.kind == ATTACH_TUN || parent->attach.kind == ATTACH_PATCH)
 		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
-				    "port %s is no workload's device with Ethernet", path);
+				    "port %s is no device with Ethernet that carries tags", path);
 	if (strcmp(parent->host, port->host) != 0)
 		return draft_refuse(draft, &port->object, "host", EINVAL, error,
 				    "its parent %s is on host %s", path, parent->host);
 	if (port->moving_to[0] || parent->moving_to[0])
 		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
 				    "a port and those behind it do not move");
+	return 0;
+}
+
+/* The claim of a device by a port that the draft leaves alone. Return: that port's id, 0: none. */
+static uint32_t port_with_device(const struct draft *draft, const char *host, const char *ifname)
+{
+	char key[NAME_SIZE + 32];
+	uint32_t owner;
+
+	snprintf(key, sizeof(key), "%s device %s", host, ifname);
+	owner = value_to_id(map_get_text(&draft->attachments, key));
+	if (!owner)
+		owner = value_to_id(map_get_text(&draft->intent->attachments, key));
+	return owner && draft_object(draft, owner) ? owner : 0;
+}
+
+int check_adopted(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct host_object *host = host_named(draft, port->host);
+
+	if (port->attach.kind != ATTACH_DEVICE)
+		return 0;
+	for (size_t i = 0; host && i < host->uplink_count; i++)
+		if (strcmp(host->uplinks[i].ifname, port->attach.ifname) == 0)
+			return draft_refuse(draft, &port->object, "attach.device", EINVAL, error,
+					    "device %s is the uplink of host %s to network %s",
+					    port->attach.ifname, host->object.name,
+					    host->uplinks[i].network);
+	return 0;
+}
+
+/* No uplink is a port's device. */
+static int check_uplink_devices(struct draft *draft, const struct host_object *host,
+				struct error *error)
+{
+	char title[160];
+
+	for (size_t i = 0; i < host->uplink_count; i++) {
+		uint32_t owner =
+			port_with_device(draft, host->object.name, host->uplinks[i].ifname);
+		const struct port_object *port =
+			owner ? (const struct port_object *)draft_object(draft, owner) : NULL;
+
+		if (port && port->attach.kind == ATTACH_DEVICE &&
+		    strcmp(port->attach.ifname, host->uplinks[i].ifname) == 0)
+			return draft_refuse(draft, &host->object, "uplinks", EINVAL, error,
+					    "device %s is taken by %s", port->attach.ifname,
+					    draft_title(draft, &port->object, title));
+	}
 	return 0;
 }
 
@@ -179,7 +229,7 @@ int check_uplinks(struct draft *draft, const struct host_object *host, struct er
 {
 	uint32_t *vpc_ids;
 	size_t count = intent_vpcs_of_host(draft->intent, host->object.name, &vpc_ids);
-	int code = 0;
+	int code = check_uplink_devices(draft, host, error);
 
 	for (size_t i = 0; i < count && !code; i++)
 		code = check_uplinks_of(draft, host, vpc_ids[i], error);

@@ -183,7 +183,7 @@ static void mark_port_host(struct dirty *dirty, const struct port_object *port)
 	mark_part(dirty, port->object.vpc_id, port->host);
 	if (port->moving_to[0])
 		mark_part(dirty, port->object.vpc_id, port->moving_to);
-	if (port->attach.kind == ATTACH_TAP || attach_is_link(&port->attach))
+	if (attach_is_outside(&port->attach))
 		mark_taps(dirty, port->subnet_id);
 }
 

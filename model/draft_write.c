@@ -473,8 +473,8 @@ static void make_room_for_range(struct draft *draft, const struct object *subnet
  */
 static void make_room(json_t *base, const json_t *patch)
 {
-	static const char *const kinds[] = { "netns",  "pid",        "tap",  "tun",
-					     "bridge", "ovs_bridge", "patch" };
+	static const char *const kinds[] = { "netns",      "pid",   "tap",    "tun",   "bridge",
+					     "ovs_bridge", "patch", "device", "parent" };
 	const json_t *subnet = json_object_get(patch, "subnet");
 	const json_t *attach = json_object_get(patch, "attach");
 	bool moved = subnet && !json_equal(subnet, json_object_get(base, "subnet"));

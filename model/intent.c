@@ -178,6 +178,8 @@ static void change_port(struct intent *intent, const struct port_object *port, b
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
 	if (port->moving_to[0] && attachment_key(attachment, port, port->moving_to))
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
+	if (attachment_native_key(attachment, port))
+		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
 	if (attach_is_link(&port->attach))
 		change_owner(&intent->links, &id, sizeof(id), id, add);
 }

@@ -135,6 +135,8 @@ void mac_key(unsigned char key[MAC_KEY_SIZE], uint32_t vpc_id, const struct mac_
  * its own. */
 bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port,
 		    const char *host);
+/* The same of the frames without a tag that a port behind another's device has. */
+bool attachment_native_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port);
 uint64_t member_key(uint32_t vpc_id, enum object_kind kind);
 
 bool name_is_valid(const char *name);
@@ -344,6 +346,7 @@ int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 /* Whether another port's device can carry this one. */
 int check_parent(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether the host of a port is on the network of its subnet. */
+int check_adopted(struct draft *draft, const struct port_object *port, struct error *error);
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether a host is on the networks of the subnets that it has ports in. */
 int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error);

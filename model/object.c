@@ -550,16 +550,26 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 		return true;
 	case ATTACH_TAP:
 	case ATTACH_TUN:
+	case ATTACH_DEVICE:
 		snprintf(key, ATTACHMENT_KEY_SIZE, "%s device %s", host, attach->ifname);
 		return true;
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE: /* a bridge takes any number of ports */
 	case ATTACH_PATCH: return false;
 	case ATTACH_CHILD:
-		snprintf(key, ATTACHMENT_KEY_SIZE, "child %s %u", attach->parent, attach->vlan);
+		snprintf(key, ATTACHMENT_KEY_SIZE, "child %s %s%u", attach->parent,
+			 attach->service_tag ? "ad" : "", attach->vlan);
 		return true;
 	}
 	return false;
+}
+
+bool attachment_native_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *port)
+{
+	if (port->attach.kind != ATTACH_CHILD || !port->attach.native)
+		return false;
+	snprintf(key, ATTACHMENT_KEY_SIZE, "child %s native", port->attach.parent);
+	return true;
 }
 
 bool attach_is_link(const struct attach *attach)
@@ -568,12 +578,13 @@ bool attach_is_link(const struct attach *attach)
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE:
 	case ATTACH_PATCH: return true;
+	case ATTACH_DEVICE:
+	case ATTACH_CHILD: return attach->link;
 	case ATTACH_NONE:
 	case ATTACH_NETNS:
 	case ATTACH_PID:
 	case ATTACH_TAP:
-	case ATTACH_TUN:
-	case ATTACH_CHILD: break;
+	case ATTACH_TUN: break;
 	}
 	return false;
 }

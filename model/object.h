@@ -186,23 +186,36 @@ enum attach_kind {
 	ATTACH_OVS_BRIDGE, /* one of Open vSwitch, likewise */
 	ATTACH_PATCH,      /* another port of the same host, which names this one (patches.h) */
 	ATTACH_CHILD,      /* the device of another port, told apart by a VLAN tag */
+	ATTACH_DEVICE,     /* a device of the host that somebody else has made */
 };
 
 struct attach {
 	enum attach_kind kind;
 	char netns[256];
 	uint32_t pid;
-	char ifname[16];          /* inside the namespace, or the name of the tap, tun or bridge */
-	bool configure;           /* addresses and routes are set inside the namespace */
-	uint32_t queues;          /* tap: number of queues allowed, 1 = single */
-	char peer[2 * NAME_SIZE]; /* patch: "port" or "vpc/port" */
+	char ifname[16]; /* inside the namespace, or the name of the tap, tun, bridge or device */
+	bool configure;  /* addresses and routes are set inside the namespace */
+	uint32_t queues; /* tap: number of queues allowed, 1 = single */
+	char peer[2 * NAME_SIZE];   /* patch: "port" or "vpc/port" */
 	char parent[2 * NAME_SIZE]; /* child: the port whose device it is, "vpc/port" */
 	uint16_t vlan;              /* child: 1 to 4094 */
+	bool service_tag;           /* child: the tag is one of 802.1ad */
+	bool native;         /* child: what has no tag is its as well, and it sends without one */
+	bool link;           /* device, child: leads to another switch, with stations behind it */
+	bool take_addresses; /* device: the host's addresses there are put aside meanwhile */
 };
 
 /* Whether the port leads to another switch: it has no address of its own, and unless it names security
  * groups rules say nothing of it. */
 bool attach_is_link(const struct attach *attach);
+
+/* Whether the frames of the port go to somebody who is not a namespace of this host: a virtual machine, a
+ * switch, a wire. */
+static inline bool attach_is_outside(const struct attach *attach)
+{
+	return attach->kind == ATTACH_TAP || attach->kind == ATTACH_DEVICE ||
+	       attach_is_link(attach);
+}
 
 /* A rate's bucket and queue. The bucket of the policer is larger than that of the queue before it, so that
  * what the queue lets through is not dropped. Bytes. */

@@ -96,7 +96,9 @@ static bool attach_equal(const struct attach *a, const struct attach *b)
 	return a->kind == b->kind && strcmp(a->netns, b->netns) == 0 && a->pid == b->pid &&
 	       strcmp(a->ifname, b->ifname) == 0 && a->configure == b->configure &&
 	       a->queues == b->queues && strcmp(a->peer, b->peer) == 0 &&
-	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan;
+	       strcmp(a->parent, b->parent) == 0 && a->vlan == b->vlan &&
+	       a->service_tag == b->service_tag && a->native == b->native && a->link == b->link &&
+	       a->take_addresses == b->take_addresses;
 }
 
 /* Records of a version without claims have none. */

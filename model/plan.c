@@ -579,13 +579,11 @@ static void plan_endpoints(const struct plan *plan, const struct port_object *po
 		endpoint_add(plan, port, group_set_id, &slaac);
 }
 
-/* Behind another port's device: the frames of a tag are its own. */
-static void plan_child(const struct plan *plan, const struct port_object *port,
-		       const struct port_device *device, uint32_t vpc_slot)
+/* The frames of a device that are a port's own: those of a tag, or without one (@type 0). */
+static void plan_frames(const struct plan *plan, const struct port_object *port,
+			const struct port_device *device, uint32_t vpc_slot, uint16_t type)
 {
-	struct wire_key key = { .ifindex = device->ifindex,
-				.type = 0x8100,
-				.tag = port->attach.vlan };
+	struct wire_key key = { .ifindex = device->ifindex, .type = type };
 	struct wire row = {
 		.port_id = port->object.id,
 		.port_slot = device->slot,
@@ -593,7 +591,30 @@ static void plan_child(const struct plan *plan, const struct port_object *port,
 		.subnet_id = port->subnet_id,
 	};
 
+	if (type)
+		key.tag = port->attach.vlan;
 	rows_add(plan->rows, TABLE_wires, &key, &row);
+}
+
+/* Behind another port's device. */
+static void plan_child(const struct plan *plan, const struct port_object *port,
+		       const struct port_device *device, uint32_t vpc_slot)
+{
+	plan_frames(plan, port, device, vpc_slot, port->attach.service_tag ? 0x88a8 : 0x8100);
+	if (port->attach.native)
+		plan_frames(plan, port, device, vpc_slot, 0);
+}
+
+/* Whether any of the children has the frames without a tag. */
+static bool has_native(const struct plan *plan, const uint32_t *children, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct object *child = object_of(plan->intent, children[i], OBJECT_PORT);
+
+		if (child && ((const struct port_object *)child)->attach.native)
+			return true;
+	}
+	return false;
 }
 
 static void plan_device(const struct plan *plan, const struct port_object *port,
@@ -607,14 +628,19 @@ static void plan_device(const struct plan *plan, const struct port_object *port,
 		.flags = device->attachment_flags,
 	};
 	uint32_t *children;
+	size_t child_count = intent_children(plan->intent, port, &children);
+	bool native = has_native(plan, children, child_count);
 
-	if (intent_children(plan->intent, port, &children))
+	if (child_count)
 		row.flags |= ATTACHMENT_TRUNK;
 	free(children);
-
-	if (device->ifindex && device->kind == PORT_CHILD)
+	if (!device->ifindex)
+		return;
+	if (device->kind == PORT_CHILD)
 		plan_child(plan, port, device, vpc_slot);
-	else if (device->ifindex)
+	else if ((device->attachment_flags & ATTACHMENT_SHARED) && !native)
+		plan_frames(plan, port, device, vpc_slot, 0);
+	else if (!(device->attachment_flags & ATTACHMENT_SHARED))
 		rows_add(plan->rows,
 			 key.ifindex < ATTACHMENTS_NEAR ? TABLE_attachments : TABLE_attachments_far,
 			 &key, &row);
@@ -647,7 +673,9 @@ static bool plan_own_port(const struct plan *plan, const struct port_object *por
 	row->ifindex = device.ifindex;
 	row->kind = device.ifindex ? device.kind : PORT_UNPLUGGED;
 	row->flags |= device.port_flags;
-	row->tag = port->attach.vlan;
+	row->tag = port->attach.native ? 0 : port->attach.vlan;
+	if (port->attach.service_tag)
+		row->flags |= PORT_TAG_8021AD;
 	plan_quality(plan, port, &device, row);
 	row->host_id = own ? own->object.id : 0;
 	if (port->allowed_count)

@@ -112,10 +112,9 @@ static const struct device_kind {
 	const char *key;
 	enum attach_kind kind;
 } device_kinds[] = {
-	{ "tap", ATTACH_TAP },
-	{ "tun", ATTACH_TUN },
-	{ "bridge", ATTACH_BRIDGE },
-	{ "ovs_bridge", ATTACH_OVS_BRIDGE },
+	{ "tap", ATTACH_TAP },       { "tun", ATTACH_TUN },
+	{ "bridge", ATTACH_BRIDGE }, { "ovs_bridge", ATTACH_OVS_BRIDGE },
+	{ "device", ATTACH_DEVICE },
 };
 
 const char *text_attach_device(const struct attach *attach)
@@ -202,6 +201,32 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 	return said;
 }
 
+/* A word that goes with some kinds only; off is as good as not said. */
+static void read_flag(struct reading *reading, struct json_reader *child, const char *key,
+		      bool fits, const char *with, bool *flag)
+{
+	if (json_reader_bool(child, key, JSON_OPTIONAL, flag) && *flag && !fits)
+		text_refuse(reading->draft, child, key, "%s goes with %s", key, with);
+}
+
+static void read_flags(struct reading *reading, struct json_reader *child, struct attach *attach)
+{
+	const bool device = attach->kind == ATTACH_DEVICE, behind = attach->kind == ATTACH_CHILD;
+	const char *protocol;
+
+	read_flag(reading, child, "link", device || behind, "device or parent", &attach->link);
+	read_flag(reading, child, "take_addresses", device, "device", &attach->take_addresses);
+	read_flag(reading, child, "native", behind, "parent", &attach->native);
+	if (!json_reader_text(child, "protocol", JSON_OPTIONAL, 16, &protocol))
+		return;
+	attach->service_tag = strcmp(protocol, "802.1ad") == 0;
+	if (!behind)
+		text_refuse(reading->draft, child, "protocol", "protocol goes with parent");
+	else if (!attach->service_tag && strcmp(protocol, "802.1q") != 0)
+		text_refuse(reading->draft, child, "protocol",
+			    "protocol is 802.1q or 802.1ad, not \"%s\"", protocol);
+}
+
 static void read_attach(struct reading *reading, struct attach *attach)
 {
 	struct json_reader child;
@@ -212,6 +237,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	if (!json_reader_object(reading->reader, "attach", JSON_OPTIONAL, &child))
 		return;
 	said = read_attach_kind(reading, &child, attach);
+	read_flags(reading, &child, attach);
 	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
 		if (text_attach_device(attach) || attach_is_link(attach))
 			text_refuse(reading->draft, &child, "ifname",
@@ -233,7 +259,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	if (json_reader_finish(&child) == 0 && said != 1)
 		text_refuse(reading->draft, &child, NULL,
 			    "attach names exactly one of netns, pid, tap, tun, bridge, "
-			    "ovs_bridge, patch and parent");
+			    "ovs_bridge, device, patch and parent");
 	reading->reader->code = json_reader_finish(&child);
 }
 

@@ -150,6 +150,9 @@ static void write_parent(const struct writing *writing, const struct attach *att
 {
 	json_object_set_new(writing->json, "parent", json_string(attach->parent));
 	json_object_set_new(writing->json, "vlan", json_integer(attach->vlan));
+	text_write_value(writing, "protocol", !attach->service_tag,
+			 json_string(attach->service_tag ? "802.1ad" : "802.1q"));
+	text_write_value(writing, "native", !attach->native, json_boolean(attach->native));
 }
 
 static json_t *attach_json(const struct writing *writing, const struct attach *attach)
@@ -177,6 +180,11 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 		text_write_value(&inner, "configure", attach->configure,
 				 json_boolean(attach->configure));
 	}
+	if (attach->kind == ATTACH_DEVICE || attach->kind == ATTACH_CHILD)
+		text_write_value(&inner, "link", !attach->link, json_boolean(attach->link));
+	if (attach->kind == ATTACH_DEVICE)
+		text_write_value(&inner, "take_addresses", !attach->take_addresses,
+				 json_boolean(attach->take_addresses));
 	if (attach->kind == ATTACH_TAP)
 		text_write_number(&inner, "queues", attach->queues, 1);
 	return inner.json;

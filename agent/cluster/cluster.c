@@ -501,6 +501,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 	const struct uplinks_options uplinks = {
 		.loop = options->loop,
 		.datapath = options->datapath,
+		.adoptions = options->adoptions,
 		.devices = options->devices,
 		.changed = uplinks_changed,
 		.context = new,

@@ -27,6 +27,7 @@
 
 #define CLUSTER_LEASE_MS 15000
 
+struct adoptions;
 struct cluster;
 struct questions;
 struct moves;
@@ -39,6 +40,7 @@ struct moves;
  * @member: a member of the store that some host runs; may be NULL
  * @shared: the store is one that others write to
  * @devices: false in tests without privileges
+ * @adoptions: how devices of others were before they were uplinks
  */
 struct cluster_options {
 	struct loop *loop;
@@ -53,6 +55,7 @@ struct cluster_options {
 	void *member_context;
 	bool shared;
 	bool devices;
+	struct adoptions *adoptions;
 };
 
 /** cluster_open - before the reconciler. Return: 0 or negative errno. */

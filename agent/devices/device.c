@@ -307,6 +307,7 @@ static void job_begin(struct devices *devices, struct device_job *job,
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE:
 	case ATTACH_PATCH: result->kind = PORT_LINK; break;
+	case ATTACH_DEVICE: break; /* device_adopt.c says */
 	case ATTACH_NONE:
 	case ATTACH_CHILD:
 	default: device_wait(job, "the port does not say where it is attached"); break;
@@ -333,6 +334,8 @@ static void job_end(struct devices *devices, struct device_job *job)
 	if (result->changed || result->state != record->state)
 		log_debug("device", "port=%s state=%s text=\"%s\"", record->port_name,
 			  device_state_name(result->state), result->sentence);
+	record->kind = result->kind;
+	record->attachment_flags = result->attachment_flags;
 	record->state = result->state;
 	record->round = devices->round;
 	device_watch_add(devices, record);
@@ -367,6 +370,12 @@ static void leave_place(struct devices *devices, const struct device_record *rec
 		log_warning("device not removed", "text=\"%s\"", error.text);
 }
 
+/* Both ends on this host and Weft's own (device_link.c). */
+static bool is_pair(const struct attach *attach)
+{
+	return device_is_bridge(attach) || attach->kind == ATTACH_PATCH;
+}
+
 /* Return: whether the port was attached somewhere else before. */
 static bool leave_old_place(struct devices *devices, const struct device_request *request)
 {
@@ -377,10 +386,13 @@ static bool leave_old_place(struct devices *devices, const struct device_request
 		.attach = { .kind = ATTACH_NETNS },
 	};
 
-	if (!record && !device_is_veth(request->attach) && !attach_is_link(request->attach))
+	if (!record && request->attach->kind != ATTACH_DEVICE)
+		device_adopt_leave(devices, request->port_id);
+	if (!record && !device_is_veth(request->attach) && !is_pair(request->attach))
 		leave_place(devices, &unknown, request->attach);
 	if (!record || is_same_place(&record->attach, request->attach))
 		return false;
+	device_adopt_leave(devices, request->port_id);
 	leave_place(devices, record, request->attach);
 	return true;
 }
@@ -399,8 +411,10 @@ static void plug_chunk(struct devices *devices, const struct device_request *req
 		jobs[i].moved = moved;
 		if (device_is_tap(requests[i].attach))
 			device_tap_plug(devices, &jobs[i]);
-		if (attach_is_link(requests[i].attach))
+		if (is_pair(requests[i].attach))
 			device_link_plug(devices, &jobs[i]);
+		if (requests[i].attach->kind == ATTACH_DEVICE)
+			device_adopt_plug(devices, &jobs[i]);
 	}
 	device_veth_plug(devices, jobs, count);
 	for (size_t i = 0; i < count; i++)
@@ -429,8 +443,10 @@ bool devices_check(struct devices *devices, const struct device_request *request
 	job_begin(devices, &job, request, result, map_get_u32(&devices->records, request->port_id));
 	if (!job.done && device_is_tap(request->attach))
 		device_tap_check(devices, &job);
-	else if (!job.done && attach_is_link(request->attach))
+	else if (!job.done && is_pair(request->attach))
 		device_link_check(devices, &job);
+	else if (!job.done && request->attach->kind == ATTACH_DEVICE)
+		device_adopt_check(devices, &job);
 	else if (!job.done)
 		device_veth_check(devices, &job);
 	if (job.netns_fd >= 0)
@@ -470,6 +486,19 @@ static void list_ours(void *context, const struct link_info *link)
 	listing->ifindexes[listing->count++] = link->ifindex;
 }
 
+static void list_adopted(struct devices *devices, struct listing *listing)
+{
+	uint32_t *ifindexes;
+	size_t count = adoption_list(devices->adoptions, false, &ifindexes);
+
+	listing->port_ids = xreallocarray(listing->port_ids, listing->count + count + 1,
+					  sizeof(*listing->port_ids));
+	for (size_t i = 0; i < count; i++)
+		listing->port_ids[listing->count++] =
+			adoption_port(devices->adoptions, ifindexes[i]);
+	free(ifindexes);
+}
+
 int devices_list(struct devices *devices, uint32_t **port_ids, struct error *error)
 {
 	struct listing listing = { .devices = devices };
@@ -480,7 +509,8 @@ int devices_list(struct devices *devices, uint32_t **port_ids, struct error *err
 		free(listing.port_ids);
 		return result;
 	}
-	*port_ids = listing.port_ids ? listing.port_ids : xmalloc(sizeof(**port_ids));
+	list_adopted(devices, &listing);
+	*port_ids = listing.port_ids;
 	return (int)listing.count;
 }
 
@@ -491,6 +521,8 @@ static uint32_t removable(struct devices *devices, const struct device_record *r
 	struct link_info link;
 	uint32_t port_id;
 
+	if (record->attach.kind == ATTACH_DEVICE)
+		return 0;
 	if (device_is_tap(&record->attach))
 		snprintf(name, sizeof(name), "%s", record->attach.ifname);
 	else
@@ -557,6 +589,7 @@ int devices_unplug(struct devices *devices, const uint32_t *port_ids, size_t cou
 	for (size_t i = 0; i < count; i++) {
 		struct device_record *record = map_get_u32(&devices->records, port_ids[i]);
 
+		device_adopt_leave(devices, port_ids[i]);
 		if (!record) {
 			map_put_u32(&unknown, port_ids[i], devices);
 			continue;
@@ -586,10 +619,15 @@ int devices_open(const struct device_options *options, struct devices **devices,
 	fresh->loop = options->loop;
 	fresh->instance = xstrdup(options->instance);
 	fresh->ovsdb = xstrdup(options->ovsdb ? options->ovsdb : OVSDB_SOCKET_DEFAULT);
+	fresh->adoptions = options->adoptions;
 	fresh->attach = options->attach;
 	fresh->event = options->event;
 	fresh->context = options->context;
 	result = netlink_open(&fresh->netlink, -1, error);
+	if (!result && !fresh->adoptions) {
+		result = adoptions_open(NULL, &fresh->own_adoptions, error);
+		fresh->adoptions = fresh->own_adoptions;
+	}
 	if (!result)
 		result = device_watch_open(fresh, error);
 	if (result) {
@@ -609,6 +647,7 @@ void devices_close(struct devices *devices)
 	}
 	device_watch_close(devices);
 	map_fini(&devices->records, NULL);
+	adoptions_close(devices->own_adoptions);
 	netlink_close(devices->netlink);
 	free(devices->ovsdb);
 	free(devices->instance);

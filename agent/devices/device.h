@@ -13,7 +13,7 @@
  * Offloads of a tap are settings of whoever opens it (QEMU), not of the device.
  *
  * Devices live in the namespace that the thread was in at devices_open(). One thread, one loop.
- * device_veth.c, device_tap.c, device_link.c and device_netns.c do it, device_watch.c watches; ports.c is the caller.
+ * device_veth.c, device_tap.c, device_link.c, device_adopt.c and device_netns.c do it, device_watch.c watches; ports.c is the caller.
  */
 #ifndef WEFT_AGENT_DEVICE_H
 #define WEFT_AGENT_DEVICE_H
@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/devices/adoption.h"
 #include "base/addr.h"
 #include "base/error.h"
 #include "base/loop.h"
@@ -94,13 +95,14 @@ typedef void device_event_fn(void *context, uint32_t port_id, enum device_event_
 			     const char *sentence);
 
 /* Attaches the pipeline to a device before it is set up, so that the host's own stack never sees a
- * packet of a workload. Idempotent. @kind: enum port_kind. */
+ * packet of a workload. Idempotent. @kind: enum port_kind; PORT_WIRE: the host goes on using it. */
 typedef int device_attach_fn(void *context, uint32_t ifindex, uint32_t kind, struct error *error);
 
 /**
  * struct device_options - borrowed for the call, the loop for the life of the devices
  * @instance: of the daemon; devices of other instances are left alone
  * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
+ * @adoptions: how devices of others were; NULL: that is forgotten in the end
  * @attach: may be NULL in tests
  * @event: may be NULL in tests
  */
@@ -108,6 +110,7 @@ struct device_options {
 	struct loop *loop;
 	const char *instance;
 	const char *ovsdb;
+	struct adoptions *adoptions;
 	device_attach_fn *attach;
 	device_event_fn *event;
 	void *context;
@@ -160,7 +163,7 @@ int devices_unplug(struct devices *devices, const uint32_t *port_ids, size_t cou
 		   struct error *error);
 
 /**
- * devices_list - ids of all ports that this instance has made a device for, found by alias
+ * devices_list - ids of all ports that this instance has made a device for, found by alias, or adopted one
  * @port_ids: the caller's to free()
  *
  * For finding what a crash left behind: ports that the intent does not know.

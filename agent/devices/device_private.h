@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -35,7 +36,8 @@ struct device_inside {
  * @ifindex: on the host; 0 if there is none
  * @far_ifindex, @netnsid: of the end inside the namespace; 0 if there is none
  * @round: of struct devices when it was last looked at from all sides
- * @by_netns: in the list of its namespace's name, or of its bridge's
+ * @kind, @attachment_flags: as last reported
+ * @by_netns: in the list of its namespace's name, or of its bridge's or device's
  * @polled: its namespace has no name that could be watched
  * @unnamed: the namespace lost its name and lives on
  */
@@ -48,6 +50,7 @@ struct device_record {
 	uint32_t mtu;
 	uint32_t ifindex;
 	uint32_t far_ifindex;
+	uint32_t kind, attachment_flags;
 	int32_t netnsid;
 	uint32_t round;
 	struct device_inside inside;
@@ -63,6 +66,7 @@ struct devices {
 	device_attach_fn *attach;
 	device_event_fn *event;
 	void *context;
+	struct adoptions *adoptions, *own_adoptions; /* the own ones are released at the end */
 	struct netlink *netlink;
 	int32_t next_netnsid;  /* for a namespace without an id; 0: not known yet */
 	struct map records;    /* port id -> struct device_record */
@@ -163,6 +167,14 @@ void device_link_check(struct devices *devices, struct device_job *job);
 void device_link_leave(struct devices *devices, uint32_t port_id, const struct attach *attach);
 /* Whether Open vSwitch runs and has the bridge that a port waits for. */
 bool device_link_can(struct devices *devices, const struct device_record *record);
+
+/* ---- device_adopt.c ---- */
+
+/* ATTACH_DEVICE, whose device somebody else has made. */
+void device_adopt_plug(struct devices *devices, struct device_job *job);
+void device_adopt_check(struct devices *devices, struct device_job *job);
+/* Puts back what was changed of the device that a port has. */
+void device_adopt_leave(struct devices *devices, uint32_t port_id);
 
 /* ---- device_netns.c ---- */
 

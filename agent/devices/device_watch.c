@@ -90,10 +90,16 @@ static void deliver(void *context)
 static const char *difference(const struct link_info *link, const struct device_record *record,
 			      bool far_end)
 {
+	const bool adopted = record->attach.kind == ATTACH_DEVICE;
+
 	if (!(link->flags & IFF_UP))
 		return "was set down";
-	if (link->mtu != record->mtu)
+	if (adopted ? link->mtu < record->mtu : link->mtu != record->mtu)
 		return "has another MTU";
+	if (adopted && link->master_ifindex)
+		return "became a member of another device";
+	if (adopted && strcmp(link->name, record->attach.ifname) != 0)
+		return "has another name";
 	if (far_end && !mac_address_equal(&link->mac, &record->mac))
 		return "has another MAC";
 	if (far_end && *record->attach.ifname && strcmp(link->name, record->attach.ifname) != 0)
@@ -126,7 +132,7 @@ static void far_changed(struct devices *devices, const struct link_info *told)
 	int netns_fd;
 
 	if (!record || (devices->draining && record->round == devices->round) ||
-	    !difference(told, record, true))
+	    record->attach.kind == ATTACH_DEVICE || !difference(told, record, true))
 		return;
 	netns_fd = device_netns_open(&record->attach, NULL);
 	if (netns_fd < 0)
@@ -140,7 +146,7 @@ static void far_changed(struct devices *devices, const struct link_info *told)
 		       what);
 }
 
-/* A bridge that ports are in, or wait for. */
+/* A bridge that ports are in, or a device of others that is a port, or that one waits for. */
 static void bridge_changed(struct devices *devices, const struct link_info *told, bool there)
 {
 	struct list *ports = map_get_text(&devices->by_bridge, told->name);
@@ -152,7 +158,7 @@ static void bridge_changed(struct devices *devices, const struct link_info *told
 		if (there != (record->state == DEVICE_PLUGGED) &&
 		    !(devices->draining && record->round == devices->round))
 			notice(devices, record, there ? DEVICE_CHANGED : DEVICE_GONE,
-			       "bridge %s is %s", told->name, there ? "there" : "gone");
+			       "device %s is %s", told->name, there ? "there" : "gone");
 }
 
 static void device_deleted(struct devices *devices, const struct link_info *told)
@@ -320,15 +326,21 @@ static void poll_waiting(void *context)
 
 /* ---- records ---- */
 
+/* Whether it is a device of the host that it waits for, not a namespace. */
+static bool is_by_device(const struct device_record *record)
+{
+	return device_is_bridge(&record->attach) || record->attach.kind == ATTACH_DEVICE;
+}
+
 /* By what name the record is found when something of that name comes or goes. */
 static const char *name_of(const struct device_record *record)
 {
-	return device_is_bridge(&record->attach) ? record->attach.ifname : record->attach.netns;
+	return is_by_device(record) ? record->attach.ifname : record->attach.netns;
 }
 
 static struct map *names_of(struct devices *devices, const struct device_record *record)
 {
-	return device_is_bridge(&record->attach) ? &devices->by_bridge : &devices->by_netns;
+	return is_by_device(record) ? &devices->by_bridge : &devices->by_netns;
 }
 
 static void join_name(struct devices *devices, struct device_record *record)
@@ -347,9 +359,8 @@ static void join_name(struct devices *devices, struct device_record *record)
 void device_watch_add(struct devices *devices, struct device_record *record)
 {
 	const struct far_key key = { record->netnsid, record->far_ifindex };
-	const bool named =
-		device_is_bridge(&record->attach) ||
-		(record->attach.kind == ATTACH_NETNS && !strchr(record->attach.netns, '/'));
+	const bool named = is_by_device(record) || (record->attach.kind == ATTACH_NETNS &&
+						    !strchr(record->attach.netns, '/'));
 
 	if (record->ifindex)
 		map_put_u32(&devices->by_ifindex, record->ifindex, record);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
 #include "agent/names.h"
 #include "base/alloc.h"
@@ -30,6 +31,8 @@ struct port_entry {
 	enum port_state state;
 	uint32_t ifindex;
 	uint32_t attached; /* ifindex of the device that the pipeline was put on last; 0: none */
+	bool adopted;      /* that is somebody else's */
+	bool shared;       /* and the host goes on using it */
 	uint32_t kind;
 	uint32_t attachment_flags;
 	uint64_t since_ns;
@@ -140,18 +143,27 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* Takes the pipeline off a device. @shared: the host uses it as well */
+static void ports_detach(struct ports *ports, uint32_t ifindex, bool shared)
+{
+	if (shared)
+		datapath_detach_uplink(ports->options.datapath, ifindex);
+	else
+		datapath_detach(ports->options.datapath, ifindex);
+}
+
 /*
  * The pipeline is let go of where the device is gone, or the port has another one. It stays on a
  * device that the port cannot use for now: it drops what it has no row for, and without it a
- * workload's frames would reach the host's own stack.
+ * workload's frames would reach the host's own stack. A device of somebody else's is as it was then.
  */
 static void ports_let_go(struct ports *ports, struct port_entry *entry, uint32_t ifindex)
 {
 	char name[IF_NAMESIZE];
 
 	if (entry->attached && entry->attached != ifindex &&
-	    (ifindex || !if_indextoname(entry->attached, name))) {
-		datapath_detach(ports->options.datapath, entry->attached);
+	    (ifindex || entry->adopted || !if_indextoname(entry->attached, name))) {
+		ports_detach(ports, entry->attached, entry->shared);
 		entry->attached = 0;
 	}
 	if (ifindex)
@@ -199,7 +211,7 @@ void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t w
 
 /* Take over what became of a request. */
 static void ports_take_result(struct ports *ports, uint32_t port_id, const char *name,
-			      const struct device_result *result)
+			      enum attach_kind attach_kind, const struct device_result *result)
 {
 	static const enum port_state states[] = {
 		[DEVICE_PLUGGED] = PORT_STATE_PLUGGED,
@@ -221,6 +233,10 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	differs = entry->state != state || entry->ifindex != result->ifindex;
 
 	ports_let_go(ports, entry, result->ifindex);
+	if (result->ifindex) {
+		entry->adopted = attach_kind == ATTACH_DEVICE;
+		entry->shared = result->attachment_flags & ATTACHMENT_SHARED;
+	}
 	if (differs || (result->changed && state == PORT_STATE_PLUGGED))
 		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
 			 port_state_names[state], result->ifindex, result->sentence);
@@ -418,7 +434,7 @@ static void ports_plug_child(struct ports *ports, uint32_t port_id)
 				 "port %s is not plugged in", port->attach.parent);
 	}
 	result.kind = result.state == DEVICE_PLUGGED ? PORT_CHILD : PORT_UNPLUGGED;
-	ports_take_result(ports, port_id, names_path(intent, object, name), &result);
+	ports_take_result(ports, port_id, names_path(intent, object, name), ATTACH_CHILD, &result);
 }
 
 static void ports_plug_children(struct ports *ports, const uint32_t *port_ids, size_t count)
@@ -461,7 +477,8 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 		map_remove_u32(&ports->pending, requests[i].port_id);
 		ports_take_patch(ports, requests[i].port_id, &memory[i].patch);
 		failed |= results[i].state == DEVICE_FAILED && !before;
-		ports_take_result(ports, requests[i].port_id, requests[i].port_name, &results[i]);
+		ports_take_result(ports, requests[i].port_id, requests[i].port_name,
+				  requests[i].attach->kind, &results[i]);
 		free(memory[i].addresses);
 	}
 	free(results);
@@ -475,7 +492,10 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct error error = { 0 };
-	uint32_t *attached;
+	struct {
+		uint32_t ifindex;
+		bool shared;
+	} * attached;
 
 	if (!count)
 		return;
@@ -483,7 +503,8 @@ void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const struct port_entry *entry = map_get_u32(&ports->entries, port_ids[i]);
 
-		attached[i] = entry ? entry->attached : 0;
+		attached[i].ifindex = entry ? entry->attached : 0;
+		attached[i].shared = entry && entry->shared;
 		ports->patched |= entry && entry->peer_id;
 		ports_forget(ports, port_ids[i]);
 	}
@@ -491,8 +512,8 @@ void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 		log_warning("device not removed", "text=\"%s\"", error.text);
 	/* Not before the device is gone: until then its frames would reach the host's own stack. */
 	for (size_t i = 0; i < count; i++)
-		if (attached[i])
-			datapath_detach(ports->options.datapath, attached[i]);
+		if (attached[i].ifindex)
+			ports_detach(ports, attached[i].ifindex, attached[i].shared);
 	free(attached);
 	ports_look_at_patches(ports);
 }
@@ -539,10 +560,33 @@ static void ports_retry(void *context)
 	}
 }
 
+/* Only a device of somebody else's can be. */
+static bool is_underlay(const struct ports *ports, uint32_t ifindex)
+{
+	bool found = false;
+	uint32_t *list;
+	size_t count;
+
+	if (!ports->options.adoptions || !adoption_is_port(ports->options.adoptions, ifindex))
+		return false;
+	count = datapath_attached_as(ports->options.datapath, DATAPATH_UNDERLAY, &list);
+	for (size_t i = 0; i < count; i++)
+		found |= list[i] == ifindex;
+	free(list);
+	return found;
+}
+
 static int ports_attach(void *context, uint32_t ifindex, uint32_t kind, struct error *error)
 {
 	struct ports *ports = context;
 
+	if (kind == PORT_WIRE)
+		return datapath_attach_uplink(ports->options.datapath, ifindex, error);
+	if (is_underlay(ports, ifindex))
+		return error_set(
+			error, EBUSY, NULL,
+			"the device carries the tunnels of this host; a port can share it, "
+			"without take_addresses");
 	return datapath_attach(ports->options.datapath, ifindex, kind, error);
 }
 
@@ -677,7 +721,7 @@ static const char *ports_note(const struct ports *ports, const struct port_entry
 
 	if (!object || intent_vpc_offloads(ports->options.intent, object->vpc_id))
 		return NULL;
-	return entry->kind == PORT_TAP || entry->kind == PORT_TUN
+	return entry->kind == PORT_TAP || entry->kind == PORT_TUN || entry->adopted
 		       ? "tunnels of the VPC have checksums or sequence numbers: frames that stand "
 			 "for several packets (TSO) are dropped there, turn them off where the "
 			 "device is opened"
@@ -720,6 +764,7 @@ int ports_open(const struct ports_options *options, struct ports **ports, struct
 		.loop = options->loop,
 		.instance = options->instance,
 		.ovsdb = options->ovsdb,
+		.adoptions = options->adoptions,
 		.attach = ports_attach,
 		.event = ports_event,
 		.context = new,

@@ -19,6 +19,7 @@
 #include "datapath/datapath.h"
 #include "model/plan.h"
 
+struct adoptions;
 struct ports;
 
 /* Held: a patch that would close a circle, or a port that a loop goes through (loops.h). */
@@ -45,6 +46,7 @@ typedef void ports_patched_callback(void *context);
  * @host: name of this host
  * @instance: name of the daemon; devices it made carry a mark of it
  * @ovsdb: socket of Open vSwitch's database; NULL: the usual one
+ * @adoptions: how devices of others were before they were ports; may be NULL in tests
  * @devices: false: no device is touched, every port waits (tests)
  */
 struct ports_options {
@@ -57,6 +59,7 @@ struct ports_options {
 	const char *host;
 	const char *instance;
 	const char *ovsdb;
+	struct adoptions *adoptions;
 	bool devices;
 	ports_changed_callback *changed;
 	ports_patched_callback *patched;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "agent/devices/adoption.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/netlink.h"
@@ -46,14 +47,20 @@ static uint32_t find(struct uplinks *uplinks, const char *ifname)
 
 static void adopt(struct uplinks *uplinks, struct uplink *uplink)
 {
+	const struct adoption_wish wish = { .promiscuous = true };
+	struct adoptions *adoptions = uplinks->options.adoptions;
 	struct error error = { 0 };
-	int code = datapath_attach_uplink(uplinks->options.datapath, uplink->ifindex, &error);
+	struct link_info link;
+	int code = netlink_link_get(uplinks->netlink, uplink->ifindex, &link, &error);
 
 	if (!code)
-		code = netlink_link_set_up(uplinks->netlink, uplink->ifindex, true, &error);
+		code = adoption_refuse(adoptions, uplinks->netlink, &link, &wish, &error);
 	if (!code)
-		code = netlink_link_set_promiscuous(uplinks->netlink, uplink->ifindex, true,
-						    &error);
+		code = adoption_take(adoptions, uplinks->netlink, &link, &wish, &error);
+	if (!code)
+		code = datapath_attach_uplink(uplinks->options.datapath, uplink->ifindex, &error);
+	if (!code)
+		code = netlink_link_set_up(uplinks->netlink, uplink->ifindex, true, &error);
 	snprintf(uplink->trouble, sizeof(uplink->trouble), "%.190s", code ? error.text : "");
 	if (code)
 		log_limited(LOG_LEVEL_WARNING, "an uplink cannot be used", "device=%s text=\"%s\"",
@@ -77,12 +84,17 @@ static void release_others(struct uplinks *uplinks)
 	size_t count = datapath_attached_as(uplinks->options.datapath, DATAPATH_UPLINK, &list);
 
 	for (size_t i = 0; i < count; i++) {
-		if (is_wanted(uplinks, list[i]))
+		if (is_wanted(uplinks, list[i]) ||
+		    adoption_is_port(uplinks->options.adoptions, list[i]))
 			continue;
 		datapath_detach_uplink(uplinks->options.datapath, list[i]);
-		netlink_link_set_promiscuous(uplinks->netlink, list[i], false, NULL);
 		log_info("no uplink any more", "ifindex=%u", list[i]);
 	}
+	free(list);
+	count = adoption_list(uplinks->options.adoptions, true, &list);
+	for (size_t i = 0; i < count; i++)
+		if (!is_wanted(uplinks, list[i]))
+			adoption_release(uplinks->options.adoptions, uplinks->netlink, list[i]);
 	free(list);
 }
 

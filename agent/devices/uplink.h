@@ -5,7 +5,8 @@
  * An uplink is a device that is there already, by its name; Weft adopts it. Its addresses, and frames that
  * are of no segment, stay the host's. While it is an uplink the pipeline is attached, the device is up and takes
  * frames to all MACs, for ports have MACs of their own. Devices come and go; one that comes is adopted
- * then. Closing leaves everything as it is: the datapath goes on without its daemon.
+ * then. Closing leaves everything as it is: the datapath goes on without its daemon. What is an uplink no more is
+ * put back as it was (adoption.h); `weftd --remove-datapath` does that with all of them.
  *
  * Neighbours: cluster.c (which devices), model/plan_wire.c (what asks for them), underlay.h.
  */
@@ -20,6 +21,7 @@
 #include "datapath/datapath.h"
 #include "model/object.h"
 
+struct adoptions;
 struct uplinks;
 
 /* A device has come, gone, or come anew. */
@@ -27,11 +29,13 @@ typedef void uplinks_changed_callback(void *context);
 
 /**
  * struct uplinks_options - borrowed
+ * @adoptions: how the devices were before
  * @devices: false: there is no device at all (tests)
  */
 struct uplinks_options {
 	struct loop *loop;
 	struct datapath *datapath;
+	struct adoptions *adoptions;
 	bool devices;
 	uplinks_changed_callback *changed;
 	void *context;

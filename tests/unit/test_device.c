@@ -695,6 +695,60 @@ static void test_tap_adopted(void **state)
 	assert_non_null(strstr(fixture->result.sentence, "tap0"));
 }
 
+/* A device that was made by somebody else is used, left when it is renamed, and put back. */
+static void test_adopted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add peer; ip link add nic0 type veth peer name eth0 netns peer");
+	fixture->attach = (struct attach){ .kind = ATTACH_DEVICE, .ifname = "nic0" };
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_VETH);
+	assert_int_equal(fixture->result.attachment_flags, 0);
+	assert_false(fixture->attached_while_up);
+	assert_true(prints("ip link show up dev nic0", "mtu 1500"));
+	assert_false(prints("ip link show nic0", "alias"));
+	expect_right(fixture);
+	run("ip address add 192.0.2.1/24 dev nic0");
+	assert_false(devices_check(fixture->devices, &fixture->request, &fixture->result));
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_TAP);
+	assert_int_equal(fixture->result.attachment_flags, ATTACHMENT_SHARED);
+	fixture->attach.take_addresses = true;
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(prints("ip address show nic0", "192.0.2.1"));
+	run("ip link set nic0 down; ip link set nic0 name nic1");
+	wait_events(fixture, 1);
+	plug(fixture, DEVICE_WAITING);
+	assert_true(prints("ip address show nic1", "192.0.2.1"));
+	run("ip link set nic1 name nic0");
+	wait_events(fixture, 1);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_true(prints("ip address show nic0", "192.0.2.1"));
+	assert_false(prints("ip link show up dev nic0", "nic0"));
+}
+
+static void test_adopted_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip link add br0 type bridge");
+	run("ip link set nic0 master br0");
+	fixture->attach = (struct attach){ .kind = ATTACH_DEVICE, .ifname = "nic0" };
+	plug(fixture, DEVICE_FAILED);
+	assert_string_equal(fixture->result.sentence, "device nic0 is a member of br0");
+	run("ip link set nic0 nomaster mtu 1400");
+	plug(fixture, DEVICE_FAILED);
+	assert_non_null(strstr(fixture->result.sentence, "say mtu: 1400 at the port"));
+	snprintf(fixture->attach.ifname, sizeof(fixture->attach.ifname), "lo");
+	plug(fixture, DEVICE_FAILED);
+	assert_string_equal(fixture->result.sentence, "device lo is the loopback");
+	run("ip link delete nic0; ip link delete br0");
+}
+
 static void test_tun(void **state)
 {
 	struct fixture *fixture = *state;
@@ -730,6 +784,8 @@ int main(void)
 		CASE(test_namespace_ids),
 		CASE(test_tap),
 		CASE(test_tap_adopted),
+		CASE(test_adopted),
+		CASE(test_adopted_refused),
 		CASE(test_tun),
 	};
 

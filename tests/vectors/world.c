@@ -29,6 +29,11 @@ static bool port_device(void *context, uint32_t port_id, struct port_device *dev
 		return true;
 	}
 	device->kind = port && !strncmp(port->name, "tap-", 4) ? PORT_TAP : PORT_VETH;
+	/* As the host uses it, too. */
+	if (port && ((const struct port_object *)port)->attach.kind == ATTACH_DEVICE) {
+		device->kind = PORT_TAP;
+		device->attachment_flags = ATTACHMENT_SHARED;
+	}
 	if (port && attach_is_link(&((const struct port_object *)port)->attach))
 		device->kind = PORT_LINK;
 	return true;

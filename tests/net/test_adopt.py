@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Devices that somebody else has made, as ports.
+
+      n1 .11 ---+                      +-- v0 === veth ===> eth0 .21  (namespace w1, made by hand)
+                +-- lan 10.0.1.0/24 ---+
+      n2 .12 ---+        weft          +-- nic0 === wire ===> eth0 .101 (namespace far), .201 is the host's
+
+nic0 has an address, and the host goes on using it beside the port. What is changed of a device is put
+back when the port goes, whichever way.
+"""
+import contextlib
+import json
+
+from harness import (WEFTD, Netns, check, equal, main, run, statement, tcp_works, wait_for)
+from packets import BROADCAST, ethernet
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16]
+    subnets:
+      lan: {cidr: 10.0.1.0/24, mode: l2}
+      web: {cidr: 10.0.2.0/24}
+    security_groups:
+      open:
+        ingress: [{protocol: all, from: 0.0.0.0/0}]
+    ports:
+      n1: {subnet: lan, address: 10.0.1.11, security_groups: [open], attach: {netns: n1}}
+      n2: {subnet: web, address: 10.0.2.12, security_groups: [open], attach: {netns: n2}}
+"""
+
+
+def device(name, netns=None):
+    """What the kernel says of a device; {} if there is none."""
+    where = ("-n", netns) if netns else ()
+    done = run("ip", *where, "-j", "-d", "link", "show", name)
+    return json.loads(done.stdout)[0] if done.returncode == 0 else {}
+
+
+def addresses(name):
+    shown = json.loads(run("ip", "-j", "address", "show", name, accept=[0]).stdout)
+    return [entry["local"] for entry in shown[0]["addr_info"] if entry["scope"] == "global"]
+
+
+def cable(netns, ifname, host_end, address):
+    """A veth pair as people make them by hand: one end here, the other in a namespace."""
+    run("ip", "link", "add", host_end, "type", "veth", "peer", "name", ifname, "netns", netns.name,
+        accept=[0])
+    netns.run("ip", "address", "add", address, "dev", ifname, accept=[0])
+    netns.run("ip", "link", "set", ifname, "up", accept=[0])
+    run("ip", "link", "set", host_end, "up", accept=[0])
+
+
+class Machine:
+    """n1 and n2 are Weft's, w1 was made by hand; nic0 is a wire to far, and the host's."""
+
+    def __init__(self, weft):
+        self.n1, self.n2 = Netns("n1"), Netns("n2")
+        self.w1, self.far = Netns("w1"), Netns("far")
+        cable(self.w1, "eth0", "v0", "10.0.2.21/24")
+        cable(self.far, "eth0", "nic0", "10.0.1.101/24")
+        run("ip", "address", "add", "10.0.1.201/24", "dev", "nic0", accept=[0])
+        weft.apply(INTENT)
+        weft.plugged("blue/n1", "blue/n2")
+
+
+def reason(weft, port):
+    return weft.port(port)["status"]["reason"] or ""
+
+
+@statement("a veth with a workload at its other end is a port: rules, addresses, all of it")
+def veth(weft, machine):
+    weft.weft("port", "add", "blue/w1", "--subnet", "web", "--device", "v0", "--address",
+              "10.0.2.21", "--mac", machine.w1.mac(), "--group", "open")
+    weft.plugged("blue/w1")
+    machine.w1.run("ip", "route", "add", "default", "via", "10.0.2.1", accept=[0])
+    check(machine.w1.ping("10.0.2.12"), "it reaches a port")
+    check(machine.n2.ping("10.0.2.21"), "a port reaches it")
+    check(tcp_works(machine.n2, machine.w1, "10.0.2.21", 7001), "TCP")
+    machine.w1.run("ip", "address", "add", "10.0.2.99/24", "dev", "eth0", accept=[0])
+    with weft.dropped("spoofed_address"):
+        machine.w1.run("ping", "-c1", "-W0.05", "-I", "10.0.2.99", "10.0.2.12")
+    machine.w1.run("ip", "address", "del", "10.0.2.99/24", "dev", "eth0", accept=[0])
+
+
+@statement("a NIC with an address is a port and the host's: each gets what is its own")
+def shared(weft, machine):
+    weft.weft("port", "add", "blue/nic", "--subnet", "lan", "--device", "nic0", "--link", "on")
+    weft.plugged("blue/nic")
+    equal(addresses("nic0"), ["10.0.1.201"], "the host's addresses on it")
+    wait_for(lambda: machine.n1.ping("10.0.1.101"), "a port reaches the machine on the wire")
+    check(machine.far.ping("10.0.1.11"), "the machine reaches a port")
+    check(machine.far.ping("10.0.1.201"), "the machine reaches the host")
+    check(run("ping", "-n", "-c1", "-W2", "10.0.1.101").returncode == 0, "the host reaches it")
+    # To all: everybody hears it, and a port hears nothing that is for the host alone.
+    wire, far = machine.n1.wire(), machine.far.wire()
+    far.send(ethernet(device("nic0")["address"], far.mac, 0x88B5, b"for the host".ljust(46)))
+    far.send(ethernet(BROADCAST, far.mac, 0x88B5, b"for all".ljust(46)))
+    seen = wire.expect(lambda packet: packet.ethertype == 0x88B5, "the broadcast")
+    check(b"for all" in seen.frame, "a port has heard what is for the host")
+    machine.far.run("ip", "neigh", "flush", "dev", "eth0")
+    done = machine.far.run("arping", "-c1", "-w3", "-I", "eth0", "10.0.1.201")
+    check("1 response" in done.stdout or "reply from" in done.stdout, f"arping: {done.stdout}")
+
+
+@contextlib.contextmanager
+def wait_for_more(weft, port):
+    """In this block the port sends at least one frame."""
+    def count():
+        return weft.get(f"/v1/counters?name={port}")["ports"][port]["received_packets"]
+    before = count()
+    yield
+    wait_for(lambda: count() > before, f"a frame from {port}")
+
+
+@statement("tags of nobody on a shared device are the host's, those of a child are the child's")
+def tags(weft, machine):
+    weft.weft("port", "add", "blue/t7", "--subnet", "web", "--parent", "nic", "--vlan", "7",
+              "--address", "10.0.2.107", "--mac", machine.far.mac(), "--group", "open")
+    weft.plugged("blue/t7")
+    wire, here = machine.far.wire(), Netns("here", "nic0", make=False)
+    here.path = "/proc/self/ns/net"
+    own = here.wire()
+    with wait_for_more(weft, "blue/t7"):
+        wire.send(ethernet(BROADCAST, wire.mac, 0x8100, b"\x00\x07\x88\xb5" + b"tag 7".ljust(46)))
+    own.drain()
+    wire.send(ethernet(BROADCAST, wire.mac, 0x8100, b"\x00\x08\x88\xb5" + b"tag 8".ljust(46)))
+    own.expect(lambda packet: b"tag 8" in packet.frame, "a frame with a tag of nobody's")
+    weft.weft("port", "remove", "blue/t7")
+
+
+@statement("a device that is somebody's already is refused with a sentence, until it is free")
+def refused(weft, _machine):
+    run("ip", "link", "add", "br9", "type", "bridge", accept=[0])
+    run("ip", "link", "add", "m9", "type", "veth", "peer", "name", "m9p", accept=[0])
+    run("ip", "link", "set", "m9", "master", "br9", accept=[0])
+    weft.weft("port", "add", "blue/m9", "--subnet", "lan", "--device", "m9", "--link", "on")
+    wait_for(lambda: weft.state_of("blue/m9") == "failed", "a member of a bridge fails")
+    check("device m9 is a member of br9" in reason(weft, "blue/m9"), reason(weft, "blue/m9"))
+    run("ip", "link", "set", "m9", "nomaster", accept=[0])
+    weft.plugged("blue/m9")
+    run("ip", "link", "set", "m9", "master", "br9", accept=[0])
+    wait_for(lambda: weft.state_of("blue/m9") == "failed", "it became one again")
+    done = weft.weft("port", "add", "blue/again", "--subnet", "lan", "--device", "nic0",
+                     accept=(1,))
+    check("device nic0 is taken by port blue/nic" in done.stderr, done.stderr)
+    weft.weft("port", "set", "blue/m9", "--device", "br9", "--link", "on")
+    wait_for(lambda: "say bridge: br9" in reason(weft, "blue/m9"), "a bridge is none")
+    weft.weft("port", "set", "blue/m9", "--device", "lo", "--link", "on")
+    wait_for(lambda: "loopback" in reason(weft, "blue/m9"), "nor is the loopback")
+    name = weft.port("blue/n1")["status"]["device"]
+    weft.weft("port", "set", "blue/m9", "--device", name, "--link", "on")
+    wait_for(lambda: "is Weft's own" in reason(weft, "blue/m9"), "nor another port's device")
+    weft.weft("port", "remove", "blue/m9")
+    for link in ("br9", "m9"):
+        run("ip", "link", "delete", link, accept=[0])
+
+
+@statement("a macvlan, promiscuous meanwhile; renamed, deleted and back, down again in the end")
+def macvlan(weft, machine):
+    run("ip", "link", "add", "low", "type", "veth", "peer", "name", "lowp", "netns", "w1",
+        accept=[0])
+    run("ip", "link", "set", "low", "up", accept=[0])
+    make = ("ip", "link", "add", "mv0", "link", "low", "type", "macvlan", "mode", "passthru")
+    run(*make, accept=[0])
+    machine.w1.run("ip", "link", "set", "lowp", "up", accept=[0])
+    machine.w1.run("ip", "address", "add", "10.0.1.77/24", "dev", "lowp", accept=[0])
+    before = device("mv0")
+    weft.weft("port", "add", "blue/mv", "--subnet", "lan", "--device", "mv0", "--link", "on")
+    weft.plugged("blue/mv")
+    check("PROMISC" in device("mv0")["flags"], "it takes frames to all MACs")
+    wait_for(lambda: machine.n1.ping("10.0.1.77"), "what is behind it is reached")
+    run("ip", "link", "set", "mv0", "down", accept=[0])
+    run("ip", "link", "set", "mv0", "name", "mv9", accept=[0])
+    wait_for(lambda: weft.state_of("blue/mv") == "waiting", "it waits for the name")
+    check("there is no device mv0" in reason(weft, "blue/mv"), reason(weft, "blue/mv"))
+    wait_for(lambda: "PROMISC" not in device("mv9")["flags"], "what has another name is left")
+    run("ip", "link", "set", "mv9", "name", "mv0", accept=[0])
+    weft.plugged("blue/mv")
+    run("ip", "link", "delete", "mv0", accept=[0])
+    wait_for(lambda: weft.state_of("blue/mv") == "waiting", "it waits for the device")
+    run(*make, accept=[0])
+    weft.plugged("blue/mv")
+    wait_for(lambda: machine.n1.ping("10.0.1.77"), "what is behind it is reached again")
+    done = weft.weft("port", "add", "blue/low", "--subnet", "lan", "--device", "low", "--link", "on")
+    equal(done.returncode, 0, "the intent knows nothing of devices")
+    wait_for(lambda: "macvlan mv0 on top" in reason(weft, "blue/low"), "below a macvlan")
+    weft.weft("port", "remove", "blue/low")
+    weft.weft("port", "remove", "blue/mv")
+    as_before("mv0", before)
+
+
+def as_before(name, before):
+    """Flags, MAC, MTU, alias and filters of a device are as they were."""
+    def same():
+        now = device(name)
+        return all(now.get(key) == before.get(key)
+                   for key in ("address", "mtu", "ifalias", "link")) and \
+            {"UP", "PROMISC"} & set(now["flags"]) == {"UP", "PROMISC"} & set(before["flags"])
+    wait_for(same, f"{name} is as it was: {before}, {device(name)}")
+    for where in ("ingress", "egress"):
+        equal(run("tc", "filter", "show", "dev", name, where).stdout, "", f"filters of {name}")
+    check("clsact" not in run("tc", "qdisc", "show", "dev", name).stdout, "a qdisc is left")
+
+
+@statement("addresses are taken when told to, and come back with their routes")
+def taken(weft, machine):
+    run("ip", "route", "add", "192.0.2.0/24", "via", "10.0.1.101", "metric", "7", accept=[0])
+    run("ip", "address", "add", "fd00:1::201/64", "dev", "nic0", "nodad", accept=[0])
+    weft.weft("port", "set", "blue/nic", "--take-addresses", "on")
+    wait_for(lambda: addresses("nic0") == [], "the host has none there")
+    check(not machine.far.ping("10.0.1.201"), "the host answers all the same")
+    wait_for(lambda: machine.far.ping("10.0.1.11"), "the port goes on")
+    weft.weft("port", "set", "blue/nic", "--take-addresses", "off")
+    wait_for(lambda: sorted(addresses("nic0")) == ["10.0.1.201", "fd00:1::201"], "they are back")
+    wait_for(lambda: machine.far.ping("10.0.1.201"), "the host answers")
+    check("192.0.2.0/24 via 10.0.1.101 dev nic0" in run("ip", "route").stdout, "so is the route")
+
+
+@statement("a kill -9 forgets nothing: what the port had goes back when it goes")
+def restart(weft, machine):
+    weft.weft("port", "set", "blue/nic", "--take-addresses", "on")
+    wait_for(lambda: addresses("nic0") == [], "the host has none there")
+    weft.restart(9)
+    weft.plugged("blue/nic", "blue/w1")
+    check(machine.far.ping("10.0.1.11"), "the wire carries on")
+    equal(addresses("nic0"), [], "the host's addresses after the restart")
+    weft.weft("port", "remove", "blue/nic")
+    wait_for(lambda: sorted(addresses("nic0")) == ["10.0.1.201", "fd00:1::201"], "they are back")
+    check("192.0.2.0/24 via 10.0.1.101 dev nic0" in run("ip", "route").stdout, "so is the route")
+    wait_for(lambda: machine.far.ping("10.0.1.201"), "the host answers")
+    as_before("nic0", device("nic0"))
+
+
+@statement("an export says what was written, and the device is in the list")
+def exported(weft, _machine):
+    check("device: v0" in weft.weft("export").stdout, "the device in the export")
+    check("device v0" in weft.weft("port", "list").stdout, "the device in the list of ports")
+    equal(weft.port("blue/w1")["status"]["device"], "v0", "the device in the status")
+
+
+@statement("--remove-datapath puts back what ports and uplinks had")
+def removed(weft, _machine):
+    run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "up0p", accept=[0])
+    run("ip", "link", "set", "up0", "up", accept=[0])
+    run("ip", "address", "add", "10.9.9.9/24", "dev", "v0", accept=[0])
+    before, veth_before = device("up0"), device("v0")
+    weft.weft("port", "set", "blue/w1", "--take-addresses", "on")
+    wait_for(lambda: addresses("v0") == [], "the host has none there")
+    host = weft.get("/v1/status")["host"]["name"]
+    weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{net1: up0}}}}}}")
+    wait_for(lambda: "PROMISC" in device("up0")["flags"], "the uplink takes frames to all MACs")
+    weft.end()
+    run(WEFTD, "--name", weft.name, "--state", weft.state, "--remove-datapath", accept=[0])
+    equal(addresses("v0"), ["10.9.9.9"], "the addresses of the port's device")
+    as_before("up0", before)
+    as_before("v0", veth_before)
+    weft.start()
+    weft.plugged("blue/w1", "blue/n1")
+    wait_for(lambda: "PROMISC" in device("up0")["flags"], "it is the uplink again")
+
+
+main(Machine)
