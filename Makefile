@@ -30,7 +30,7 @@ VERSION := 0.1.0
 
 BASE := $(addprefix base/, \
 	addr.c addr_text.c alloc.c buf.c checksum.c clock.c cursor.c dns.c error.c ethtool.c file.c \
-	json.c list.c log.c loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c \
+	json.c list.c log.c loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c netlink_htb.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
 STORE := $(addprefix store/, \
@@ -77,7 +77,7 @@ AGENT := $(addprefix agent/, \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
 	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
-	tunnel_numbers.c underlay.c uplink.c) \
+	shares.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
 	trace_remote.c) \

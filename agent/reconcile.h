@@ -37,7 +37,7 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex, @uplink_ifindex, @tunnel_down: as in struct plan_host
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex, @device_shared, @tunnel_down: as in struct plan_host
  */
 struct reconcile_cluster {
 	void *context;
@@ -47,6 +47,7 @@ struct reconcile_cluster {
 	uint32_t (*path_mtu)(void *context, uint32_t host_id);
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
+	bool (*device_shared)(void *context, uint32_t ifindex);
 	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
 };
 

@@ -106,6 +106,15 @@ static uint32_t host_uplink_ifindex(void *context, const char *ifname)
 		       : 0;
 }
 
+static bool host_device_shared(void *context, uint32_t ifindex)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->device_shared &&
+	       cluster->device_shared(cluster->context, ifindex);
+}
+
 void reconcile_host_init(struct reconcile *reconcile)
 {
 	reconcile->plan_host = (struct plan_host){
@@ -119,6 +128,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.underlay_ifindex = host_underlay_ifindex,
 		.port_move = host_port_move,
 		.uplink_ifindex = host_uplink_ifindex,
+		.device_shared = host_device_shared,
 		.tunnel_down = host_tunnel_down,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,
@@ -322,5 +332,27 @@ void reconcile_wires_changed(struct reconcile *reconcile)
 	size_t count = plan_wire_units(reconcile->planner, reconcile->intent, &units);
 
 	reconcile_update_units(reconcile, units, count);
+	free(units);
+}
+
+void reconcile_shares_changed(struct reconcile *reconcile)
+{
+	struct unit *units;
+	const struct object **vpcs;
+	size_t count = plan_shared_units(reconcile->planner, reconcile->intent, &units);
+	size_t vpc_count = intent_list(reconcile->intent, 0, OBJECT_VPC, &vpcs);
+
+	units = xreallocarray(units, count + vpc_count + 1, sizeof(*units));
+	/* Connections that are there find their new way out. */
+	for (size_t i = 0; i < vpc_count; i++) {
+		uint32_t slot = slots_get(&reconcile->vpc_slots, vpcs[i]->id);
+
+		if (!slot)
+			continue;
+		reconcile->generations[slot]++;
+		units[count++] = (struct unit){ UNIT_VPC, vpcs[i]->id };
+	}
+	reconcile_update_units(reconcile, units, count);
+	free(vpcs);
 	free(units);
 }

@@ -137,6 +137,9 @@ void reconcile_tunnel_changed(struct reconcile *reconcile, uint32_t tunnel_id);
 /** reconcile_underlay_changed - addresses or devices of the underlay are not what they were */
 void reconcile_underlay_changed(struct reconcile *reconcile);
 
+/** reconcile_shares_changed - other devices share what they carry among the ports */
+void reconcile_shares_changed(struct reconcile *reconcile);
+
 /** reconcile_wires_changed - uplinks have other devices, or none */
 void reconcile_wires_changed(struct reconcile *reconcile);
 

@@ -92,13 +92,16 @@ static const struct option host_options[] = {
 		    "encapsulations"),
 	LIST_OPTION("peer", "HOST=KIND", "what carries packets to that host", NULL),
 	LIST_OPTION("uplink", "NETWORK=DEVICE", "where a network is plugged in", NULL),
+	LIST_OPTION("device-rate", "DEVICE=BITS", "what a device carries a second, for shares",
+		    NULL),
 	{ 0 },
 };
 
 /* "h2=gre" of a list option becomes a member of @body under @key. Return: 0, or EXIT_USAGE. */
 static int add_pairs(struct invocation *invocation, const char *option, const char *key,
-		     bool is_peer, json_t *body)
+		     const char *form, json_t *body)
 {
+	bool is_peer = strcmp(key, "peers") == 0;
 	json_t *list = invocation_list(invocation, option), *pairs, *entry;
 	size_t index;
 
@@ -111,10 +114,12 @@ static int add_pairs(struct invocation *invocation, const char *option, const ch
 		char name[64];
 
 		if (!equals || equals == text || (size_t)(equals - text) >= sizeof(name)) {
+			int status =
+				report_usage(invocation, "--%s %s: it is %s", option, text, form);
+
 			json_decref(pairs);
 			json_decref(list);
-			return report_usage(invocation, "--%s %s: it is %s", option, text,
-					    is_peer ? "HOST=KIND" : "NETWORK=DEVICE");
+			return status;
 		}
 		snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
 		if (!equals[1])
@@ -135,8 +140,9 @@ static json_t *read_options(struct invocation *invocation)
 {
 	json_t *body = invocation_object(invocation);
 
-	if (add_pairs(invocation, "peer", "peers", true, body) ||
-	    add_pairs(invocation, "uplink", "uplinks", false, body)) {
+	if (add_pairs(invocation, "peer", "peers", "HOST=KIND", body) ||
+	    add_pairs(invocation, "uplink", "uplinks", "NETWORK=DEVICE", body) ||
+	    add_pairs(invocation, "device-rate", "device_rates", "DEVICE=BITS", body)) {
 		json_decref(body);
 		return NULL;
 	}

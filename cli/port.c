@@ -57,6 +57,7 @@ static const struct option port_options[] = {
 	TEXT_OPTION("send-rate", "BITS", "it may send so much a second: 10M, 2.5G; 0: no limit",
 		    "send_rate"),
 	TEXT_OPTION("receive-rate", "BITS", "it gets so much a second", "receive_rate"),
+	INTEGER_OPTION("share", "COUNT", "its part of what others want, too; 1", "share"),
 	TEXT_OPTION("rate-burst", "BYTES", "beyond its rates at one time", "rate_burst"),
 	TEXT_OPTION("mirror-to", "PORT|tunnel:NAME", "who gets copies of its packets", "mirror.to"),
 	WORDS_OPTION("mirror-direction", "from|to|both", "of what it sends, of what it gets; both",

@@ -74,7 +74,7 @@ enum port_kind {
  * The port's row has it as a flag. So the hot path asks nothing that it would not ask anyway.
  */
 #define OUT_WATCHED 0x80u
-#define OUT_SHAPED 0x40u /* through the queue of its device on the host */
+#define OUT_SHAPED 0x40u /* through the queue of its device on the host, which may ask who sends */
 #define OUT_KIND(out_kind) ((out_kind)&0x1fu)
 
 /*
@@ -93,7 +93,7 @@ enum port_flags {
 	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
 	PORT_TAGS_KEPT = 1 << 5,  /* a wire that one port has: tags are that port's affair */
 	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
-	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what it gets to a rate */
+	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what goes there to a rate */
 };
 
 struct port_key {

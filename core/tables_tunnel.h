@@ -32,6 +32,7 @@ enum tunnel_flags {
 	TUNNEL_NO_ENTROPY = 1 << 4, /* source port and flow label are fixed */
 	TUNNEL_MULTICAST = 1 << 5,  /* remote is an underlay group; ifindex is the way out */
 	TUNNEL_OBJECT = 1 << 6,     /* a tunnel of a VPC to an end that is not Weft */
+	TUNNEL_SHAPED = 1 << 7,     /* leaves by a device whose queue tells senders apart */
 };
 
 struct tunnel_key {

@@ -89,6 +89,13 @@ enum rate_flags {
 
 #define RATE_COST_SHIFT 20
 
+/*
+ * Queues that share a device among ports (agent/devices/shares.c): the number of their class is that of
+ * the port's slot, and stands in the packet's priority as the kernel wants it, behind that of the queue.
+ */
+#define SHARE_CLASSES 0x57450000u
+#define SHARE_CLASS_MASK 0x3fffu
+
 struct port_rate {
 	__u64 byte_cost; /* ns of one byte at the rate << RATE_COST_SHIFT; 0: no limit */
 	__u64 burst_ns;  /* time that it may be ahead */

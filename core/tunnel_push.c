@@ -448,6 +448,8 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	if (is_summed(tunnel) && !plan.segments && write_checksum(f, p, tunnel, &plan))
 		return VERDICT_INTERNAL;
+	if (tunnel->flags & TUNNEL_SHAPED)
+		p->out_kind |= OUT_SHAPED;
 	p->outer_size = plan.size;
 	p->flags |= PACKET_TO_UNDERLAY;
 	note(f, NOTE_TUNNEL_TO, p->out_port_id);

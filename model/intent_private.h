@@ -90,6 +90,7 @@ void port_set_allowed(struct port_object *port, const struct ip_prefix *list, si
 /* Copies; what it had is not freed. */
 void host_set_peers(struct host_object *host, const struct host_peer *list, size_t count);
 void host_set_uplinks(struct host_object *host, const struct host_uplink *list, size_t count);
+void host_set_rates(struct host_object *host, const struct host_rate *list, size_t count);
 bool dns_equal(const struct vpc_dns *a, const struct vpc_dns *b);
 /* The records of @dns are another's so far. */
 void dns_copy_records(struct vpc_dns *dns);

@@ -107,6 +107,7 @@ struct object *object_new(enum object_kind kind)
 		port->allowed = xmalloc(0);
 		port->source_destination_check = true;
 		port->flow_limit = PORT_FLOW_LIMIT_DEFAULT;
+		port->share = 1;
 		port->attach.queues = 1;
 		port->attach.configure = true;
 	} else if (kind == OBJECT_TUNNEL) {
@@ -235,6 +236,12 @@ void host_set_uplinks(struct host_object *host, const struct host_uplink *list, 
 	host->uplink_count = count;
 }
 
+void host_set_rates(struct host_object *host, const struct host_rate *list, size_t count)
+{
+	host->rates = count ? xmemdup(list, count * sizeof(*list)) : NULL;
+	host->rate_count = count;
+}
+
 struct object *object_copy(const struct object *object)
 {
 	struct object *copy = xmemdup(object, kinds[object->kind].size);
@@ -257,6 +264,7 @@ struct object *object_copy(const struct object *object)
 
 		host_set_peers(host, host->peers, host->peer_count);
 		host_set_uplinks(host, host->uplinks, host->uplink_count);
+		host_set_rates(host, host->rates, host->rate_count);
 	} else if (object_rules(copy, true)) {
 		copy_rules(object_rules(copy, true));
 		copy_rules(object_rules(copy, false));
@@ -290,6 +298,7 @@ void object_free(struct object *object)
 	} else if (object->kind == OBJECT_HOST) {
 		free(((struct host_object *)object)->peers);
 		free(((struct host_object *)object)->uplinks);
+		free(((struct host_object *)object)->rates);
 	} else if (object_rules(object, true)) {
 		free(object_rules(object, true)->rules);
 		free(object_rules(object, false)->rules);

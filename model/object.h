@@ -35,6 +35,8 @@
 #define HOST_ENCAPSULATIONS_MAX 9 /* the kinds of enum tunnel_kind, core/tables.h */
 #define HOST_PEERS_MAX 4096
 #define HOST_UPLINKS_MAX 64
+#define HOST_RATES_MAX 64
+#define PORT_SHARE_MAX 100
 #define HOST_MTU_DEFAULT 1500
 #define SEGMENT_TTL_DEFAULT 64
 #define KEEPALIVE_RETRIES_DEFAULT 3
@@ -241,6 +243,7 @@ struct port_object {
 	uint64_t send_rate;            /* bits per second; 0: no limit */
 	uint64_t receive_rate;         /* the same of what it gets */
 	uint32_t rate_burst;           /* bytes beyond them; 0: as the rate asks for */
+	uint32_t share;                /* of a device or rate that others want, too; 1 and up */
 	struct port_mirror_to *mirror; /* owned; NULL: nobody gets copies */
 	uint8_t dscp_mark;             /* its packets get this DSCP less one; 0: they keep theirs */
 	struct attach attach;
@@ -289,6 +292,12 @@ struct host_uplink {
 	char ifname[16];
 };
 
+/* What a device of a host carries, so that ports that send by it get their shares of it. */
+struct host_rate {
+	char ifname[16];
+	uint64_t rate; /* bits per second of frames */
+};
+
 struct host_object {
 	struct object object;
 	size_t address_count;
@@ -300,6 +309,8 @@ struct host_object {
 	struct host_peer *peers; /* owned; ascending by id */
 	size_t uplink_count;
 	struct host_uplink *uplinks; /* owned; ascending by name */
+	size_t rate_count;
+	struct host_rate *rates; /* owned; ascending by device */
 };
 
 enum via_kind { VIA_LOCAL, VIA_BLACKHOLE, VIA_PORTS };

@@ -111,8 +111,8 @@ static bool claims_differ(const struct port_object *a, const struct port_object 
 static bool quality_equal(const struct port_object *a, const struct port_object *b)
 {
 	return a->send_rate == b->send_rate && a->receive_rate == b->receive_rate &&
-	       a->rate_burst == b->rate_burst && a->dscp_mark == b->dscp_mark &&
-	       port_mirror_equal(a->mirror, b->mirror);
+	       a->rate_burst == b->rate_burst && a->share == b->share &&
+	       a->dscp_mark == b->dscp_mark && port_mirror_equal(a->mirror, b->mirror);
 }
 
 static bool port_equal(const struct port_object *a, const struct port_object *b)
@@ -169,7 +169,7 @@ static bool host_equal(const struct host_object *a, const struct host_object *b)
 {
 	if (a->address_count != b->address_count || a->mtu != b->mtu ||
 	    a->encapsulation_count != b->encapsulation_count || a->peer_count != b->peer_count ||
-	    a->uplink_count != b->uplink_count)
+	    a->uplink_count != b->uplink_count || a->rate_count != b->rate_count)
 		return false;
 	for (size_t i = 0; i < a->address_count; i++)
 		if (!ip_prefix_equal(&a->addresses[i], &b->addresses[i]))
@@ -181,6 +181,10 @@ static bool host_equal(const struct host_object *a, const struct host_object *b)
 	for (size_t i = 0; i < a->uplink_count; i++)
 		if (strcmp(a->uplinks[i].network, b->uplinks[i].network) != 0 ||
 		    strcmp(a->uplinks[i].ifname, b->uplinks[i].ifname) != 0)
+			return false;
+	for (size_t i = 0; i < a->rate_count; i++)
+		if (a->rates[i].rate != b->rates[i].rate ||
+		    strcmp(a->rates[i].ifname, b->rates[i].ifname) != 0)
 			return false;
 	return memcmp(a->encapsulations, b->encapsulations, a->encapsulation_count) == 0;
 }

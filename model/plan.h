@@ -95,6 +95,8 @@ struct plan_host {
 	bool (*port_move)(void *context, uint32_t port_id, struct port_move *move);
 	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
+	/* Whether a device shares what it carries among the ports. May be NULL. */
+	bool (*device_shared)(void *context, uint32_t ifindex);
 	/* The device of this name, ready to be an uplink; 0: none. May be NULL. */
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 };
@@ -137,6 +139,10 @@ size_t plan_path_units(const struct planner *planner, uint32_t host_id, struct u
  * the caller's to free(). */
 size_t plan_wire_units(const struct planner *planner, const struct intent *intent,
 		       struct unit **units);
+
+/* The units whose rows ask plan_host.device_shared. The array is the caller's to free(). */
+size_t plan_shared_units(const struct planner *planner, const struct intent *intent,
+			 struct unit **units);
 
 /* The number of the set with these groups (ascending, count 0 allowed); made on first use. */
 uint32_t planner_group_set(struct planner *planner, const uint32_t *group_ids, size_t count);

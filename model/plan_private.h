@@ -89,4 +89,10 @@ void plan_underlay(const struct plan *plan);
 void plan_quality(const struct plan *plan, const struct port_object *port,
 		  struct port_device *device, struct port *row);
 
+/** plan_is_shared - whether a device of this host shares what it carries among the ports */
+bool plan_is_shared(const struct plan *plan, uint32_t ifindex);
+
+/** plan_is_shared_by - the same of the underlay's device with an address of this host */
+bool plan_is_shared_by(const struct plan *plan, const struct ip_address *local);
+
 #endif

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rows of what a port may send, how that is marked, and who gets copies of its packets.
+ * Rows of what a port may send, how that is marked, and who gets copies of its packets; and what has to be
+ * told of devices that share what they carry among the ports.
  *
  * Neighbours: plan.c (the port's other rows), core/rate.c and core/watch.c (who read these).
  */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "model/filter.h"
 #include "model/plan_private.h"
 
@@ -60,4 +64,36 @@ void plan_quality(const struct plan *plan, const struct port_object *port,
 		device->attachment_flags |= ATTACHMENT_RATED;
 		plan_rate(plan, port);
 	}
+}
+
+/* ---- shared devices ---- */
+
+bool plan_is_shared(const struct plan *plan, uint32_t ifindex)
+{
+	return ifindex && plan->host->device_shared &&
+	       plan->host->device_shared(plan->host->context, ifindex);
+}
+
+bool plan_is_shared_by(const struct plan *plan, const struct ip_address *local)
+{
+	return plan->host->underlay_ifindex &&
+	       plan_is_shared(plan, plan->host->underlay_ifindex(plan->host->context, local));
+}
+
+size_t plan_shared_units(const struct planner *planner, const struct intent *intent,
+			 struct unit **units)
+{
+	size_t count = plan_wire_units(planner, intent, units);
+
+	*units = xreallocarray(*units, count + map_count(&planner->tunnels) + 1, sizeof(**units));
+	MAP_FOR_EACH(&planner->tunnels, it) {
+		const struct planner_tunnel *tunnel = it.value;
+		const struct object *subject = intent_object(intent, tunnel->subject_id);
+
+		if (subject && subject->kind == OBJECT_TUNNEL)
+			(*units)[count++] = (struct unit){ UNIT_TUNNEL_OBJECT, subject->id };
+		else
+			(*units)[count++] = (struct unit){ UNIT_TUNNEL, tunnel->number };
+	}
+	return count;
 }

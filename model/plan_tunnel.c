@@ -210,6 +210,14 @@ static struct tunnel segment_tunnel(const struct segment *segment, uint8_t kind,
 	};
 }
 
+static void add_tunnel(const struct plan *plan, const struct tunnel_key *key, struct tunnel *row,
+		       const struct ip_address *local)
+{
+	if (plan_is_shared_by(plan, local))
+		row->flags |= TUNNEL_SHAPED;
+	rows_add(plan->rows, TABLE_tunnels, key, row);
+}
+
 static bool has_group(const struct subnet_object *subnet)
 {
 	return subnet->mode == SUBNET_MODE_L2 && subnet->segment.type == SEGMENT_OVERLAY &&
@@ -237,7 +245,7 @@ static void plan_segment_to(const struct plan *plan, struct planner_tunnel *tunn
 	source.host_id = tunnel->host_id;
 	source.tunnel_id = tunnel->number;
 	use.port = segment_port(segment, carrier->kind);
-	rows_add(plan->rows, TABLE_tunnels, &key, &row);
+	add_tunnel(plan, &key, &row, &carrier->local);
 	rows_add(plan->rows, TABLE_tunnel_sources, &source_key, &source);
 	/* Its floods come to the group. */
 	if (has_group(subnet) && carrier->kind == segment->encapsulation) {
@@ -276,7 +284,7 @@ static void plan_group(const struct plan *plan, struct planner_tunnel *tunnel,
 	row.port_slot = source.port_slot = plan_peer_slot(plan, peer);
 	if (plan->host->underlay_ifindex)
 		row.ifindex = plan->host->underlay_ifindex(plan->host->context, local);
-	rows_add(plan->rows, TABLE_tunnels, &key, &row);
+	add_tunnel(plan, &key, &row, local);
 	source.tunnel_id = tunnel->number;
 	if (!segment->vteps.length)
 		return;
@@ -494,7 +502,7 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 	source.flags |= ipv6 && udp && tunnel_has_checksum(object) ? TUNNEL_SOURCE_CHECKSUM6 : 0;
 	if (object->subnet_id && intent_has_taps(plan->intent, "", object->subnet_id))
 		source.flags |= TUNNEL_SOURCE_TAPS;
-	rows_add(plan->rows, TABLE_tunnels, &key, &row);
+	add_tunnel(plan, &key, &row, local);
 	rows_add(plan->rows, TABLE_tunnel_sources, &source_key, &source);
 	port->tunnel_id = tunnel->number;
 	port->mtu = row.mtu;

@@ -71,6 +71,8 @@ static void behind_wire(const struct plan *plan, const struct segment *segment, 
 	row->kind = PORT_WIRE;
 	row->ifindex = uplink_of(plan, segment);
 	row->tag = segment->tag;
+	if (plan_is_shared(plan, row->ifindex))
+		row->flags |= PORT_SHAPED;
 	if (segment->service_tag)
 		row->flags |= PORT_TAG_8021AD;
 }

@@ -166,6 +166,7 @@ void text_read_host(struct reading *reading)
 	read_encapsulations(reading, host);
 	read_peers(reading, host);
 	read_uplinks(reading, host);
+	text_read_device_rates(reading, host);
 }
 
 /* ---- host: writing ---- */
@@ -210,6 +211,7 @@ void text_write_host(const struct writing *writing, const struct host_object *ho
 		json_object_set_new(uplinks, host->uplinks[i].network,
 				    json_string(host->uplinks[i].ifname));
 	text_write_value(writing, "uplinks", host->uplink_count == 0, uplinks);
+	text_write_device_rates(writing, host);
 }
 
 /* ---- tunnel: reading ---- */

@@ -63,7 +63,9 @@ bool text_parse_range(struct reading *reading, const char *key, const char *text
 void text_read_port(struct reading *reading);
 void text_read_mirror(struct reading *reading, struct port_object *port); /* text_mirror.c */
 json_t *text_mirror(const struct port_mirror_to *mirror);
-void text_read_rates(struct reading *reading, struct port_object *port); /* text_rate.c */
+/* text_rate.c */
+void text_read_rates(struct reading *reading, struct port_object *port);
+void text_read_device_rates(struct reading *reading, struct host_object *host);
 
 /** text_read_host_name - the name of a host under @key into @host, which has room for NAME_SIZE */
 void text_read_host_name(struct reading *reading, const char *key, char *host);
@@ -113,8 +115,10 @@ struct writing {
 void text_write_value(const struct writing *writing, const char *key, bool is_default,
 		      json_t *value);
 
-/** text_write_rates - rates and DSCP of a port (text_rate.c) */
+/** text_write_rates - rates, share and DSCP of a port (text_rate.c) */
 void text_write_rates(const struct writing *writing, const struct port_object *port);
+/** text_write_device_rates - what devices of a host carry (text_rate.c) */
+void text_write_device_rates(const struct writing *writing, const struct host_object *host);
 
 /** text_write_number - a number; left out of an export where it is @usual */
 void text_write_number(const struct writing *writing, const char *key, uint32_t value,

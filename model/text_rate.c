@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rates of a port: text to numbers, back, and what buckets and queues follow from them.
+ * Rates of ports and devices: text to numbers, back, and what buckets and queues follow from them.
  *
  * A rate is a number or a text with k, M or G (thousands), a burst likewise. Written back it is the
  * shortest text of the same number.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #define RATE_MIN 8000ULL
 #define RATE_MAX 1000000000000ULL
+#define DEVICE_RATE_MIN 1000000ULL
 #define BURST_MAX (256U << 20)
 #define FRAME_MAX 68000 /* a frame that stands for several packets, with its headers */
 #define QUEUE_MIN (256U << 10)
@@ -52,23 +54,26 @@ static bool parse_amount(const char *text, uint64_t *amount)
 	return true;
 }
 
+static bool amount_of(const json_t *value, uint64_t *amount)
+{
+	if (json_is_string(value))
+		return parse_amount(json_string_value(value), amount);
+	*amount = json_is_integer(value) && json_integer_value(value) >= 0
+			  ? (uint64_t)json_integer_value(value)
+			  : 0;
+	return json_is_integer(value) && json_integer_value(value) >= 0;
+}
+
 /* The value of a key as an amount of 0, or of least to most. Return: whether there is one. */
 static bool read_amount(struct reading *reading, const char *key, uint64_t least, uint64_t most,
 			uint64_t *amount)
 {
 	uint64_t number = 0;
-	bool good = false;
 	json_t *value;
 
 	if (!json_reader_value(reading->reader, key, JSON_OPTIONAL, &value))
 		return false;
-	if (json_is_integer(value) && json_integer_value(value) >= 0) {
-		number = (uint64_t)json_integer_value(value);
-		good = true;
-	} else if (json_is_string(value)) {
-		good = parse_amount(json_string_value(value), &number);
-	}
-	if (good && (!number || (number >= least && number <= most))) {
+	if (amount_of(value, &number) && (!number || (number >= least && number <= most))) {
 		*amount = number;
 		return true;
 	}
@@ -90,11 +95,7 @@ static void read_dscp(struct reading *reading, struct port_object *port)
 		port->dscp_mark = 0;
 		return;
 	}
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
-		number = (uint64_t)json_integer_value(value);
-	else if (json_is_string(value) && !parse_amount(json_string_value(value), &number))
-		number = 64;
-	if (number > 63)
+	if (!amount_of(value, &number) || number > 63)
 		text_refuse(reading->draft, reading->reader, "dscp",
 			    "dscp is a number from 0 to 63, or off");
 	else
@@ -109,7 +110,44 @@ void text_read_rates(struct reading *reading, struct port_object *port)
 	read_amount(reading, "receive_rate", RATE_MIN, RATE_MAX, &port->receive_rate);
 	if (read_amount(reading, "rate_burst", 1514, BURST_MAX, &burst))
 		port->rate_burst = (uint32_t)burst;
+	text_read_number(reading->reader, "share", 1, PORT_SHARE_MAX, &port->share);
 	read_dscp(reading, port);
+}
+
+static int compare_rates(const void *a, const void *b)
+{
+	return strcmp(((const struct host_rate *)a)->ifname, ((const struct host_rate *)b)->ifname);
+}
+
+void text_read_device_rates(struct reading *reading, struct host_object *host)
+{
+	json_t *rates, *value;
+	const char *name;
+
+	if (!json_reader_names(reading->reader, "device_rates", JSON_OPTIONAL, &rates))
+		return;
+	if (json_object_size(rates) > HOST_RATES_MAX) {
+		json_reader_fail(reading->reader, "device_rates", EINVAL,
+				 "has more than %d devices", HOST_RATES_MAX);
+		return;
+	}
+	host->rates = xcalloc(json_object_size(rates) + 1, sizeof(*host->rates));
+	json_object_foreach(rates, name, value) {
+		struct host_rate *rate = &host->rates[host->rate_count];
+
+		if (!name[0] || strlen(name) >= sizeof(rate->ifname) || strchr(name, '/') ||
+		    !amount_of(value, &rate->rate) || rate->rate < DEVICE_RATE_MIN ||
+		    rate->rate > RATE_MAX) {
+			text_refuse(reading->draft, reading->reader, "device_rates",
+				    "device_rates are the name of a device and what it carries, "
+				    "from 1M to 1000G, such as eth1: 10G; \"%.64s\" is not",
+				    name);
+			return;
+		}
+		snprintf(rate->ifname, sizeof(rate->ifname), "%s", name);
+		host->rate_count++;
+	}
+	qsort(host->rates, host->rate_count, sizeof(*host->rates), compare_rates);
 }
 
 static json_t *amount_json(uint64_t amount)
@@ -132,9 +170,19 @@ void text_write_rates(const struct writing *writing, const struct port_object *p
 	text_write_value(writing, "receive_rate", !port->receive_rate,
 			 amount_json(port->receive_rate));
 	text_write_value(writing, "rate_burst", !port->rate_burst, amount_json(port->rate_burst));
+	text_write_number(writing, "share", port->share, 1);
 	text_write_value(writing, "dscp", !port->dscp_mark,
 			 port->dscp_mark ? json_sprintf("%d", port->dscp_mark - 1)
 					 : json_string("off"));
+}
+
+void text_write_device_rates(const struct writing *writing, const struct host_object *host)
+{
+	json_t *rates = json_object();
+
+	for (size_t i = 0; i < host->rate_count; i++)
+		json_object_set_new(rates, host->rates[i].ifname, amount_json(host->rates[i].rate));
+	text_write_value(writing, "device_rates", host->rate_count == 0, rates);
 }
 
 /* Timers come late by some hundred microseconds, and on a busy machine by milliseconds: the bucket holds

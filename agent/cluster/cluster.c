@@ -422,6 +422,13 @@ static uint32_t on_uplink_ifindex(void *context, const char *ifname)
 	return uplinks_ifindex(cluster->uplinks, ifname);
 }
 
+static bool on_device_shared(void *context, uint32_t ifindex)
+{
+	const struct cluster *cluster = context;
+
+	return shares_has(cluster->shares, ifindex);
+}
+
 static void uplinks_changed(void *context)
 {
 	struct cluster *cluster = context;
@@ -518,6 +525,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.path_mtu = on_path_mtu,
 		.underlay_ifindex = on_underlay_ifindex,
 		.uplink_ifindex = on_uplink_ifindex,
+		.device_shared = on_device_shared,
 		.tunnel_down = cluster_tunnel_down,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)
@@ -533,6 +541,8 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 	code = underlay_open(&underlay, &new->underlay, error);
 	if (!code)
 		code = uplinks_open(&uplinks, &new->uplinks, error);
+	if (!code)
+		code = shares_open(options->datapath, options->devices, &new->shares, error);
 	if (code) {
 		cluster_close(new);
 		return code;
@@ -577,6 +587,7 @@ void cluster_close(struct cluster *cluster)
 	keepalives_free(cluster->keepalives);
 	path_probes_free(cluster->probes);
 	underlay_close(cluster->underlay);
+	shares_close(cluster->shares);
 	uplinks_close(cluster->uplinks);
 	map_fini(&cluster->others, other_free);
 	free(cluster->alive_text);

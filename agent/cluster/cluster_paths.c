@@ -3,6 +3,7 @@
  * The underlay's side of a cluster: devices, multicast groups, and the paths to other hosts; see cluster.h.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/cluster/cluster_private.h"
@@ -178,6 +179,71 @@ static void refresh_uplinks(struct cluster *cluster, const struct host_object *o
 	}
 }
 
+/* ---- shares ---- */
+
+static int compare_shares(const void *a, const void *b)
+{
+	uint32_t x = ((const struct share *)a)->slot, y = ((const struct share *)b)->slot;
+
+	return (x > y) - (x < y);
+}
+
+/* The ports of this host, in the order of their slots. The array is the caller's to free(). */
+static size_t members_of(const struct cluster *cluster, const struct host_object *own,
+			 struct share **members)
+{
+	const struct intent *intent = intent_of(cluster);
+	size_t count = 0, vpc_count;
+	uint32_t *vpcs;
+
+	*members = NULL;
+	vpc_count = intent_vpcs_of_host(intent, own->object.name, &vpcs);
+	for (size_t i = 0; i < vpc_count; i++) {
+		const struct object **ports;
+		size_t port_count = intent_list(intent, vpcs[i], OBJECT_PORT, &ports);
+
+		*members = xreallocarray(*members, count + port_count + 1, sizeof(**members));
+		for (size_t j = 0; j < port_count; j++) {
+			const struct port_object *port = (const struct port_object *)ports[j];
+			uint32_t slot = slots_get(&cluster->reconcile->port_slots, port->object.id);
+
+			if (slot && intent_is_local(intent, port->host))
+				(*members)[count++] = (struct share){ slot, port->share };
+		}
+		free(ports);
+	}
+	free(vpcs);
+	if (count)
+		qsort(*members, count, sizeof(**members), compare_shares);
+	return count;
+}
+
+static void refresh_shares(struct cluster *cluster, const struct host_object *own)
+{
+	struct problems *problems = &cluster->reconcile->problems;
+	size_t rate_count = own ? own->rate_count : 0;
+	struct share *members = NULL;
+	size_t count = rate_count ? members_of(cluster, own, &members) : 0;
+	bool changed =
+		shares_set(cluster->shares, own ? own->rates : NULL, rate_count, members, count);
+
+	free(members);
+	for (size_t i = 0; i < HOST_RATES_MAX; i++) {
+		const char *trouble = shares_trouble(cluster->shares, i);
+		char text[400];
+
+		if (!trouble || i >= rate_count) {
+			problems_clear(problems, PROBLEM_SHARES, (uint32_t)i);
+			continue;
+		}
+		snprintf(text, sizeof(text), "device %s is not shared: %s", own->rates[i].ifname,
+			 trouble);
+		problems_raise(problems, PROBLEM_SHARES, (uint32_t)i, text);
+	}
+	if (changed)
+		reconcile_shares_changed(cluster->reconcile);
+}
+
 /* ---- all of it ---- */
 
 void cluster_refresh(void *context)
@@ -189,6 +255,7 @@ void cluster_refresh(void *context)
 	if (cluster->reconcile->blind)
 		return;
 	own = intent_own_host(intent_of(cluster));
+	refresh_shares(cluster, own);
 	refresh_uplinks(cluster, own);
 	if (!own) {
 		underlay_set(cluster->underlay, NULL, 0);

@@ -11,6 +11,7 @@
 #include "agent/cluster/path_probe.h"
 #include "agent/devices/keepalive.h"
 #include "agent/devices/moves.h"
+#include "agent/devices/shares.h"
 #include "agent/devices/underlay.h"
 #include "agent/devices/uplink.h"
 #include "base/map.h"
@@ -43,6 +44,7 @@ struct cluster {
 	struct reconcile *reconcile;
 	struct underlay *underlay;
 	struct uplinks *uplinks;
+	struct shares *shares;
 	struct path_probes *probes;
 	struct questions *questions;
 	struct moves *moves;

@@ -25,6 +25,7 @@ enum problem_source {
 	PROBLEM_UPLINK,   /* a device that leads to a network; by its place in the list */
 	PROBLEM_LOOP,     /* frames go round through a port */
 	PROBLEM_SERVICES, /* DNS and metadata */
+	PROBLEM_SHARES,   /* a device that is to be shared by shares; by its place in the list */
 };
 
 struct problem {

@@ -51,6 +51,13 @@ static __always_inline void tell_tag(struct __sk_buff *skb)
 	skb->cb[4] = skb->vlan_present ? frame_tag(skb) : 0;
 }
 
+/* A queue that shares what its device carries among the ports has a class for each, by its slot. */
+static __always_inline void name_sender(struct __sk_buff *skb, const struct packet *p)
+{
+	if (p->out_kind & OUT_SHAPED)
+		skb->priority = SHARE_CLASSES | (p->port_slot & SHARE_CLASS_MASK);
+}
+
 /* Into a namespace by redirect_peer, which does not read the frame's type anew: what came out of a tunnel
  * may be of another than the kernel has noted, and then takes the longer way through the device. */
 static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
@@ -60,6 +67,7 @@ static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol)) {
 		if (OUT_KIND(p->out_kind) >= PORT_WIRE)
 			tell_tag(skb);
+		name_sender(skb, p);
 		return bpf_redirect(p->out_ifindex, 0);
 	}
 	/* The stack on the other side takes what is marked as its own. */
@@ -71,8 +79,10 @@ static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 /* Where the frame goes that the pipeline has judged. Returns what tc is to do with it. */
 static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, int verdict)
 {
-	if (p->flags & PACKET_TO_UNDERLAY)
+	if (p->flags & PACKET_TO_UNDERLAY) {
+		name_sender(skb, p);
 		return underlay_send(skb, p);
+	}
 	if (p->flags & PACKET_REPLY) {
 		if (p->tag)
 			tell_tag(skb);

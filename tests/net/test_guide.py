@@ -135,6 +135,11 @@ def vlan_networks(_weft):
     page_runs("vlan-networks.md")
 
 
+@statement("guide: shares")
+def shares(_weft):
+    page_runs("shares.md")
+
+
 @statement("guide: names and metadata")
 def names_and_metadata(_weft):
     page_runs("names-and-metadata.md")

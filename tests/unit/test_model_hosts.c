@@ -9,7 +9,8 @@
 #define HOSTS                                                                                      \
 	"'hosts':{'h1':{'underlay':['192.0.2.1/24','2001:db8::1/64']},"                            \
 	"'h2':{'underlay':['192.0.2.2/24','2001:db8::2/64'],'mtu':9000,"                           \
-	"'peers':{'h1':{'encapsulation':'geneve'}},'uplinks':{'physnet1':'eth1'}}}"
+	"'peers':{'h1':{'encapsulation':'geneve'}},'uplinks':{'physnet1':'eth1'},"                 \
+	"'device_rates':{'eth1':'10G','eth0':2500000000}}}"
 #define BLUE                                                                                       \
 	"'vpcs':{'blue':{'cidrs':['10.0.0.0/16','fd00:b::/48'],'subnets':{"                        \
 	"'web':{'cidr':'10.0.1.0/24'},'lan':{'cidr':'10.0.2.0/24','mode':'l2'}},"                  \
@@ -41,6 +42,7 @@ static void test_text(void **state)
 	assert_member(intent, "hosts/h2", "encapsulations",
 		      "['vxlan','geneve','nvgre','gre','gretap','ipip','sit','fou','gue']");
 	assert_member(intent, "hosts/h2", "uplinks", "{'physnet1':'eth1'}");
+	assert_member(intent, "hosts/h2", "device_rates", "{'eth0':'2500M','eth1':'10G'}");
 	assert_member(intent, "hosts/h2", "peers", "{'h1':{'encapsulation':'geneve'}}");
 	assert_member(intent, "vpcs/blue/subnets/web", "segment",
 		      "{'type':'overlay','encapsulation':'vxlan','id':null,'effective_id':4096,"

@@ -76,14 +76,15 @@ static void test_defaults(void **state)
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
 		"'segment_flood_rate':0,'multicast':'flood','query_interval':125}");
-	snprintf(expected, sizeof(expected),
-		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
-		 "'security_groups':['default'],'allowed_addresses':[],"
-		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
-		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','mirror':null,'dscp':'off',"
-		 "'user_data':null,'attach':null,"
-		 "'host':null,'moving_to':null,'activation':'first-frame'}",
-		 find(intent, OBJECT_PORT, "a")->id);
+	snprintf(
+		expected, sizeof(expected),
+		"{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
+		"'security_groups':['default'],'allowed_addresses':[],"
+		"'source_destination_check':true,'mtu':null,'flow_limit':65536,"
+		"'send_rate':'0','receive_rate':'0','rate_burst':'0','share':1,'mirror':null,'dscp':'off',"
+		"'user_data':null,'attach':null,"
+		"'host':null,'moving_to':null,'activation':'first-frame'}",
+		find(intent, OBJECT_PORT, "a")->id);
 	assert_json(intent, "vpcs/blue/ports/a", expected);
 	assert_member(intent, "vpcs/blue/ports/b", "attach",
 		      "{'netns':'b','ifname':'eth0','configure':true}");
@@ -237,6 +238,7 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/ports/a", "{'send_rate':'2.5G'}" },
 		{ "vpcs/blue/ports/a", "{'receive_rate':'10M'}" },
 		{ "vpcs/blue/ports/a", "{'rate_burst':'64k'}" },
+		{ "vpcs/blue/ports/a", "{'share':3}" },
 		{ "vpcs/blue/ports/a", "{'dscp':46}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'netns':'x'}}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'ifname':'x'}}" },
