@@ -44,13 +44,13 @@ MODEL := $(addprefix model/, \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
-	plan_tunnel.c plan_quality.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_mirror.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
+	plan_tunnel.c plan_quality.c plan_wire.c planner.c planner_tunnels.c rows.c services.c text_flow_log.c text_mirror.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c multicast.c membership.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c rate.c watch.c wire.c direct.c)
+	tunnel_sum.c tcp_mss.c rate.c watch.c flow_log.c wire.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)
@@ -60,7 +60,7 @@ TARGET_NATIVE := $(addprefix target/native/, \
 
 DATAPATH := $(addprefix datapath/, \
 	datapath.c dummy.c kernel.c kernel_attach.c kernel_load.c kernel_probe.c \
-	kernel_table.c trace.c)
+	kernel_flows.c kernel_table.c trace.c)
 
 # agent/main.c is apart: tests link everything but it.
 AGENT := $(addprefix agent/, \
@@ -68,7 +68,7 @@ AGENT := $(addprefix agent/, \
 	reconcile_news.c reconcile_vpcs.c reconcile_watch.c recover.c slots.c tables.c \
 	upkeep.c) \
 	$(addprefix agent/api/, \
-	api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_multicast.c api_objects.c api_plain.c \
+	api_flow_logs.c api.c api_apply.c api_capture.c api_cluster.c api_flows.c api_multicast.c api_objects.c api_plain.c \
 	api_status.c api_trace.c api_trace_follow.c http.c http_listen.c openapi.c question.c) \
 	$(addprefix agent/cluster/, \
 	cache.c certificate.c claims.c cluster.c cluster_config.c cluster_join.c \
@@ -80,7 +80,8 @@ AGENT := $(addprefix agent/, \
 	shares.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
-	trace_remote.c) \
+	trace_remote.c \
+	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
 	metadata.c metadata_tree.c punt.c punt_packet.c querier.c ra.c services.c)
@@ -90,7 +91,7 @@ CLIENT := $(addprefix client/, \
 
 # cli/main.c is apart, like agent/main.c.
 CLI := $(addprefix cli/, \
-	acl.c apply.c capture.c completion.c counters.c drops.c flows.c group.c help.c host.c \
+	acl.c apply.c capture.c completion.c counters.c drops.c flow_log.c flows.c group.c help.c host.c \
 	host_setup.c lab.c lab_exec.c \
 	lab_file.c lab_host.c lab_processes.c lab_registry.c lab_store.c lab_tag.c lab_underlay.c lab_up.c \
 	lab_wait.c lab_wires.c manual.c \

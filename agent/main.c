@@ -29,6 +29,7 @@
 #include "agent/isolate.h"
 #include "agent/notify.h"
 #include "agent/observe/capture.h"
+#include "agent/observe/flow_log.h"
 #include "agent/options.h"
 #include "agent/services/dhcp.h"
 #include "agent/services/querier.h"
@@ -67,6 +68,7 @@ struct daemon {
 	struct dhcp *dhcp;
 	struct querier *querier;
 	struct captures *captures;
+	struct flow_logs *flow_logs;
 	struct api api;
 	struct http *http;
 };
@@ -78,6 +80,15 @@ static void on_signal(void *context, int signal_number)
 	log_notice("stopping", "signal=%d", signal_number);
 	notify_manager("STOPPING=1");
 	loop_stop(daemon->loop);
+}
+
+/* Files were rotated. */
+static void on_hangup(void *context, int signal_number)
+{
+	struct daemon *daemon = context;
+
+	(void)signal_number;
+	flow_logs_reopen(daemon->flow_logs);
 }
 
 static int open_state(struct daemon *daemon, struct error *error)
@@ -108,6 +119,8 @@ static int open_loop(struct daemon *daemon, struct error *error)
 		code = loop_add_signal(daemon->loop, SIGTERM, on_signal, daemon);
 	if (!code)
 		code = loop_add_signal(daemon->loop, SIGINT, on_signal, daemon);
+	if (!code)
+		code = loop_add_signal(daemon->loop, SIGHUP, on_hangup, daemon);
 	signal(SIGPIPE, SIG_IGN);
 	return code;
 }
@@ -285,6 +298,18 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
+static void open_flow_logs(struct daemon *daemon)
+{
+	const struct flow_logs_options options = {
+		.loop = daemon->loop,
+		.datapath = daemon->datapath,
+		.reconcile = daemon->reconcile,
+		.directory = daemon->options.flow_logs,
+	};
+
+	daemon->flow_logs = flow_logs_new(&options);
+}
+
 static void open_services(struct daemon *daemon)
 {
 	const struct services_options options = {
@@ -346,6 +371,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.querier = daemon->querier,
 		.services = daemon->services,
 		.captures = daemon->captures,
+		.flow_logs = daemon->flow_logs,
 		.cluster = daemon->cluster,
 		.loop = daemon->loop,
 		.store = daemon->store,
@@ -390,6 +416,8 @@ static int daemon_open(struct daemon *daemon, struct error *error)
 		code = open_cluster(daemon, error);
 	if (!code)
 		code = open_reconcile(daemon, error);
+	if (!code)
+		open_flow_logs(daemon);
 	if (!code && !daemon->options.simulate) {
 		open_services(daemon);
 		code = open_punt(daemon, error);
@@ -411,6 +439,7 @@ static void daemon_close(struct daemon *daemon)
 	querier_free(daemon->querier);
 	punt_close(daemon->punt);
 	captures_free(daemon->captures);
+	flow_logs_free(daemon->flow_logs);
 	drops_free(daemon->drops);
 	reconcile_close(daemon->reconcile);
 	cluster_close(daemon->cluster);

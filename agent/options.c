@@ -35,6 +35,7 @@ enum option_id {
 	OPTION_END_ETCD,
 	OPTION_STOP_ETCD,
 	OPTION_FLOWS,
+	OPTION_FLOW_LOGS,
 	OPTION_HOOK,
 	OPTION_OVSDB,
 	OPTION_LOG_LEVEL,
@@ -75,6 +76,8 @@ static const struct option_row {
 	{ OPTION_OVSDB, "ovsdb", "PATH",
 	  "socket of Open vSwitch's database (default: /run/openvswitch/db.sock)" },
 	{ OPTION_FLOWS, "flows", "N", "connections the flow table holds (default: 131072)" },
+	{ OPTION_FLOW_LOGS, "flow-logs", "DIR",
+	  "where flow logs are written, VPC.jsonl (default: flow-logs in the state directory)" },
 	{ OPTION_LOG_LEVEL, "log-level", "LEVEL", "error, warning, notice, info or debug" },
 	{ OPTION_REMOVE_DATAPATH, "remove-datapath", NULL,
 	  "take the instance's devices, programs and tables away and end" },
@@ -165,6 +168,7 @@ static int take(struct options *options, enum option_id id, const char *text, st
 	case OPTION_STOP_ETCD: options->stop_etcd = true; break;
 	case OPTION_HOOK: return read_hook(options, text, error);
 	case OPTION_OVSDB: options->ovsdb = text; break;
+	case OPTION_FLOW_LOGS: options->flow_logs = text; break;
 	case OPTION_FLOWS: return read_flows(options, text, error);
 	case OPTION_LOG_LEVEL: return read_log_level(options, text, error);
 	case OPTION_REMOVE_DATAPATH: options->remove_datapath = true; break;
@@ -232,6 +236,11 @@ static void fill_in(struct options *options)
 		snprintf(options->default_state, sizeof(options->default_state), "/var/lib/weft/%s",
 			 options->name);
 		options->state = options->default_state;
+	}
+	if (!options->flow_logs) {
+		snprintf(options->default_flow_logs, sizeof(options->default_flow_logs),
+			 "%.*s/flow-logs", (int)sizeof(options->default_state), options->state);
+		options->flow_logs = options->default_flow_logs;
 	}
 	if (!options->socket) {
 		snprintf(options->default_socket, sizeof(options->default_socket),

@@ -25,6 +25,7 @@ struct options {
 	const char *host;
 	const char *state;
 	const char *socket;
+	const char *flow_logs; /* directory */
 	const char *listen;
 	const char *certificate;
 	const char *key;
@@ -47,6 +48,7 @@ struct options {
 	bool version;
 	char default_state[PATH_MAX];
 	char default_socket[PATH_MAX];
+	char default_flow_logs[PATH_MAX + 16];
 	char default_host[65];
 };
 

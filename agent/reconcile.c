@@ -286,6 +286,23 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 	if (reconcile->options.cluster)
 		reconcile->options.cluster->changed(reconcile->options.cluster->context, changes,
 						    count);
+	if (reconcile->changed)
+		reconcile->changed(reconcile->changed_context, changes, count);
+}
+
+void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
+		      void *context)
+{
+	reconcile->changed = callback;
+	reconcile->changed_context = context;
+}
+
+void reconcile_flow_log(struct reconcile *reconcile, uint32_t vpc_id, const char *why)
+{
+	if (why)
+		problems_raise(&reconcile->problems, PROBLEM_FLOW_LOG, vpc_id, why);
+	else
+		problems_clear(&reconcile->problems, PROBLEM_FLOW_LOG, vpc_id);
 }
 
 static void reconcile_ports_changed(void *context, const uint32_t *port_ids, size_t count)

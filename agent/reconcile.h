@@ -212,6 +212,16 @@ bool reconcile_watch_counts(const struct reconcile *reconcile, int watch, uint64
 /** reconcile_unwatch - look no more */
 void reconcile_unwatch(struct reconcile *reconcile, int watch);
 
+/* Hears of each change once the host follows it, whoever wrote it. */
+typedef void reconcile_changed_callback(void *context, const struct change *changes, size_t count);
+
+/** reconcile_listen - one listener for changes; NULL: nobody any more */
+void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
+		      void *context);
+
+/** reconcile_flow_log - the flow log of a VPC cannot be written, and why; NULL: it can */
+void reconcile_flow_log(struct reconcile *reconcile, uint32_t vpc_id, const char *why);
+
 /** reconcile_audit - one slice of the audit now. Return: rows repaired. */
 size_t reconcile_audit(struct reconcile *reconcile);
 

@@ -71,6 +71,8 @@ struct reconcile {
 	struct ports *ports;
 	struct loops *loops; /* NULL: without devices */
 	struct problems problems;
+	reconcile_changed_callback *changed;
+	void *changed_context;
 	struct slots port_slots;
 	struct slots vpc_slots;
 	struct map peers;      /* VPC and host id -> number of the peer */

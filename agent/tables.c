@@ -84,6 +84,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_groups:
 	case TABLE_group_sources:
 	case TABLE_segment_states:
+	case TABLE_flow_rejects:
+	case TABLE_flow_log_ports:
 	case TABLE_station_ends:
 	case TABLE_fragments:
 	case TABLE_wire_neighbours:

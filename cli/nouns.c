@@ -7,11 +7,12 @@
 #include "cli/nouns.h"
 
 const struct noun *const nouns[] = {
-	&status_noun, &apply_noun,      &export_noun,   &host_noun,        &vpc_noun,
-	&subnet_noun, &port_noun,       &tunnel_noun,   &route_table_noun, &route_noun,
-	&group_noun,  &rule_noun,       &acl_noun,      &trace_noun,       &drops_noun,
-	&flows_noun,  &multicast_noun,  &counters_noun, &events_noun,      &capture_noun,
-	&lab_noun,    &completion_noun, &help_noun,     &version_noun,     NULL,
+	&status_noun,   &apply_noun,     &export_noun,     &host_noun,        &vpc_noun,
+	&subnet_noun,   &port_noun,      &tunnel_noun,     &route_table_noun, &route_noun,
+	&group_noun,    &rule_noun,      &acl_noun,        &trace_noun,       &drops_noun,
+	&flows_noun,    &multicast_noun, &counters_noun,   &events_noun,      &capture_noun,
+	&flow_log_noun, &lab_noun,       &completion_noun, &help_noun,        &version_noun,
+	NULL,
 };
 
 const struct option global_options[] = {

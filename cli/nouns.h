@@ -17,6 +17,7 @@ extern const struct noun counters_noun;
 extern const struct noun drops_noun;
 extern const struct noun events_noun;
 extern const struct noun export_noun;
+extern const struct noun flow_log_noun;
 extern const struct noun flows_noun;
 extern const struct noun group_noun;
 extern const struct noun help_noun;

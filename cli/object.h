@@ -15,6 +15,18 @@
 #include "cli/command.h"
 #include "client/client.h"
 
+/* Of a VPC, subnet or port. */
+#define FLOW_LOG_OPTIONS                                                                           \
+	TEXT_OPTION("flow-log", "RECORDS", "all, accept, reject, none or inherit",                 \
+		    "flow_log.records"),                                                           \
+		INTEGER_OPTION("flow-log-interval", "60|600", "seconds of a record; 60",           \
+			       "flow_log.interval"),                                               \
+		LIST_OPTION("flow-log-to", "PLACE",                                                \
+			    "file, or a collector: udp:ADDRESS, tcp:ADDRESS; file",                \
+			    "flow_log.to"),                                                        \
+		INTEGER_OPTION("flow-log-domain", "NUMBER",                                        \
+			       "observation domain in IPFIX; the VPC's id", "flow_log.domain")
+
 /**
  * struct column - one column of a list
  * @title: in capitals

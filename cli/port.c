@@ -64,6 +64,7 @@ static const struct option port_options[] = {
 		     "mirror.direction"),
 	TEXT_OPTION("mirror-protocol", "PROTOCOL", "of this alone", "mirror.protocol"),
 	TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end", "mirror.ports"),
+	FLOW_LOG_OPTIONS,
 	TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),
 	TEXT_OPTION("dscp", "NUMBER|off", "what it sends is marked so", "dscp"),
 	TEXT_OPTION("user-data", "FILE", "what its metadata hands to the workload; \"\": nothing",

@@ -64,6 +64,7 @@ static const struct option subnet_options[] = {
 	LIST_OPTION("search", "NAME", "by DHCP: domains to look a name up in", "dhcp.search"),
 	WORDS_OPTION("ra", "slaac|stateless|managed|off",
 		     "router advertisements, and how hosts get IPv6 addresses", "ra"),
+	FLOW_LOG_OPTIONS,
 	{ 0 },
 };
 

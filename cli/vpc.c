@@ -25,6 +25,7 @@ static const struct option vpc_options[] = {
 		    "ADDRESS, cname:NAME or txt:TEXT; NAME= takes it away", NULL),
 	SWITCH_OPTION("metadata", "tell its ports about themselves at 169.254.169.254; on",
 		      "metadata"),
+	FLOW_LOG_OPTIONS,
 	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
 		    "main_route_table"),
 	INTEGER_OPTION("timeout-tcp-opening", "SECONDS", "idle, of a handshake",

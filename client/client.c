@@ -273,6 +273,15 @@ int client_drops(struct client *client, const char *port, json_t **drops, struct
 	return get(client, "/v1/drops", "port", port, NULL, NULL, drops, error);
 }
 
+int client_flow_logs(struct client *client, bool write, json_t **answer, struct error *error)
+{
+	struct http_request request = { .method = "POST", .target = "/v1/flow_logs/write" };
+
+	if (!write)
+		return get(client, "/v1/flow_logs", NULL, NULL, NULL, NULL, answer, error);
+	return exchange(client, &request, NULL, answer, NULL, error);
+}
+
 int client_flows(struct client *client, const char *port, unsigned long limit, json_t **flows,
 		 struct error *error)
 {

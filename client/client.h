@@ -100,6 +100,9 @@ int client_status(struct client *client, json_t **status, struct error *error);
 /** client_drops - the last drops that were sampled, of @port or (NULL) of all */
 int client_drops(struct client *client, const char *port, json_t **drops, struct error *error);
 
+/** client_flow_logs - where flow logs go, or with @write: end the interval now */
+int client_flow_logs(struct client *client, bool write, json_t **answer, struct error *error);
+
 /** client_flows - connections of @port or (NULL) of all, at most @limit (0: the daemon's limit) */
 int client_flows(struct client *client, const char *port, unsigned long limit, json_t **flows,
 		 struct error *error);

@@ -248,7 +248,8 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 		.peer_port_id = p->port_id,
 		.charged_slot = p->out_slot,
 		.state = own->state,
-		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
+		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_LOGGED) |
+			 (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
 	};
 	int error;
 
@@ -264,6 +265,9 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 /* The part of a row that the slow stages decide anew each time, all but the generation. */
 static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, struct flow *row)
 {
+	row->flags &= (__u8)~FLOW_LOGGED;
+	if ((p->port_flags | p->out_flags) & PORT_LOGGED)
+		row->flags |= FLOW_LOGGED;
 	row->seen = p->now;
 	row->timeout = timeout_of(p->key.protocol, row->state, vpc);
 	row->renew = p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
@@ -292,10 +296,12 @@ static __always_inline void flow_advance(struct packet *p, const struct vpc *vpc
 	peer = table_lookup(flows, &reverse);
 	if (peer && peer->peer_port_id != p->port_id)
 		peer = NULL; /* the row of another pair */
-	if (p->key.protocol != PROTOCOL_TCP)
+	if (p->key.protocol != PROTOCOL_TCP) {
 		flow->state = flow->flags & FLOW_ORIGINAL ? flow->state : FLOW_REPLIED;
-	else if (!(p->flags & PACKET_FRAGMENT_LATER))
+	} else if (!(p->flags & PACKET_FRAGMENT_LATER)) {
 		flow->state = tcp_next_state(flow, peer, p->tcp_flags);
+		flow->tcp_flags |= p->tcp_flags;
+	}
 	flow->timeout = timeout_of(p->key.protocol, flow->state, vpc);
 	if (peer && (p->flags & PACKET_PEER_KNOWN)) {
 		peer->state = flow->state;
@@ -378,6 +384,7 @@ static __always_inline void flow_begin(struct packet *p, struct flow *row)
 	row->charged_slot = p->port_slot;
 	row->packets = 1;
 	row->bytes = p->frame_length;
+	row->tcp_flags = p->tcp_flags;
 	if (!(p->flags & PACKET_PICKED_UP))
 		return;
 	row->state = FLOW_ESTABLISHED;

@@ -104,15 +104,56 @@ static inline void flow_unclaim(struct flow *flow, __u32 slot)
 	atomic_write(&flow->charged_slot, slot);
 }
 
+/* What a flow log has to know of a row that goes. */
+static inline void flow_end_fill(struct flow_end *end, const struct flow_key *key,
+				 const struct flow *flow)
+{
+	end->key = *key;
+	end->peer_port_id = flow->peer_port_id;
+	end->packets = flow->packets;
+	end->bytes = flow->bytes;
+	end->seen = flow->seen;
+	end->born = flow->born;
+	end->egress_rule_id = flow->egress_rule_id;
+	end->ingress_rule_id = flow->ingress_rule_id;
+	end->tcp_flags = flow->tcp_flags;
+	__builtin_memset(end->pad, 0, sizeof(end->pad));
+}
+
+/* There was no room to tell the end of a row of this port. */
+static inline void flow_end_lost(__u32 port_slot)
+{
+	struct slot_key slot = { .slot = port_slot };
+	struct flow_log_port *port = table_lookup(flow_log_ports, &slot);
+
+	if (port)
+		atomic_add(&port->lost, 1);
+}
+
 /* Removes a claimed row and gives back what it was charged for: once, whoever else wanted to. 1: done. */
 OUT_OF_LINE int flow_remove(const struct flow_key *key, struct flow *flow, __u32 slot)
 {
 	__u8 flags = flow->flags;
-	__u32 vpc_slot = flow->vpc_slot;
+	__u32 vpc_slot = flow->vpc_slot, out_slot = flow->out_slot;
+	struct flow_end *end = NULL;
 
+	/* Before it is gone, for then its memory may be another row's. */
+	if (flags & FLOW_LOGGED) {
+		end = flow_end_take();
+		if (end)
+			flow_end_fill(end, key, flow);
+	}
 	if (table_remove(flows, key)) {
+		if (end)
+			flow_end_drop(end);
 		flow_unclaim(flow, slot);
 		return 0;
+	}
+	if (end) {
+		flow_end_tell(end);
+	} else if (flags & FLOW_LOGGED) {
+		flow_end_lost(slot);
+		flow_end_lost(out_slot);
 	}
 	flow_release(flags, slot, vpc_slot);
 	return 1;
@@ -236,6 +277,7 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 	if (table_lookup(flows, &p->key) != flow)
 		return VERDICT_DELIVERED; /* removed since: what stands there is not to be touched */
 	state = tcp_next_state(flow, peer, p->tcp_flags);
+	flow->tcp_flags |= p->tcp_flags;
 	if (state == flow->state)
 		return VERDICT_DELIVERED;
 	flow_enter(flow, peer, state, vpc);

@@ -429,5 +429,6 @@ int direct(struct frame *f, struct packet *p);
 int direct_out(struct frame *f, struct packet *p);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
+int flow_log_reject(struct frame *f, struct packet *p, int verdict);
 
 #endif

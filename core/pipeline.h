@@ -38,7 +38,10 @@ static inline int pipeline_send(struct frame *f, struct packet *p, int verdict)
 		tunnel_reply(f, p);
 	else if (p->tag && (p->flags & PACKET_REPLY))
 		wire_reply(f, p);
-	return pipeline_end(f, p, verdict);
+	verdict = pipeline_end(f, p, verdict);
+	if ((p->port_flags | p->out_flags) & PORT_LOGGED)
+		flow_log_reject(f, p, verdict);
+	return verdict;
 }
 
 /* And what those are told who look at it: that of either end. */

@@ -94,6 +94,7 @@ enum port_flags {
 	PORT_TAGS_KEPT = 1 << 5,  /* a wire that one port has: tags are that port's affair */
 	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
 	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what goes there to a rate */
+	PORT_LOGGED = 1 << 20,    /* it has a flow log */
 };
 
 struct port_key {
@@ -417,7 +418,8 @@ enum flow_flags {
 	FLOW_FIN_SEEN = 1 << 2, /* TCP: FIN seen in this direction */
 	FLOW_CHARGED = 1 << 3,  /* counted against charged_slot and the VPC; one row of a pair */
 	FLOW_CHARGED_SHARED =
-		1 << 4, /* and drawn from the part of the table that all ports share */
+		1 << 4,       /* and drawn from the part of the table that all ports share */
+	FLOW_LOGGED = 1 << 5, /* either port has a flow log: its end is told */
 };
 
 /* charged_slot of a row that a CPU has claimed (flow.h), for nanoseconds. */
@@ -436,9 +438,9 @@ struct flow {
 	__u8 out_kind;    /* enum port_kind, OUT_ flags */
 	__u8 state;       /* enum flow_state, the same in both rows of the pair */
 	__u8 flags;       /* enum flow_flags */
-	__u8 pad;
-	__u32 renew; /* tick from which the slow stages look at it again */
-	__u32 born;  /* tick of the first packet */
+	__u8 tcp_flags;   /* of the segments that opened and closed it, or'ed */
+	__u32 renew;      /* tick from which the slow stages look at it again */
+	__u32 born;       /* tick of the first packet */
 	__u32 vpc_slot;
 	__u32 peer_port_id;   /* port at the other end of the pair */
 	__u32 charged_slot;   /* port slot of this row's port; FLOW_CHARGED: it pays for the pair */
@@ -467,6 +469,8 @@ struct ended_flow {
 struct ended_cursor {
 	__u64 next; /* place of the next one, modulo ENDED_FLOWS */
 };
+
+#include "core/tables_flow_log.h"
 
 struct fragment_key {
 	__u32 port_id;
@@ -755,7 +759,9 @@ struct wire {
 	X(port_mirrors, HASH, struct port_key, struct port_mirror, 16384)                          \
 	X(groups, HASH, struct group_key, struct group, 65536)                                     \
 	X(segment_states, HASH, struct subnet_key, struct segment_state, 16384)                    \
-	X(group_sources, HASH, struct group_source_key, struct group_source, 65536)
+	X(group_sources, HASH, struct group_source_key, struct group_source, 65536)                \
+	X(flow_rejects, HASH, struct flow_reject_key, struct flow_reject, 32768)                   \
+	X(flow_log_ports, ARRAY, struct slot_key, struct flow_log_port, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -6,7 +6,10 @@
  * table numbers and slots, and the counters, which are memory with either provider.
  */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
 #include "datapath/provider.h"
 
 #define TABLE_LINE(table, table_kind, key, value, rows)                                            \
@@ -244,6 +247,82 @@ int datapath_underlay_events_read(struct datapath *datapath, datapath_underlay_e
 				  void *context, int max)
 {
 	return datapath->operations->underlay_events_read(datapath, fn, context, max);
+}
+
+int datapath_flow_ends_fd(struct datapath *datapath)
+{
+	return datapath->operations->flow_ends_fd(datapath);
+}
+
+int datapath_flow_ends_read(struct datapath *datapath, datapath_flow_end_fn *fn, void *context,
+			    int max)
+{
+	return datapath->operations->flow_ends_read(datapath, fn, context, max);
+}
+
+struct datapath_pieces *datapath_pieces_begin(struct datapath *datapath, enum table_id table)
+{
+	struct datapath_pieces *pieces =
+		datapath->operations->pieces_begin
+			? datapath->operations->pieces_begin(datapath, table)
+			: xcalloc(1, sizeof(*pieces));
+
+	pieces->datapath = datapath;
+	pieces->table = table;
+	return pieces;
+}
+
+int datapath_pieces_next(struct datapath_pieces *pieces, datapath_row_fn *fn, void *context)
+{
+	struct datapath *datapath = pieces->datapath;
+
+	if (datapath->operations->pieces_next)
+		return datapath->operations->pieces_next(pieces, fn, context);
+	return datapath_walk(datapath, pieces->table, fn, context);
+}
+
+void datapath_pieces_end(struct datapath_pieces *pieces)
+{
+	if (!pieces)
+		return;
+	if (pieces->datapath->operations->pieces_end)
+		pieces->datapath->operations->pieces_end(pieces);
+	else
+		free(pieces);
+}
+
+/* Keys of the rows that a walk has seen. */
+struct taken {
+	datapath_row_fn *fn;
+	void *context;
+	struct buf keys;
+	uint32_t key_size;
+	size_t count;
+};
+
+static bool take_row(void *context, const void *key, const void *value)
+{
+	struct taken *taken = context;
+
+	taken->fn(taken->context, key, value);
+	buf_append(&taken->keys, key, taken->key_size);
+	taken->count++;
+	return true;
+}
+
+int datapath_take_rows(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		       void *context)
+{
+	struct taken taken = { fn, context, { 0 }, datapath_tables[table].key_size, 0 };
+	int result;
+
+	if (datapath->operations->take_rows)
+		return datapath->operations->take_rows(datapath, table, fn, context);
+	result = datapath_walk(datapath, table, take_row, &taken);
+	if (!result)
+		result = datapath_remove_many(datapath, table, taken.keys.data, taken.count);
+	buf_fini(&taken.keys);
+	return result;
 }
 
 int datapath_captures_fd(struct datapath *datapath)

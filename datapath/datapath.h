@@ -172,6 +172,23 @@ int datapath_captures_fd(struct datapath *datapath);
 int datapath_captures_read(struct datapath *datapath, datapath_capture_fn *fn, void *context,
 			   int max);
 
+/* ---- what flow logs read ---- */
+/* As above: rows of flows with FLOW_LOGGED that went. The ring wakes who reads only when much is waiting. */
+typedef void datapath_flow_end_fn(void *context, const struct flow_end *end);
+int datapath_flow_ends_fd(struct datapath *datapath);
+int datapath_flow_ends_read(struct datapath *datapath, datapath_flow_end_fn *fn, void *context,
+			    int max);
+/* A walk in pieces of about a thousand rows, between which other things are done; a row that is there all
+ * the time is seen. next: 1: there is more, 0: that was all, or negative errno. Ends with end (NULL is
+ * ignored), at any time. */
+struct datapath_pieces;
+struct datapath_pieces *datapath_pieces_begin(struct datapath *datapath, enum table_id table);
+int datapath_pieces_next(struct datapath_pieces *pieces, datapath_row_fn *fn, void *context);
+void datapath_pieces_end(struct datapath_pieces *pieces);
+/* Every row of a hash table, which is empty afterwards; what fn returns is of no account. */
+int datapath_take_rows(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		       void *context);
+
 const struct datapath_feature *datapath_features(struct datapath *datapath, size_t *count);
 /* Bytes of kernel memory behind all tables (memlock of fdinfo). */
 uint64_t datapath_memory(struct datapath *datapath);

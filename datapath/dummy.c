@@ -313,6 +313,16 @@ static int dummy_captures_read(struct datapath *datapath, datapath_capture_fn *f
 	return 0;
 }
 
+static int dummy_flow_ends_read(struct datapath *datapath, datapath_flow_end_fn *fn, void *context,
+				int max)
+{
+	(void)datapath;
+	(void)fn;
+	(void)context;
+	(void)max;
+	return 0;
+}
+
 static const struct datapath_feature *dummy_features(struct datapath *datapath, size_t *count)
 {
 	static const struct datapath_feature features[] = {
@@ -363,6 +373,8 @@ static const struct datapath_operations dummy_operations = {
 	.underlay_events_read = dummy_underlay_events_read,
 	.captures_fd = dummy_events_fd,
 	.captures_read = dummy_captures_read,
+	.flow_ends_fd = dummy_events_fd,
+	.flow_ends_read = dummy_flow_ends_read,
 	.features = dummy_features,
 	.memory = dummy_memory,
 };

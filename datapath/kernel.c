@@ -31,6 +31,7 @@ static void kernel_close(struct datapath *datapath)
 	ring_buffer__free(kernel->ring);
 	ring_buffer__free(kernel->underlay_ring);
 	ring_buffer__free(kernel->capture_ring);
+	ring_buffer__free(kernel->flow_end_ring);
 	for (int table = 0; table < TABLES; table++) {
 		if (kernel->base.mapped[table])
 			munmap(kernel->base.mapped[table], kernel->mapped_size[table]);
@@ -204,6 +205,12 @@ static const struct datapath_operations kernel_operations = {
 	.underlay_events_read = kernel_underlay_events_read,
 	.captures_fd = kernel_captures_fd,
 	.captures_read = kernel_captures_read,
+	.flow_ends_fd = kernel_flow_ends_fd,
+	.flow_ends_read = kernel_flow_ends_read,
+	.pieces_begin = kernel_pieces_begin,
+	.pieces_next = kernel_pieces_next,
+	.pieces_end = kernel_pieces_end,
+	.take_rows = kernel_take_rows,
 	.features = kernel_features,
 	.memory = kernel_memory,
 };

@@ -35,6 +35,7 @@ enum kernel_map {
 	MAP_DROP_EVENTS,
 	MAP_UNDERLAY_EVENTS,
 	MAP_CAPTURE_EVENTS,
+	MAP_FLOW_ENDS,
 	MAP_TUNNEL_DEVICES,
 	MAP_TUNNEL_DEVICE_PORTS,
 	MAP_UNDERLAY_DEVICES,
@@ -63,9 +64,11 @@ struct kernel_datapath {
 	struct ring_buffer *ring;
 	struct ring_buffer *underlay_ring;
 	struct ring_buffer *capture_ring;
+	struct ring_buffer *flow_end_ring;
 	datapath_event_fn *event_fn; /* of the datapath_events_read() that runs */
 	datapath_underlay_event_fn *underlay_event_fn;
 	datapath_capture_fn *capture_fn;
+	datapath_flow_end_fn *flow_end_fn;
 	void *event_context;
 	int event_budget;
 	size_t feature_count;
@@ -167,6 +170,17 @@ int kernel_settle(struct datapath *datapath);
  * Return: 0, or the first negative errno.
  */
 int kernel_detach_all(const char *root);
+
+/* ---- kernel_flows.c ---- */
+
+struct datapath_pieces *kernel_pieces_begin(struct datapath *datapath, enum table_id table);
+int kernel_pieces_next(struct datapath_pieces *pieces, datapath_row_fn *fn, void *context);
+void kernel_pieces_end(struct datapath_pieces *pieces);
+int kernel_take_rows(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+		     void *context);
+int kernel_flow_ends_fd(struct datapath *datapath);
+int kernel_flow_ends_read(struct datapath *datapath, datapath_flow_end_fn *fn, void *context,
+			  int max);
 
 /* ---- kernel_table.c ---- */
 

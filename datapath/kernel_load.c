@@ -48,6 +48,7 @@ const char *const kernel_map_names[KERNEL_MAPS] = {
 	[MAP_DROP_EVENTS] = "drop_events",
 	[MAP_UNDERLAY_EVENTS] = "underlay_events",
 	[MAP_CAPTURE_EVENTS] = "capture_events",
+	[MAP_FLOW_ENDS] = "flow_ends",
 	[MAP_TUNNEL_DEVICES] = "tunnel_devices",
 	[MAP_TUNNEL_DEVICE_PORTS] = "tunnel_device_ports",
 	[MAP_UNDERLAY_DEVICES] = "underlay_devices",

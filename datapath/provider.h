@@ -74,8 +74,23 @@ struct datapath_operations {
 	int (*captures_fd)(struct datapath *datapath);
 	int (*captures_read)(struct datapath *datapath, datapath_capture_fn *fn, void *context,
 			     int max);
+	int (*flow_ends_fd)(struct datapath *datapath);
+	int (*flow_ends_read)(struct datapath *datapath, datapath_flow_end_fn *fn, void *context,
+			      int max);
+	/* NULL: all rows are one piece, and a walk and a removal take them */
+	struct datapath_pieces *(*pieces_begin)(struct datapath *datapath, enum table_id table);
+	int (*pieces_next)(struct datapath_pieces *pieces, datapath_row_fn *fn, void *context);
+	void (*pieces_end)(struct datapath_pieces *pieces);
+	int (*take_rows)(struct datapath *datapath, enum table_id table, datapath_row_fn *fn,
+			 void *context);
 	const struct datapath_feature *(*features)(struct datapath *datapath, size_t *count);
 	uint64_t (*memory)(struct datapath *datapath);
+};
+
+/* What every provider's walk in pieces begins with. */
+struct datapath_pieces {
+	struct datapath *datapath;
+	enum table_id table;
 };
 
 /**

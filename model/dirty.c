@@ -132,6 +132,12 @@ static void mark_l2_subnet(struct dirty *dirty, uint32_t subnet_id)
 		mark_kind(dirty, UNIT_SUBNET, subnet_id);
 }
 
+/* Whether there is a log is a flag of each port and connection; what it is, is the daemon's. */
+static bool flow_log_comes_or_goes(const struct flow_log *a, const struct flow_log *b)
+{
+	return !a != !b || (a && !a->records != !b->records);
+}
+
 /* Whether a live connection of the port may be decided otherwise. */
 static bool port_decides_otherwise(const struct port_object *a, const struct port_object *b)
 {
@@ -139,6 +145,7 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	       a->address_count != b->address_count || a->group_count != b->group_count ||
 	       a->allowed_count != b->allowed_count || a->mtu != b->mtu ||
 	       !a->receive_rate != !b->receive_rate || !a->mirror != !b->mirror ||
+	       flow_log_comes_or_goes(a->flow_log, b->flow_log) ||
 	       a->source_destination_check != b->source_destination_check ||
 	       strcmp(a->host, b->host) != 0 || strcmp(a->moving_to, b->moving_to) != 0 ||
 	       memcmp(a->addresses, b->addresses, a->address_count * sizeof(a->addresses[0])) !=
@@ -283,6 +290,10 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 		mark_objects(dirty, UNIT_TUNNEL_OBJECT, id, OBJECT_TUNNEL);
 		mark_peers(dirty, id);
 	}
+	if (flow_log_comes_or_goes(before->flow_log, after->flow_log)) {
+		mark_objects(dirty, UNIT_PORT, id, OBJECT_PORT);
+		mark_generation(dirty, id);
+	}
 	if (before->established != after->established ||
 	    memcmp(before->timeouts, after->timeouts, sizeof(after->timeouts)) != 0)
 		mark_generation(dirty, id);
@@ -314,7 +325,8 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 	 * gives ports one more address. */
 	if (before && after &&
 	    (before->mode != after->mode || before->segment.type != after->segment.type ||
-	     has_slaac(before) != has_slaac(after))) {
+	     has_slaac(before) != has_slaac(after) ||
+	     flow_log_comes_or_goes(before->flow_log, after->flow_log))) {
 		uint32_t *ports;
 		size_t count = intent_ports_of_subnet(dirty->intent, id, &ports);
 

@@ -186,6 +186,7 @@ static void copy_port_arrays(struct port_object *port)
 	port->allowed = xmemdup(port->allowed, port->allowed_count * sizeof(*port->allowed));
 	port->user_data = port->user_data ? xstrdup(port->user_data) : NULL;
 	port->mirror = port_mirror_copy(port->mirror);
+	port->flow_log = flow_log_copy(port->flow_log);
 }
 
 void route_set_room(struct route_object *route, size_t count)
@@ -255,10 +256,13 @@ struct object *object_copy(const struct object *object)
 			subnet->dhcp = xmemdup(subnet->dhcp, sizeof(*subnet->dhcp));
 		if (subnet->ra)
 			subnet->ra = xmemdup(subnet->ra, sizeof(*subnet->ra));
+		subnet->flow_log = flow_log_copy(subnet->flow_log);
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
 	} else if (copy->kind == OBJECT_VPC) {
 		dns_copy_records(&((struct vpc_object *)copy)->dns);
+		((struct vpc_object *)copy)->flow_log =
+			flow_log_copy(((struct vpc_object *)copy)->flow_log);
 	} else if (copy->kind == OBJECT_HOST) {
 		struct host_object *host = (struct host_object *)copy;
 
@@ -285,6 +289,7 @@ void object_free(struct object *object)
 	} else if (object->kind == OBJECT_SUBNET) {
 		free(((struct subnet_object *)object)->dhcp);
 		free(((struct subnet_object *)object)->ra);
+		free(((struct subnet_object *)object)->flow_log);
 	} else if (object->kind == OBJECT_PORT) {
 		struct port_object *port = (struct port_object *)object;
 
@@ -293,8 +298,10 @@ void object_free(struct object *object)
 		free(port->allowed);
 		free(port->user_data);
 		free(port->mirror);
+		free(port->flow_log);
 	} else if (object->kind == OBJECT_VPC) {
 		dns_free_records(&((struct vpc_object *)object)->dns);
+		free(((struct vpc_object *)object)->flow_log);
 	} else if (object->kind == OBJECT_HOST) {
 		free(((struct host_object *)object)->peers);
 		free(((struct host_object *)object)->uplinks);

@@ -20,6 +20,7 @@
 
 #include "base/addr.h"
 #include "model/dhcp.h"
+#include "model/flow_log.h"
 
 #define NAME_SIZE 64 /* 63 characters and the NUL: [a-z0-9][a-z0-9-]{0,62} */
 #define VPC_CIDRS_MAX 50
@@ -115,7 +116,8 @@ struct vpc_object {
 	uint32_t main_table_id; /* the table named main unless `main_route_table` says otherwise */
 	uint32_t default_group_id;
 	struct vpc_dns dns;
-	bool metadata; /* each port finds what is known of it at 169.254.169.254 */
+	bool metadata;             /* each port finds what is known of it at 169.254.169.254 */
+	struct flow_log *flow_log; /* owned; NULL: none (flow_log.h) */
 };
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
@@ -175,6 +177,7 @@ struct subnet_object {
 	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
 	struct subnet_dhcp *dhcp;    /* owned; NULL: not served */
 	struct subnet_ra *ra;        /* owned; NULL: no router advertisements */
+	struct flow_log *flow_log;   /* owned; NULL: the VPC's */
 };
 
 enum attach_kind {
@@ -245,6 +248,7 @@ struct port_object {
 	uint32_t rate_burst;           /* bytes beyond them; 0: as the rate asks for */
 	uint32_t share;                /* of a device or rate that others want, too; 1 and up */
 	struct port_mirror_to *mirror; /* owned; NULL: nobody gets copies */
+	struct flow_log *flow_log;     /* owned; NULL: the subnet's */
 	uint8_t dscp_mark;             /* its packets get this DSCP less one; 0: they keep theirs */
 	struct attach attach;
 	char host[NAME_SIZE]; /* empty: this one; as long as there are no hosts */

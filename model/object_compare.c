@@ -54,7 +54,8 @@ static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
 	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
 	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
 	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0 ||
-	    a->metadata != b->metadata || !dns_equal(&a->dns, &b->dns))
+	    a->metadata != b->metadata || !dns_equal(&a->dns, &b->dns) ||
+	    !flow_log_equal(a->flow_log, b->flow_log))
 		return false;
 	for (size_t i = 0; i < a->cidr_count; i++)
 		if (!ip_prefix_equal(&a->cidrs[i], &b->cidrs[i]))
@@ -88,7 +89,8 @@ static bool subnet_equal(const struct subnet_object *a, const struct subnet_obje
 	       a->station_ageing == b->station_ageing && a->snoop == b->snoop &&
 	       a->query_interval == b->query_interval &&
 	       a->segment_flood_rate == b->segment_flood_rate &&
-	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra);
+	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra) &&
+	       flow_log_equal(a->flow_log, b->flow_log);
 }
 
 static bool attach_equal(const struct attach *a, const struct attach *b)
@@ -112,7 +114,8 @@ static bool quality_equal(const struct port_object *a, const struct port_object 
 {
 	return a->send_rate == b->send_rate && a->receive_rate == b->receive_rate &&
 	       a->rate_burst == b->rate_burst && a->share == b->share &&
-	       a->dscp_mark == b->dscp_mark && port_mirror_equal(a->mirror, b->mirror);
+	       a->dscp_mark == b->dscp_mark && port_mirror_equal(a->mirror, b->mirror) &&
+	       flow_log_equal(a->flow_log, b->flow_log);
 }
 
 static bool port_equal(const struct port_object *a, const struct port_object *b)

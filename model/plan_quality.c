@@ -60,6 +60,8 @@ void plan_quality(const struct plan *plan, const struct port_object *port,
 		row->flags |= PORT_WATCHED;
 		device->attachment_flags |= ATTACHMENT_WATCHED;
 	}
+	if (intent_flow_log(plan->intent, port))
+		row->flags |= PORT_LOGGED;
 	if (port->send_rate || port->dscp_mark) {
 		device->attachment_flags |= ATTACHMENT_RATED;
 		plan_rate(plan, port);

@@ -66,6 +66,8 @@ json_t *text_mirror(const struct port_mirror_to *mirror);
 /* text_rate.c */
 void text_read_rates(struct reading *reading, struct port_object *port);
 void text_read_device_rates(struct reading *reading, struct host_object *host);
+/* text_read_flow_log - "flow_log" of a VPC, subnet or port into *@kept, which is freed (text_flow_log.c) */
+void text_read_flow_log(struct reading *reading, struct flow_log **kept);
 
 /** text_read_host_name - the name of a host under @key into @host, which has room for NAME_SIZE */
 void text_read_host_name(struct reading *reading, const char *key, char *host);
@@ -119,6 +121,9 @@ void text_write_value(const struct writing *writing, const char *key, bool is_de
 void text_write_rates(const struct writing *writing, const struct port_object *port);
 /** text_write_device_rates - what devices of a host carry (text_rate.c) */
 void text_write_device_rates(const struct writing *writing, const struct host_object *host);
+
+/** text_write_flow_log - @log NULL: there is none */
+void text_write_flow_log(const struct writing *writing, const struct flow_log *log);
 
 /** text_write_number - a number; left out of an export where it is @usual */
 void text_write_number(const struct writing *writing, const char *key, uint32_t value,

@@ -186,6 +186,7 @@ static void read_vpc(struct reading *reading)
 	read_timeouts(reading, vpc);
 	text_read_dns(reading, &vpc->dns);
 	json_reader_bool(reading->reader, "metadata", JSON_OPTIONAL, &vpc->metadata);
+	text_read_flow_log(reading, &vpc->flow_log);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
 		id = text_resolve(reading->draft, reading->reader, "main_route_table",
 				  vpc->object.id, OBJECT_ROUTE_TABLE, table);
@@ -289,6 +290,7 @@ static void read_subnet(struct reading *reading)
 			 &subnet->station_ageing);
 	text_read_dhcp(reading, subnet);
 	text_read_ra(reading, subnet);
+	text_read_flow_log(reading, &subnet->flow_log);
 }
 
 /* ---- route table ---- */

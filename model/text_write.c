@@ -88,6 +88,7 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	text_write_value(writing, "timeouts", json_object_size(inner.json) == 0, inner.json);
 	text_write_dns(writing, vpc);
 	text_write_value(writing, "metadata", vpc->metadata, json_boolean(vpc->metadata));
+	text_write_flow_log(writing, vpc->flow_log);
 	/* An outline does not say which. */
 	if (main_table)
 		text_write_value(writing, "main_route_table", strcmp(main_table->name, "main") == 0,
@@ -144,6 +145,7 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	text_write_value(writing, "multicast", !subnet->snoop,
 			 json_string(subnet->snoop ? "snoop" : "flood"));
 	text_write_number(writing, "query_interval", subnet->query_interval, 125);
+	text_write_flow_log(writing, subnet->flow_log);
 }
 
 static void write_parent(const struct writing *writing, const struct attach *attach)
@@ -242,6 +244,7 @@ static void write_port(const struct writing *writing, const struct port_object *
 	text_write_number(writing, "flow_limit", port->flow_limit, PORT_FLOW_LIMIT_DEFAULT);
 	text_write_rates(writing, port);
 	text_write_value(writing, "mirror", !port->mirror, text_mirror(port->mirror));
+	text_write_flow_log(writing, port->flow_log);
 	text_write_value(writing, "user_data", !port->user_data,
 			 port->user_data ? json_string(port->user_data) : json_null());
 	text_write_value(writing, "attach", port->attach.kind == ATTACH_NONE,

@@ -53,6 +53,8 @@ static const struct api_route routes[] = {
 	{ "GET", "/v1/capture", OBJECT_KINDS, api_capture },
 	{ "GET", "/v1/flows", OBJECT_KINDS, api_flows },
 	{ "GET", "/v1/multicast", OBJECT_KINDS, api_multicast },
+	{ "GET", "/v1/flow_logs", OBJECT_KINDS, api_flow_logs },
+	{ "POST", "/v1/flow_logs/write", OBJECT_KINDS, api_flow_logs_write },
 	{ "GET", "/v1/counters", OBJECT_KINDS, api_counters },
 	{ "GET", "/v1/status", OBJECT_KINDS, api_status },
 	{ "GET", "/metrics", OBJECT_KINDS, api_metrics },

@@ -23,6 +23,7 @@ struct dhcp;
 struct punt;
 struct querier;
 struct captures;
+struct flow_logs;
 
 #define API_BODY_SIZE_MAX (8U << 20)
 #define API_QUERY_MAX 16
@@ -50,6 +51,7 @@ struct api {
 	const struct querier *querier;
 	const struct services *services; /* NULL: none run */
 	struct captures *captures;
+	struct flow_logs *flow_logs; /* NULL in tests without */
 	const struct clock *clock;
 	struct cluster *cluster;
 	struct loop *loop;

@@ -35,6 +35,7 @@ api_handler api_cluster_init, api_cluster_join, api_cluster_token;       /* api_
 api_handler api_flows;                                                   /* api_flows.c */
 api_handler api_capture;                                                 /* api_capture.c */
 api_handler api_multicast;                                               /* api_multicast.c */
+api_handler api_flow_logs, api_flow_logs_write;                          /* api_flow_logs.c */
 api_handler api_status, api_counters;                                    /* api_status.c */
 api_handler api_events, api_drops, api_metrics, api_openapi, api_health; /* api_plain.c */
 

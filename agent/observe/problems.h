@@ -26,6 +26,7 @@ enum problem_source {
 	PROBLEM_LOOP,     /* frames go round through a port */
 	PROBLEM_SERVICES, /* DNS and metadata */
 	PROBLEM_SHARES,   /* a device that is to be shared by shares; by its place in the list */
+	PROBLEM_FLOW_LOG, /* that of a VPC cannot be written */
 };
 
 struct problem {

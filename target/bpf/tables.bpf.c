@@ -15,6 +15,7 @@ WEFT_TABLES(TABLE_DEFINE)
 
 struct drop_ring drop_events SEC(".maps");
 struct capture_ring capture_events SEC(".maps");
+struct flow_end_ring flow_ends SEC(".maps");
 struct underlay_ring underlay_events SEC(".maps");
 struct underlay_news_map underlay_news SEC(".maps");
 struct scratch_map scratch SEC(".maps");

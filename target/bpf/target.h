@@ -416,6 +416,33 @@ static __always_inline int event_send(const struct drop_event *event)
 	return bpf_ringbuf_output(&drop_events, (void *)event, sizeof(*event), 0);
 }
 
+struct flow_end_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+};
+extern struct flow_end_ring flow_ends SEC(".maps");
+
+/* So many bytes wait before who reads is woken; until then it comes by the clock. */
+#define FLOW_ENDS_WAKE (1 << 18)
+
+/* Room for one end of a connection, to be told or dropped; NULL: there is none. */
+static __always_inline struct flow_end *flow_end_take(void)
+{
+	return bpf_ringbuf_reserve(&flow_ends, sizeof(struct flow_end), 0);
+}
+
+static __always_inline void flow_end_tell(struct flow_end *end)
+{
+	__u64 waiting = bpf_ringbuf_query(&flow_ends, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(end, waiting > FLOW_ENDS_WAKE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void flow_end_drop(struct flow_end *end)
+{
+	bpf_ringbuf_discard(end, BPF_RB_NO_WAKEUP);
+}
+
 struct capture_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 22);

@@ -249,9 +249,25 @@ int capture_send(const struct capture_record *record, __u32 size)
 	return 0;
 }
 
+struct flow_end *flow_end_take(void)
+{
+	static struct flow_end end;
+
+	return &end;
+}
+
+void flow_end_tell(struct flow_end *end)
+{
+	if (!running)
+		return;
+	running->end = *end;
+	running->end_count++;
+}
+
 static void begin(struct frame *f)
 {
-	f->capture_count = f->copy_count = f->note_count = f->event_count = f->underlay_count = 0;
+	f->end_count = f->capture_count = f->copy_count = f->note_count = f->event_count =
+		f->underlay_count = 0;
 	running = f;
 }
 

@@ -70,6 +70,8 @@ struct frame {
 	struct drop_event event; /* the last */
 	__u32 capture_count;
 	struct capture_event capture; /* the last */
+	__u32 end_count;
+	struct flow_end end; /* the last connection that ended */
 };
 
 /* One table: rows in memory by key, or a live map of the kernel under a layer of rows written here. */
@@ -265,5 +267,13 @@ static inline long loop_over(__u32 count, long (*fn)(__u64, void *), void *conte
 
 int event_send(const struct drop_event *event);
 int capture_send(const struct capture_record *record, __u32 size);
+
+/* Room for one end of a connection, to be told or dropped. */
+struct flow_end *flow_end_take(void);
+void flow_end_tell(struct flow_end *end);
+static inline void flow_end_drop(struct flow_end *end)
+{
+	(void)end;
+}
 
 #endif

@@ -58,7 +58,7 @@ static void test_defaults(void **state)
 		"'flow_limit':262144,'timeouts':{'tcp_opening':30,'tcp_established':432000,"
 		"'tcp_closing':120,'tcp_closed':3,'udp_unreplied':30,'udp_replied':180,'icmp':30,"
 		"'other':600},'dns':{'serve':true,'domain':'blue.internal','forward':'off',"
-		"'records':{}},'metadata':true,"
+		"'records':{}},'metadata':true,'flow_log':null,"
 		"'main_route_table':'main'}");
 	assert_json(
 		intent, "vpcs/blue/subnets/web",
@@ -67,7 +67,7 @@ static void test_defaults(void **state)
 		"'effective_id':4096,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125}");
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
 		"{'cidr':['10.0.2.0/24','fd00:b:0:2::/64'],'gateway':null,'mode':'l2',"
@@ -75,16 +75,16 @@ static void test_defaults(void **state)
 		"'effective_id':4097,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125}");
-	snprintf(
-		expected, sizeof(expected),
-		"{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
-		"'security_groups':['default'],'allowed_addresses':[],"
-		"'source_destination_check':true,'mtu':null,'flow_limit':65536,"
-		"'send_rate':'0','receive_rate':'0','rate_burst':'0','share':1,'mirror':null,'dscp':'off',"
-		"'user_data':null,'attach':null,"
-		"'host':null,'moving_to':null,'activation':'first-frame'}",
-		find(intent, OBJECT_PORT, "a")->id);
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null}");
+	snprintf(expected, sizeof(expected),
+		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
+		 "'security_groups':['default'],'allowed_addresses':[],"
+		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
+		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','share':1,'mirror':null,"
+		 "'flow_log':null,'dscp':'off',"
+		 "'user_data':null,'attach':null,"
+		 "'host':null,'moving_to':null,'activation':'first-frame'}",
+		 find(intent, OBJECT_PORT, "a")->id);
 	assert_json(intent, "vpcs/blue/ports/a", expected);
 	assert_member(intent, "vpcs/blue/ports/b", "attach",
 		      "{'netns':'b','ifname':'eth0','configure':true}");

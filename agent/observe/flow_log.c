@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which ports have a log, when intervals end, and the files that records go to; see flow_log.h.
+ *
+ * The work of a change is in proportion to it: only ports that the change speaks of are looked at. A port
+ * that is removed, or loses its log, is remembered until what is left of it in the flow table has been swept
+ * and recorded.
+ */
+#include "agent/observe/flow_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "agent/observe/flow_log_private.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define TICK_NS CLOCK_NS_PER_SECOND
+#define REJECT_TICKS 5
+#define REST_READINGS 2
+
+static const uint32_t period_seconds[PERIODS] = {
+	[PERIOD_SHORT] = FLOW_LOG_SHORT,
+	[PERIOD_LONG] = FLOW_LOG_LONG,
+};
+
+void flow_logs_now(struct flow_logs *logs)
+{
+	logs->realtime_ns = clock_realtime_ns(NULL);
+	logs->now = (uint32_t)(clock_monotonic_ns(NULL) >> 20); /* as clock_tick() */
+}
+
+/* ---- where records go ---- */
+
+static void file_free(void *value)
+{
+	flow_file_fini(value);
+	free(value);
+}
+
+static struct flow_file *file_of(struct flow_logs *logs, const struct log_port *port)
+{
+	struct flow_file *file = map_get_u32(&logs->files, port->vpc_id);
+	struct error error = { 0 };
+	char *path;
+
+	if (file)
+		return file;
+	if (file_make_directories(logs->options.directory, 0750, &error))
+		log_warning("no directory for flow logs", "text=\"%s\"", error.text);
+	file = xcalloc(1, sizeof(*file));
+	path = xasprintf("%s/%s.jsonl", logs->options.directory, port->vpc);
+	flow_file_init(file, path);
+	free(path);
+	map_put_u32(&logs->files, port->vpc_id, file);
+	return file;
+}
+
+void flow_logs_out(struct flow_logs *logs, struct log_port *port, struct flow_record *record)
+{
+	record->host = reconcile_host(logs->options.reconcile);
+	record->vpc = port->vpc;
+	record->subnet = port->subnet;
+	record->port = port->name;
+	record->vpc_id = port->vpc_id;
+	record->subnet_id = port->subnet_id;
+	record->port_id = port->id;
+	port->records++;
+	logs->records++;
+	if (port->log.file) {
+		struct flow_file *file = file_of(logs, port);
+
+		flow_record_line(record, flow_file_line(file));
+		flow_file_added(file);
+	}
+}
+
+void flow_logs_flush(struct flow_logs *logs)
+{
+	MAP_FOR_EACH(&logs->files, it) {
+		struct flow_file *file = it.value;
+		const uint32_t vpc_id = *(const uint32_t *)it.key;
+		char why[400];
+
+		if (!flow_file_flush(file)) {
+			reconcile_flow_log(logs->options.reconcile, vpc_id, NULL);
+			continue;
+		}
+		snprintf(why, sizeof(why),
+			 "the flow log %.250s cannot be written: %s; %" PRIu64 " records are lost",
+			 file->path, strerror(-file->error), file->lost);
+		reconcile_flow_log(logs->options.reconcile, vpc_id, why);
+	}
+}
+
+void flow_logs_reopen(struct flow_logs *logs)
+{
+	if (!logs)
+		return;
+	MAP_FOR_EACH(&logs->files, it)
+		flow_file_reopen(it.value);
+}
+
+/* ---- which ports have a log ---- */
+
+void flow_logs_forget(struct flow_logs *logs, struct log_port *port)
+{
+	port->period->port_count--;
+	free(map_remove_u32(&logs->ports, port->id));
+}
+
+/* Packets have gone through it: there may be connections that were begun before the log. */
+static bool has_talked(const struct flow_logs *logs, uint32_t port_id)
+{
+	uint32_t slot = reconcile_port_slot(logs->options.reconcile, port_id);
+	struct port_stats *stats = slot ? datapath_port_stats(logs->options.datapath, slot) : NULL;
+
+	return stats && __atomic_load_n(&stats->received_packets, __ATOMIC_RELAXED) +
+				__atomic_load_n(&stats->sent_packets, __ATOMIC_RELAXED);
+}
+
+static void set_names(const struct intent *intent, struct log_port *known,
+		      const struct port_object *port)
+{
+	const struct object *vpc = intent_object(intent, port->object.vpc_id);
+	const struct object *subnet = intent_object(intent, port->subnet_id);
+
+	known->vpc_id = port->object.vpc_id;
+	known->subnet_id = port->subnet_id;
+	snprintf(known->vpc, sizeof(known->vpc), "%s", vpc ? vpc->name : "");
+	snprintf(known->subnet, sizeof(known->subnet), "%s", subnet ? subnet->name : "");
+	snprintf(known->name, sizeof(known->name), "%s", port->object.name);
+}
+
+/* A port has a log now, or another one. Return: whether its connections are to be marked. */
+static bool follow(struct flow_logs *logs, const struct port_object *port,
+		   const struct flow_log *log)
+{
+	struct flow_period *period =
+		&logs->periods[log->interval == FLOW_LOG_LONG ? PERIOD_LONG : PERIOD_SHORT];
+	struct log_port *known = flow_logs_port(logs, port->object.id);
+	bool fresh = !known || known->gone || known->period != period;
+	struct flow_log_port row = { 0 };
+
+	if (!known) {
+		known = xcalloc(1, sizeof(*known));
+		known->id = port->object.id;
+		map_put_u32(&logs->ports, known->id, known);
+	}
+	set_names(reconcile_intent(logs->options.reconcile), known, port);
+	known->log = *log;
+	known->gone = false;
+	if (!fresh)
+		return false;
+	if (known->period)
+		known->period->port_count--;
+	period->port_count++;
+	known->period = period;
+	known->since = logs->now;
+	known->fresh = has_talked(logs, known->id);
+	datapath_get(logs->options.datapath, TABLE_flow_log_ports,
+		     &(struct slot_key){ reconcile_port_slot(logs->options.reconcile, known->id) },
+		     &row);
+	known->lost = row.lost;
+	return known->fresh;
+}
+
+/* Return: whether connections of the port are to be marked. */
+static bool look_at_port(struct flow_logs *logs, uint32_t port_id)
+{
+	const struct intent *intent = reconcile_intent(logs->options.reconcile);
+	const struct object *object = intent_object(intent, port_id);
+	const struct port_object *port =
+		object && object->kind == OBJECT_PORT ? (const struct port_object *)object : NULL;
+	const struct flow_log *log =
+		port && intent_is_local(intent, port->host) ? intent_flow_log(intent, port) : NULL;
+	struct log_port *known = flow_logs_port(logs, port_id);
+
+	if (log)
+		return follow(logs, port, log);
+	if (known && !known->gone) {
+		known->gone = true;
+		known->rest = REST_READINGS;
+	}
+	return false;
+}
+
+static bool look_at_list(struct flow_logs *logs, uint32_t vpc_id, uint32_t subnet_id)
+{
+	const struct object **ports;
+	size_t count =
+		intent_list(reconcile_intent(logs->options.reconcile), vpc_id, OBJECT_PORT, &ports);
+	bool fresh = false;
+
+	for (size_t i = 0; i < count; i++)
+		if (!subnet_id || ((const struct port_object *)ports[i])->subnet_id == subnet_id)
+			fresh |= look_at_port(logs, ports[i]->id);
+	free(ports);
+	return fresh;
+}
+
+static bool look_at_all(struct flow_logs *logs)
+{
+	const struct object **vpcs;
+	size_t count = intent_list(reconcile_intent(logs->options.reconcile), 0, OBJECT_VPC, &vpcs);
+	bool fresh = false;
+
+	for (size_t i = 0; i < count; i++)
+		fresh |= look_at_list(logs, vpcs[i]->id, 0);
+	free(vpcs);
+	return fresh;
+}
+
+static const struct flow_log *log_of(const struct object *object)
+{
+	if (object && object->kind == OBJECT_VPC)
+		return ((const struct vpc_object *)object)->flow_log;
+	return object ? ((const struct subnet_object *)object)->flow_log : NULL;
+}
+
+static void start_ticking(struct flow_logs *logs)
+{
+	if (!map_count(&logs->ports)) {
+		loop_timer_stop(&logs->tick);
+		return;
+	}
+	if (loop_timer_is_running(&logs->tick))
+		return;
+	loop_timer_start(logs->options.loop, &logs->tick, TICK_NS, TICK_NS);
+	/* Nothing was read for a while. */
+	for (size_t i = 0; i < PERIODS; i++) {
+		logs->periods[i].start_ns = logs->realtime_ns;
+		logs->periods[i].number =
+			logs->realtime_ns / CLOCK_NS_PER_SECOND / logs->periods[i].seconds;
+	}
+}
+
+static void changed(void *context, const struct change *changes, size_t count)
+{
+	struct flow_logs *logs = context;
+	bool fresh = false;
+
+	flow_logs_now(logs);
+	for (size_t i = 0; i < count; i++) {
+		const struct object *before = changes[i].before, *after = changes[i].after;
+		const struct object *either = after ? after : before;
+
+		if (changes[i].kind == OBJECT_PORT)
+			fresh |= look_at_port(logs, either->id);
+		else if ((changes[i].kind == OBJECT_VPC || changes[i].kind == OBJECT_SUBNET) &&
+			 before && after && !flow_log_equal(log_of(before), log_of(after)))
+			fresh |= look_at_list(logs, either->vpc_id,
+					      either->kind == OBJECT_SUBNET ? either->id : 0);
+	}
+	if (fresh)
+		flow_logs_baseline(logs);
+	start_ticking(logs);
+}
+
+/* ---- time ---- */
+
+static void on_tick(void *context)
+{
+	struct flow_logs *logs = context;
+
+	logs->ticks++;
+	flow_logs_now(logs);
+	flow_logs_drain(logs, logs->ticks % REJECT_TICKS == 0);
+	for (size_t i = 0; i < PERIODS; i++) {
+		struct flow_period *period = &logs->periods[i];
+
+		if (period->port_count &&
+		    logs->realtime_ns / CLOCK_NS_PER_SECOND / period->seconds != period->number)
+			flow_period_begin(period);
+	}
+	start_ticking(logs);
+}
+
+static void readable(void *context, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	flow_logs_drain(context, false);
+}
+
+uint64_t flow_logs_write(struct flow_logs *logs)
+{
+	const uint64_t before = logs->records;
+
+	for (size_t i = 0; i < PERIODS; i++)
+		if (logs->periods[i].port_count)
+			flow_period_complete(&logs->periods[i]);
+	return logs->records - before;
+}
+
+/* ---- what is told of it ---- */
+
+void flow_logs_count(const struct flow_logs *logs, struct flow_logs_counts *counts)
+{
+	*counts = (struct flow_logs_counts){
+		.records = logs->records,
+		.lost = logs->lost,
+		.readings = logs->readings,
+		.ports = map_count(&logs->ports),
+	};
+	for (size_t i = 0; i < PERIODS; i++) {
+		counts->marks += logs->periods[i].marks.count;
+		counts->tallies += map_count(&logs->periods[i].tallies);
+		if (logs->periods[i].reading_ns > counts->reading_ns)
+			counts->reading_ns = logs->periods[i].reading_ns;
+	}
+}
+
+static json_t *files_json(const struct flow_logs *logs)
+{
+	json_t *list = json_array();
+
+	MAP_FOR_EACH(&logs->files, it) {
+		const struct flow_file *file = it.value;
+
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I, s:I, s:s*}", "path", file->path, "records",
+					(json_int_t)file->lines, "bytes", (json_int_t)file->bytes,
+					"lost", (json_int_t)file->lost, "error",
+					file->error ? strerror(-file->error) : NULL));
+	}
+	return list;
+}
+
+static json_t *ports_json(const struct flow_logs *logs)
+{
+	json_t *list = json_array();
+
+	MAP_FOR_EACH(&logs->ports, it) {
+		const struct log_port *port = it.value;
+
+		if (!port->gone)
+			json_array_append_new(list, json_sprintf("%s/%s", port->vpc, port->name));
+	}
+	return list;
+}
+
+json_t *flow_logs_json(const struct flow_logs *logs)
+{
+	struct flow_logs_counts counts;
+
+	flow_logs_count(logs, &counts);
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "ports", ports_json(logs),
+			 "files", files_json(logs), "collectors", json_array(), "records",
+			 (json_int_t)counts.records, "lost", (json_int_t)counts.lost, "followed",
+			 (json_int_t)counts.marks, "waiting", (json_int_t)counts.tallies,
+			 "reading_us", (json_int_t)(counts.reading_ns / 1000));
+}
+
+/* ---- begin and end ---- */
+
+struct flow_logs *flow_logs_new(const struct flow_logs_options *options)
+{
+	struct flow_logs *logs = xcalloc(1, sizeof(*logs));
+
+	logs->options = *options;
+	flow_logs_now(logs);
+	for (size_t i = 0; i < PERIODS; i++)
+		flow_period_init(logs, &logs->periods[i], period_seconds[i]);
+	loop_timer_init(&logs->tick, on_tick, logs);
+	logs->fd = datapath_flow_ends_fd(options->datapath);
+	if (logs->fd >= 0)
+		loop_add_fd(options->loop, logs->fd, EPOLLIN, readable, logs);
+	logs->starting = true;
+	if (look_at_all(logs))
+		flow_logs_baseline(logs);
+	logs->starting = false;
+	start_ticking(logs);
+	reconcile_listen(options->reconcile, changed, logs);
+	return logs;
+}
+
+void flow_logs_free(struct flow_logs *logs)
+{
+	if (!logs)
+		return;
+	flow_logs_write(logs);
+	reconcile_listen(logs->options.reconcile, NULL, NULL);
+	loop_timer_stop(&logs->tick);
+	if (logs->fd >= 0)
+		loop_remove_fd(logs->options.loop, logs->fd);
+	for (size_t i = 0; i < PERIODS; i++)
+		flow_period_fini(&logs->periods[i]);
+	map_fini(&logs->files, file_free);
+	map_fini(&logs->ports, free);
+	map_fini(&logs->texts, free);
+	free(logs);
+}

@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Flow logs (V48): records of what was admitted and refused, by port and interval, in a file.
+
+      blue, web 10.0.1.0/24:   web1 .11   web2 .12   quiet .13 (records: none)
+      web2 takes tcp 80 and icmp, nothing else
+"""
+import contextlib
+import json
+import os
+import socket
+
+from harness import (RUN, Netns, check, connect, equal, knock, listen, main, statement, tcp_works,
+                     wait_for)
+
+INTENT = """
+vpcs:
+  blue:
+    cidrs: [10.0.0.0/16, fd00:b::/48]
+    flow_log: {records: all}
+    subnets:
+      web: {cidr: [10.0.1.0/24, fd00:b:0:1::/64]}
+    security_groups:
+      web:
+        ingress:
+          - {protocol: tcp, ports: 80, from: 0.0.0.0/0}
+          - {protocol: icmp, from: 0.0.0.0/0}
+          - {protocol: icmp, from: "::/0"}
+    ports:
+      web1: {subnet: web, addresses: [10.0.1.11, "fd00:b:0:1::11"], security_groups: [web],
+             attach: {netns: web1}}
+      web2: {subnet: web, addresses: [10.0.1.12, "fd00:b:0:1::12"], security_groups: [web],
+             attach: {netns: web2}}
+      quiet: {subnet: web, addresses: [10.0.1.13, "fd00:b:0:1::13"], security_groups: [web],
+              attach: {netns: quiet}, flow_log: {records: none}}
+"""
+
+PATH = f"{RUN}/state/flow-logs/blue.jsonl"
+
+
+class Log:
+    """The file, read from where it was read last."""
+
+    def __init__(self, weft):
+        self.weft = weft
+        self.offset = 0
+
+    def records(self, **wanted):
+        """Of the interval that ends now, those that have these values."""
+        self.weft.weft("flow-log", "write")
+        return self.read(**wanted)
+
+    def read(self, **wanted):
+        with open(PATH, encoding="utf-8") as file:
+            file.seek(self.offset)
+            text = file.read()
+            self.offset = file.tell()
+        found = [json.loads(line) for line in text.splitlines()]
+        return [one for one in found if all(one.get(key) == wanted[key] for key in wanted)]
+
+
+def one(records, what):
+    equal(len(records), 1, f"records of {what}: {records}")
+    return records[0]
+
+
+class Lan:
+    """The workloads by name, and the log."""
+
+    def __init__(self, weft):
+        for name in ("web1", "web2", "quiet"):
+            setattr(self, name, Netns(name))
+        weft.apply(INTENT)
+        weft.plugged("blue/web1", "blue/web2", "blue/quiet")
+        self.log = Log(weft)
+        self.log.records()
+
+
+@statement("V48: what was admitted is recorded at both ports, each direction for itself")
+def accepted(weft, lan):
+    check(lan.web1.ping("10.0.1.12", 3), "ping")
+    found = lan.log.records(log_status="OK", protocol="icmp")
+    equal(sorted((r["port"], r["direction"], r["source"], r["packets"], r["bytes"])
+                 for r in found),
+          [("web1", "egress", "10.0.1.11", 3, 252), ("web1", "ingress", "10.0.1.12", 3, 252),
+           ("web2", "egress", "10.0.1.12", 3, 252), ("web2", "ingress", "10.0.1.11", 3, 252)],
+          "records of three pings")
+    for record in found:
+        equal((record["action"], record["vpc"], record["subnet"], record["type"]),
+              ("ACCEPT", "blue", "web", 8 if record["source"] == "10.0.1.11" else 0), "record")
+        check(record["start"] <= record["end"], f"start and end: {record}")
+    ingress = next(r for r in found if (r["port"], r["direction"]) == ("web2", "ingress"))
+    check("icmp" in ingress["rule"] and ingress["peer"] == "blue/web1", f"rule and peer: {ingress}")
+
+
+@statement("V48: a TCP connection that ends between two readings is recorded whole, with its flags")
+def tcp(weft, lan):
+    check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
+    found = lan.log.records(protocol="tcp", port="web1")
+    equal(sorted(r["direction"] for r in found), ["egress", "ingress"], "records")
+    for record in found:
+        check({"syn", "ack", "fin"} <= set(record["tcp_flags"].split(",")), f"flags: {record}")
+        check(record["packets"] >= 3, f"packets: {record}")
+    equal(lan.log.records(protocol="tcp"), [], "recorded once")
+
+
+@statement("a connection that goes on is recorded by differences; nothing is recorded twice")
+def differences(weft, lan):
+    with contextlib.closing(listen(lan.web2, 80)) as server:
+        client = connect(lan.web1, "10.0.1.12", 80)
+        accepted_end, _ = server.accept()
+        total = 0
+        for _ in range(3):
+            client.sendall(b"x" * 1000)
+            wait_for(lambda: len(accepted_end.recv(1000, socket.MSG_PEEK)) == 1000, "bytes")
+            accepted_end.recv(1000)
+            record = one(lan.log.records(port="web1", protocol="tcp", direction="egress"), "send")
+            check(record["bytes"] >= 1000, f"bytes: {record}")
+            check(total == 0 or "syn" not in record["tcp_flags"], f"flags of later: {record}")
+            total += record["bytes"]
+        check(3000 <= total < 4500, f"bytes in all: {total}")
+        client.close()
+        accepted_end.close()
+    lan.log.records()
+
+
+@statement("V48: what the receiver's rules refuse is REJECT there, with who decided, and has left the sender")
+def rejected(weft, lan):
+    with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 81):
+        pass
+    found = lan.log.records(protocol="tcp", destination_port=81)
+    record = one([r for r in found if r["port"] == "web2"], "refused")
+    equal((record["direction"], record["action"], record["reason"], record["source"]),
+          ("ingress", "REJECT", "group_ingress", "10.0.1.11"), "record")
+    check("blue/web" in record["object"], f"who decided: {record}")
+    check("syn" in record["tcp_flags"], f"flags: {record}")
+    record = one([r for r in found if r["port"] == "web1"], "sent")
+    equal((record["direction"], record["action"]), ("egress", "ACCEPT"), "at the sender")
+
+
+@statement("what the sender's own side refuses is REJECT there")
+def refused_out(weft, lan):
+    with weft.dropped("no_endpoint"):
+        with lan.web1.socket(kind=socket.SOCK_DGRAM) as udp:
+            udp.sendto(b"x", ("10.0.77.7", 9))
+    record = one(lan.log.records(destination="10.0.77.7"), "refused")
+    equal((record["port"], record["direction"], record["action"], record["reason"]),
+          ("web1", "egress", "REJECT", "no_endpoint"), "record")
+
+
+@statement("IPv6 likewise")
+def ipv6(weft, lan):
+    check(lan.web1.ping("fd00:b:0:1::12"), "ping")
+    found = lan.log.records(protocol="icmpv6", port="web2", direction="ingress", type=128)
+    equal((one(found, "ping")["source"], found[0]["packets"]), ("fd00:b:0:1::11", 1), "record")
+
+
+@statement("V48: a port without traffic has NODATA; one whose log is off has nothing")
+def nodata(weft, lan):
+    lan.log.records()
+    found = lan.log.records()
+    equal(sorted((r["port"], r["log_status"]) for r in found),
+          [("web1", "NODATA"), ("web2", "NODATA")], "an interval without packets")
+    check(lan.quiet.ping("10.0.1.12"), "ping")
+    equal({r["port"] for r in lan.log.records(log_status="OK")}, {"web2"}, "ports")
+
+
+@statement("V11, V48: the router, DNS and metadata are in no log")
+def unlogged(weft, lan):
+    lan.log.records()
+    check(lan.web1.ping("10.0.1.1"), "ping the router")
+    lan.web1.silent_ping("169.254.169.123")
+    with lan.web1.socket(kind=socket.SOCK_DGRAM) as udp:
+        udp.settimeout(2)
+        udp.sendto(b"\0\1\1\0\0\1\0\0\0\0\0\0\4web2\4blue\10internal\0\0\1\0\1",
+                   ("169.254.169.253", 53))
+        check(len(udp.recv(512)) > 12, "an answer of the resolver")
+    equal(lan.log.records(log_status="OK"), [], "records")
+
+
+@statement("accept and reject alone; a subnet's log goes before the VPC's")
+def chosen(weft, lan):
+    weft.weft("subnet", "set", "blue/web", "--flow-log", "reject")
+    lan.log.records()
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 82):
+        pass
+    equal([(r["port"], r["action"]) for r in lan.log.records(log_status="OK")],
+          [("web2", "REJECT")], "reject alone")
+    weft.weft("subnet", "set", "blue/web", "--flow-log", "accept")
+    with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 83):
+        pass
+    equal([(r["port"], r["action"]) for r in lan.log.records(destination_port=83)],
+          [("web1", "ACCEPT")], "accept alone")
+    weft.weft("subnet", "set", "blue/web", "--flow-log", "inherit")
+    equal(weft.json("subnet", "show", "blue/web").get("flow_log"), None, "as before")
+
+
+@statement("what a connection had before its port got a log is not recorded")
+def baseline(weft, lan):
+    weft.weft("vpc", "set", "blue", "--flow-log", "none")
+    with contextlib.closing(listen(lan.web2, 80)) as server:
+        client = connect(lan.web1, "10.0.1.12", 80)
+        end, _ = server.accept()
+        client.sendall(b"y" * 50000)
+        wait_for(lambda: len(end.recv(50000, socket.MSG_PEEK)) == 50000, "bytes before")
+        weft.weft("vpc", "set", "blue", "--flow-log", "all")
+        client.sendall(b"z" * 100)
+        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 50100, "bytes after")
+        record = one(lan.log.records(port="web1", protocol="tcp", direction="egress"), "after")
+        check(record["bytes"] < 1000, f"bytes after: {record}")
+        client.close()
+        end.close()
+    lan.log.records()
+
+
+@statement("rotated by name, by SIGHUP, and by copy and truncate: no line is lost or cut")
+def rotated(weft, lan):
+    lan.log.records()
+    os.rename(PATH, f"{PATH}.1")
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    lan.log.offset = 0
+    equal(len(lan.log.records(protocol="icmp")), 4, "in the new file")
+    os.truncate(PATH, 0)
+    lan.log.offset = 0
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    equal(len(lan.log.records(protocol="icmp")), 4, "after it was truncated")
+    check("blue.jsonl" in weft.weft("flow-log", "list").stdout, "flow-log list")
+
+
+@statement("a restart records what there is; then traffic goes on being recorded, marked with SKIPDATA")
+def restarted(weft, lan):
+    with contextlib.closing(listen(lan.web2, 80)) as server:
+        client = connect(lan.web1, "10.0.1.12", 80)
+        end, _ = server.accept()
+        client.sendall(b"y" * 30000)
+        wait_for(lambda: len(end.recv(30000, socket.MSG_PEEK)) == 30000, "bytes before")
+        lan.log.read()
+        weft.restart()
+        weft.plugged("blue/web1", "blue/web2")
+        record = one(lan.log.read(port="web1", protocol="tcp", direction="egress"), "at the end")
+        check(record["bytes"] >= 30000, f"bytes before: {record}")
+        client.sendall(b"z" * 100)
+        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 30100, "bytes after")
+        found = lan.log.records(port="web1")
+        check("SKIPDATA" in {r["log_status"] for r in found}, f"skipped: {found}")
+        record = one([r for r in found if r.get("protocol") == "tcp" and
+                      r["direction"] == "egress"], "after")
+        check(record["bytes"] < 1000, f"bytes after: {record}")
+        client.close()
+        end.close()
+    lan.log.records()
+
+
+@statement("written back as it was meant; wrong ones refused with a sentence")
+def text(weft, lan):
+    check("records: all" in weft.weft("export").stdout, "export")
+    for wrong, sentence in (({"interval": 61}, "60 or 600"), ({"to": "udp:"}, "collector"),
+                            ({"to": []}, "somewhere"), ({"records": "some"}, "accept"),
+                            ({"to": "udp:10.0.0.300:1"}, "collector")):
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue", {"flow_log": wrong})
+        equal(status, 400, f"{wrong}: {body}")
+        check(sentence in json.dumps(body), f"{wrong}: {body}")
+
+
+main(Lan)
