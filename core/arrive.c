@@ -31,7 +31,7 @@ static __always_inline int is_on_its_host(const struct packet *p)
 
 	return p->port_id == p->source_port_id ||
 	       (p->flags & PACKET_FROM_WIRE) || /* any that is behind a wire (wire.c) */
-	       (port && port->kind == PORT_TUNNEL && port->host_id == p->source_host_id) ||
+	       (port && port_is_at(port, p->source_host_id)) ||
 	       (port && port_may_be_at(port, p->source_host_id, p->now));
 }
 
@@ -90,6 +90,15 @@ static __always_inline int is_discovery(const struct packet *p)
 	       p->icmp_type >= ND_ROUTER_SOLICITATION && p->icmp_type <= ND_REDIRECT;
 }
 
+/* In an l3 subnet no host sends such to another; on a wire all hear what it says to machines there. */
+static __always_inline int not_carried(struct packet *p, int verdict)
+{
+	if (!(p->flags & PACKET_FROM_WIRE))
+		return verdict;
+	p->object_id = p->source_subnet_id;
+	return VERDICT_OVERHEARD;
+}
+
 /*
  * p: the sender's port and the segment's subnet are set (none: a tunnel that routes). VERDICT_NEXT, with
  * PACKET_ROUTED where the destination address decides; or the drop.
@@ -110,11 +119,11 @@ int arrive_guard(struct frame *f, struct packet *p)
 		note(f, NOTE_TUNNEL_SENT_ON, p->port_id);
 	}
 	if (!(p->flags & PACKET_IP))
-		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_NOT_IP;
+		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : not_carried(p, VERDICT_NOT_IP);
 	if (address_is_multicast(&p->key.source) || address_is_loopback(&p->key.source))
 		return VERDICT_BAD_SOURCE;
 	if (!(p->subnet_flags & SUBNET_L2) && is_discovery(p))
-		return VERDICT_SPOOFED_ND;
+		return not_carried(p, VERDICT_SPOOFED_ND);
 	verdict = entitled(p);
 	if (verdict)
 		return verdict;

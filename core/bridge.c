@@ -397,7 +397,9 @@ static __always_inline int to_station(struct frame *f, struct packet *p)
 		station = NULL;
 	if (!station) {
 		p->object_id = p->subnet_id;
-		return p->subnet_flags & SUBNET_L2 ? VERDICT_NEXT : VERDICT_UNKNOWN_MAC;
+		if (p->subnet_flags & SUBNET_L2)
+			return VERDICT_NEXT;
+		return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_UNKNOWN_MAC;
 	}
 	p->object_id = station->port_id;
 	if (station->port_id == p->port_id)
@@ -451,6 +453,8 @@ int bridge(struct frame *f, struct packet *p)
 		if (p->subnet_flags & SUBNET_L2)
 			return is_link_control(p->ethernet) ? VERDICT_LINK_CONTROL : VERDICT_NEXT;
 		p->object_id = p->subnet_id;
+		if (p->flags & PACKET_FROM_WIRE)
+			return VERDICT_OVERHEARD;
 		return p->ethernet[0] == 0xff ? VERDICT_BROADCAST : VERDICT_MULTICAST;
 	}
 	return to_station(f, p);

@@ -87,6 +87,14 @@ static __always_inline void wire_source(struct packet *p, const struct port *por
 	mac_copy(p->ethernet_out + 6, wire ? wire->mac : port->mac);
 }
 
+/* To a machine that wire_route has found: from this host's gateway, but in an l3 subnet it knows the port by its
+ * own MAC. */
+static __always_inline const __u8 *machine_source(const struct packet *p, const struct port *port)
+{
+	return p->subnet_id == p->out_subnet_id && !(p->subnet_flags & SUBNET_L2) ? p->port_mac
+										  : port->mac;
+}
+
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
 int deliver(struct frame *f, struct packet *p)
 {
@@ -141,8 +149,8 @@ int deliver(struct frame *f, struct packet *p)
 	if (!(p->flags & PACKET_ROUTED))
 		return VERDICT_NEXT;
 	if (port->kind == PORT_WIRE && p->out_port_id >= PEER_ID_FIRST) {
-		mac_copy(p->ethernet_out + 6, port->mac);
-		return VERDICT_NEXT; /* wire_route has found the machine */
+		mac_copy(p->ethernet_out + 6, machine_source(p, port));
+		return VERDICT_NEXT;
 	}
 	mac_copy(p->ethernet_out, port->mac);
 	mac_copy(p->ethernet_out + 6, p->gateway_mac);

@@ -39,6 +39,8 @@ static __always_inline int guard_source(struct frame *f, struct packet *p)
 	}
 	if (p->subnet_flags & SUBNET_L2)
 		return VERDICT_NEXT;
+	if (p->flags & PACKET_FROM_WIRE)
+		return wire_guard(f, p);
 	/* Duplicate address detection and DHCP begin without an address; who serves them looks further. */
 	if (address_is_unspecified(source))
 		return address_is_multicast(&p->key.destination) ||
@@ -110,6 +112,12 @@ int guard(struct frame *f, struct packet *p)
 	}
 	if (p->flags & PACKET_IP)
 		return guard_source(f, p);
+	/* What machines outside say to one another beside IP. */
+	if ((p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_L2) &&
+	    p->ethertype != be16(ETHERTYPE_ARP)) {
+		p->object_id = p->subnet_id;
+		return VERDICT_OVERHEARD;
+	}
 	/* "Here I am", of a virtual machine that has come to this host: the datapath knows. */
 	if (p->ethertype == be16(ETHERTYPE_RARP) && !(p->subnet_flags & SUBNET_L2))
 		return VERDICT_CONSUMED;

@@ -203,6 +203,7 @@ struct packet {
 	__u8 outer_service;
 	__u8 outer_marks; /* enum outer_marks */
 	struct membership_walk membership;
+	struct address told; /* that a machine on a wire says it has (wire_heard) */
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
 };
@@ -353,6 +354,12 @@ static inline int port_may_be_at(const struct port *port, __u32 host_id, __u32 n
 	       (!port->moved_until || port_moved_lately(port, now));
 }
 
+/* Is it a port of this other host, whichever way its segment leads there? */
+static inline int port_is_at(const struct port *port, __u32 host_id)
+{
+	return (port->kind == PORT_TUNNEL || port->kind == PORT_WIRE) && port->host_id == host_id;
+}
+
 /* Is the port held, for a loop goes through it (loop.c)? */
 static inline int port_stats_held(const struct port_stats *stats, __u32 now)
 {
@@ -423,6 +430,7 @@ int wire_sender(struct frame *f, struct packet *p);
 int wire_push(struct frame *f, struct packet *p);
 int wire_reply(struct frame *f, struct packet *p);
 int rate_from(struct frame *f, struct packet *p);
+int wire_guard(struct frame *f, struct packet *p);
 int wire_heard(struct frame *f, struct packet *p);
 int wire_route(struct frame *f, struct packet *p, __u32 wire_id);
 int direct(struct frame *f, struct packet *p);

@@ -37,7 +37,7 @@ static __always_inline int look_up_port(struct packet *p)
 	if (!port || !vpc)
 		return VERDICT_UNKNOWN_PORT;
 	/* Its device is here, its place is elsewhere. For the daemon this drop is news (agent/devices/moves.c). */
-	if (port->kind == PORT_TUNNEL && !(p->flags & PACKET_FROM_TUNNEL))
+	if (port->kind == PORT_TUNNEL && !(p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)))
 		return VERDICT_NOT_ACTIVE;
 	p->vpc_id = port->vpc_id;
 	p->subnet_id = port->subnet_id;

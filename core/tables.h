@@ -140,6 +140,7 @@ enum subnet_flags {
 	SUBNET_DHCP6 = 1 << 2,        /* and DHCPv6 */
 	SUBNET_ROUTER = 1 << 3,       /* and router solicitations */
 	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
+	SUBNET_WIRE = 1 << 5,         /* machines that nobody registered are on its wire */
 	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
 	/* Direct attachment to a NIC (direct.c). */
 	SUBNET_PRIVATE = 1 << 16,  /* its ports do not hear one another */

@@ -150,7 +150,7 @@ static __always_inline int is_on_source_host(const struct packet *p, __u32 port_
 	struct port_key key = { .port_id = port_id };
 	struct port *port = table_lookup(ports, &key);
 
-	return port && port->kind == PORT_TUNNEL && port->host_id == p->source_host_id;
+	return port && port_is_at(port, p->source_host_id);
 }
 
 /*

@@ -13,6 +13,7 @@
  *
  * Next: parse.c, flow.h, then pipeline.c or, of another host, arrive.c.
  */
+#include "core/checksum.h"
 #include "core/packet.h"
 #include "core/police.h"
 
@@ -96,6 +97,14 @@ static __always_inline void routed_there(struct packet *p)
 	p->port_slot = port->port_slot;
 }
 
+static __always_inline int is_l3(__u32 subnet_id)
+{
+	struct subnet_key key = { .subnet_id = subnet_id };
+	struct subnet *subnet = table_lookup(subnets, &key);
+
+	return subnet && !(subnet->flags & SUBNET_L2);
+}
+
 /* p: parsed, from a wire. VERDICT_NEXT, with PACKET_FROM_PEER and its port where another host of Weft's has
  * sent it; else it is from the wire itself. */
 int wire_sender(struct frame *f, struct packet *p)
@@ -113,6 +122,8 @@ int wire_sender(struct frame *f, struct packet *p)
 		return VERDICT_NEXT;
 	if ((station->flags & STATION_ROUTER) && (p->flags & PACKET_IP)) {
 		routed_there(p);
+	} else if ((station->flags & STATION_ROUTER) && is_l3(p->source_subnet_id)) {
+		p->flags |= PACKET_FROM_PEER; /* what it asks machines there, and answers them */
 	} else if (station->flags & STATION_WIRE) {
 		p->flags |= PACKET_FROM_PEER;
 		p->port_id = station->port_id;
@@ -167,6 +178,50 @@ int wire_reply(struct frame *f, struct packet *p)
 
 /* ---- machines on the wire that are not Weft's, as the router finds them ---- */
 
+/*
+ * May a machine on the wire of an l3 subnet send from this address? Not from one of the VPC's own, nor from one
+ * of another of its subnets. What is outside of the VPC may come by the wire. p: on its slow way. VERDICT_NEXT, or the
+ * drop whose object is the owner.
+ */
+int wire_guard(struct frame *f, struct packet *p)
+{
+	struct subnet_key subnet_key = {};
+	struct endpoint_key key = {};
+	struct route_key route_key = { .prefix_length = 32 + 128 };
+	struct endpoint *endpoint;
+	struct subnet *subnet;
+	struct route *found;
+	__u32 family;
+
+	(void)f;
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.vpc_id = p->vpc_id;
+	key.address = p->key.source;
+	endpoint = table_lookup(endpoints, &key);
+	if (endpoint) {
+		p->object_id = endpoint->port_id ? endpoint->port_id : endpoint->subnet_id;
+		return VERDICT_SPOOFED_ADDRESS;
+	}
+	subnet_key.subnet_id = p->subnet_id;
+	subnet = table_lookup(subnets, &subnet_key);
+	if (!subnet)
+		return VERDICT_UNKNOWN_SUBNET;
+	if (address_is_unspecified(&p->key.source) || address_is_link_local(&p->key.source))
+		return VERDICT_NEXT;
+	family = p->flags & PACKET_IPV4 ? 0 : 1;
+	if (subnet->prefix_length[family] &&
+	    address_in(&p->key.source, &subnet->network[family], subnet->prefix_length[family]))
+		return VERDICT_NEXT;
+	route_key.table_id = subnet->route_table_id;
+	route_key.address = p->key.source;
+	found = table_lookup(routes, &route_key);
+	if (!found || (found->kind != ROUTE_LOCAL && found->kind != ROUTE_WIRE))
+		return VERDICT_NEXT;
+	p->object_id = p->subnet_id;
+	return VERDICT_SPOOFED_ADDRESS;
+}
+
 #define NEIGHBOUR_TICKS (300 * TICKS_PER_SECOND)
 #define ASK_SIZE_MIN 60
 
@@ -183,29 +238,89 @@ struct probe {
 	__be16 target[2];
 };
 
-/* An ARP message has come by the wire. p: its sender is in key.source, and its MAC in port_mac. Where the address is
- * no port's, the router knows from now on where it is. */
+/*
+ * A message of ARP or neighbour discovery has come by the wire. p: it says that the address `told` is at the
+ * MAC in port_mac. Where that is no port's, the router knows from now on where it is. VERDICT_NEXT, or the
+ * drop of a message about an address of the VPC's own.
+ */
 int wire_heard(struct frame *f, struct packet *p)
 {
 	struct wire_neighbour_key key = {};
 	struct wire_neighbour row = {};
 	struct endpoint_key endpoint_key = {};
+	struct endpoint *endpoint;
 
 	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
-	if (address_is_unspecified(&p->key.source) || address_is_multicast(&p->key.source))
+	if (address_is_unspecified(&p->told) || address_is_multicast(&p->told) ||
+	    address_is_link_local(&p->told))
 		return VERDICT_NEXT;
 	endpoint_key.vpc_id = p->vpc_id;
-	endpoint_key.address = p->key.source;
-	if (table_lookup(endpoints, &endpoint_key))
-		return VERDICT_NEXT;
+	endpoint_key.address = p->told;
+	endpoint = table_lookup(endpoints, &endpoint_key);
+	if (endpoint) {
+		p->object_id = endpoint->port_id ? endpoint->port_id : endpoint->subnet_id;
+		return address_is_ipv4(&p->told) ? VERDICT_SPOOFED_ARP : VERDICT_SPOOFED_ND;
+	}
 	key.port_id = p->source_port_id;
-	key.address = p->key.source;
+	key.address = p->told;
 	mac_copy(row.mac, p->port_mac);
 	row.seen = p->now;
 	table_put(wire_neighbours, &key, &row);
 	return VERDICT_NEXT;
+}
+
+struct solicit {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 ethertype;
+	/* IPv6 */
+	__be16 version[2];
+	__be16 payload_length;
+	__u8 next, hop_limit;
+	__u8 from[16], to[16];
+	/* ICMPv6 */
+	__u8 type, code;
+	__be16 checksum;
+	__be16 reserved[2];
+	__u8 target[16];
+	__u8 option, option_length;
+	__u8 source_mac[6];
+};
+
+/*
+ * The same over IPv6 (RFC 4861, 4.3), from the link-local address of the MAC that this host's gateways send by.
+ * It goes in front of the packet, whose place may be where an unfinished checksum is written; behind the
+ * length that its header says nobody reads.
+ */
+static __always_inline int solicit(struct frame *f, struct packet *p, const struct port *wire)
+{
+	struct address from, to = { .word = { be32(0xff020000), 0, be32(1), 0 } };
+	__u32 low = host32(p->key.destination.word[3]) & 0xffffff, sum;
+	struct solicit message = {
+		.destination = { 0x33, 0x33, 0xff, (__u8)(low >> 16), (__u8)(low >> 8), (__u8)low },
+		.ethertype = be16(ETHERTYPE_IPV6),
+		.version = { be16(0x6000), 0 },
+		.payload_length = be16(32),
+		.next = PROTOCOL_ICMPV6,
+		.hop_limit = 255,
+		.type = 135,
+		.option = 1,
+		.option_length = 1,
+	};
+
+	to.word[3] = be32(0xff000000 | low);
+	address_link_local(&from, wire->mac);
+	mac_copy(message.source, wire->mac);
+	mac_copy(message.source_mac, wire->mac);
+	__builtin_memcpy(message.from, &from, 16);
+	__builtin_memcpy(message.to, &to, 16);
+	__builtin_memcpy(message.target, &p->key.destination, 16);
+	sum = checksum_pseudo6(&from, &to, 32, PROTOCOL_ICMPV6);
+	message.checksum = (__be16)~checksum_fold(checksum_add(sum, &message.type, 32));
+	return frame_resize(f, p->l4_offset + 18) || frame_push(f, sizeof(message)) ||
+	       frame_store(f, 0, &message, sizeof(message));
 }
 
 /*
@@ -213,7 +328,7 @@ int wire_heard(struct frame *f, struct packet *p)
  * no address: a question from the gateway's would tell the machine that the gateway is here, and to machines on
  * the wire it is at one host only. The frame stays as long as an unfinished checksum in it needs.
  */
-static __always_inline void ask(struct frame *f, struct packet *p, const struct port *wire)
+static __always_inline int ask(struct frame *f, struct packet *p, const struct port *wire)
 {
 	struct probe probe = {
 		.ethertype = be16(ETHERTYPE_ARP),
@@ -229,10 +344,16 @@ static __always_inline void ask(struct frame *f, struct packet *p, const struct 
 	mac_copy(probe.source, wire->mac);
 	mac_copy(probe.sender_mac, wire->mac);
 	__builtin_memcpy(probe.target, &p->key.destination.word[3], 4);
-	if (frame_resize(f, size > ASK_SIZE_MIN ? size : ASK_SIZE_MIN) ||
-	    frame_store(f, 0, &probe, sizeof(probe)))
-		return;
-	if (wire_push(f, p) == VERDICT_DELIVERED)
+	return frame_resize(f, size > ASK_SIZE_MIN ? size : ASK_SIZE_MIN) ||
+	       frame_store(f, 0, &probe, sizeof(probe));
+}
+
+/* In a function of its own, for the room that its messages take on the stack. p: out_port_id is the wire. */
+OUT_OF_LINE void ask_on_wire(struct frame *f, struct packet *p, const struct port *wire)
+{
+	int failed = p->flags & PACKET_IPV4 ? ask(f, p, wire) : solicit(f, p, wire);
+
+	if (!failed && wire_push(f, p) == VERDICT_DELIVERED)
 		frame_copy_to(f, wire->ifindex);
 }
 
@@ -263,14 +384,14 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 	port_key.port_id = wire_id;
 	wire = table_lookup(ports, &port_key);
 	shared = table_lookup(state, &zero);
-	if (!wire || !shared || !wire->ifindex || !(p->flags & PACKET_IPV4))
+	if (!wire || !shared || !wire->ifindex)
 		return VERDICT_NO_ENDPOINT;
 	slot.slot = wire->port_slot;
 	stats = table_lookup(port_stats, &slot);
 	if (!stats || !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
 		return VERDICT_RESOLVING;
 	p->out_port_id = wire_id;
-	ask(f, p, wire);
+	ask_on_wire(f, p, wire);
 	p->out_port_id = 0;
 	p->object_id = wire_id;
 	return VERDICT_RESOLVING;

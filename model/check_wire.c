@@ -70,9 +70,6 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 	size_t count;
 	int code = 0;
 
-	if (subnet->mode != SUBNET_MODE_L2)
-		return draft_refuse(draft, &subnet->object, "segment.type", EINVAL, error,
-				    "a subnet on a network outside is a switch: say mode: l2");
 	if (owner)
 		draft_title(draft, draft_object(draft, owner), title);
 	if (owner && segment->type == SEGMENT_VLAN)
@@ -83,6 +80,10 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 		return draft_refuse(draft, &subnet->object, "segment.network", EINVAL, error,
 				    "network %s without a tag is taken by %s", segment->network,
 				    title);
+	if (subnet->mode == SUBNET_MODE_L3 && segment->direct != DIRECT_BRIDGE)
+		return draft_refuse(draft, &subnet->object, "segment.direct", EINVAL, error,
+				    "direct is for mode: l2; in mode l3 ports see their router "
+				    "alone");
 	code = check_direct(draft, subnet, error);
 	if (!code && segment->router[0])
 		code = check_on(draft, &subnet->object, "segment.router", subnet,

@@ -278,6 +278,9 @@ const struct host_object *intent_wire_router(const struct intent *intent,
 		return NULL;
 	if (subnet->segment.router[0])
 		return intent_host(intent, subnet->segment.router);
+	/* One always has a gateway, and the network outside may have a router of that address already. */
+	if (subnet->mode == SUBNET_MODE_L3)
+		return NULL;
 	count = intent_hosts_of_vpc(intent, subnet->object.vpc_id, &hosts);
 	for (size_t i = 0; i < count && !found; i++) {
 		const struct host_object *host =

@@ -157,7 +157,7 @@ struct segment {
 	uint16_t tag;            /* vlan: VID, 1 to 4094 */
 	bool service_tag;        /* vlan: the tag is one of 802.1ad */
 	enum direct_mode direct; /* flat, vlan */
-	char router[NAME_SIZE];  /* flat, vlan: host whose gateway answers on the wire; empty: any one */
+	char router[NAME_SIZE];  /* flat, vlan: host whose gateway answers on the wire; or empty */
 };
 
 struct subnet_object {
@@ -456,7 +456,7 @@ const char *host_uplink(const struct host_object *host, const char *network);
 
 /*
  * The host whose gateway answers on the wire of a segment: the one that it names, or of those that have part
- * in its VPC and an uplink the first. NULL: none.
+ * in its VPC and an uplink the first; of an l3 subnet only the one that it names. NULL: none.
  */
 const struct host_object *intent_wire_router(const struct intent *intent,
 					     const struct subnet_object *subnet);

@@ -62,8 +62,11 @@ uint32_t plan_wire_member(const struct plan *plan, const struct subnet_object *s
 uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *subnet)
 {
 	const struct host_object *own = intent_own_host(plan->intent);
+	uint32_t flags = plan_wire_target(plan, subnet) ? SUBNET_WIRE : 0;
 
-	return own && intent_wire_router(plan->intent, subnet) == own ? SUBNET_WIRE_GATEWAY : 0;
+	if (own && intent_wire_router(plan->intent, subnet) == own)
+		flags |= SUBNET_WIRE_GATEWAY;
+	return flags;
 }
 
 static void behind_wire(const struct plan *plan, const struct segment *segment, struct port *row)

@@ -130,6 +130,11 @@ def flat_network(_weft):
     page_runs("flat-network.md")
 
 
+@statement("guide: a flat network, routed")
+def routed_flat(_weft):
+    page_runs("routed-flat.md")
+
+
 @statement("guide: VLANs")
 def vlan_networks(_weft):
     page_runs("vlan-networks.md")

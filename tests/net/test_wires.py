@@ -4,6 +4,7 @@
 
     local-networks       two networks on one host (T5)
     flat-network         h1 eth1 -- physnet1 -- eth1 h2, a plain machine (T6)
+    routed-flat          the same, where ports see their router alone (mode: l3)
     vlan-networks        the same with tags 100 and 101 (T7)
     vlan-router          a router between VLANs, twice with the same addresses (T8)
     vlan-to-vxlan        a VLAN joined to a VNI by one host (T13)
@@ -101,6 +102,57 @@ def uplink_keeps_its_addresses(cloud):
     check(cloud.ping("plain", "172.16.1.200"), "the host's own address is gone")
     check(cloud.ping("h1", "172.16.1.104"), "the host does not reach a port of another")
     check(cloud.ping("lab/vm1", "172.16.1.50"), "the port has lost its wire")
+
+
+@statement("a flat network in l3 mode: ports see their router alone, machines outside see a neighbour "
+           "for each port; nothing is flooded")
+def routed_flat(_weft):
+    with lab("routed-flat") as cloud:
+        v6 = {name: addresses_of(cloud, f"lab/{name}")[1] for name in ("vm1", "vm2", "db")}
+        for node, address in (("plain", "172.16.1.103"), ("plain", "172.16.1.104"),
+                              ("lab/vm1", "172.16.1.104"), ("lab/vm1", v6["vm2"]),
+                              ("plain", v6["vm1"]), ("plain", v6["vm2"]),
+                              ("lab/vm1", "172.16.2.11"),
+                              ("plain", "172.16.1.1"), ("plain", "172.16.2.11")):
+            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        # Whom the router has not heard of it asks for; the packet that makes it ask is lost.
+        for node, address in (("lab/vm1", "172.16.1.51"), ("lab/vm2", "172.16.1.50"),
+                              ("lab/vm2", "fd00:16:0:1::50"), ("lab/db", "172.16.1.50")):
+            wait_for(lambda n=node, a=address: cloud.ping(n, a), f"{node} to reach {address}")
+        plain_ipv6_behind_the_router(cloud, v6)
+        one_neighbour_for_each_port(cloud)
+        only_the_router(cloud)
+
+
+def plain_ipv6_behind_the_router(cloud, v6):
+    cloud.run("plain", "ip", "-6", "route", "add", "fd00:16::/48", "via", "fd00:16:0:1::1",
+              accept=[0])
+    wait_for(lambda: cloud.ping("plain", v6["db"]), "plain to reach another subnet over IPv6")
+    wait_for(lambda: cloud.ping("lab/db", "fd00:16:0:1::50"), "the other way")
+
+
+def one_neighbour_for_each_port(cloud):
+    """One answer to each question, with the port's own MAC; no host answers for another's port."""
+    for port, address in (("vm1", "172.16.1.103"), ("vm2", "172.16.1.104")):
+        shown = cloud.run("plain", "arping", "-c", "2", "-I", "eth0", address).stdout
+        equal(shown.count("reply from"), 2, f"answers for {port} ({shown})")
+        mac = json.loads(cloud.weft("--json", "port", "show", f"lab/{port}").stdout)["mac"]
+        equal(shown.lower().count(mac), 2, f"answers with the MAC of {port} ({shown})")
+    shown = cloud.run("plain", "arping", "-c", "1", "-w", "1", "-I", "eth0", "172.16.1.60").stdout
+    equal(shown.count("reply from"), 0, "answers for nobody")
+
+
+def only_the_router(cloud):
+    """A port has the gateway's MAC for who is outside, and hears no broadcast."""
+    cloud.ping("lab/vm1", "172.16.1.51")
+    neighbours = cloud.run("lab/vm1", "ip", "-j", "neighbour", "show", "dev", "eth0").stdout
+    macs = {entry["dst"]: entry.get("lladdr", "") for entry in json.loads(neighbours)}
+    check(macs["172.16.1.51"].startswith("06:57:"), f"the neighbour is not the router: {macs}")
+    listener = listen(cloud, "lab/vm1")
+    broadcast(cloud, "plain", "one", "the end")
+    broadcast(cloud, "lab/vm2", "one", "the end")
+    listener.kill()
+    equal(listener.communicate()[0], "", "what a port has heard of broadcasts")
 
 
 @statement("VLANs: the same one is reached on both hosts and the wire, another one never (T7)")
@@ -211,8 +263,12 @@ def vlan_trunks(_weft):
         equal(state["state"], "waiting", "a child without its parent")
 
 
+def addresses_of(cloud, port):
+    return json.loads(cloud.weft("--json", "port", "show", port).stdout)["addresses"]
+
+
 def address_of(cloud, port):
-    return json.loads(cloud.weft("--json", "port", "show", port).stdout)["addresses"][0]
+    return addresses_of(cloud, port)[0]
 
 
 main(start=False)

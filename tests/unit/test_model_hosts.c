@@ -277,6 +277,12 @@ static void test_direct(void **state)
 		  "{'cidr':'10.0.9.0/24','segment':{'type':'local','direct':'vepa'}}",
 		  "vpcs.blue.subnets.floor.segment.direct",
 		  "subnet blue/floor: segment.direct: unknown key" },
+		{ "vpcs/blue/subnets/floor",
+		  "{'cidr':'10.0.9.0/24','segment':{'type':'flat','network':'physnet1',"
+		  "'direct':'private'}}",
+		  "vpcs.blue.subnets.floor.segment.direct",
+		  "subnet blue/floor: direct is for mode: l2; in mode l3 ports see their router "
+		  "alone" },
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'passthru'}}"),
 		  "vpcs.blue.subnets.floor.subnet",
 		  "subnet blue/floor: one port of a host has all of an uplink: in subnet floor that "

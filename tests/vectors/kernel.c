@@ -111,8 +111,8 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 			   outcome->verdict != VERDICT_SERVED && outcome->verdict != VERDICT_PUNTED;
 	outcome->size = options.data_size_out;
 	outcome->tag = context.cb[4];
-	/* Left to the host, before a look into it or after. */
-	if ((int)options.retval == TC_ACT_UNSPEC)
+	/* Left to the host without a look into it; what is for all on the wire is the host's besides. */
+	if ((int)options.retval == TC_ACT_UNSPEC && !outcome->verdict)
 		outcome->verdict = VERDICT_NOT_OURS;
 	return true;
 }
