@@ -81,7 +81,8 @@ AGENT := $(addprefix agent/, \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
 	trace_remote.c \
-	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c) \
+	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c \
+	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
 	metadata.c metadata_tree.c punt.c punt_packet.c querier.c ra.c services.c)

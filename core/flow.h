@@ -117,6 +117,7 @@ static inline void flow_end_fill(struct flow_end *end, const struct flow_key *ke
 	end->egress_rule_id = flow->egress_rule_id;
 	end->ingress_rule_id = flow->ingress_rule_id;
 	end->tcp_flags = flow->tcp_flags;
+	end->flags = flow->flags;
 	__builtin_memset(end->pad, 0, sizeof(end->pad));
 }
 

@@ -22,7 +22,8 @@ struct flow_end {
 	__u32 egress_rule_id;
 	__u32 ingress_rule_id;
 	__u8 tcp_flags;
-	__u8 pad[7];
+	__u8 flags; /* enum flow_flags */
+	__u8 pad[6];
 };
 
 /* What was refused to whom, by whom. A row for each until the daemon takes it. */

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 
 #include "agent/observe/flow_log_private.h"
+#include "agent/observe/ipfix_session.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -43,6 +44,11 @@ static void file_free(void *value)
 	free(value);
 }
 
+static void session_free(void *value)
+{
+	ipfix_session_free(value);
+}
+
 static struct flow_file *file_of(struct flow_logs *logs, const struct log_port *port)
 {
 	struct flow_file *file = map_get_u32(&logs->files, port->vpc_id);
@@ -59,6 +65,31 @@ static struct flow_file *file_of(struct flow_logs *logs, const struct log_port *
 	free(path);
 	map_put_u32(&logs->files, port->vpc_id, file);
 	return file;
+}
+
+/* Collectors are known by their text, which has no holes. */
+static struct ipfix_session *session_of(struct flow_logs *logs,
+					const struct flow_log_collector *collector)
+{
+	char text[FLOW_LOG_COLLECTOR_TEXT_SIZE];
+	struct ipfix_session *session;
+
+	flow_log_collector_format(collector, text);
+	session = map_get_text(&logs->sessions, text);
+	if (!session) {
+		session = ipfix_session_new(logs->options.loop, collector);
+		map_put_text(&logs->sessions, text, session);
+	}
+	return session;
+}
+
+static void send_record(struct flow_logs *logs, const struct log_port *port,
+			const struct flow_record *record)
+{
+	const uint32_t domain = port->log.domain ? port->log.domain : port->vpc_id;
+
+	for (size_t i = 0; i < port->log.collector_count; i++)
+		ipfix_session_add(session_of(logs, &port->log.collectors[i]), domain, record);
 }
 
 void flow_logs_out(struct flow_logs *logs, struct log_port *port, struct flow_record *record)
@@ -78,10 +109,40 @@ void flow_logs_out(struct flow_logs *logs, struct log_port *port, struct flow_re
 		flow_record_line(record, flow_file_line(file));
 		flow_file_added(file);
 	}
+	if (record->status == FLOW_STATUS_OK)
+		send_record(logs, port, record);
+}
+
+/* Sessions that no port's log names any more end. */
+static void end_sessions(struct flow_logs *logs)
+{
+	struct map used = { 0 };
+
+	MAP_FOR_EACH(&logs->ports, it) {
+		const struct log_port *port = it.value;
+		char text[FLOW_LOG_COLLECTOR_TEXT_SIZE];
+
+		for (size_t i = 0; i < port->log.collector_count; i++)
+			map_put_text(&used,
+				     flow_log_collector_format(&port->log.collectors[i], text),
+				     logs);
+	}
+	MAP_FOR_EACH(&logs->sessions, it) {
+		struct ipfix_session *session = it.value;
+
+		if (map_get_text(&used, it.key))
+			continue;
+		map_remove_text(&logs->sessions, it.key);
+		ipfix_session_free(session);
+	}
+	map_fini(&used, NULL);
 }
 
 void flow_logs_flush(struct flow_logs *logs)
 {
+	MAP_FOR_EACH(&logs->sessions, it)
+		ipfix_session_flush(it.value);
+	end_sessions(logs);
 	MAP_FOR_EACH(&logs->files, it) {
 		struct flow_file *file = it.value;
 		const uint32_t vpc_id = *(const uint32_t *)it.key;
@@ -155,6 +216,9 @@ static bool follow(struct flow_logs *logs, const struct port_object *port,
 	set_names(reconcile_intent(logs->options.reconcile), known, port);
 	known->log = *log;
 	known->gone = false;
+	/* Connected before there is something to send. */
+	for (size_t i = 0; i < log->collector_count; i++)
+		session_of(logs, &log->collectors[i]);
 	if (!fresh)
 		return false;
 	if (known->period)
@@ -332,6 +396,25 @@ static json_t *files_json(const struct flow_logs *logs)
 	return list;
 }
 
+static json_t *collectors_json(const struct flow_logs *logs)
+{
+	json_t *list = json_array();
+
+	MAP_FOR_EACH(&logs->sessions, it) {
+		struct ipfix_counts counts;
+
+		ipfix_session_count(it.value, &counts);
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s*}", "to", it.key, "connected",
+				  counts.connected, "records", (json_int_t)counts.records,
+				  "messages", (json_int_t)counts.messages, "bytes",
+				  (json_int_t)counts.bytes, "lost", (json_int_t)counts.lost,
+				  "error", counts.error ? strerror(-counts.error) : NULL));
+	}
+	return list;
+}
+
 static json_t *ports_json(const struct flow_logs *logs)
 {
 	json_t *list = json_array();
@@ -351,7 +434,7 @@ json_t *flow_logs_json(const struct flow_logs *logs)
 
 	flow_logs_count(logs, &counts);
 	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "ports", ports_json(logs),
-			 "files", files_json(logs), "collectors", json_array(), "records",
+			 "files", files_json(logs), "collectors", collectors_json(logs), "records",
 			 (json_int_t)counts.records, "lost", (json_int_t)counts.lost, "followed",
 			 (json_int_t)counts.marks, "waiting", (json_int_t)counts.tallies,
 			 "reading_us", (json_int_t)(counts.reading_ns / 1000));
@@ -392,6 +475,7 @@ void flow_logs_free(struct flow_logs *logs)
 	for (size_t i = 0; i < PERIODS; i++)
 		flow_period_fini(&logs->periods[i]);
 	map_fini(&logs->files, file_free);
+	map_fini(&logs->sessions, session_free);
 	map_fini(&logs->ports, free);
 	map_fini(&logs->texts, free);
 	free(logs);

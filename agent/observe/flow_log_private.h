@@ -21,6 +21,7 @@ struct tally {
 	uint32_t first, last; /* ticks */
 	uint32_t egress_rule_id, ingress_rule_id;
 	uint8_t tcp_flags;
+	bool reply; /* not the direction of the first packet */
 };
 
 /**
@@ -67,9 +68,10 @@ struct log_port {
 
 struct flow_logs {
 	struct flow_logs_options options;
-	struct map ports; /* id -> struct log_port, owned */
-	struct map files; /* VPC id -> struct flow_file, owned */
-	struct map texts; /* object id -> its description, owned; for one reading */
+	struct map ports;    /* id -> struct log_port, owned */
+	struct map files;    /* VPC id -> struct flow_file, owned */
+	struct map sessions; /* struct flow_log_collector -> struct ipfix_session, owned */
+	struct map texts;    /* object id -> its description, owned; for one reading */
 	struct flow_period periods[PERIODS];
 	struct loop_timer tick;
 	uint32_t ticks;

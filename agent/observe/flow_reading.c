@@ -76,6 +76,24 @@ static struct ip_address address_of(const struct address *address)
 	return result;
 }
 
+/*
+ * The ports of a record. A key has of an ICMP query (identifier, type and code), and of its answer the same
+ * the other way round, so that the two are of one connection: here each has the type that it had.
+ */
+static void set_ports(struct flow_record *record, const struct seen *seen)
+{
+	const uint16_t source = ntohs(seen->key->source_port);
+	const unsigned int request = source >> 8;
+
+	record->source_port = source;
+	record->destination_port = ntohs(seen->key->destination_port);
+	if ((record->protocol != IPPROTO_ICMP && record->protocol != IPPROTO_ICMPV6) ||
+	    !seen->sum.reply)
+		return;
+	record->source_port = record->destination_port;
+	record->destination_port = request == 8 ? 0 : (uint16_t)((request + 1) << 8);
+}
+
 /* At one port. outbound: it sends. rule_id: that let it pass there. */
 static void record_at(struct flow_period *period, struct log_port *port, const struct seen *seen,
 		      bool outbound, bool rejected, uint32_t rule_id)
@@ -91,8 +109,6 @@ static void record_at(struct flow_period *period, struct log_port *port, const s
 		.peer_id = peer ? peer_id : 0,
 		.source = address_of(&key->source),
 		.destination = address_of(&key->destination),
-		.source_port = ntohs(key->source_port),
-		.destination_port = ntohs(key->destination_port),
 		.protocol = key->protocol,
 		.tcp_flags = key->protocol == IPPROTO_TCP ? seen->sum.tcp_flags : 0,
 		.rejected = rejected,
@@ -105,6 +121,7 @@ static void record_at(struct flow_period *period, struct log_port *port, const s
 	};
 	char path[PATH_NAME_SIZE];
 
+	set_ports(&record, seen);
 	if (!(port->log.records & (rejected ? FLOW_LOG_REJECT : FLOW_LOG_ACCEPT)))
 		return;
 	record.peer = peer ? names_path(reconcile_intent(logs->options.reconcile), peer, path)
@@ -160,6 +177,7 @@ static void add(struct tally *to, const struct tally *sum)
 	to->packets += sum->packets;
 	to->bytes += sum->bytes;
 	to->tcp_flags |= sum->tcp_flags;
+	to->reply = sum->reply;
 	if (sum->egress_rule_id)
 		to->egress_rule_id = sum->egress_rule_id;
 	if (sum->ingress_rule_id)
@@ -251,6 +269,7 @@ static struct tally sum_of_row(const struct flow *flow)
 		.egress_rule_id = flow->egress_rule_id,
 		.ingress_rule_id = flow->ingress_rule_id,
 		.tcp_flags = flow->tcp_flags,
+		.reply = !(flow->flags & FLOW_ORIGINAL),
 	};
 }
 
@@ -300,9 +319,16 @@ void flow_logs_end(struct flow_logs *logs, const struct flow_end *end)
 		struct log_port *port = concerns(period, ports[0])   ? ports[0]
 					: concerns(period, ports[1]) ? ports[1]
 								     : NULL;
-		struct tally sum = { end->packets,  end->bytes,          end->born,
-				     end->seen,     end->egress_rule_id, end->ingress_rule_id,
-				     end->tcp_flags };
+		struct tally sum = {
+			.packets = end->packets,
+			.bytes = end->bytes,
+			.first = end->born,
+			.last = end->seen,
+			.egress_rule_id = end->egress_rule_id,
+			.ingress_rule_id = end->ingress_rule_id,
+			.tcp_flags = end->tcp_flags,
+			.reply = !(end->flags & FLOW_ORIGINAL),
+		};
 		struct flow_mark *mark;
 
 		if (!port)
@@ -316,6 +342,15 @@ void flow_logs_end(struct flow_logs *logs, const struct flow_end *end)
 	}
 }
 
+/* Type and code as keys have them, of a message that is answered. */
+static bool icmp_query(uint16_t message)
+{
+	const unsigned int type = message >> 8;
+
+	return (message & 0xff) == 0 &&
+	       (type == 8 || type == 13 || type == 15 || type == 17 || type == 128);
+}
+
 static bool take_reject(void *context, const void *key, const void *value)
 {
 	struct flow_logs *logs = context;
@@ -327,6 +362,8 @@ static bool take_reject(void *context, const void *key, const void *value)
 		.first = row->first,
 		.last = row->last,
 		.tcp_flags = (uint8_t)row->tcp_flags,
+		.reply = icmp_query(ntohs(name->flow.source_port)) &&
+			 !icmp_query(ntohs(name->flow.destination_port)),
 	};
 
 	for (size_t i = 0; i < PERIODS; i++) {

@@ -8,9 +8,12 @@
 import contextlib
 import json
 import os
+import signal
 import socket
+import struct
+import subprocess
 
-from harness import (RUN, Netns, check, connect, equal, knock, listen, main, statement, tcp_works,
+from harness import (RUN, Netns, check, connect, equal, knock, listen, main, run, statement, tcp_works,
                      wait_for)
 
 INTENT = """
@@ -86,8 +89,8 @@ def accepted(weft, lan):
            ("web2", "egress", "10.0.1.12", 3, 252), ("web2", "ingress", "10.0.1.11", 3, 252)],
           "records of three pings")
     for record in found:
-        equal((record["action"], record["vpc"], record["subnet"], record["type"]),
-              ("ACCEPT", "blue", "web", 8 if record["source"] == "10.0.1.11" else 0), "record")
+        equal((record["action"], record["vpc"], record["subnet"], record["type"], record["code"]),
+              ("ACCEPT", "blue", "web", 8 if record["source"] == "10.0.1.11" else 0, 0), "record")
         check(record["start"] <= record["end"], f"start and end: {record}")
     ingress = next(r for r in found if (r["port"], r["direction"]) == ("web2", "ingress"))
     check("icmp" in ingress["rule"] and ingress["peer"] == "blue/web1", f"rule and peer: {ingress}")
@@ -151,8 +154,10 @@ def refused_out(weft, lan):
 @statement("IPv6 likewise")
 def ipv6(weft, lan):
     check(lan.web1.ping("fd00:b:0:1::12"), "ping")
-    found = lan.log.records(protocol="icmpv6", port="web2", direction="ingress", type=128)
-    equal((one(found, "ping")["source"], found[0]["packets"]), ("fd00:b:0:1::11", 1), "record")
+    found = lan.log.records(protocol="icmpv6", port="web2")
+    equal(sorted((r["direction"], r["source"], r["type"], r["code"], r["packets"]) for r in found),
+          [("egress", "fd00:b:0:1::12", 129, 0, 1), ("ingress", "fd00:b:0:1::11", 128, 0, 1)],
+          "records of a ping")
 
 
 @statement("V48: a port without traffic has NODATA; one whose log is off has nothing")
@@ -250,6 +255,128 @@ def restarted(weft, lan):
         client.close()
         end.close()
     lan.log.records()
+
+
+class Collector:
+    """nfcapd, and tshark beside it on the loopback, which must find nothing to complain of."""
+
+    def __init__(self, number, transport="udp"):
+        self.directory = f"{RUN}/nfcapd-{number}"
+        os.makedirs(self.directory)
+        self.capture = f"{RUN}/ipfix-{number}.pcapng"
+        self.tshark = subprocess.Popen(
+            ["tshark", "-q", "-i", "lo", "-f", f"{transport} port {number}", "-w", self.capture],
+            stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: "Capturing" in self.tshark.stderr.readline(), "tshark")
+        wait_for(lambda: os.path.exists(self.capture), "the capture")
+        self.number = number
+        self.transport = transport
+        self.nfcapd = None
+
+    def listen(self):
+        self.nfcapd = subprocess.Popen(["nfcapd", "-p", str(self.number), "-b", "127.0.0.1", "-w",
+                                        self.directory, "-t", "3600", "-E"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        wait_for(lambda: str(self.number) in
+                 run("ss", "-lun", "sport", "=", f":{self.number}").stdout, "nfcapd")
+
+    def flows(self):
+        """What nfcapd has understood, once it has ended."""
+        self.nfcapd.send_signal(signal.SIGTERM)
+        text, _ = self.nfcapd.communicate(timeout=20)
+        done = run("nfdump", "-q", "-R", self.directory, "-o",
+                   "fmt:%sa|%da|%sp|%dp|%pr|%pkt|%byt|%flg|%in|%out|%dir")
+        return [[word.strip() for word in line.split("|")]
+                for line in done.stdout.splitlines() if "|" in line], text
+
+    def packets(self, *fields, only=""):
+        words = [word for field in fields for word in ("-e", field)]
+        done = run("tshark", "-n", "-r", self.capture, "-d",
+                   f"{self.transport}.port=={self.number},cflow", "-T", "fields", "-E",
+                   "separator=|", *words, *(["-Y", only] if only else []))
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+    def end(self):
+        wait_for(lambda: self.packets("frame.number", only="cflow"), "a message in the capture")
+        self.tshark.send_signal(signal.SIGINT)
+        self.tshark.wait(20)
+        equal(self.packets("_ws.expert.message", only="_ws.expert.severity >= 0x00400000"), [],
+              "what tshark complains of")
+        equal(self.packets("frame.number", only="cflow.template_id == 0 || _ws.malformed"), [],
+              "malformed")
+
+
+@statement("IPFIX by UDP: nfcapd takes every record, tshark has no warning; IPv4, IPv6, names")
+def ipfix_udp(weft, lan):
+    lan.log.records()
+    collector = Collector(4739)
+    collector.listen()
+    weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:127.0.0.1:4739", "--flow-log-to", "file")
+    check(lan.web1.ping("10.0.1.12", 2), "ping")
+    check(lan.web1.ping("fd00:b:0:1::12"), "ping by IPv6")
+    check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
+    with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
+        pass
+    lines = lan.log.records(log_status="OK")
+    flows, said = collector.flows()
+    check(flows, f"nothing: {said}")
+    equal(len(flows), len(lines), f"records: {flows} {lines}")
+    equal(sorted((int(flow[5]), int(flow[6])) for flow in flows),
+          sorted((line["packets"], line["bytes"]) for line in lines), "packets and bytes")
+    check(any(flow[0] == "10.0.1.11" and flow[3] == "84" for flow in flows), f"the refused: {flows}")
+    collector.end()
+    sequences = [int(row[0]) for row in collector.packets("cflow.sequence", only="cflow")]
+    equal(sequences[0], 0, "the first sequence number")
+    names = ",".join(row[0] for row in collector.packets("cflow.if_name", only="cflow.if_name"))
+    check("blue/web1" in names and "blue/web2" in names, f"names of ports: {names}")
+    collectors = weft.json("flow-log", "list")["collectors"]
+    equal((collectors[0]["to"], collectors[0]["lost"]), ("udp:127.0.0.1:4739", 0), "status")
+
+
+@statement("IPFIX: sequence numbers count records of a domain, templates come again")
+def ipfix_sequence(weft, lan):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind(("127.0.0.1", 4740))
+        collector.settimeout(5)
+        weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:127.0.0.1:4740",
+                  "--flow-log-domain", "77")
+        counted = 0
+        for turn in range(3):
+            check(lan.web1.ping("10.0.1.12"), "ping")
+            weft.weft("flow-log", "write")
+            message = collector.recv(2000)
+            version, size, _, sequence, domain = struct.unpack("!HHIII", message[:16])
+            equal((version, size, domain), (10, len(message), 77), "header")
+            equal(sequence, counted, "sequence")
+            sets = {}
+            offset = 16
+            while offset < size:
+                number, length = struct.unpack("!HH", message[offset:offset + 4])
+                sets[number] = message[offset + 4:offset + length]
+                offset += length
+            equal(2 in sets and 3 in sets, turn == 0, "templates")
+            names = sets.get(258, b"").count(b"blue/web")
+            counted += len(sets[256]) // 63 + names + 1
+            equal(len(sets[256]) % 63, 0, "whole records")
+
+
+@statement("IPFIX by TCP: templates once in a connection, and again when it is made anew")
+def ipfix_tcp(weft, lan):
+    with contextlib.closing(socket.create_server(("127.0.0.1", 4741))) as server:
+        server.settimeout(15)
+        weft.weft("vpc", "set", "blue", "--flow-log-to", "tcp:127.0.0.1:4741")
+        for _ in range(2):
+            collector, _ = server.accept()
+            collector.settimeout(5)
+            wait_for(lambda: weft.json("flow-log", "list")["collectors"][0]["connected"], "TCP")
+            check(lan.web1.ping("10.0.1.12"), "ping")
+            weft.weft("flow-log", "write")
+            message = collector.recv(8192)
+            equal(struct.unpack("!HH", message[:4])[0], 10, "version")
+            equal(struct.unpack("!I", message[8:12])[0], 0, "sequence")
+            equal(struct.unpack("!H", message[16:18])[0], 2, "templates first")
+            collector.close()
+    weft.weft("vpc", "set", "blue", "--flow-log-to", "file")
 
 
 @statement("written back as it was meant; wrong ones refused with a sentence")
