@@ -234,7 +234,8 @@ static __always_inline void flow_settle_reply(const struct packet *p, struct flo
 	__builtin_memcpy(row->ethernet_out, row->ethernet_in, 12);
 }
 
-/* The row of the other direction, where the port at the far end has none. */
+/* The row of the other direction, where the port at the far end has none. 0, TABLE_ROW_EXISTS when it has
+ * one by now, or another negative number. */
 static __always_inline int flow_write_peer(struct packet *p, const struct flow *own)
 {
 	struct flow_key reverse;
@@ -251,15 +252,34 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_LOGGED) |
 			 (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
 	};
-	int error;
 
 	if (p->flags & PACKET_PEER_TAKEN)
 		return 0;
 	if (reply_is_plain(p))
 		flow_settle_reply(p, &row);
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
-	error = flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
-	return error == TABLE_ROW_EXISTS ? 0 : error;
+	return flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
+}
+
+/*
+ * The row of the packet has been entered while the port at the far end has one of its own: it began at the
+ * same time, on another CPU. Neither packet was a reply when it came, and no later one goes through the slow
+ * stages; so that each end was heard is said here. (TCP says so itself, by its flags.)
+ */
+static __always_inline void flow_meet(const struct packet *p, const struct vpc *vpc)
+{
+	struct flow_key key = p->key; /* as in flow_find */
+	struct flow *flow = table_lookup(flows, &key), *peer;
+
+	flow_key_reverse(&p->key, p->out_port_id, &key);
+	peer = table_lookup(flows, &key);
+	if (p->key.protocol == PROTOCOL_TCP || !flow || !peer || !(peer->flags & FLOW_ORIGINAL) ||
+	    peer->peer_port_id != p->port_id || flow->peer_port_id != p->out_port_id)
+		return;
+	flow->state = FLOW_REPLIED;
+	flow->timeout = timeout_of(p->key.protocol, FLOW_REPLIED, vpc);
+	peer->state = FLOW_REPLIED;
+	peer->timeout = flow->timeout;
 }
 
 /* The part of a row that the slow stages decide anew each time, all but the generation. */
@@ -356,7 +376,7 @@ static __always_inline int flow_renew(struct frame *f, struct packet *p, const s
 	if (!(p->flags & PACKET_PEER_KNOWN))
 		error = flow_write_peer(p, flow);
 	flow_unclaim(flow, slot);
-	if (error)
+	if (error && error != TABLE_ROW_EXISTS)
 		return VERDICT_FLOW_TABLE_FULL;
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
@@ -405,7 +425,7 @@ int flow_write(struct frame *f, struct packet *p)
 	struct flow_key own;
 	struct flow row = {};
 	struct vpc *vpc;
-	int verdict, error;
+	int verdict, error, met = 0;
 
 	if (!p)
 		return VERDICT_INTERNAL;
@@ -430,10 +450,14 @@ int flow_write(struct frame *f, struct packet *p)
 	/* Another CPU has just entered the connection: the next packet finds it. */
 	if (error && error != TABLE_ROW_EXISTS)
 		return VERDICT_FLOW_TABLE_FULL;
-	if (!error && !(p->flags & PACKET_PEER_KNOWN) && flow_write_peer(p, &row)) {
+	if (!error && !(p->flags & PACKET_PEER_KNOWN))
+		met = flow_write_peer(p, &row);
+	if (met && met != TABLE_ROW_EXISTS) {
 		flow_take_back(&own);
 		return VERDICT_FLOW_TABLE_FULL;
 	}
+	if (!error && (met || (p->flags & PACKET_PEER_KNOWN)))
+		flow_meet(p, vpc);
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
 }

@@ -546,6 +546,30 @@ static bool both_closed(void)
 	return keys.count == 2 ? true : no("%zu rows", keys.count);
 }
 
+/* Each end was heard, so the connection lives as long as one with a reply; at the latest after one more
+ * packet of each. */
+static bool both_replied(void)
+{
+	struct keys keys;
+	size_t count = 0;
+
+	send_now("blue/open1", UDP_OUT, "blue/open2");
+	send_now("blue/open2", UDP_BACK, "blue/open1");
+	collect_keys(&keys);
+	for (size_t i = 0; i < keys.count; i++) {
+		const struct flow *flow = table_lookup(flows, &keys.list[i]);
+		const struct vpc *vpc = row_at(TABLE_vpcs, flow->vpc_slot);
+
+		if (keys.list[i].source_port != be16(123))
+			continue;
+		count++;
+		if (flow->state != FLOW_REPLIED ||
+		    flow->timeout != vpc->timeout[TIMEOUT_UDP_REPLIED])
+			return no("a row in state %u lives for %u", flow->state, flow->timeout);
+	}
+	return count == 2 ? true : no("%zu rows", count);
+}
+
 static const struct race races[] = {
 	{ "the same new connection on two CPUs",
 	  one_connection,
@@ -556,7 +580,7 @@ static const struct race races[] = {
 	  one_connection,
 	  { { OUT(UDP_OUT) }, { BACK(UDP_BACK) } },
 	  3,
-	  NULL },
+	  both_replied },
 	{ "an expired connection begins again on two CPUs, and the sweep comes",
 	  expired_pair,
 	  { { OUT(UDP_OUT) }, { OUT(UDP_OUT) }, { .call = sweep } },
@@ -571,7 +595,7 @@ static const struct race races[] = {
 	  expired_other_way,
 	  { { OUT(UDP_OUT) }, { BACK(UDP_BACK) }, { .call = sweep } },
 	  2,
-	  NULL },
+	  both_replied },
 	{ "the first reply on two CPUs",
 	  unanswered,
 	  { { BACK(UDP_BACK) }, { BACK(UDP_BACK) } },
