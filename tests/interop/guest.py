@@ -40,11 +40,16 @@ def card(number):
                        f"mac=02:09:00:00:00:{number:02x}"]
 
 
+def prepare():
+    """Its kernel and files, made once. What became of it."""
+    return run(ROOT / "tests/interop/guest.sh", BUILD / "kernel61", timeout=240)
+
+
 def boot(folder):
     """Start the guest; the folder then holds what is said above. It ends with the caller's
     namespaces."""
     place = BUILD / "kernel61"
-    made = run(ROOT / "tests/interop/guest.sh", place, timeout=240)
+    made = prepare()
     if made.returncode == 77:
         raise Skip(made.stdout.strip().splitlines()[-1])
     check(made.returncode == 0, f"guest.sh: {made.stdout}{made.stderr}")
