@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Weft with the running kernel's vxlan device and with Open vSwitch.
 
-      VPC blue, lan 10.0.1.0/24 (l2)                    10.9.0.4 kernel: vx100 on br100, .2 of lan
+      VPC blue, lan 10.0.1.0/24 (l2)                    10.9.0.4 kernel: vx100 on br100, .12 of lan
         near .11 --- weftd 10.9.0.1 === underlay ===
                                                         10.9.0.3 Open vSwitch: workload .2 of lan
 

@@ -4,7 +4,7 @@
       VPC blue            weftd 10.9.0.1, fd00:9::1                        10.9.0.2 guest
         lan 10.0.1.0/24 (l2)  near .11 ---+                                       |
         net 10.0.2.0/24       inner .11 --+--- tunnel `far` === underlay === the end's device
-                                                                   .2 of lan, or of 10.50.0.0/24
+                                                                   .12 of lan, or .2 of 10.50.0.0/24
                                                                    behind a route
 
 A tunnel that carries Ethernet is a member of `lan`; one that carries IP is the target of a route
@@ -18,7 +18,7 @@ from harness import wait_for
 
 NEAR = {4: "10.0.1.11", 6: "fd00:b:0:1::11"}
 INNER = {4: "10.0.2.11", 6: "fd00:b:0:2::11"}
-FAR_LAN = {4: "10.0.1.2", 6: "fd00:b:0:1::2"}
+FAR_LAN = {4: "10.0.1.12", 6: "fd00:b:0:1::12"}
 FAR_NET = {4: "10.50.0.2", 6: "fd00:50::2"}
 FAR_RANGES = {4: "10.50.0.0/24", 6: "fd00:50::/64"}
 INNER_RANGES = {4: "10.0.2.0/24", 6: "fd00:b:0:2::/64"}
