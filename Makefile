@@ -84,7 +84,7 @@ AGENT := $(addprefix agent/, \
 	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
-	dhcp.c dhcp4.c dhcp4_message.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
+	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
 	metadata.c metadata_tree.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \

@@ -558,6 +558,14 @@ const struct port_object *reconcile_slot_port(const struct reconcile *reconcile,
 	return id ? port_of(intent_object(reconcile->intent, id)) : NULL;
 }
 
+void reconcile_dhcp(struct reconcile *reconcile, uint32_t object_id, const char *why)
+{
+	if (why)
+		problems_raise(&reconcile->problems, PROBLEM_DHCP, object_id, why);
+	else
+		problems_clear(&reconcile->problems, PROBLEM_DHCP, object_id);
+}
+
 void reconcile_services(struct reconcile *reconcile, const char *why)
 {
 	if (why)

@@ -187,6 +187,9 @@ uint32_t reconcile_flow_capacity(const struct reconcile *reconcile);
 uint32_t reconcile_port_slot(const struct reconcile *reconcile, uint32_t port_id);
 uint32_t reconcile_vpc_slot(const struct reconcile *reconcile, uint32_t vpc_id);
 
+/** reconcile_dhcp - what is wrong with an outside DHCP server, or its lease of a port; NULL: nothing */
+void reconcile_dhcp(struct reconcile *reconcile, uint32_t object_id, const char *why);
+
 /** reconcile_services - DNS and metadata are not served, and why; NULL: they are */
 void reconcile_services(struct reconcile *reconcile, const char *why);
 

@@ -61,6 +61,7 @@ static const struct option subnet_options[] = {
 	LIST_OPTION("dns", "ADDRESS", "by DHCP; the VPC's resolver", "dhcp.dns"),
 	LIST_OPTION("ntp", "ADDRESS", "by DHCP", "dhcp.ntp"),
 	TEXT_OPTION("domain", "NAME", "by DHCP; the VPC's", "dhcp.domain"),
+	LIST_OPTION("dhcp-relay", "ADDRESS", "an outside server answers", "dhcp.relay"),
 	LIST_OPTION("search", "NAME", "by DHCP: domains to look a name up in", "dhcp.search"),
 	WORDS_OPTION("ra", "slaac|stateless|managed|off",
 		     "router advertisements, and how hosts get IPv6 addresses", "ra"),

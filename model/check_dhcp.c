@@ -39,7 +39,8 @@ bool subnet_dhcp_equal(const struct subnet_dhcp *a, const struct subnet_dhcp *b)
 	    strcmp(a->domain, b->domain) != 0 || strcmp(a->tftp_server, b->tftp_server) != 0 ||
 	    strcmp(a->boot_file, b->boot_file) != 0 ||
 	    !same_search(a->search, a->search_count, b->search, b->search_count) ||
-	    a->options_size != b->options_size || a->route_count != b->route_count)
+	    a->options_size != b->options_size || a->route_count != b->route_count ||
+	    !same_addresses(a->relays, a->relay_count, b->relays, b->relay_count))
 		return false;
 	for (size_t i = 0; i < a->route_count; i++)
 		if (!ip_prefix_equal(&a->routes[i].to, &b->routes[i].to) ||
@@ -65,6 +66,22 @@ struct ip_address subnet_dhcp_server(const struct subnet_object *subnet)
 	if (!ip_address_is_ipv4(&address))
 		ip_address_add(&subnet->cidrs[0].address, 2, &address);
 	return address;
+}
+
+bool subnet_is_relayed(const struct subnet_object *subnet, bool ipv4)
+{
+	for (size_t i = 0; subnet->dhcp && i < subnet->dhcp->relay_count; i++)
+		if (ip_address_is_ipv4(&subnet->dhcp->relays[i]) == ipv4)
+			return true;
+	return false;
+}
+
+bool subnet_relays_to(const struct subnet_object *subnet, const struct ip_address *server)
+{
+	for (size_t i = 0; subnet->dhcp && i < subnet->dhcp->relay_count; i++)
+		if (ip_address_equal(&subnet->dhcp->relays[i], server))
+			return true;
+	return false;
 }
 
 bool subnet_slaac_address(const struct subnet_object *subnet, const struct mac_address *mac,
@@ -95,12 +112,65 @@ static int check_dhcp_routes(struct draft *draft, const struct subnet_object *su
 	return 0;
 }
 
+/* What the server says, and not this subnet. Return: the key, NULL if there is none of it. */
+static const char *said_by_server(const struct subnet_dhcp *dhcp)
+{
+	if (dhcp->lease != DHCP_LEASE_DEFAULT)
+		return "lease";
+	if (dhcp->routers_named)
+		return "routers";
+	if (dhcp->route_count)
+		return "routes";
+	if (ip_address_is_ipv4(&dhcp->next_server))
+		return "next_server";
+	if (dhcp->tftp_server[0])
+		return "tftp_server";
+	if (dhcp->boot_file[0])
+		return "boot_file";
+	return dhcp->options_size ? "options" : NULL;
+}
+
+static bool can_be_server(const struct ip_address *address)
+{
+	return !ip_address_is_multicast(address) && !ip_address_is_unspecified(address) &&
+	       !ip_address_is_link_local(address) &&
+	       !(ip_address_is_ipv4(address) && ip_address_to_ipv4(address) == UINT32_MAX);
+}
+
+static int check_relay(struct draft *draft, const struct subnet_object *subnet, struct error *error)
+{
+	const struct subnet_dhcp *dhcp = subnet->dhcp;
+	char address[IP_ADDRESS_TEXT_SIZE];
+	const char *key = subnet_is_relayed(subnet, true) ? said_by_server(dhcp) : NULL;
+
+	for (size_t i = 0; i < dhcp->relay_count; i++)
+		if (!can_be_server(&dhcp->relays[i]))
+			return draft_refuse(draft, &subnet->object, "dhcp.relay", EINVAL, error,
+					    "%s is not the address of a DHCP server",
+					    ip_address_format(&dhcp->relays[i], address));
+	if (key)
+		return draft_refuse(draft, &subnet->object, "dhcp", EINVAL, error,
+				    "with dhcp.relay the server there says what goes with an "
+				    "address; leave out dhcp.%s",
+				    key);
+	if (subnet_is_relayed(subnet, false) && (!subnet->ra || subnet->ra->mode == RA_SLAAC))
+		return draft_refuse(draft, &subnet->object, "dhcp.relay", EINVAL, error,
+				    "DHCPv6 is relayed where ra is managed or stateless, or nobody "
+				    "asks");
+	if (subnet_is_relayed(subnet, true) && !subnet->cidrs[0].length)
+		return draft_refuse(draft, &subnet->object, "dhcp.relay", EINVAL, error,
+				    "DHCPv4 is relayed for IPv4 addresses, and the subnet has no "
+				    "IPv4 range");
+	return 0;
+}
+
 int check_dhcp(struct draft *draft, const struct subnet_object *subnet, struct error *error)
 {
 	static const struct ip_address none;
 	const struct subnet_ra *ra = subnet->ra;
+	int code;
 
-	if (subnet->dhcp && !subnet->cidrs[0].length)
+	if (subnet->dhcp && !subnet->cidrs[0].length && !subnet->dhcp->relay_count)
 		return draft_refuse(draft, &subnet->object, "dhcp", EINVAL, error,
 				    "dhcp gives IPv4 addresses, and the subnet has no IPv4 range; "
 				    "for IPv6 there is ra: managed");
@@ -111,5 +181,8 @@ int check_dhcp(struct draft *draft, const struct subnet_object *subnet, struct e
 		return draft_refuse(draft, &subnet->object, "ra", EINVAL, error,
 				    "router advertisements are sent by the gateway, and the subnet "
 				    "has none for IPv6; name one");
-	return subnet->dhcp ? check_dhcp_routes(draft, subnet, error) : 0;
+	if (!subnet->dhcp)
+		return 0;
+	code = check_relay(draft, subnet, error);
+	return code ? code : check_dhcp_routes(draft, subnet, error);
 }

@@ -6,7 +6,7 @@
  * the options that go with it. Both structs are flat, zero where nothing was said, and owned by their
  * subnet_object; a subnet that does not serve has none.
  *
- * Neighbours: text_dhcp.c (JSON), check_dhcp.c (judgement), agent/dhcp*.c and agent/services/ra.c (who serve).
+ * Neighbours: text_dhcp.c (JSON), check_dhcp.c (judgement), agent/services/dhcp*.c and agent/services/ra.c (who serve).
  */
 #ifndef WEFT_MODEL_DHCP_H
 #define WEFT_MODEL_DHCP_H
@@ -18,6 +18,7 @@
 #include "base/addr.h"
 
 #define DHCP_SERVERS_MAX 8
+#define DHCP_RELAYS_MAX 4
 #define DHCP_SEARCH_MAX 6
 #define DHCP_ROUTES_MAX 32
 #define DHCP_OPTIONS_SIZE 512
@@ -51,6 +52,9 @@ struct subnet_dhcp {
 	/* Arbitrary ones, ascending by number: number, size, bytes of each. */
 	size_t options_size;
 	uint8_t options[DHCP_OPTIONS_SIZE];
+	/* Outside servers of both families; of a family that has one Weft answers nothing itself. */
+	size_t relay_count;
+	struct ip_address relays[DHCP_RELAYS_MAX];
 };
 
 /* How hosts get IPv6 addresses; what the flags of router advertisements say. */
@@ -94,5 +98,11 @@ bool subnet_slaac_address(const struct subnet_object *subnet, const struct mac_a
  *	third of the range, which is nobody's (V16)
  */
 struct ip_address subnet_dhcp_server(const struct subnet_object *subnet);
+
+/** subnet_is_relayed - whether questions of this family go to an outside server */
+bool subnet_is_relayed(const struct subnet_object *subnet, bool ipv4);
+
+/** subnet_relays_to - whether the subnet's questions go to this server */
+bool subnet_relays_to(const struct subnet_object *subnet, const struct ip_address *server);
 
 #endif

@@ -252,7 +252,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		}
 		row.gateway[family] = address_row(&subnet->gateways[family]);
 	}
-	if (subnet->dhcp)
+	if (subnet->dhcp && subnet->cidrs[0].length)
 		row.flags |= SUBNET_DHCP4;
 	if (subnet->ra)
 		row.flags |= SUBNET_ROUTER;

@@ -291,6 +291,8 @@ static void read_dhcp_map(struct reading *reading, struct subnet_dhcp *dhcp)
 	read_short_text(reading, "tftp_server", dhcp->tftp_server);
 	read_short_text(reading, "boot_file", dhcp->boot_file);
 	read_options(reading, dhcp);
+	dhcp->relay_count =
+		read_addresses(reading, "relay", dhcp->relays, DHCP_RELAYS_MAX, &present);
 }
 
 void text_read_dhcp(struct reading *reading, struct subnet_object *subnet)
@@ -484,6 +486,7 @@ static json_t *dhcp_json(const struct subnet_dhcp *dhcp)
 	write_text(json, "tftp_server", dhcp->tftp_server);
 	write_text(json, "boot_file", dhcp->boot_file);
 	write_options(json, dhcp);
+	write_addresses(json, "relay", dhcp->relays, dhcp->relay_count, false);
 	if (json_object_size(json))
 		return json;
 	json_decref(json);

@@ -119,6 +119,7 @@ static void ports_forget(struct ports *ports, uint32_t port_id)
 	map_remove_u32(&ports->pending, port_id);
 	problems_clear(ports->options.problems, PROBLEM_DEVICE, port_id);
 	problems_clear(ports->options.problems, PROBLEM_LOOP, port_id);
+	problems_clear(ports->options.problems, PROBLEM_DHCP, port_id);
 	if (!entry)
 		return;
 	--*state_count(ports, entry->looped ? PORT_STATE_HELD : entry->state);

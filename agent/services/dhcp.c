@@ -13,6 +13,7 @@
 #include "agent/names.h"
 #include "agent/services/dhcp4.h"
 #include "agent/services/dhcp6.h"
+#include "agent/services/dhcp_outside.h"
 #include "agent/services/punt_packet.h"
 #include "agent/services/ra.h"
 #include "base/alloc.h"
@@ -31,6 +32,7 @@ struct dhcp {
 	struct punt *punt;
 	struct reconcile *reconcile;
 	struct ra_sender *ra_sender;
+	struct dhcp_outside *outside;
 	uint64_t counts[DHCP_PROTOCOLS][DHCP_RESULT_COUNT];
 };
 
@@ -194,8 +196,11 @@ static enum dhcp_result serve4(struct dhcp *dhcp, const struct punt_frame *frame
 	if (!find_asker(dhcp, frame, &asker) || !asker.subnet->dhcp)
 		return DHCP_RESULT_NOT_SERVED;
 	if (punt_packet_read(frame->data, frame->size, &packet) || packet.protocol != IPPROTO_UDP ||
-	    packet.destination_port != DHCP4_SERVER_PORT ||
-	    dhcp4_read(packet.payload, packet.payload_size, &message))
+	    packet.destination_port != DHCP4_SERVER_PORT)
+		return DHCP_RESULT_MALFORMED;
+	if (subnet_is_relayed(asker.subnet, true))
+		return dhcp_outside_ask(dhcp->outside, asker.subnet, asker.port, &packet);
+	if (dhcp4_read(packet.payload, packet.payload_size, &message))
 		return DHCP_RESULT_MALFORMED;
 	names = dhcp_names_of(reconcile_intent(dhcp->reconcile), asker.subnet);
 	lease = (struct dhcp4_lease){
@@ -261,6 +266,8 @@ static enum dhcp_result serve6(struct dhcp *dhcp, const struct punt_frame *frame
 		return DHCP_RESULT_MALFORMED;
 	if (!is_port_mac(&packet, asker.port))
 		return DHCP_RESULT_OTHER_CLIENT;
+	if (subnet_is_relayed(asker.subnet, false))
+		return dhcp_outside_ask(dhcp->outside, asker.subnet, asker.port, &packet);
 	names = dhcp_names_of(intent, asker.subnet);
 	lease = (struct dhcp6_lease){
 		.subnet = asker.subnet,
@@ -367,6 +374,13 @@ static void on_solicitation(void *context, const struct punt_frame *frame)
 
 /* ---- the whole ---- */
 
+static void on_outside(void *context, bool ipv4, enum dhcp_result result)
+{
+	struct dhcp *dhcp = context;
+
+	dhcp->counts[ipv4 ? DHCP_PROTOCOL_4 : DHCP_PROTOCOL_6][result]++;
+}
+
 struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile)
 {
 	struct dhcp *dhcp = xcalloc(1, sizeof(*dhcp));
@@ -375,6 +389,7 @@ struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *re
 	dhcp->punt = punt;
 	dhcp->reconcile = reconcile;
 	dhcp->ra_sender = ra_sender_new(loop, reconcile, on_advertise, dhcp);
+	dhcp->outside = dhcp_outside_new(loop, punt, reconcile, on_outside, dhcp);
 	punt_handle(punt, PUNT_DHCP4, on_dhcp4, dhcp);
 	punt_handle(punt, PUNT_DHCP6, on_dhcp6, dhcp);
 	punt_handle(punt, PUNT_ROUTER_SOLICITATION, on_solicitation, dhcp);
@@ -389,6 +404,7 @@ void dhcp_free(struct dhcp *dhcp)
 	punt_handle(dhcp->punt, PUNT_DHCP6, NULL, NULL);
 	punt_handle(dhcp->punt, PUNT_ROUTER_SOLICITATION, NULL, NULL);
 	ra_sender_free(dhcp->ra_sender);
+	dhcp_outside_free(dhcp->outside);
 	free(dhcp);
 }
 

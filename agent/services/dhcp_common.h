@@ -14,17 +14,24 @@
 	X(OFFER, "offer")                                                                          \
 	X(ACK, "ack")                                                                              \
 	X(NAK, "nak")                                                                              \
-	X(DECLINE, "decline")           /* the client says that another has the address */         \
-	X(RELEASE, "release")           /* nothing to do: the address stays the port's */          \
-	X(ADVERTISE, "advertise")       /* DHCPv6 */                                               \
-	X(REPLY, "reply")               /* DHCPv6 */                                               \
-	X(ROUTER, "router")             /* a router advertisement */                               \
-	X(MALFORMED, "malformed")       /* not a message */                                        \
-	X(UNEXPECTED, "unexpected")     /* not a message of a client */                            \
-	X(OTHER_CLIENT, "other_client") /* for another MAC than the port's, or behind a relay */   \
-	X(OTHER_SERVER, "other_server") /* the client has chosen somebody else */                  \
-	X(NO_ADDRESS, "no_address")     /* the port has none of this family */                     \
-	X(NOT_SERVED, "not_served")     /* the port or its subnet is just going */
+	X(DECLINE, "decline")             /* the client says that another has the address */       \
+	X(RELEASE, "release")             /* nothing to do: the address stays the port's */        \
+	X(ADVERTISE, "advertise")         /* DHCPv6 */                                             \
+	X(REPLY, "reply")                 /* DHCPv6 */                                             \
+	X(ROUTER, "router")               /* a router advertisement */                             \
+	X(MALFORMED, "malformed")         /* not a message */                                      \
+	X(UNEXPECTED, "unexpected")       /* not a message of a client */                          \
+	X(OTHER_CLIENT, "other_client")   /* for another MAC than the port's, or behind a relay */ \
+	X(OTHER_SERVER, "other_server")   /* the client has chosen somebody else */                \
+	X(NO_ADDRESS, "no_address")       /* the port has none of this family */                   \
+	X(NOT_SERVED, "not_served")       /* the port or its subnet is just going */               \
+	X(RELAYED, "relayed")             /* passed on to an outside server */                     \
+	X(RETURNED, "returned")           /* an outside server's answer, passed to the port */     \
+	X(FORGED, "forged")               /* a workload that plays the relay (RFC 3046, 2.1) */    \
+	X(TOO_FAR, "too_far")             /* over more relays than a message may go */             \
+	X(NO_SERVER, "no_server")         /* no way to the outside server */                       \
+	X(STRAY_REPLY, "stray_reply")     /* of no server that was asked, or for no port */        \
+	X(FOREIGN_LEASE, "foreign_lease") /* the server gives what is not the port's */
 
 #define DHCP_RESULT_ENUM(name, text) DHCP_RESULT_##name,
 enum dhcp_result { DHCP_RESULTS(DHCP_RESULT_ENUM) DHCP_RESULT_COUNT };

@@ -13,6 +13,7 @@
 
 #include "agent/services/dhcp4.h"
 #include "agent/services/dhcp6.h"
+#include "agent/services/dhcp_relay_message.h"
 #include "agent/services/punt_packet.h"
 #include "base/alloc.h"
 
@@ -110,6 +111,44 @@ static void try_dhcp6(const struct subnet_object *subnet, const struct dhcp_name
 	buf_fini(&reply);
 }
 
+/*
+ * What a relay passes on must be readable, name the circuit, and be given back when a server says so; what a
+ * server says must not reach the client with another address than the port's.
+ */
+static void try_relay(const uint8_t *data, size_t size)
+{
+	struct ip_address own[2], peer;
+	struct relay_line line = { .circuit = "blue/web1", .addresses = own, .address_count = 2 };
+	struct buf forward = { 0 };
+	struct dhcp4_message message;
+	struct dhcp4_writer back;
+	char circuit[RELAY_CIRCUIT_SIZE];
+	uint32_t to;
+
+	ip_address_parse("10.0.1.11", &own[0]);
+	ip_address_parse("fd00::11", &own[1]);
+	ip_address_parse("192.0.2.1", &line.agent);
+	ip_address_parse("10.0.1.1", &line.link);
+	memcpy(line.mac.byte, port_mac, sizeof(port_mac));
+	if (relay4_forward(&line, data, size, &forward) == DHCP_RESULT_RELAYED &&
+	    (!relay4_circuit(forward.data, forward.size, circuit) ||
+	     strcmp(circuit, line.circuit) != 0))
+		abort();
+	if (relay4_return(&line, data, size, &back, &to) == DHCP_RESULT_RETURNED &&
+	    (dhcp4_read(back.bytes, back.size, &message) ||
+	     dhcp4_has(&message, DHCP4_OPTION_RELAY) ||
+	     (message.type != DHCP4_NAK && message.header.your &&
+	      message.header.your != ip_address_to_ipv4(&own[0]))))
+		abort();
+	buf_reset(&forward);
+	line.link = own[1];
+	relay6_forward(&line, &own[1], data, size, &forward);
+	buf_reset(&forward);
+	if (relay6_circuit(data, size, circuit))
+		relay6_return(&line, data, size, &forward, &peer);
+	buf_fini(&forward);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct subnet_object *subnet;
@@ -124,10 +163,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!size)
 		return 0;
-	switch (data[0] & 3) {
+	switch (data[0] & 7) {
 	case 0: try_frame(data + 1, size - 1); break;
 	case 1: try_dhcp4(subnet, &names, data + 1, size - 1); break;
 	case 2: try_options4(subnet, &names, data + 1, size - 1); break;
+	case 3:
+	case 4: try_relay(data + 1, size - 1); break;
 	default: try_dhcp6(subnet, &names, data + 1, size - 1); break;
 	}
 	return 0;

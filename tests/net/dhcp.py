@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""DHCP messages, built and read byte by byte, for the tests that are a client themselves."""
+"""DHCP messages, built and read byte by byte, for the tests that are a client themselves; and what
+tests of real clients have in common."""
+import contextlib
 import ipaddress
+import json
+import os
+import stat
 import struct
 
+from harness import RUN, wait_for
 from packets import (BROADCAST, IPV4, IPV6, UDP, address_bytes, ethernet, ipv4, ipv6, mac_bytes,
                      udp)
 
@@ -112,3 +118,71 @@ class Dhcp6:
                     if inner == 5:
                         self.addresses.append((str(ipaddress.ip_address(held[:16])),
                                                struct.unpack("!I", held[20:24])[0]))
+
+
+def link_local(mac):
+    raw = bytearray(mac_bytes(mac))
+    raw[0] ^= 2
+    return "fe80::%x:%x:%x:%x" % struct.unpack("!4H", bytes(raw[:3]) + b"\xff\xfe" + bytes(raw[3:]))
+
+
+# ---- real clients ----
+
+# What busybox's udhcpc calls with what it has got.
+UDHCPC_SCRIPT = """#!/bin/sh
+env > "$RESULT.$1"
+case $1 in
+deconfig) ip link set "$interface" up; ip address flush dev "$interface" ;;
+bound|renew)
+	ip address replace "$ip/$mask" dev "$interface"
+	[ -z "$router" ] || ip route replace default via "${router%% *}"
+	;;
+esac
+"""
+
+# The same for ISC dhclient.
+DHCLIENT_SCRIPT = """#!/bin/sh
+env > "$RESULT.$reason"
+case $reason in
+PREINIT) ip link set "$interface" up ;;
+BOUND|RENEW|REBIND|REBOOT)
+	ip address replace "$new_ip_address/$new_subnet_mask" dev "$interface"
+	ip route replace default via "${new_routers%% *}"
+	;;
+esac
+exit 0
+"""
+
+
+def write_script(name, text):
+    path = f"{RUN}/{name}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, stat.S_IRWXU)
+    return path
+
+
+def environment_of(path):
+    """What a client's script wrote with env."""
+    with open(path, encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+
+
+def metric(weft, result, protocol="dhcpv4"):
+    text = weft.http("GET", "/metrics", raw=True)[2].decode()
+    name = f'weft_dhcp_messages_total{{protocol="{protocol}",result="{result}"}} '
+    return sum(int(line[len(name):]) for line in text.splitlines() if line.startswith(name))
+
+
+@contextlib.contextmanager
+def counted(weft, result, count=1, protocol="dhcpv4"):
+    """In this block at least so many messages end so."""
+    before = metric(weft, result, protocol)
+    yield
+    wait_for(lambda: metric(weft, result, protocol) >= before + count, f"metric of {result}", 3)
+
+
+def address_inside(netns):
+    found = json.loads(netns.run("ip", "-j", "-4", "address", "show", "eth0").stdout)
+    return [f"{info['local']}/{info['prefixlen']}" for info in
+            (found[0].get("addr_info", []) if found else [])]

@@ -15,8 +15,9 @@ import signal
 import stat
 import subprocess
 
-from dhcp import (ACK, DECLINE, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST, Dhcp4,
-                  dhcp4_frame, dhcp4_request)
+from dhcp import (ACK, DECLINE, DHCLIENT_SCRIPT, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST,
+                  UDHCPC_SCRIPT, Dhcp4, address_inside, counted, dhcp4_frame, dhcp4_request,
+                  environment_of, metric, write_script)
 from harness import (RUN, Netns, check, equal, main, run, statement, wait_for)
 from packets import BROADCAST, IPV4, UDP, ethernet, ipv4, udp
 
@@ -69,46 +70,6 @@ vpcs:
         {subnet: switch, address: 10.0.4.12, attach: {netns: switch2, configure: false}}
 """
 
-# What busybox's udhcpc calls with what it has got.
-UDHCPC_SCRIPT = """#!/bin/sh
-env > "$RESULT.$1"
-case $1 in
-deconfig) ip link set "$interface" up; ip address flush dev "$interface" ;;
-bound|renew)
-	ip address replace "$ip/$mask" dev "$interface"
-	[ -z "$router" ] || ip route replace default via "${router%% *}"
-	;;
-esac
-"""
-
-# The same for ISC dhclient.
-DHCLIENT_SCRIPT = """#!/bin/sh
-env > "$RESULT.$reason"
-case $reason in
-PREINIT) ip link set "$interface" up ;;
-BOUND|RENEW|REBIND|REBOOT)
-	ip address replace "$new_ip_address/$new_subnet_mask" dev "$interface"
-	ip route replace default via "${new_routers%% *}"
-	;;
-esac
-exit 0
-"""
-
-
-def write_script(name, text):
-    path = f"{RUN}/{name}"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(path, stat.S_IRWXU)
-    return path
-
-
-def environment_of(path):
-    """What a client's script wrote with env."""
-    with open(path, encoding="utf-8") as file:
-        return dict(line.rstrip("\n").split("=", 1) for line in file if "=" in line)
-
-
 class Clients:
     """The namespaces, and the wire of the port that has no client but this test."""
 
@@ -128,26 +89,6 @@ class Clients:
         wire.send(dhcp4_frame(wire.mac, **fields))
         packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68)
         return Dhcp4(packet) if packet else None
-
-
-def metric(weft, result, protocol="dhcpv4"):
-    text = weft.http("GET", "/metrics", raw=True)[2].decode()
-    name = f'weft_dhcp_messages_total{{protocol="{protocol}",result="{result}"}} '
-    return sum(int(line[len(name):]) for line in text.splitlines() if line.startswith(name))
-
-
-@contextlib.contextmanager
-def counted(weft, result, count=1):
-    """In this block at least so many messages end so."""
-    before = metric(weft, result)
-    yield
-    wait_for(lambda: metric(weft, result) >= before + count, f"metric of {result}", 3)
-
-
-def address_inside(netns):
-    found = json.loads(netns.run("ip", "-j", "-4", "address", "show", "eth0").stdout)
-    return [f"{info['local']}/{info['prefixlen']}" for info in
-            (found[0].get("addr_info", []) if found else [])]
 
 
 @statement("udhcpc gets the port's address, mask, router and options")

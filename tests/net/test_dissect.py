@@ -20,8 +20,8 @@ import time
 
 import malformed
 from dhcp import DISCOVER, INFORM, REQUEST, Dhcp4, dhcp4_frame, dhcp6_frame, ia_na, option6
-from harness import (BUILD, ROOT, RUN, WEFT, Failure, Netns, Tap, check, equal, knock, main, run, statement,
-                     wait_for)
+from harness import (BUILD, ROOT, RUN, WEFT, Failure, Netns, Tap, check, equal, knock, main, run,
+                     statement, wait_for)
 from labs import lab
 from packets import (ICMP, ICMPV6, IPV4, IPV6, TCP, UDP, address_bytes, arp_request, ethernet,
                      icmp_echo, icmpv6, ipv4, ipv6, mac_bytes, neighbour_solicitation, tcp, udp)
@@ -199,7 +199,8 @@ QUESTIONS = [
 def dns(_weft, world):
     messages = [dns_question(name, kind) for name, kind in QUESTIONS]
     messages += [dns_question("db.green.internal", opt=malformed.DNSRROPT(version=7)),
-                 dns_question("db.green.internal", "ANY", opt=malformed.DNSRROPT(rclass=4096, z=0x8000)),
+                 dns_question("db.green.internal", "ANY",
+                              opt=malformed.DNSRROPT(rclass=4096, z=0x8000)),
                  malformed.HEADER[:4] + bytes(8), dns_question("db.green.internal", opcode=4)]
     for number, message in enumerate(messages):
         frame = ethernet(world.gateway_mac, MAC, IPV4, ipv4(OWN4, RESOLVER, UDP, udp(

@@ -151,6 +151,22 @@ def dhcp(_weft):
         check(cloud.ping("acme/box", "10.0.1.20"), "from the other subnet, by the router it got")
 
 
+@statement("dhcp-relay: a dnsmasq beside the host gives what the port has")
+def dhcp_relay(_weft):
+    with lab("dhcp-relay") as cloud:
+        cloud.start("server", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+                    "--port=0", "--interface=eth0", "--bind-interfaces", "--no-ping",
+                    "--user=root", "--leasefile-ro", "--dhcp-circuitid=set:pc,acme/pc",
+                    "--dhcp-option=option:router,10.0.1.1",
+                    "--dhcp-range=tag:pc,10.0.1.11,10.0.1.11,255.255.255.0",
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: ":67 " in cloud.run("server", "ss", "-Hlnu").stdout, "dnsmasq listens")
+        said = cloud.run("acme/pc", "busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s",
+                         str(ROOT / "examples" / "udhcpc.sh"), accept=[0]).stdout
+        check("address 10.0.1.11/24 router 10.0.1.1" in said, f"what udhcpc got: {said}")
+        check(cloud.ping("acme/pc", "10.0.1.1"), "ping of the gateway")
+
+
 @statement("mirror: the sensor sees TCP port 80 of the client, both directions, and nothing else")
 def mirror(_weft):
     with lab("mirror") as cloud:

@@ -170,6 +170,11 @@ def dhcp(_weft):
     page_runs("dhcp.md")
 
 
+@statement("guide: addresses from a server that is there already")
+def dhcp_relay(_weft):
+    page_runs("dhcp-relay.md")
+
+
 @statement("guide: two hosts")
 def two_hosts(_weft):
     page_runs("two-hosts.md")

@@ -14,7 +14,7 @@ import stat
 import struct
 import subprocess
 
-from dhcp import (Dhcp6, dhcp6_frame, ia_na, option6)
+from dhcp import Dhcp6, dhcp6_frame, ia_na, link_local, option6
 from harness import (RUN, Netns, check, equal, main, run, statement, wait_for)
 from packets import (ICMPV6, IPV6, UDP, address_bytes, ethernet, icmpv6, ipv6, mac_bytes)
 
@@ -58,12 +58,6 @@ BOUND6|RENEW6|REBIND6) ip -6 address replace "$new_ip6_address/128" dev "$interf
 esac
 exit 0
 """
-
-
-def link_local(mac):
-    raw = bytearray(mac_bytes(mac))
-    raw[0] ^= 2
-    return "fe80::%x:%x:%x:%x" % struct.unpack("!4H", bytes(raw[:3]) + b"\xff\xfe" + bytes(raw[3:]))
 
 
 def addresses(netns, scope="global"):
