@@ -5,7 +5,8 @@
  * The first fragment of a datagram that is delivered leaves its protocol and ports in a small table, later
  * ones look them up. A later fragment that comes before its first is dropped with a verdict of its own
  * (hosts send in order; what reorders them inside one host does not exist). Nothing is reassembled. A port
- * may only leave so many a second, for the table is shared.
+ * may only leave so many a second, for the table is shared. What another host has sent is kept by that
+ * host: which of its ports sent it may only be found by the ports inside (tunnel_inner.c).
  *
  * Before: parse.c. Next: flow.h.
  */
@@ -17,7 +18,7 @@
 
 static __always_inline void fragment_key_set(struct fragment_key *key, const struct packet *p)
 {
-	key->port_id = p->port_id;
+	key->port_id = p->flags & PACKET_FROM_PEER ? p->source_port_id : p->port_id;
 	key->source = p->key.source;
 	key->destination = p->key.destination;
 	key->identification = p->fragment_id;

@@ -92,8 +92,6 @@ static __always_inline int pipeline_inner(struct frame *f, struct packet *p)
 		verdict = tunnel_inner(f, p);
 	else if (p->outer_marks & OUTER_UNVERIFIED)
 		verdict = VERDICT_OUTER_CHECKSUM;
-	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
-		verdict = fragment(f, p);
 	if (!verdict) {
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);

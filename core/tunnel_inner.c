@@ -10,7 +10,7 @@
  * port that their connection leads to. Whether that port is on the host that sent the packet (V8) is
  * asked when the connection is made (arrive.c); a known connection is held to the peer it was made by.
  *
- * Before: tunnel_pop.c, parse.c. Next: flow.h, arrive.c.
+ * Before: tunnel_pop.c, parse.c. Calls fragment.c. Next: flow.h, arrive.c.
  */
 #include "core/checksum.h"
 #include "core/tunnel.h"
@@ -222,7 +222,8 @@ static __always_inline int end_has_moved(const struct packet *p)
 	return !end || !address_equal(&end->address, &p->outer_source);
 }
 
-/* p: out of its tunnel and parsed. VERDICT_NEXT with the sender in port_id, or the drop. */
+/* p: out of its tunnel and parsed. VERDICT_NEXT with the sender in port_id, and a later fragment has what its
+ * first one had; or the drop. */
 int tunnel_inner(struct frame *f, struct packet *p)
 {
 	__u32 port_id;
@@ -238,8 +239,10 @@ int tunnel_inner(struct frame *f, struct packet *p)
 		return verdict;
 	if ((p->source_flags & TUNNEL_SOURCE_LEARN) && end_has_moved(p))
 		p->flags |= PACKET_END_MOVED;
-	if (!(p->flags & PACKET_FROM_PEER))
-		return VERDICT_NEXT;
+	if (p->flags & PACKET_FRAGMENT_LATER)
+		verdict = fragment(f, p);
+	if (verdict || !(p->flags & PACKET_FROM_PEER))
+		return verdict;
 	port_id = sender(p);
 	if (port_id) {
 		p->port_id = port_id;
