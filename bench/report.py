@@ -199,6 +199,22 @@ def dhcp(document):
     return lines
 
 
+def wires(document):
+    """On the network of a NIC: as fast as a bridge?"""
+    rows = []
+    for test in document["tests"]:
+        entries = document["summary"].get("4", {}).get(test["name"], {})
+        for case in document["cases"]:
+            ratio_is = entries.get(case["name"], {}).get("ratio")
+            if case["name"].startswith("weft-") and ratio_is:
+                good = ratio_is <= 1 if test["smaller_is_better"] else ratio_is >= 1
+                rows.append([case["title"], test["title"], f"{ratio_is:.2f}",
+                             "yes" if good else "**no**"])
+    return traffic(document, "On the network of a NIC", "the Linux bridge") + (
+        ["", "At least as fast as the Linux bridge on the same NIC", ""] +
+        table(["case", "test", "ratio", "met"], rows) if rows else [])
+
+
 def micro(document):
     """Nanoseconds per packet in the kernel's test run."""
     lines = ["", "### The program alone: nanoseconds per packet (BPF_PROG_TEST_RUN)", ""]
@@ -218,7 +234,7 @@ def machine(document):
 def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
     writers = {"forwarding": forwarding, "micro": micro, "control": control,
-               "overlay": overlay, "dhcp": dhcp}
+               "overlay": overlay, "dhcp": dhcp, "wires": wires}
     lines = []
     for part, writer in writers.items():
         if part in documents:

@@ -316,7 +316,9 @@ static __always_inline int nd_answer(struct frame *f, struct packet *p,
 	reply.checksum = (__be16)~checksum_fold(checksum_add(sum, &reply.type, 32));
 	if (p->vlan_count)
 		return VERDICT_TAGGED;
-	if (frame_resize(f, sizeof(reply)) || frame_store(f, 0, &reply, sizeof(reply)))
+	/* One that stays longer, for an unfinished checksum behind it (wire.c), is read as far as it says. */
+	if ((frame_resize(f, sizeof(reply)) && frame_length(f) < sizeof(reply)) ||
+	    frame_store(f, 0, &reply, sizeof(reply)))
 		return VERDICT_INTERNAL;
 	p->flags |= PACKET_REPLY;
 	return VERDICT_ANSWERED;

@@ -2,8 +2,8 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length; port 252 is an uplink, 255 the
- * underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
+ * The input is a row of frames, each with a byte that names the port and two of length; ports 251 and 252 are uplinks, 255
+ * is the underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
  * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
  * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the
  * sender, or from an address that is not the sender's. Seeds: the frames of the vectors (run --seeds).
@@ -19,13 +19,14 @@
 
 #define PORTS_MAX 128
 #define UPLINK 252
+#define UPLINK_ROUTED 251 /* of segments in l3 mode */
 #define UNDERLAY 255
 #define SERVICE 254 /* what a service of the host says */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct world worlds[6];
+static struct world worlds[7];
 static struct rows tunnel_rows;
 static struct {
 	const struct port_object *port;
@@ -144,6 +145,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	world_read(&worlds[5], "tests/vectors/links.json");
 	add_senders(&worlds[4]);
 	add_senders(&worlds[5]);
+	world_read(&worlds[6], "tests/vectors/wires-l3.json");
+	add_senders(&worlds[6]);
 	return 0;
 }
 
@@ -269,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	while (size > 3) {
 		bool underlay = data[0] == UNDERLAY, service = data[0] == SERVICE;
-		bool uplink = data[0] == UPLINK;
+		bool routed = data[0] == UPLINK_ROUTED, uplink = data[0] == UPLINK || routed;
 		size_t sender = data[0] % sender_count;
 		size_t length = (size_t)data[1] << 8 | data[2];
 		struct native_result result = { 0 };
@@ -281,6 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			length = size;
 		if (fresh)
 			write_rows(underlay ? &worlds[2]
+				   : routed ? &worlds[6]
 				   : uplink ? &worlds[3]
 					    : senders[sender].world);
 		fresh = false;

@@ -36,7 +36,7 @@ make_files() {
 	done
 	mv "$root/tools/dash" "$root/tools/sh"
 	bring_modules virtio_pci virtio_net geneve vxlan ip_gre ip6_gre ipip sit ip6_tunnel fou fou6 \
-		8021q bridge vrf dummy veth
+		8021q bridge vrf dummy veth macvlan ipvlan
 	cat >"$root/init" <<-'INIT'
 		#!/bin/busybox sh
 		/bin/busybox --install -s /bin

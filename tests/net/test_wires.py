@@ -14,7 +14,7 @@
 import json
 import subprocess
 
-from harness import WEFT, check, equal, main, run, statement, wait_for
+from harness import WEFT, Netns, check, equal, main, run, statement, wait_for
 from labs import lab
 
 # Counts frames of one kind that arrive, until the last one is the mark.
@@ -74,9 +74,30 @@ def flat_network(_weft):
             check(cloud.ping(node, address), f"{node} does not reach {address}")
         cloud.serve("lab/vm2", 80)
         equal(cloud.fetch("plain", "172.16.1.104", 80), "hello from lab/vm2", "at the plain one")
+        macvlan_neighbours(cloud)
         uplink_survives(cloud)
         uplink_keeps_its_addresses(cloud)
         broadcast_once(cloud)
+
+
+def macvlan_neighbours(cloud):
+    """Two macvlan devices on a machine's NIC are neighbours like any, each with a MAC of its own."""
+    machine = "weft-flat-network-plain"
+    made = []
+    for name, address in (("mv1", "172.16.1.61"), ("mv2", "172.16.1.62")):
+        made.append(Netns(name))
+        run("ip", "-n", machine, "link", "add", name, "link", "eth0", "type", "macvlan", "mode",
+            "bridge", accept=[0])
+        run("ip", "-n", machine, "link", "set", name, "netns", name, "name", "eth0", accept=[0])
+        made[-1].run("ip", "address", "add", f"{address}/24", "dev", "eth0", accept=[0])
+        made[-1].run("ip", "link", "set", "eth0", "up", accept=[0])
+    for netns, own in zip(made, ("172.16.1.61", "172.16.1.62")):
+        for port, address in (("lab/vm1", "172.16.1.103"), ("lab/vm2", "172.16.1.104")):
+            check(netns.ping(address), f"{own} does not reach {address}")
+            check(cloud.ping(port, own), f"{port} does not reach {own}")
+    check(made[0].ping("172.16.1.62"), "one macvlan device does not reach the other")
+    for netns in made:
+        netns.delete()
 
 
 def broadcast_once(cloud):
