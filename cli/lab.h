@@ -170,6 +170,7 @@ int lab_tag(int netns, uint32_t ifindex, uint16_t tag, struct error *error);
 /**
  * lab_tagged_device - a device in a namespace whose frames go by another one with a tag
  * @parent: name of the other one; the new one is PARENT.TAG, up
+ * @tag: 0: no device is made, the addresses are those of the other one
  * @addresses: texts with the length of their network
  */
 int lab_tagged_device(int netns, const char *parent, uint16_t tag, const char *mac,

@@ -264,7 +264,12 @@ static void plan_parent(struct plan *plan, const char *vpc, const char *node, co
 	json_object_set_new(entry, "parent",
 			    strchr(parent, '/') ? json_string(parent)
 						: json_sprintf("%s/%s", vpc, parent));
+	/* The native one needs no tag; for one of 802.1ad the lab makes nothing. */
 	json_object_set(entry, "vlan", json_object_get(attach, "vlan"));
+	if (json_is_true(json_object_get(attach, "native")))
+		json_object_set_new(entry, "vlan", json_integer(0));
+	else if (json_object_get(attach, "protocol"))
+		json_object_del(entry, "vlan");
 }
 
 /* When all are known: who is behind whom. */
@@ -276,7 +281,7 @@ static void settle_parents(struct plan *plan)
 	json_object_foreach(plan->nodes, node, entry) {
 		name = json_string_value(json_object_get(entry, "parent"));
 		parent = name ? json_object_get(plan->nodes, name) : NULL;
-		if (!parent || !json_object_get(parent, "namespace"))
+		if (!parent || !json_is_string(json_object_get(parent, "namespace")))
 			continue;
 		json_object_set(entry, "namespace", json_object_get(parent, "namespace"));
 		json_object_set(entry, "place", json_object_get(parent, "place"));

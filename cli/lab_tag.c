@@ -223,7 +223,9 @@ int lab_tagged_device(int netns, const char *parent, uint16_t tag, const char *m
 	if (code < 0)
 		return code;
 	code = netlink_link_get_by_name(inside, parent, &link, error);
-	if (code == 0)
+	if (code == 0 && !tag)
+		code = add_addresses(inside, link.ifindex, addresses, error);
+	else if (code == 0)
 		code = make_device(inside, netns, &link, tag, mac, addresses, error);
 	netlink_close(inside);
 	return code;

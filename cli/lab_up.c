@@ -277,7 +277,8 @@ static int make_tagged(struct invocation *invocation, const struct lab *lab, str
 
 	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
 		if (code == 0 && json_object_get(entry, "parent") &&
-		    json_object_get(entry, "namespace"))
+		    json_object_get(entry, "vlan") &&
+		    json_is_string(json_object_get(entry, "namespace")))
 			code = make_tagged_device(invocation, node, entry, error);
 	}
 	return code;

@@ -274,6 +274,13 @@ static __always_inline int takes_floods(const struct packet *p, const struct por
 	return port->kind == PORT_TUNNEL || (port->kind != PORT_TUN && port->ifindex);
 }
 
+/* A link, one behind the tag of a device, a tunnel, a wire: there may be other switches there. */
+static __always_inline int leads_to_switch(const struct port *port)
+{
+	return port->kind == PORT_LINK || port->kind == PORT_TUNNEL || port->kind == PORT_WIRE ||
+	       (port->kind == PORT_CHILD && (port->flags & PORT_UNFILTERED));
+}
+
 /* One member of the flood list: not the sender, plugged in, and its rules allow it. */
 static long flood_member(__u64 index, void *argument)
 {
@@ -292,8 +299,7 @@ static long flood_member(__u64 index, void *argument)
 	port = table_lookup(ports, &port_key);
 	if (!port || !takes_floods(p, port))
 		return 0;
-	if (is_probe(p) && port->kind != PORT_LINK && port->kind != PORT_TUNNEL &&
-	    port->kind != PORT_WIRE)
+	if (is_probe(p) && !leads_to_switch(port))
 		return 0;
 	p->out_port_id = member->port_id;
 	p->out_group_set_id = port->group_set_id;

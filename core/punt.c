@@ -21,9 +21,11 @@
 #define ND_ROUTER_SOLICITATION 133
 
 /* A workload of this host: what is behind a tunnel, another switch or a wire has servers of its own. */
-static __always_inline int is_served(__u32 kind)
+static __always_inline int is_served(__u32 kind, __u32 port_flags)
 {
-	return kind == PORT_VETH || kind == PORT_TAP || kind == PORT_TUN || kind == PORT_CHILD;
+	if (kind == PORT_CHILD)
+		return !(port_flags & PORT_UNFILTERED);
+	return kind == PORT_VETH || kind == PORT_TAP || kind == PORT_TUN;
 }
 
 /* Which question it is, if the subnet answers it; PUNT_NONE. */
@@ -83,8 +85,8 @@ int punt(struct frame *f, struct packet *p)
 	if (!p)
 		return VERDICT_INTERNAL;
 	header.reason = (__u8)reason_of(p);
-	if (header.reason == PUNT_NONE || !is_served(p->in_kind) || p->vlan_count > 1 ||
-	    !is_for_gateway(p))
+	if (header.reason == PUNT_NONE || !is_served(p->in_kind, p->port_flags) ||
+	    p->vlan_count > 1 || !is_for_gateway(p))
 		return VERDICT_NEXT;
 	slot.slot = p->port_slot;
 	shared = table_lookup(state, &zero);
@@ -142,7 +144,8 @@ int punt_return(struct frame *f, struct packet *p)
 	if (!port)
 		return VERDICT_UNKNOWN_PORT;
 	/* Multicast queries go to other switches as well; what asks for an address does not come from there. */
-	if (!port->ifindex || (!is_served(port->kind) && port->kind != PORT_LINK))
+	if (!port->ifindex || (!is_served(port->kind, port->flags) && port->kind != PORT_LINK &&
+			       port->kind != PORT_CHILD))
 		return VERDICT_PORT_DOWN;
 	p->out_ifindex = port->ifindex;
 	p->out_slot = port->port_slot;

@@ -51,6 +51,12 @@ void plan_remote_port(const struct plan *plan, const struct port_object *port,
 /* The number that a peer has its counters under: of the host's ports there, or its own. */
 uint32_t plan_peer_slot(const struct plan *plan, const struct planner_peer *peer);
 
+/* ---- plan_device.c ---- */
+
+/** plan_device - a port of this host has its device; @vpc_slot: of its VPC */
+void plan_device(const struct plan *plan, const struct port_object *port,
+		 const struct port_device *device, uint32_t vpc_slot);
+
 /* ---- plan_wire.c ---- */
 
 /** plan_wire_member - the wire as a member of its subnet, for the end of the flood list; 0 or 1 */

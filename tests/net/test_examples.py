@@ -89,6 +89,87 @@ def l2_broadcast(_weft):
               in (0, 1), "a broadcast ping can be sent")
 
 
+# Asks by a tap who has an address, with each of some tags, and says what the answer has.
+TAGGED = """
+import sys, time
+sys.path.insert(0, "tests/net")
+from harness import Tap
+from packets import arp_request
+tap = Tap("tapvm")
+for tag, sender, gateway in (("", "10.1.0.20", "10.1.0.1"), ("81000001", "10.1.0.20", "10.1.0.1"),
+                             ("81000064", "10.100.0.20", "10.100.0.1"),
+                             ("88a8012c", "10.30.0.20", "10.30.0.1"),
+                             ("81000063", "10.1.0.20", "10.1.0.1")):
+    frame = arp_request("02:00:00:00:00:20", sender, gateway)
+    wanted, answer = bytes.fromhex(tag + "0806"), b""
+    deadline = time.monotonic() + (1 if tag == "81000063" else 10)
+    while not answer and time.monotonic() < deadline:
+        tap.send(frame[:12] + bytes.fromhex(tag) + frame[12:])
+        answer = tap.read(0.2) or b""
+        if answer[12:].find(wanted) != 0 or answer[12 + len(wanted):][4:6] != bytes([0, 2]):
+            answer = b""
+    print(tag or "none", "answered" if answer else "silence")
+"""
+
+
+@statement("trunk-to-a-guest: each tag is answered with itself, the native one with or without")
+def trunk_to_a_guest(_weft):
+    with lab("trunk-to-a-guest") as cloud:
+        said = cloud.run("h1", "python3", "-c", TAGGED, accept=[0]).stdout.split()
+        equal(dict(zip(said[::2], said[1::2])),
+              {"none": "answered", "81000001": "answered", "81000064": "answered",
+               "88a8012c": "answered", "81000063": "silence"}, "the answers")
+        check(cloud.counter("tagged") > 0, "a tag of nobody's is not counted")
+        trace = cloud.trace("red/client", "--to", "10.100.0.20", "--icmp", "echo")
+        equal(trace["to"]["port"], "red/vm", "where the trace ends")
+
+
+def by_hand(cloud, *lines):
+    for line in lines:
+        cloud.run("h1", *line.split(), accept=[0])
+
+
+@statement("adopted-devices: a container's veth, a NIC of the host's, a cable of macvlans (T4)")
+def adopted_devices(_weft):
+    names = [f"adopted-{name}" for name in ("c1", "c2", "far")]
+    with lab("adopted-devices") as cloud:
+        def plugged(port):
+            wait_for(lambda: "plugged" in cloud.weft("port", "show", port).stdout, f"{port} is in")
+        try:
+            for name in names:
+                run("ip", "netns", "add", name, accept=[0])
+            by_hand(cloud, "ip link add c1-host type veth peer name eth0 "
+                           "address 02:00:00:00:01:21 netns adopted-c1",
+                    "ip link add e0 type veth peer name eth0 netns adopted-far",
+                    "ip address add 10.120.1.200/24 dev e0", "ip link set e0 up",
+                    "ip link add t0 type veth peer name t1", "ip link set t1 up",
+                    "ip link add link t1 name mv2 type macvlan mode bridge",
+                    "ip link set mv2 netns adopted-c2",
+                    "ip -n adopted-c1 address add 10.120.1.21/24 dev eth0",
+                    "ip -n adopted-c1 link set eth0 up",
+                    "ip -n adopted-far address add 10.120.1.50/24 dev eth0",
+                    "ip -n adopted-far link set eth0 up",
+                    "ip -n adopted-c2 address add 10.120.1.31/24 dev mv2",
+                    "ip -n adopted-c2 link set mv2 up")
+            for port, *words in (
+                    ("c1", "--device", "c1-host", "--address", "10.120.1.21", "--mac",
+                     "02:00:00:00:01:21", "--group", "open"),
+                    ("nic", "--device", "e0", "--link", "on"),
+                    ("trunk", "--device", "t0", "--link", "on"),
+                    ("tag", "--parent", "trunk", "--vlan", "100", "--link", "on")):
+                cloud.weft("port", "add", f"office/{port}", "--subnet",
+                           "guests" if port == "tag" else "lan", *words)
+                plugged(f"office/{port}")
+            for address in ("10.120.1.21", "10.120.1.50", "10.120.1.31"):
+                wait_for(lambda a=address: cloud.ping("office/n1", a), f"n1 reaches {address}")
+            check(cloud.ping("h1", "10.120.1.50"), "the host has lost its NIC")
+            far = run("ip", "netns", "exec", "adopted-far", "ping", "-c1", "-W2", "10.120.1.31")
+            equal(far.returncode, 0, "from the wire to a macvlan")
+        finally:
+            for name in names:
+                run("ip", "netns", "delete", name)
+
+
 @statement("T1 three-switches: a broadcast is seen once, and a link by mistake is cut")
 def three_switches(_weft):
     with lab("three-switches") as cloud:

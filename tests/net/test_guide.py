@@ -95,6 +95,16 @@ def adopted_bridge(_weft):
     page_runs("adopted-bridge.md")
 
 
+@statement("guide: devices that are there already")
+def adopted_devices(_weft):
+    page_runs("adopted-devices.md")
+
+
+@statement("guide: a whole trunk for a machine")
+def trunk_to_a_guest(_weft):
+    page_runs("trunk-to-a-guest.md")
+
+
 @statement("guide: three switches in a row")
 def three_switches(_weft):
     page_runs("three-switches.md")
