@@ -294,6 +294,7 @@ struct host_peer {
 struct host_uplink {
 	char network[NAME_SIZE];
 	char ifname[16];
+	bool take_addresses; /* the host's addresses there are put aside meanwhile */
 };
 
 /* What a device of a host carries, so that ports that send by it get their shares of it. */

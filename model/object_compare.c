@@ -183,7 +183,8 @@ static bool host_equal(const struct host_object *a, const struct host_object *b)
 			return false;
 	for (size_t i = 0; i < a->uplink_count; i++)
 		if (strcmp(a->uplinks[i].network, b->uplinks[i].network) != 0 ||
-		    strcmp(a->uplinks[i].ifname, b->uplinks[i].ifname) != 0)
+		    strcmp(a->uplinks[i].ifname, b->uplinks[i].ifname) != 0 ||
+		    a->uplinks[i].take_addresses != b->uplinks[i].take_addresses)
 			return false;
 	for (size_t i = 0; i < a->rate_count; i++)
 		if (a->rates[i].rate != b->rates[i].rate ||

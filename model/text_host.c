@@ -125,6 +125,29 @@ static int compare_uplinks(const void *a, const void *b)
 		      ((const struct host_uplink *)b)->network);
 }
 
+/* DEVICE, or {device: DEVICE, take_addresses: true}. Return: the device's name, NULL: it is refused already. */
+static const char *read_uplink(struct reading *reading, const char *network, json_t *value,
+			       struct host_uplink *uplink)
+{
+	const char *ifname = json_string_value(value);
+	struct json_reader child;
+
+	if (!json_is_object(value))
+		return ifname ? ifname : "";
+	json_reader_member(reading->reader, "uplinks", network, value, &child);
+	json_reader_text(&child, "device", JSON_REQUIRED, 400, &ifname);
+	json_reader_bool(&child, "take_addresses", JSON_OPTIONAL, &uplink->take_addresses);
+	reading->reader->code = json_reader_finish(&child);
+	return json_reader_failed(reading->reader) ? NULL : ifname;
+}
+
+static json_t *uplink_json(const struct host_uplink *uplink)
+{
+	return uplink->take_addresses
+		       ? json_pack("{s:s, s:b}", "device", uplink->ifname, "take_addresses", true)
+		       : json_string(uplink->ifname);
+}
+
 static void read_uplinks(struct reading *reading, struct host_object *host)
 {
 	json_t *uplinks, *value;
@@ -140,9 +163,11 @@ static void read_uplinks(struct reading *reading, struct host_object *host)
 	host->uplinks = xcalloc(json_object_size(uplinks) + 1, sizeof(*host->uplinks));
 	json_object_foreach(uplinks, name, value) {
 		struct host_uplink *uplink = &host->uplinks[host->uplink_count];
-		const char *ifname = json_string_value(value);
+		const char *ifname = read_uplink(reading, name, value, uplink);
 
-		if (!name_is_valid(name) || !ifname || !ifname[0] ||
+		if (!ifname)
+			return;
+		if (!name_is_valid(name) || !ifname[0] ||
 		    strlen(ifname) >= sizeof(uplink->ifname)) {
 			text_refuse(reading->draft, reading->reader, "uplinks",
 				    "uplinks are the name of a network and that of a device, such "
@@ -209,7 +234,7 @@ void text_write_host(const struct writing *writing, const struct host_object *ho
 	text_write_value(writing, "peers", host->peer_count == 0, peers);
 	for (size_t i = 0; i < host->uplink_count; i++)
 		json_object_set_new(uplinks, host->uplinks[i].network,
-				    json_string(host->uplinks[i].ifname));
+				    uplink_json(&host->uplinks[i]));
 	text_write_value(writing, "uplinks", host->uplink_count == 0, uplinks);
 	text_write_device_rates(writing, host);
 }

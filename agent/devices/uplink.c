@@ -21,6 +21,7 @@
 
 struct uplink {
 	char ifname[16];
+	bool take_addresses;
 	uint32_t ifindex; /* 0: there is no such device */
 	char trouble[200];
 };
@@ -47,7 +48,8 @@ static uint32_t find(struct uplinks *uplinks, const char *ifname)
 
 static void adopt(struct uplinks *uplinks, struct uplink *uplink)
 {
-	const struct adoption_wish wish = { .promiscuous = true };
+	const struct adoption_wish wish = { .promiscuous = true,
+					    .take_addresses = uplink->take_addresses };
 	struct adoptions *adoptions = uplinks->options.adoptions;
 	struct error error = { 0 };
 	struct link_info link;
@@ -107,7 +109,8 @@ static bool look(struct uplinks *uplinks)
 		struct uplink *uplink = &uplinks->list[i];
 		uint32_t ifindex = find(uplinks, uplink->ifname);
 
-		if (ifindex == uplink->ifindex)
+		/* What could not be used may be free by now. */
+		if (ifindex == uplink->ifindex && (!ifindex || !uplink->trouble[0]))
 			continue;
 		uplink->ifindex = ifindex;
 		changed = true;
@@ -132,8 +135,10 @@ static void link_event(void *context, const struct link_event *event)
 		if (event->kind != LINK_EVENT_LOST && event->link.ifindex != uplink->ifindex &&
 		    strcmp(event->link.name, uplink->ifname) != 0)
 			continue;
-		if (look(uplinks))
+		if (look(uplinks)) {
+			release_others(uplinks);
 			uplinks->options.changed(uplinks->options.context);
+		}
 		return;
 	}
 }
@@ -177,6 +182,12 @@ static void stop_listening(struct uplinks *uplinks)
 
 /* ---- for others ---- */
 
+static void set_uplink(struct uplink *uplink, const struct host_uplink *from)
+{
+	snprintf(uplink->ifname, sizeof(uplink->ifname), "%s", from->ifname);
+	uplink->take_addresses = from->take_addresses;
+}
+
 void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t count)
 {
 	struct uplink *before = uplinks->list;
@@ -186,14 +197,14 @@ void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t
 	if (!uplinks->options.devices)
 		return;
 	for (size_t i = 0; same && i < count; i++)
-		same = strcmp(list[i].ifname, before[i].ifname) == 0;
+		same = strcmp(list[i].ifname, before[i].ifname) == 0 &&
+		       list[i].take_addresses == before[i].take_addresses;
 	if (same && count)
 		return;
 	uplinks->list = xcalloc(count + 1, sizeof(*uplinks->list));
 	uplinks->count = count;
 	for (size_t i = 0; i < count; i++)
-		snprintf(uplinks->list[i].ifname, sizeof(uplinks->list[i].ifname), "%s",
-			 list[i].ifname);
+		set_uplink(&uplinks->list[i], &list[i]);
 	free(before);
 	if (count)
 		listen_to_kernel(uplinks);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A bridge of Open vSwitch is a member of an l2 subnet, by OVSDB and a veth pair of Weft's.
 
-      n1 .11 --- lan 10.0.1.0/24 (l2) --- port ovs --- br-int (netdev) --- o1 .101, o2 .102
+      n1 .11 --- lan 10.0.1.0/24 (l2) ------ port ovs ---+--- br-int (netdev) --- o1 .101, o2 .102
+      n7 .11 --- guests 10.0.7.0/24 (l2) --- VLAN 7 -----+                        o7 .107 (tag=7)
                    weft                            Open vSwitch, its datapath a process
 """
 import json
@@ -19,25 +20,28 @@ vpcs:
     cidrs: [10.0.0.0/16]
     subnets:
       lan: {cidr: 10.0.1.0/24, mode: l2}
+      guests: {cidr: 10.0.7.0/24, mode: l2}
     security_groups:
       open:
         ingress: [{protocol: all, from: 0.0.0.0/0}]
     ports:
       n1: {subnet: lan, address: 10.0.1.11, security_groups: [open], attach: {netns: n1}}
+      n7: {subnet: guests, address: 10.0.7.11, security_groups: [open], attach: {netns: n7}}
       ovs: {subnet: lan, attach: {ovs_bridge: br-int}}
+      ovs7: {subnet: guests, attach: {parent: ovs, vlan: 7, link: true}}
 """
 
 
 class Machine:
     def __init__(self, weft):
         self.switch = HereSwitch()
-        self.netns = Netns("n1")
+        self.netns, self.tagged = Netns("n1"), Netns("n7")
         self.far, self.outside = None, []
         weft.start("--ovsdb", self.switch.database)
         weft.apply(INTENT)
         weft.plugged("blue/n1")
 
-    def outsider(self, name, address):
+    def outsider(self, name, address, *words):
         made = Netns(name)
         run("ip", "link", "add", f"{name}-p", "type", "veth", "peer", "name", "eth0", "netns",
             name, accept=[0])
@@ -46,7 +50,7 @@ class Machine:
         run("ip", "link", "set", f"{name}-p", "up", accept=[0])
         made.run("ip", "address", "add", f"{address}/24", "dev", "eth0", accept=[0])
         made.run("ip", "link", "set", "eth0", "up", accept=[0])
-        self.switch.vsctl("add-port", "br-int", f"{name}-p")
+        self.switch.vsctl("add-port", "br-int", f"{name}-p", *words)
         return made
 
     def ports(self, bridge="br-int"):
@@ -78,6 +82,22 @@ def both_ways(_weft, machine):
     wait_for(lambda: machine.outside[1].ping("10.0.1.11"), "o2 reaches n1")
     check(tcp_works(machine.netns, machine.outside[1], "10.0.1.102", 7001), "TCP n1 to o2")
     check(tcp_works(machine.outside[0], machine.netns, "10.0.1.11", 7002), "TCP o1 to n1")
+
+
+@statement("a trunk: a VLAN of Open vSwitch is a segment of its own, and sees nothing of the other")
+def trunk(weft, machine):
+    access = machine.outsider("o7", "10.0.7.107", "tag=7")
+    weft.plugged("blue/ovs7", "blue/n7")
+    wait_for(lambda: machine.tagged.ping("10.0.7.107"), "n7 reaches o7", 20)
+    check(access.ping("10.0.7.11"), "o7 reaches n7")
+    check(tcp_works(machine.tagged, access, "10.0.7.107", 7005), "TCP n7 to o7")
+    wire, other = access.wire(), machine.netns.wire()
+    wire.send(ethernet(BROADCAST, wire.mac, 0x88B5, b"tagged".ljust(46, b".")))
+    lan = machine.outside[0].wire()
+    lan.send(ethernet(BROADCAST, lan.mac, 0x88B5, b"plain".ljust(46, b".")))
+    seen = other.expect(lambda packet: packet.ethertype == 0x88B5, "a broadcast of br-int")
+    check(b"plain" in seen.frame, "VLAN 7 is heard without its tag")
+    machine.switch.vsctl("del-port", "br-int", "o7-p")
 
 
 @statement("large writes arrive whole: frames are finished before the process reads them")

@@ -22,6 +22,7 @@ vpcs:
     subnets:
       lan: {cidr: 10.0.1.0/24, mode: l2}
       web: {cidr: 10.0.2.0/24}
+      guests: {cidr: 10.0.3.0/24, mode: l2}
     security_groups:
       open:
         ingress: [{protocol: all, from: 0.0.0.0/0}]
@@ -128,6 +129,38 @@ def tags(weft, machine):
     wire.send(ethernet(BROADCAST, wire.mac, 0x8100, b"\x00\x08\x88\xb5" + b"tag 8".ljust(46)))
     own.expect(lambda packet: b"tag 8" in packet.frame, "a frame with a tag of nobody's")
     weft.weft("port", "remove", "blue/t7")
+
+
+@statement("a kernel bridge is the other end of a trunk: a tag is a segment with all its stations")
+def bridge_trunk(weft, machine):
+    run("ip", "link", "add", "br7", "type", "bridge", accept=[0])
+    run("ip", "link", "set", "br7", "up", accept=[0])
+    run("ip", "link", "add", "o7p", "type", "veth", "peer", "name", "eth7", "netns", "far",
+        accept=[0])
+    run("ip", "link", "set", "o7p", "master", "br7", "up", accept=[0])
+    machine.far.run("ip", "link", "set", "eth7", "up", accept=[0])
+    outside = Netns("far", "eth7", make=False).wire()
+    weft.weft("port", "add", "blue/sw", "--subnet", "lan", "--bridge", "br7")
+    weft.weft("port", "add", "blue/sw7", "--subnet", "guests", "--parent", "sw", "--vlan", "7",
+              "--link", "on")
+    weft.weft("port", "add", "blue/n7", "--subnet", "guests", "--address", "10.0.3.11", "--netns",
+              "n1", "--ifname", "eth7", "--group", "open")
+    weft.plugged("blue/sw", "blue/sw7", "blue/n7")
+    inside = Netns("n1", "eth7", make=False).wire()
+    frame = ethernet(BROADCAST, "02:00:00:00:77:07", 0x88B5, b"station".ljust(46, b"."))
+
+    def heard():
+        outside.send(frame[:12] + bytes.fromhex("81000007") + frame[12:])
+        return inside.receive(lambda packet: packet.ethertype == 0x88B5, 0.2)
+    check(b"station" in wait_for(heard, "a station of VLAN 7 is heard").frame, "its frame")
+    inside.send(ethernet("02:00:00:00:77:07", inside.mac, 0x88B5, b"answer".ljust(46, b".")))
+    outside.expect(lambda packet: b"answer" in packet.frame, "the answer, by the bridge")
+    counters = weft.get("/v1/counters?name=blue/sw7")["ports"]["blue/sw7"]
+    equal(counters["stations"], 1, "stations behind the tag")
+    for port in ("sw7", "sw", "n7"):
+        weft.weft("port", "remove", f"blue/{port}")
+    run("ip", "link", "delete", "br7", accept=[0])
+    run("ip", "link", "delete", "o7p", accept=[0])
 
 
 @statement("a device that is somebody's already is refused with a sentence, until it is free")
@@ -243,6 +276,7 @@ def exported(weft, _machine):
 def removed(weft, _machine):
     run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "up0p", accept=[0])
     run("ip", "link", "set", "up0", "up", accept=[0])
+    run("ip", "address", "add", "10.8.8.8/24", "dev", "up0", accept=[0])
     run("ip", "address", "add", "10.9.9.9/24", "dev", "v0", accept=[0])
     before, veth_before = device("up0"), device("v0")
     weft.weft("port", "set", "blue/w1", "--take-addresses", "on")
@@ -250,9 +284,16 @@ def removed(weft, _machine):
     host = weft.get("/v1/status")["host"]["name"]
     weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{net1: up0}}}}}}")
     wait_for(lambda: "PROMISC" in device("up0")["flags"], "the uplink takes frames to all MACs")
+    equal(addresses("up0"), ["10.8.8.8"], "the addresses of an uplink")
+    taking = "{device: up0, take_addresses: true}"
+    weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{net1: {taking}}}}}}}")
+    wait_for(lambda: addresses("up0") == [], "the addresses of the uplink are taken")
+    done = weft.weft("port", "add", "blue/up", "--subnet", "lan", "--device", "up0", accept=(1,))
+    check("device up0 is the uplink of host" in done.stderr, done.stderr)
     weft.end()
     run(WEFTD, "--name", weft.name, "--state", weft.state, "--remove-datapath", accept=[0])
     equal(addresses("v0"), ["10.9.9.9"], "the addresses of the port's device")
+    equal(addresses("up0"), ["10.8.8.8"], "the addresses of the uplink")
     as_before("up0", before)
     as_before("v0", veth_before)
     weft.start()

@@ -106,7 +106,7 @@ for tag, sender, gateway in (("", "10.1.0.20", "10.1.0.1"), ("81000001", "10.1.0
     while not answer and time.monotonic() < deadline:
         tap.send(frame[:12] + bytes.fromhex(tag) + frame[12:])
         answer = tap.read(0.2) or b""
-        if answer[12:].find(wanted) != 0 or answer[12 + len(wanted):][4:6] != bytes([0, 2]):
+        if answer[12:].find(wanted) != 0 or answer[12 + len(wanted):][6:8] != bytes([0, 2]):
             answer = b""
     print(tag or "none", "answered" if answer else "silence")
 """
