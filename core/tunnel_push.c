@@ -9,9 +9,11 @@
  * FlowID and flow label a number that is the same for all packets of an inner flow.
  *
  * Checksums: a tunnel may ask for one over everything. A frame that stands for several packets goes
- * without a UDP checksum then, for nobody behind can make one for each; GRE, where the header says that
- * there is one, does not carry such frames, as it does not when its packets are numbered
- * (VERDICT_TUNNEL_SEGMENTS): ports of such segments have their offloads off.
+ * without a UDP checksum then, for nobody behind can make one for each: over IPv4 every end has to take it, over
+ * IPv6 those that say so. Such frames are not carried where the other end wants a sum over IPv6, nor by GRE whose
+ * header says that there is one or whose packets are numbered (VERDICT_TUNNEL_SEGMENTS): the kernel takes
+ * them apart behind this program, and puts the same header before each part. Ports of such segments have their
+ * offloads off; whoever opens a tap of theirs has to leave them off (agent/devices/ports.c says so).
  *
  * Before: flow.h or pipeline.c, or bridge.c for each tunnel that a flooded frame goes to.
  */
@@ -101,8 +103,9 @@ static __always_inline __u32 kind_size(const struct tunnel *tunnel)
 static __always_inline int carries(struct packet *p, const struct tunnel *tunnel,
 				   const struct plan *plan)
 {
-	if (plan->segments && is_gre(tunnel) &&
-	    (tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))
+	if (plan->segments &&
+	    ((tunnel->flags & TUNNEL_CHECKSUM6) ||
+	     (is_gre(tunnel) && (tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))))
 		return VERDICT_TUNNEL_SEGMENTS;
 	if (!tunnel_has_ethernet(tunnel->kind)) {
 		if (!(p->flags & PACKET_IP))

@@ -106,7 +106,7 @@ uint32_t segment_flags(const struct segment *segment, uint8_t kind, bool ipv6)
 	if (kinds[kind].port &&
 	    (segment->udp_checksum == CHECKSUM_ON ||
 	     (segment->udp_checksum == CHECKSUM_USUAL && ipv6 && segment->vteps.length)))
-		flags |= TUNNEL_CHECKSUM;
+		flags |= TUNNEL_CHECKSUM | (ipv6 ? TUNNEL_CHECKSUM6 : 0);
 	return flags;
 }
 

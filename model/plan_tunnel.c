@@ -500,6 +500,7 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 	source.flags |= object->sequence ? TUNNEL_SOURCE_SEQUENCE : 0;
 	source.flags |= object->subnet_id ? TUNNEL_SOURCE_L2 : 0;
 	source.flags |= ipv6 && udp && tunnel_has_checksum(object) ? TUNNEL_SOURCE_CHECKSUM6 : 0;
+	row.flags |= ipv6 && udp && tunnel_has_checksum(object) ? TUNNEL_CHECKSUM6 : 0;
 	if (object->subnet_id && intent_has_taps(plan->intent, "", object->subnet_id))
 		source.flags |= TUNNEL_SOURCE_TAPS;
 	add_tunnel(plan, &key, &row, local);

@@ -149,6 +149,9 @@ static void segments_need_a_gre_without_numbers(void **state)
 		p = parsed(f);
 		assert_int_equal(tunnel_push(f, &p), VERDICT_TUNNEL_SEGMENTS);
 	}
+	add_tunnel(TUNNEL_VXLAN, TUNNEL_CHECKSUM | TUNNEL_CHECKSUM6);
+	p = parsed(f);
+	assert_int_equal(tunnel_push(f, &p), VERDICT_TUNNEL_SEGMENTS);
 	add_tunnel(TUNNEL_GRE, TUNNEL_KEY);
 	p = parsed(f);
 	assert_int_equal(tunnel_push(f, &p), VERDICT_DELIVERED);

@@ -580,6 +580,8 @@ void frame_build(const struct world *world, const struct port_object *from, char
 			extension_words(&b);
 		else if (!strcmp(text, "payload"))
 			append(&b, number(&b));
+		else if (!strcmp(text, "segments"))
+			frame->segment_size = number(&b);
 		else if (!strcmp(text, "hex"))
 			hex_words(&b);
 		else if (!strcmp(text, "probe"))

@@ -213,6 +213,7 @@ static void carrier_words(const struct world *world, struct carrier *c, char **w
 			c->source_flags |= TUNNEL_SOURCE_STRICT;
 		} else if (!strcmp(word, "checksum6")) {
 			c->source_flags |= TUNNEL_SOURCE_CHECKSUM6;
+			c->tunnel.flags |= TUNNEL_CHECKSUM6;
 		} else if (!strcmp(word, "ipv6")) {
 			c->ipv6 = true;
 		} else {

@@ -89,7 +89,11 @@ static void kernel_walk(enum table_id table, void (*fn)(void *, const void *, co
 static bool run_program(struct bpf_program *program, const struct vector_frame *frame,
 			struct outcome *outcome)
 {
-	struct __sk_buff context = { .ifindex = LOOPBACK_IFINDEX };
+	struct __sk_buff context = {
+		.ifindex = LOOPBACK_IFINDEX,
+		.gso_size = frame->segment_size,
+		.gso_segs = frame->segment_size ? 2 : 0,
+	};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->data,
 		    .data_size_in = (__u32)frame->size, .data_out = outcome->data,
 		    .data_size_out = sizeof(outcome->data), .ctx_in = &context,

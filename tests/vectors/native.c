@@ -75,6 +75,7 @@ static bool native_send(const struct attachment *attachment, const struct vector
 	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
 	struct native_result result = { 0 };
 
+	f->segment_size = frame->segment_size;
 	native_run_attached(f, attachment, &result);
 	take_outcome(f, &result, outcome);
 	return true;

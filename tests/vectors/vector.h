@@ -41,6 +41,7 @@ struct world {
 struct vector_frame {
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
+	uint32_t segment_size; /* it stands for several packets with so much payload each; 0: for itself */
 };
 
 struct outcome {
