@@ -13,7 +13,7 @@ import socket
 
 from harness import (ROOT, SOCKET, UnixConnection, check, equal, main, statement, wait_for)
 
-API = json.loads((ROOT / "agent" / "openapi.json").read_text(encoding="utf-8"))
+API = json.loads((ROOT / "agent" / "api" / "openapi.json").read_text(encoding="utf-8"))
 TREE = {"vpcs": {"blue": {"cidrs": ["10.0.0.0/16"],
                           "subnets": {"web": {"cidr": "10.0.1.0/24"}},
                           "ports": {"web1": {"subnet": "web"}}}}}
