@@ -111,8 +111,9 @@ def document(weft):
 @statement("plain reads: healthz, status, metrics, export, counters, flows, drops")
 def reads(weft):
     for path in ("/healthz", "/v1/status", "/metrics", "/v1/export", "/v1/counters", "/v1/flows",
-                 "/v1/drops"):
+                 "/v1/drops", "/v1/multicast"):
         call(weft, "GET", path, want=200)
+    call(weft, "GET", "/v1/multicast", query="?port=blue/ghost", want=404)
     call(weft, "GET", "/v1/counters", query="?name=blue/web1", want=200)
     call(weft, "GET", "/v1/counters", query="?name=blue/ghost", want=404)
     call(weft, "GET", "/v1/flows", query="?port=blue/ghost", want=404)
@@ -170,6 +171,12 @@ def capture(weft):
         call(weft, "GET", "/v1/capture", query=query, want=400)
     call(weft, "GET", "/v1/capture", query="?port=blue/nobody", want=404)
     weft.http("DELETE", "/v1/vpcs/blue/ports/seen")
+
+
+@statement("flow logs: where they go, and what an early end of their interval records")
+def flow_logs(weft):
+    call(weft, "GET", "/v1/flow_logs")
+    call(weft, "POST", "/v1/flow_logs/write")
 
 
 @statement("hosts and tunnels: list, make, read, change, remove")
