@@ -398,14 +398,24 @@ static int take_addresses(struct adoptions *adoptions, struct netlink *netlink,
 	return code;
 }
 
-static void give_back(void *context, int code, const struct error *error)
+static void give_back(const struct adoption *adoption, int code, const struct error *error)
 {
-	const struct adoption *adoption = context;
-
 	/* A device that is down has no routes, and gets those of its addresses with them. */
 	if (code && code != -EEXIST && code != -ENETDOWN)
 		log_warning("not put back", "ifindex=%u text=\"%s\"", adoption->ifindex,
 			    error->text);
+}
+
+static void return_routes(struct netlink *netlink, const struct adoption *adoption,
+			  bool has_gateway)
+{
+	for (size_t i = 0; i < adoption->route_count; i++) {
+		const struct route_info *route = &adoption->routes[i];
+		struct error error = { 0 };
+
+		if (route->has_gateway == has_gateway)
+			give_back(adoption, netlink_route_add(netlink, route, &error), &error);
+	}
 }
 
 /* The device is up, for the kernel takes no route otherwise. */
@@ -420,13 +430,8 @@ static void return_addresses(struct netlink *netlink, struct adoption *adoption)
 		give_back(adoption, netlink_address_add(netlink, &address, &error), &error);
 	}
 	/* First those without a gateway, by which the gateways of the others are reached. */
-	for (size_t i = 0; i < 2 * adoption->route_count; i++) {
-		const struct route_info *route = &adoption->routes[i % adoption->route_count];
-		struct error error = { 0 };
-
-		if (route->has_gateway == (i >= adoption->route_count))
-			give_back(adoption, netlink_route_add(netlink, route, &error), &error);
-	}
+	return_routes(netlink, adoption, false);
+	return_routes(netlink, adoption, true);
 	adoption->taken = false;
 	adoption->address_count = adoption->route_count = 0;
 }

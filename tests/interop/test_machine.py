@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Virtual machines under QEMU on a tap of Weft's, as on the pages of their examples.
 
-    virtual-machine      another kernel with virtio-net; it gets its address by DHCP, and large segments
-                         and unfinished checksums pass between it and a namespace both ways
+    virtual-machine      another kernel with virtio-net; it gets its address by DHCP, and large
+                         segments and unfinished checksums pass between it and a namespace
     trunk-to-a-guest     it has a whole trunk, which its own 802.1Q and 802.1ad take apart (T4)
 """
 import fcntl

@@ -730,6 +730,46 @@ static void test_adopted(void **state)
 	assert_false(prints("ip link show up dev nic0", "nic0"));
 }
 
+/* How a device was is read again by the next daemon; another boot's file is forgotten, nonsense refused. */
+static void test_adopted_file(void **state)
+{
+	const struct adoption_wish wish = { .promiscuous = true, .take_addresses = true };
+	struct adoptions *adoptions = NULL;
+	struct netlink *netlink;
+	struct link_info link;
+	struct error error = { 0 };
+	uint32_t *uplinks;
+
+	(void)state;
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip address add 192.0.2.1/24 dev nic0");
+	assert_int_equal(netlink_open(&netlink, -1, NULL), 0);
+	assert_int_equal(netlink_link_get_by_name(netlink, "nic0", &link, NULL), 0);
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_take(adoptions, netlink, &link, &wish, NULL), 0);
+	adoptions_close(adoptions);
+	assert_true(prints("ip link show nic0", "PROMISC"));
+	assert_false(prints("ip address show nic0", "192.0.2.1"));
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_list(adoptions, true, &uplinks), 1);
+	assert_int_equal(uplinks[0], link.ifindex);
+	free(uplinks);
+	adoption_release(adoptions, netlink, link.ifindex);
+	adoptions_close(adoptions);
+	assert_false(prints("ip link show nic0", "PROMISC"));
+	assert_true(prints("ip address show nic0", "192.0.2.1/24"));
+	run("echo '{\"place\":\"another\",\"devices\":[1]}' >/run/adopted.json");
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_list(adoptions, true, &uplinks), 0);
+	free(uplinks);
+	adoptions_close(adoptions);
+	run("echo '{\"place\":' >/run/adopted.json");
+	assert_true(adoptions_open("/run/adopted.json", &adoptions, &error) < 0);
+	assert_non_null(strstr(error.text, "/run/adopted.json says how devices of the host were"));
+	run("rm /run/adopted.json; ip link delete nic0");
+	netlink_close(netlink);
+}
+
 static void test_adopted_refused(void **state)
 {
 	struct fixture *fixture = *state;
@@ -785,6 +825,7 @@ int main(void)
 		CASE(test_tap),
 		CASE(test_tap_adopted),
 		CASE(test_adopted),
+		CASE(test_adopted_file),
 		CASE(test_adopted_refused),
 		CASE(test_tun),
 	};
