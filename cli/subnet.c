@@ -66,6 +66,9 @@ static const struct option subnet_options[] = {
 	WORDS_OPTION("ra", "slaac|stateless|managed|off",
 		     "router advertisements, and how hosts get IPv6 addresses", "ra"),
 	FLOW_LOG_OPTIONS,
+	WORDS_OPTION("ra-identifiers", "mac|any",
+		     "with --ra: addresses by SLAAC are of the MAC, or of the workload's choice",
+		     NULL),
 	{ 0 },
 };
 
@@ -110,6 +113,17 @@ static bool speaks_of_wire(const json_t *segment)
 	return count == json_object_size(segment);
 }
 
+static void read_ra(struct invocation *invocation, json_t *body)
+{
+	const char *identifiers = invocation_text(invocation, "ra-identifiers");
+	json_t *mode = json_object_get(body, "ra");
+
+	if (identifiers)
+		json_object_set_new(body, "ra",
+				    json_pack("{s:O*, s:s}", "mode", mode, "identifiers",
+					      identifiers));
+}
+
 /* Whoever says how a subnet is carried means that it is. */
 static void name_type(json_t *segment)
 {
@@ -125,6 +139,7 @@ static json_t *read_options(struct invocation *invocation)
 	json_t *body = invocation_object(invocation);
 
 	read_dhcp(invocation, body);
+	read_ra(invocation, body);
 	object_set_dscp(invocation, body, "segment.dscp");
 	return body;
 }

@@ -19,6 +19,8 @@
 #define PORT_DHCP4_SERVER 67
 #define PORT_DHCP6_SERVER 547
 #define ND_ROUTER_SOLICITATION 133
+#define ND_SOLICITATION 135
+#define SERVER_OFFSET 2 /* of DHCP in a range without a gateway; model/check_dhcp.c says the same */
 
 /* A workload of this host: what is behind a tunnel, another switch or a wire has servers of its own. */
 static __always_inline int is_served(__u32 kind, __u32 port_flags)
@@ -46,11 +48,14 @@ static __always_inline __u32 reason_of(const struct packet *p)
 	} else if (!ipv4 && p->key.protocol == PROTOCOL_ICMPV6 &&
 		   p->icmp_type == ND_ROUTER_SOLICITATION && (p->subnet_flags & SUBNET_ROUTER)) {
 		return PUNT_ROUTER_SOLICITATION;
+	} else if (!ipv4 && p->key.protocol == PROTOCOL_ICMPV6 && p->icmp_type == ND_SOLICITATION &&
+		   (p->subnet_flags & SUBNET_PROVE) && address_is_unspecified(&p->key.source)) {
+		return PUNT_ADDRESS;
 	}
 	return PUNT_NONE;
 }
 
-/* To everybody on the link, or to the gateway. */
+/* To everybody on the link, to the gateway, or to the DHCP server of a subnet without one. */
 static __always_inline int is_for_gateway(const struct packet *p)
 {
 	const int family = p->flags & PACKET_IPV4 ? 0 : 1;
@@ -68,7 +73,12 @@ static __always_inline int is_for_gateway(const struct packet *p)
 	if (family && address_equal(to, &link_local))
 		return 1;
 	subnet = table_lookup(subnets, &key);
-	return subnet && address_equal(to, &subnet->gateway[family]);
+	if (!subnet)
+		return 0;
+	if (family || !address_is_unspecified(&subnet->gateway[0]))
+		return address_equal(to, &subnet->gateway[family]);
+	return address_is_ipv4(to) &&
+	       to->word[3] == be32(host32(subnet->network[0].word[3]) + SERVER_OFFSET);
 }
 
 /*

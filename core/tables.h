@@ -142,6 +142,7 @@ enum subnet_flags {
 	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
 	SUBNET_WIRE = 1 << 5,         /* machines that nobody registered are on its wire */
 	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
+	SUBNET_PROVE = 1 << 9,        /* weftd hears which addresses ports detect no duplicate of */
 	/* Direct attachment to a NIC (direct.c). */
 	SUBNET_PRIVATE = 1 << 16,  /* its ports do not hear one another */
 	SUBNET_VEPA = 1 << 17,     /* they do by the switch outside alone, which reflects */
@@ -498,6 +499,7 @@ struct fragment {
 enum service_kind {
 	SERVICE_RESOLVER = 1 << 0, /* TCP and UDP port 53 */
 	SERVICE_METADATA = 1 << 1, /* TCP port 80 */
+	SERVICE_DHCP = 1 << 2,     /* only that somebody answers ARP: punt.c takes the questions */
 };
 
 struct service_key {
@@ -648,6 +650,7 @@ enum punt_reason {
 	PUNT_DHCP4 = 1,
 	PUNT_DHCP6 = 2,
 	PUNT_ROUTER_SOLICITATION = 3,
+	PUNT_ADDRESS = 4, /* duplicate address detection (RFC 4862) */
 	PUNT_REASONS,
 };
 

@@ -53,7 +53,8 @@ bool subnet_ra_equal(const struct subnet_ra *a, const struct subnet_ra *b)
 {
 	if (!a || !b)
 		return a == b;
-	return a->mode == b->mode && a->lifetime == b->lifetime && a->interval == b->interval &&
+	return a->mode == b->mode && a->any_identifier == b->any_identifier &&
+	       a->lifetime == b->lifetime && a->interval == b->interval &&
 	       a->dns_named == b->dns_named && a->search_named == b->search_named &&
 	       same_addresses(a->dns, a->dns_count, b->dns, b->dns_count) &&
 	       same_search(a->search, a->search_count, b->search, b->search_count);
@@ -181,6 +182,9 @@ int check_dhcp(struct draft *draft, const struct subnet_object *subnet, struct e
 		return draft_refuse(draft, &subnet->object, "ra", EINVAL, error,
 				    "router advertisements are sent by the gateway, and the subnet "
 				    "has none for IPv6; name one");
+	if (ra && ra->any_identifier && ra->mode == RA_MANAGED)
+		return draft_refuse(draft, &subnet->object, "ra.identifiers", EINVAL, error,
+				    "with ra: managed hosts make no addresses themselves");
 	if (!subnet->dhcp)
 		return 0;
 	code = check_relay(draft, subnet, error);

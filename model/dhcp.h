@@ -69,9 +69,10 @@ enum ra_mode {
 
 struct subnet_ra {
 	enum ra_mode mode;
-	uint32_t lifetime; /* of the default route, seconds; 0: no default router */
-	uint32_t interval; /* seconds between unsolicited ones, at most */
-	bool dns_named;    /* otherwise the IPv6 ones of DHCP */
+	bool any_identifier; /* hosts pick the rest of the address (RFC 7217, 8981) and prove it */
+	uint32_t lifetime;   /* of the default route, seconds; 0: no default router */
+	uint32_t interval;   /* seconds between unsolicited ones, at most */
+	bool dns_named;      /* otherwise the IPv6 ones of DHCP */
 	size_t dns_count;
 	struct ip_address dns[DHCP_SERVERS_MAX];
 	bool search_named; /* otherwise that of DHCP */
@@ -81,6 +82,8 @@ struct subnet_ra {
 
 bool subnet_dhcp_equal(const struct subnet_dhcp *a, const struct subnet_dhcp *b); /* NULL allowed */
 bool subnet_ra_equal(const struct subnet_ra *a, const struct subnet_ra *b);       /* likewise */
+
+#define RA_PROVEN_MAX 12 /* addresses that a port has by its own choice, besides its first */
 
 struct subnet_object;
 

@@ -119,14 +119,18 @@ static void plan_subnet_services(const struct plan *plan, const struct subnet_ob
 		plan->intent, subnet->object.vpc_id, OBJECT_VPC);
 
 	for (size_t family = 0; vpc && family < 2; family++) {
+		uint32_t kinds = services_of(vpc) & SERVICE_RESOLVER;
 		struct ip_address address;
 
 		if (!subnet->cidrs[family].length ||
 		    ip_address_add(&subnet->cidrs[family].address, RESOLVER_OFFSET, &address) ||
 		    ip_address_equal(&address, &subnet->gateways[family]) ||
-		    is_vpc_resolver(vpc, &address))
+		    (kinds && is_vpc_resolver(vpc, &address)))
 			continue;
-		plan_service(plan, vpc->object.id, &address, services_of(vpc) & SERVICE_RESOLVER);
+		/* Clients renew with the server by its address, and ask for its MAC. */
+		if (!family && subnet->dhcp && !ip_address_is_ipv4(&subnet->gateways[0]))
+			kinds |= SERVICE_DHCP;
+		plan_service(plan, vpc->object.id, &address, kinds);
 	}
 }
 
@@ -258,6 +262,8 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.flags |= SUBNET_ROUTER;
 	if (subnet->ra && subnet->ra->mode != RA_SLAAC)
 		row.flags |= SUBNET_DHCP6;
+	if (subnet->ra && subnet->ra->any_identifier && subnet->mode != SUBNET_MODE_L2)
+		row.flags |= SUBNET_PROVE;
 	plan_subnet_acl(plan, subnet->acl_id, &row);
 	if (subnet->mode == SUBNET_MODE_L2) {
 		row.flags |= SUBNET_L2 | (subnet->snoop ? SUBNET_SNOOP : 0);

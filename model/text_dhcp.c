@@ -347,6 +347,12 @@ static void read_ra_map(struct reading *reading, struct subnet_ra *ra)
 
 	if (json_reader_text(reading->reader, "mode", JSON_REQUIRED, 64, &text))
 		read_ra_mode(reading, "mode", text, ra);
+	if (json_reader_text(reading->reader, "identifiers", JSON_OPTIONAL, 64, &text)) {
+		ra->any_identifier = strcmp(text, "any") == 0;
+		if (!ra->any_identifier && strcmp(text, "mac") != 0)
+			text_refuse(reading->draft, reading->reader, "identifiers",
+				    "identifiers are mac or any, not \"%.64s\"", text);
+	}
 	text_read_number(reading->reader, "lifetime", 0, RA_SECONDS_MAX, &ra->lifetime);
 	text_read_number(reading->reader, "interval", RA_INTERVAL_MIN, RA_INTERVAL_MAX,
 			 &ra->interval);
@@ -498,6 +504,8 @@ static json_t *ra_json(const struct subnet_ra *ra)
 	json_t *json = json_object();
 
 	json_object_set_new(json, "mode", json_string(ra_names[ra->mode]));
+	if (ra->any_identifier)
+		json_object_set_new(json, "identifiers", json_string("any"));
 	if (ra->lifetime != RA_LIFETIME_DEFAULT)
 		json_object_set_new(json, "lifetime", json_integer(ra->lifetime));
 	if (ra->interval != RA_INTERVAL_DEFAULT)

@@ -14,6 +14,7 @@
 #include "agent/services/dhcp4.h"
 #include "agent/services/dhcp6.h"
 #include "agent/services/dhcp_outside.h"
+#include "agent/services/proving.h"
 #include "agent/services/punt_packet.h"
 #include "agent/services/ra.h"
 #include "base/alloc.h"
@@ -33,6 +34,7 @@ struct dhcp {
 	struct reconcile *reconcile;
 	struct ra_sender *ra_sender;
 	struct dhcp_outside *outside;
+	struct proving *proving;
 	uint64_t counts[DHCP_PROTOCOLS][DHCP_RESULT_COUNT];
 };
 
@@ -381,6 +383,13 @@ static void on_outside(void *context, bool ipv4, enum dhcp_result result)
 	dhcp->counts[ipv4 ? DHCP_PROTOCOL_4 : DHCP_PROTOCOL_6][result]++;
 }
 
+static void on_address(void *context, enum dhcp_result result)
+{
+	struct dhcp *dhcp = context;
+
+	dhcp->counts[DHCP_PROTOCOL_RA][result]++;
+}
+
 struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile)
 {
 	struct dhcp *dhcp = xcalloc(1, sizeof(*dhcp));
@@ -390,6 +399,7 @@ struct dhcp *dhcp_new(struct loop *loop, struct punt *punt, struct reconcile *re
 	dhcp->reconcile = reconcile;
 	dhcp->ra_sender = ra_sender_new(loop, reconcile, on_advertise, dhcp);
 	dhcp->outside = dhcp_outside_new(loop, punt, reconcile, on_outside, dhcp);
+	dhcp->proving = proving_new(loop, punt, reconcile, on_address, dhcp);
 	punt_handle(punt, PUNT_DHCP4, on_dhcp4, dhcp);
 	punt_handle(punt, PUNT_DHCP6, on_dhcp6, dhcp);
 	punt_handle(punt, PUNT_ROUTER_SOLICITATION, on_solicitation, dhcp);
@@ -405,6 +415,7 @@ void dhcp_free(struct dhcp *dhcp)
 	punt_handle(dhcp->punt, PUNT_ROUTER_SOLICITATION, NULL, NULL);
 	ra_sender_free(dhcp->ra_sender);
 	dhcp_outside_free(dhcp->outside);
+	proving_free(dhcp->proving);
 	free(dhcp);
 }
 

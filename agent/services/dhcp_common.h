@@ -31,7 +31,11 @@
 	X(TOO_FAR, "too_far")             /* over more relays than a message may go */             \
 	X(NO_SERVER, "no_server")         /* no way to the outside server */                       \
 	X(STRAY_REPLY, "stray_reply")     /* of no server that was asked, or for no port */        \
-	X(FOREIGN_LEASE, "foreign_lease") /* the server gives what is not the port's */
+	X(FOREIGN_LEASE, "foreign_lease") /* the server gives what is not the port's */            \
+	X(PROVEN, "proven")               /* an address of a workload's choice is the port's */    \
+	X(UNPROVEN, "unproven")           /* one that it may not have */                           \
+	X(DUPLICATE, "duplicate")         /* one that is another's */                              \
+	X(TOO_MANY, "too_many")           /* more of them than a port may take in a while */
 
 #define DHCP_RESULT_ENUM(name, text) DHCP_RESULT_##name,
 enum dhcp_result { DHCP_RESULTS(DHCP_RESULT_ENUM) DHCP_RESULT_COUNT };

@@ -47,26 +47,11 @@ struct relay {
 /* ---- addresses ---- */
 
 union socket_address {
+	struct sockaddr_storage storage;
 	struct sockaddr any;
 	struct sockaddr_in ipv4;
 	struct sockaddr_in6 ipv6;
 };
-
-static socklen_t to_socket(const struct ip_address *address, uint16_t port,
-			   union socket_address *made)
-{
-	memset(made, 0, sizeof(*made));
-	if (ip_address_is_ipv4(address)) {
-		made->ipv4.sin_family = AF_INET;
-		made->ipv4.sin_port = htons(port);
-		memcpy(&made->ipv4.sin_addr, address->byte + 12, 4);
-		return sizeof(made->ipv4);
-	}
-	made->ipv6.sin6_family = AF_INET6;
-	made->ipv6.sin6_port = htons(port);
-	memcpy(&made->ipv6.sin6_addr, address->byte, 16);
-	return sizeof(made->ipv6);
-}
 
 static uint16_t from_socket(const union socket_address *from, struct ip_address *address)
 {
@@ -117,8 +102,8 @@ static void socket_ready(void *context, int fd, uint32_t events)
 
 static int socket_open(struct relay *relay, const struct ip_address *own, struct error *error)
 {
-	union socket_address storage;
-	socklen_t size = to_socket(own, port_of(own), &storage);
+	union socket_address to;
+	socklen_t size = ip_address_to_socket(own, port_of(own), &to.storage);
 	char text[IP_ADDRESS_TEXT_SIZE];
 	struct relay_socket *made;
 	int fd, on = 1, code = 0;
@@ -127,9 +112,9 @@ static int socket_open(struct relay *relay, const struct ip_address *own, struct
 		return error_set(error, ENOSPC, NULL,
 				 "DHCP servers are reached by more than %d addresses of this host",
 				 SOCKETS_MAX);
-	fd = socket(storage.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    bind(fd, &storage.any, size))
+	    bind(fd, &to.any, size))
 		code = errno;
 	made = xcalloc(1, sizeof(*made));
 	*made = (struct relay_socket){
@@ -203,12 +188,13 @@ void relay_free(struct relay *relay)
 int relay_own_address(struct relay *relay, const struct ip_address *server, struct ip_address *own,
 		      struct error *error)
 {
-	union socket_address storage, found = { 0 };
-	socklen_t size = to_socket(server, port_of(server), &storage), found_size = sizeof(found);
-	int fd = socket(storage.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), code = 0;
+	union socket_address to, found = { 0 };
+	socklen_t size = ip_address_to_socket(server, port_of(server), &to.storage),
+		  found_size = sizeof(found);
+	int fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), code = 0;
 	char text[IP_ADDRESS_TEXT_SIZE];
 
-	if (fd < 0 || connect(fd, &storage.any, size))
+	if (fd < 0 || connect(fd, &to.any, size))
 		code = errno;
 	if (!code && getsockname(fd, &found.any, &found_size))
 		code = errno;
@@ -230,8 +216,8 @@ int relay_send(struct relay *relay, const struct ip_address *own, const struct i
 	       const void *data, size_t size, struct error *error)
 {
 	struct relay_socket *made = socket_find(relay, own);
-	union socket_address storage;
-	socklen_t storage_size = to_socket(server, port_of(server), &storage);
+	union socket_address to;
+	socklen_t to_size = ip_address_to_socket(server, port_of(server), &to.storage);
 	char text[IP_ADDRESS_TEXT_SIZE];
 
 	if (!made)
@@ -239,8 +225,8 @@ int relay_send(struct relay *relay, const struct ip_address *own, const struct i
 				 ip_address_format(server, text));
 	made->used_ns = clock_monotonic_ns(loop_clock(relay->loop));
 	/* What an earlier datagram met (ICMP) is said once, by the next call. */
-	if (sendto(made->fd, data, size, 0, &storage.any, storage_size) < 0 &&
-	    sendto(made->fd, data, size, 0, &storage.any, storage_size) < 0)
+	if (sendto(made->fd, data, size, 0, &to.any, to_size) < 0 &&
+	    sendto(made->fd, data, size, 0, &to.any, to_size) < 0)
 		return error_set(error, errno, NULL, "the DHCP server %s cannot be asked: %s",
 				 ip_address_format(server, text), strerror(errno));
 	return 0;

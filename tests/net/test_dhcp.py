@@ -68,12 +68,19 @@ vpcs:
         {subnet: switch, address: 10.0.4.11, attach: {netns: switch1, configure: false}}
       switch2:
         {subnet: switch, address: 10.0.4.12, attach: {netns: switch2, configure: false}}
+  dark:
+    cidrs: [10.0.0.0/16]
+    dns: {serve: false}
+    metadata: false
+    subnets: {lan: {cidr: 10.0.0.0/24, mode: l2, dhcp: true}}
+    ports: {alone: {subnet: lan, address: 10.0.0.11, attach: {netns: alone, configure: false}}}
 """
 
 class Clients:
     """The namespaces, and the wire of the port that has no client but this test."""
 
     def __init__(self, weft):
+        self.alone = Netns("alone")
         names = ("udhcpc", "dhclient", "dhcpcd", "raw", "plain1", "silent1", "switch1", "switch2")
         for name in names:
             setattr(self, name, Netns(name))
@@ -183,6 +190,49 @@ def flags(_weft, clients):
           ("255.255.255.255", BROADCAST, 0x8000), "where the offer went")
     ack = clients.ask(kind=DISCOVER, options=bytes([80, 0]))
     equal((ack.kind, 80 in ack.options), (ACK, True), "answer to rapid commit")
+
+
+@statement("network boot and options by number, asked for by dhclient")
+def network_boot(_weft, clients):
+    script = write_script("boot.sh", DHCLIENT_SCRIPT)
+    result, config = f"{RUN}/boot", f"{RUN}/boot.conf"
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("option wpad code 252 = text;\n"
+                   "request subnet-mask, routers, tftp-server-name, bootfile-name, wpad,\n"
+                   "  vendor-encapsulated-options, rfc3442-classless-static-routes;\n"
+                   "option rfc3442-classless-static-routes code 121 = array of unsigned integer 8;\n")
+    words = ("dhclient", "-4", "-cf", config, "-sf", script, "-lf", f"{result}.leases", "-pf",
+             f"{result}.pid", "-e", f"RESULT={result}")
+    clients.dhclient.run(*words, "-1", "eth0", accept=[0])
+    got = environment_of(f"{result}.BOUND")
+    for key, value in {"tftp_server_name": "boot.example", "bootfile_name": "pxe/start.0",
+                       "filename": "pxe/start.0", "next_server": "192.0.2.69",
+                       "wpad": "http://wpad.example/wpad.dat",
+                       "vendor_encapsulated_options": "1:4:c0:0:2:1",
+                       "rfc3442_classless_static_routes":
+                       "16 10 9 10 0 1 14 0 10 0 1 1"}.items():
+        equal(got.get(f"new_{key}"), value, f"{key} as dhclient has it")
+    clients.dhclient.run(*words, "-x", "eth0", accept=[0])
+
+
+@statement("an l2 subnet without a gateway, resolver or metadata: udhcpc renews with the server")
+def without_gateway(weft, clients):
+    script = write_script("alone.sh", UDHCPC_SCRIPT)
+    with counted(weft, "ack"):
+        process = clients.alone.start("busybox", "udhcpc", "-f", "-i", "eth0", "-s", script,
+                                      env=dict(os.environ, RESULT=f"{RUN}/alone"),
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: address_inside(clients.alone) == ["10.0.0.11/24"], "the address")
+        equal(environment_of(f"{RUN}/alone.bound")["serverid"], "10.0.0.2", "the server")
+        with counted(weft, "ack"):  # SIGUSR1: renew, by unicast from a socket of the kernel
+            os.kill(process.pid, signal.SIGUSR1)
+        wait_for(lambda: os.path.exists(f"{RUN}/alone.renew"), "udhcpc has renewed")
+        neighbours = clients.alone.run("ip", "neigh", "show", "10.0.0.2").stdout
+        check("lladdr" in neighbours, f"the server's MAC was asked for: {neighbours}")
+    finally:
+        process.kill()
+        process.wait()
 
 
 @statement("only what the client asks for of routes and network boot is sent")

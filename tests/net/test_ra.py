@@ -6,6 +6,7 @@
       subnet both fd00:b:0:2::/64    ra: stateless   mixed, raw (frames of this test)
       subnet given fd00:b:0:3::/64   ra: managed     dhclient, dhcpcd
       subnet quiet fd00:b:0:4::/64   none            quiet
+      subnet chosen fd00:b:0:5::/64  ra: slaac, any  private (RFC 7217, 8981), picky (frames)
 """
 import contextlib
 import json
@@ -30,12 +31,19 @@ vpcs:
              search: [both.example]}
       given: {cidr: "fd00:b:0:3::/64", ra: managed}
       quiet: {cidr: "fd00:b:0:4::/64"}
+      chosen: {cidr: "fd00:b:0:5::/64", ra: {mode: slaac, identifiers: any}}
     security_groups:
       open:
         ingress: [{protocol: all, from: "::/0"}]
         egress: [{protocol: all, to: "::/0"}]
     ports:
       kernel: {subnet: auto, security_groups: [open], attach: {netns: kernel, configure: false}}
+      private:
+        {subnet: chosen, address: "fd00:b:0:5::10", security_groups: [open],
+         attach: {netns: private, configure: false}}
+      picky:
+        {subnet: chosen, address: "fd00:b:0:5::11", security_groups: [open],
+         attach: {netns: picky, configure: false}}
       other: {subnet: auto, security_groups: [open], attach: {netns: other}}
       mixed: {subnet: both, security_groups: [open], attach: {netns: mixed, configure: false}}
       raw:
@@ -70,9 +78,15 @@ class Hosts:
     """The namespaces."""
 
     def __init__(self, weft):
-        names = ("kernel", "other", "mixed", "raw", "dhclient", "dhcpcd", "quiet")
+        names = ("kernel", "other", "mixed", "raw", "dhclient", "dhcpcd", "quiet", "picky",
+                 "private")
         for name in names:
             setattr(self, name, Netns(name))
+            if name == "private":  # RFC 7217, and RFC 8981 beside
+                self.private.run("sysctl", "-qw", "net.ipv6.conf.default.accept_ra=1",
+                                 "net.ipv6.conf.default.stable_secret=fd00::7217",
+                                 "net.ipv6.conf.default.use_tempaddr=2", accept=[0])
+                continue
             # The kernel of the workload; a host that forwards takes none of them.
             getattr(self, name).run("sysctl", "-qw", "net.ipv6.conf.default.accept_ra=1",
                                     "net.ipv6.conf.default.accept_dad=0", accept=[0])
@@ -227,6 +241,55 @@ def quiet(weft, hosts):
     with weft.dropped("router_solicitation"):
         hosts.solicit(link_local(hosts.quiet_wire.mac), wire=hosts.quiet_wire)
     equal(addresses(hosts.quiet), [], "addresses in a subnet without ra")
+
+
+@statement("RFC 7217, 8981: addresses that a kernel picks are the port's once it has proven them")
+def private(weft, hosts):
+    def settled():
+        found = json.loads(hosts.private.run("ip", "-j", "-6", "address", "show", "eth0").stdout)
+        return [info["local"] for info in found[0]["addr_info"] if info["scope"] == "global" and
+                not info.get("tentative")]
+    wait_for(lambda: len(settled()) >= 2, "a stable and a temporary address", 20)
+    chosen = settled()
+    check(not any("ff:fe" in address for address in chosen), f"addresses of the MAC: {chosen}")
+    wait_for(lambda: set(chosen) <= set(weft.port("blue/private")["addresses"]),
+             "they are the port's")
+    for address in chosen:
+        wait_for(lambda own=address: hosts.private.ping("fd00:b:0:5::1", 1, "-I", own),
+                 f"ping of the gateway from {address}")
+        check(hosts.other.ping(address), f"ping from another subnet to {address}")
+
+
+def ask_for(wire, target):
+    """Duplicate address detection of an address."""
+    body, group = bytes(4) + address_bytes(target), "ff02::1:ff00:0"
+    wire.send(ethernet("33:33:ff:00:00:00", wire.mac, IPV6,
+                       ipv6("::", group, ICMPV6, icmpv6("::", group, 135, 0, body), 255)))
+
+
+@statement("RFC 4862 5.4: another's address is defended; a port may take so many in a while")
+def proven(weft, hosts):
+    wire = hosts.picky.wire()
+    wire.drain()
+    with counted(weft, "ra", "duplicate", 2):
+        for target in ("fd00:b:0:5::10", "fd00:b:0:5::1"):
+            ask_for(wire, target)
+            answer = wire.expect(lambda got: got.kind == 136, f"an advertisement of {target}")
+            equal((answer.source, answer.destination), (target, "ff02::1"), "who says so")
+    with counted(weft, "ra", "malformed"):
+        wire.send(ethernet("33:33:ff:00:00:00", wire.mac, IPV6, ipv6(
+            "::", "ff02::1:ff00:99", ICMPV6, icmpv6("::", "ff02::1:ff00:99", 135, 0,
+                                                  bytes(4) + address_bytes("fd00:b:0:5::99")), 64)))
+    before = len(weft.port("blue/picky")["addresses"])
+    with counted(weft, "ra", "proven", 8):
+        for number in range(8):
+            ask_for(wire, f"fd00:b:0:5:1::{number + 0x20:x}")
+    with counted(weft, "ra", "too_many"):
+        ask_for(wire, "fd00:b:0:5:1::99")
+    equal(len(weft.port("blue/picky")["addresses"]), before + 8, "addresses of the port")
+    for target in ("fe80::1:2:3", "fd00:b:0:9::1"):  # link-local, and of no range here
+        ask_for(wire, target)
+    check(weft.process.poll() is None, "weftd has ended")
 
 
 @statement("DHCPv6 by hand: SOLICIT, REQUEST, RENEW, CONFIRM, RELEASE, INFORMATION-REQUEST")
