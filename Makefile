@@ -44,7 +44,7 @@ MODEL := $(addprefix model/, \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
-	plan_tunnel.c plan_device.c plan_quality.c plan_wire.c planner.c planner_tunnels.c rows.c \
+	plan_tunnel.c plan_device.c plan_quality.c plan_services.c plan_wire.c planner.c planner_tunnels.c rows.c \
 	services.c text_flow_log.c text_mirror.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
 

@@ -89,6 +89,14 @@ void plan_tunnel(const struct plan *plan, uint32_t tunnel_number);
 void plan_tunnel_object(const struct plan *plan, uint32_t object_id);
 void plan_underlay(const struct plan *plan);
 
+/* ---- plan_services.c ---- */
+
+/** plan_vpc_services - services where every subnet of a VPC finds them */
+void plan_vpc_services(const struct plan *plan, const struct vpc_object *vpc);
+
+/** plan_subnet_services - services at an address of a subnet */
+void plan_subnet_services(const struct plan *plan, const struct subnet_object *subnet);
+
 /* ---- plan_quality.c ---- */
 
 /** plan_quality - rows of a port's rates, mark and mirror, and the flags that say so */
