@@ -142,7 +142,8 @@ enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
 	X(DELIVER, "deliver")                                                                      \
 	X(TUNNEL, "tunnel")                                                                        \
 	X(SERVICE, "service")                                                                      \
-	X(PUNT, "punt")
+	X(PUNT, "punt")                                                                            \
+	X(WIRE, "wire")
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
@@ -183,7 +184,9 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(SERVICE_RESOLVER, SERVICE, "asks the resolver of the VPC, whatever the rules say")       \
 	X(SERVICE_METADATA, SERVICE, "asks for metadata, whatever the rules say")                  \
 	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")                         \
-	X(PUNTED, PUNT, "handed to weftd for")
+	X(PUNTED, PUNT, "handed to weftd for")                                                     \
+	X(WIRE_FROM, WIRE, "by the wire of")                                                       \
+	X(WIRE_TO, WIRE, "onto the wire of")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

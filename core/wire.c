@@ -61,6 +61,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		p->source_host_id = 0;
 		p->source_tunnel_id = 0;
 		p->source_flags = 0;
+		note(f, NOTE_WIRE_FROM, wire->port_id);
 	}
 	if (wire->flags & WIRE_WHOLE)
 		return VERDICT_NEXT;
@@ -149,6 +150,8 @@ int wire_push(struct frame *f, struct packet *p)
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_PORT_DOWN;
+	if (port->kind == PORT_WIRE)
+		note(f, NOTE_WIRE_TO, port->tunnel_id ? port->tunnel_id : p->out_port_id);
 	if (p->vlan_count && !(port->flags & PORT_TAGS_KEPT)) {
 		if (frame_tag_pop(f))
 			return VERDICT_INTERNAL;

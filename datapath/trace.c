@@ -72,6 +72,32 @@ static void finish_outer(struct trace_result *result)
 	result->frame[13] = ipv6 ? 0xdd : 0x00;
 }
 
+/* The frame as it is on the wire, with its tag in it. */
+static void finish_tagged(const struct frame *f, struct trace_result *result)
+{
+	__u16 type = f->vlan_type ? f->vlan_type : 0x8100;
+	const uint8_t tag[4] = { (uint8_t)(type >> 8), (uint8_t)type, (uint8_t)(f->vlan >> 8),
+				 (uint8_t)f->vlan };
+
+	if (!f->vlan || result->frame_size < 14 || result->frame_size > TRACE_FRAME_MAX - 4)
+		return;
+	memmove(result->frame + 16, result->frame + 12, result->frame_size - 12);
+	memcpy(result->frame + 12, tag, sizeof(tag));
+	result->frame_size += sizeof(tag);
+}
+
+/* By a wire: of which subnet, and to the host of the port it is for, if that is a port. */
+static void left_by_wire(struct datapath *datapath, struct trace_result *result)
+{
+	struct port_key key = { .port_id = result->out_port_id };
+	struct port port;
+
+	if (datapath_get(datapath, TABLE_ports, &key, &port) || port.kind != PORT_WIRE)
+		return;
+	result->wire_subnet_id = port.subnet_id;
+	result->next_host_id = port.host_id;
+}
+
 static void fill(struct datapath *datapath, const struct frame *f, const struct native_result *run,
 		 struct trace_result *result)
 {
@@ -95,7 +121,12 @@ static void fill(struct datapath *datapath, const struct frame *f, const struct 
 	if ((run->flags & PACKET_TO_UNDERLAY) && result->frame_size > 14) {
 		finish_outer(result);
 		result->next_host_id = tunnel_host(datapath, run->out_ifindex);
+		return;
 	}
+	if (run->verdict == VERDICT_DELIVERED)
+		left_by_wire(datapath, result);
+	if (result->wire_subnet_id)
+		finish_tagged(f, result);
 }
 
 int datapath_trace_begin(struct datapath *datapath)
@@ -153,6 +184,43 @@ int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, siz
 		return -EMSGSIZE;
 	f = native_frame_new(frame, (__u32)size);
 	native_run_underlay(f, &run);
+	fill(datapath, f, &run, result);
+	native_frame_free(f);
+	return 0;
+}
+
+struct wire_search {
+	uint32_t subnet_id;
+	uint32_t ifindex; /* of the device; 0: none found */
+};
+
+static void see_wire(void *context, const void *key, const void *value)
+{
+	struct wire_search *search = context;
+	const struct wire_key *wire_key = key;
+	const struct wire *wire = value;
+
+	if ((wire->flags & WIRE_NETWORK) && wire->subnet_id == search->subnet_id)
+		search->ifindex = wire_key->ifindex;
+}
+
+int datapath_trace_wire(struct datapath *datapath, uint32_t subnet_id, const uint8_t *frame,
+			size_t size, struct trace_result *result)
+{
+	struct wire_search search = { .subnet_id = subnet_id };
+	struct native_result run = {};
+	struct frame *f;
+	int error;
+
+	if (size < 14 || size > TRACE_FRAME_MAX || size > FRAME_ROOM)
+		return -EMSGSIZE;
+	error = datapath_walk(datapath, TABLE_wires, see_wire, &search);
+	if (error)
+		return error;
+	if (!search.ifindex)
+		return -ENOENT;
+	f = native_frame_new(frame, (__u32)size);
+	native_run_wire(f, search.ifindex, &run);
 	fill(datapath, f, &run, result);
 	native_frame_free(f);
 	return 0;

@@ -24,8 +24,8 @@ struct trace_step {
 };
 
 /*
- * What became of a frame. next_host_id: it left by a tunnel, to this host; 0: it did not, or to an end
- * that is no host. answers: the frame is an answer to where it came from (ICMP "too big").
+ * What became of a frame. next_host_id: it left by a tunnel or a wire, to this host; 0: it did not, or to
+ * somebody that is no host. wire_subnet_id: it left by the wire of this subnet. answers: the frame is an answer to where it came from (ICMP "too big").
  */
 struct trace_result {
 	enum verdict verdict;
@@ -33,6 +33,7 @@ struct trace_result {
 	uint32_t object_id;   /* that decided; 0: none */
 	uint32_t out_port_id; /* delivered to, or would have been; 0: none */
 	uint32_t next_host_id;
+	uint32_t wire_subnet_id;
 	bool answers;
 	size_t step_count;
 	struct trace_step steps[TRACE_STEPS_MAX];
@@ -57,6 +58,11 @@ int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8
 /* frame: an outer packet as another host's trace left it, with an Ethernet header. 0 or -EMSGSIZE. */
 int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, size_t size,
 			    struct trace_result *result);
+
+/* frame: as another host's trace left it on the wire of a subnet, with its tag. 0, -ENOENT when the subnet has
+ * no wire here, -EMSGSIZE. */
+int datapath_trace_wire(struct datapath *datapath, uint32_t subnet_id, const uint8_t *frame,
+			size_t size, struct trace_result *result);
 
 /* Room that outer headers take at most. */
 #define DATAPATH_OUTER_MAX 128

@@ -114,7 +114,7 @@ static void trace_reply(struct api *api, json_t *document)
 		say_lost(back, stages_of(document), next->name, "is not asked about a reply");
 }
 
-/* The reply comes out of the tunnel. */
+/* The reply comes out of the tunnel, or by the wire. */
 static void trace_return(struct follow *follow, const struct trace_answer *answer, json_t *back)
 {
 	struct api *api = follow->api;
@@ -123,7 +123,8 @@ static void trace_return(struct follow *follow, const struct trace_answer *answe
 		return;
 	if (!datapath_trace_port(api->datapath, follow->port_id, follow->frame, follow->frame_size,
 				 &result) &&
-	    !datapath_trace_underlay(api->datapath, answer->frame, answer->frame_size, &result)) {
+	    !trace_arrive(api->datapath, answer->wire, answer->frame, answer->frame_size,
+			  &result)) {
 		trace_leg_stages(api->reconcile, &result, stages_of(follow->document));
 		take_verdict(back, trace_leg_verdict(api->reconcile, &result));
 	}
@@ -193,7 +194,7 @@ static void follow_ask(struct api_call *call, const struct object *next, uint32_
 	struct questions *questions = call->api->cluster ? cluster_questions(call->api->cluster)
 							 : NULL;
 	struct follow *follow = xcalloc(1, sizeof(*follow));
-	json_t *question = trace_question(result.frame, result.frame_size);
+	json_t *question = trace_question(&result);
 	struct error error = { 0 };
 	char text[160];
 	int code = -ENOTSUP;

@@ -21,9 +21,21 @@
 static struct trace_result result;
 static uint8_t frame[TRACE_FRAME_MAX];
 
-json_t *trace_question(const uint8_t *outer, size_t outer_size)
+json_t *trace_question(const struct trace_result *left)
 {
-	return json_pack("{s:o}", "frame", trace_frame_json(outer, outer_size));
+	json_t *question =
+		json_pack("{s:o}", "frame", trace_frame_json(left->frame, left->frame_size));
+
+	if (left->wire_subnet_id)
+		json_object_set_new(question, "wire", json_integer(left->wire_subnet_id));
+	return question;
+}
+
+int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *bytes, size_t size,
+		 struct trace_result *arrived)
+{
+	return wire ? datapath_trace_wire(datapath, wire, bytes, size, arrived)
+		    : datapath_trace_underlay(datapath, bytes, size, arrived);
 }
 
 /* ---- answering ---- */
@@ -61,10 +73,20 @@ static json_t *back_json(struct datapath *datapath, struct reconcile *reconcile)
 		back = leg_json(reconcile);
 	}
 	json_object_set_new(back, "frame", outer_json(reconcile));
+	if (result.wire_subnet_id)
+		json_object_set_new(back, "wire", json_integer(result.wire_subnet_id));
 	return back;
 }
 
-static int read_question(const json_t *question, size_t *size)
+static uint32_t read_wire(struct json_reader *reader)
+{
+	int64_t wire = 0;
+
+	json_reader_integer(reader, "wire", JSON_OPTIONAL, 1, UINT32_MAX, &wire);
+	return (uint32_t)wire;
+}
+
+static int read_question(const json_t *question, size_t *size, uint32_t *wire)
 {
 	struct json_reader reader;
 	struct error error = { 0 };
@@ -72,6 +94,7 @@ static int read_question(const json_t *question, size_t *size)
 
 	json_reader_init(&reader, (json_t *)question, "", &error);
 	json_reader_text(&reader, "frame", JSON_REQUIRED, HEX_LENGTH_MAX, &hex);
+	*wire = read_wire(&reader);
 	if (json_reader_finish(&reader))
 		return error.code;
 	return probe_parse_hex(hex, frame, sizeof(frame), size, &error);
@@ -82,10 +105,11 @@ json_t *trace_answer_make(struct datapath *datapath, struct reconcile *reconcile
 {
 	json_t *there, *back;
 	size_t size = 0;
+	uint32_t wire;
 
-	if (read_question(question, &size) || datapath_trace_begin(datapath))
+	if (read_question(question, &size, &wire) || datapath_trace_begin(datapath))
 		return NULL;
-	if (datapath_trace_underlay(datapath, frame, size, &result)) {
+	if (trace_arrive(datapath, wire, frame, size, &result)) {
 		datapath_trace_end();
 		return NULL;
 	}
@@ -191,6 +215,7 @@ int trace_answer_read(const json_t *document, const char *host, struct trace_ans
 	if (!code && json_reader_object(&reader, "back", JSON_OPTIONAL, &back)) {
 		read_leg(&back, host, &answer->back);
 		read_frame(&back, answer);
+		answer->wire = read_wire(&back);
 		code = json_reader_finish(&back);
 	}
 	if (!code)

@@ -2,8 +2,8 @@
 /*
  * What one host asks another about a packet, and what that one says.
  *
- *	question  {"frame": the outer packet}
- *	answer    {"there": LEG, "back": LEG and "frame", the outer packet of the reply, or null}
+ *	question  {"frame": the outer packet; or with "wire", a subnet's id, the frame on its wire}
+ *	answer    {"there": LEG, "back": LEG with "frame" and "wire", the same of the reply, or null}
  *	LEG       {"verdict", "reason", "sentence", "object", "to", "stages"}
  *
  * The host of the receiver runs the packet and the reply one after the other, for only then the reply
@@ -34,15 +34,21 @@ struct trace_told {
 /**
  * struct trace_answer - all that it said; release with trace_answer_fini()
  * @frame: the reply as it left that host for this one, of @frame_size bytes; NULL: none; owned
+ * @wire: the subnet on whose wire it did; 0: by a tunnel
  */
 struct trace_answer {
 	struct trace_told there, back;
 	uint8_t *frame;
 	size_t frame_size;
+	uint32_t wire;
 };
 
-/** trace_question - the question about an outer packet. Return: new reference. */
-json_t *trace_question(const uint8_t *outer, size_t outer_size);
+/** trace_question - the question about a packet that has left for another host. Return: new reference. */
+json_t *trace_question(const struct trace_result *left);
+
+/** trace_arrive - run a packet as it comes from another host; wire: a subnet's id, or 0. Return: 0 or less */
+int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *frame, size_t size,
+		 struct trace_result *result);
 
 /**
  * trace_answer_make - run another host's packet here

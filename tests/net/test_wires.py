@@ -75,9 +75,24 @@ def flat_network(_weft):
         cloud.serve("lab/vm2", 80)
         equal(cloud.fetch("plain", "172.16.1.104", 80), "hello from lab/vm2", "at the plain one")
         macvlan_neighbours(cloud)
+        traced(cloud, "lab/vm1", "172.16.1.104")
         uplink_survives(cloud)
         uplink_keeps_its_addresses(cloud)
         broadcast_once(cloud)
+
+
+def traced(cloud, port, address):
+    """A trace to a port of h2 by the wire: what both hosts do with it, and with the reply."""
+    told = json.loads(cloud.weft("--json", "trace", port, "--to", address, "--icmp", "echo").stdout)
+    equal((told["verdict"], told["to"]["host"]), ("delivered", "h2"), "the end of the way")
+    equal((told["back"]["verdict"], told["back"]["to"]), ("delivered",
+          {"host": "h1", "port": port}), "the end of the way back")
+    steps = [(stage["host"], stage["stage"], stage["result"]) for stage in told["stages"]]
+    wires = [step for step in steps if step[1] == "wire"]
+    equal(wires, [("h1", "wire", "onto the wire of"), ("h2", "wire", "by the wire of"),
+                  ("h2", "wire", "onto the wire of"), ("h1", "wire", "by the wire of")],
+          "the stages of the wire")
+    check(("h2", "policy", "allowed into the port by") in steps, f"h2 asks its rules: {steps}")
 
 
 def macvlan_neighbours(cloud):
@@ -142,6 +157,7 @@ def routed_flat(_weft):
             wait_for(lambda n=node, a=address: cloud.ping(n, a), f"{node} to reach {address}")
         plain_ipv6_behind_the_router(cloud, v6)
         one_neighbour_for_each_port(cloud)
+        traced(cloud, "lab/vm1", "172.16.1.104")
         only_the_router(cloud)
 
 
@@ -219,6 +235,7 @@ def vlan_router(_weft):
                               ("printer", "172.16.101.13"), ("camera", "172.16.100.11"),
                               ("one/vm3", "172.16.100.50")):
             wait_for(lambda n=node, a=address: cloud.ping(n, a), f"{node} to reach {address}")
+        traced(cloud, "one/vm1", "172.16.101.13")
         cloud.serve("one/vm3", 80)
         equal(cloud.fetch("printer", "172.16.101.13", 80), "hello from one/vm3", "routed TCP")
         check(not cloud.ping("two/vm1", "172.16.101.50"), "a tenant reaches the other's machine")
