@@ -78,6 +78,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_port_rates:
 	case TABLE_port_mirrors:
 	case TABLE_rules:
+	case TABLE_multicast_subnets:
 	case TABLE_services: return true;
 	case TABLE_flows:
 	case TABLE_tunnel_sequences:

@@ -26,6 +26,7 @@ static const struct option vpc_options[] = {
 	SWITCH_OPTION("metadata", "tell its ports about themselves at 169.254.169.254; on",
 		      "metadata"),
 	FLOW_LOG_OPTIONS,
+	SWITCH_OPTION("route-multicast", "between its subnets; off", "route_multicast"),
 	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
 		    "main_route_table"),
 	INTEGER_OPTION("timeout-tcp-opening", "SECONDS", "idle, of a handshake",

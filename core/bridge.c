@@ -238,11 +238,15 @@ static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32
 	return tunnel_unpush(f, p) != 0;
 }
 
-/* A member behind a tag: it gets a copy with its tag, and the frame loses it again. 1: the frame can go on to
- * nobody. */
+/* A member behind a tag: it gets a copy with its tag, and the frame loses it again. What is routed goes to a
+ * wire from the MAC that this host's gateways have there. 1: the frame can go on to nobody. */
 static __always_inline int flood_tagged(struct frame *f, struct packet *p, const struct port *port,
 					struct port_stats *stats)
 {
+	const int routed = port->kind == PORT_WIRE && (p->flags & PACKET_ROUTED);
+
+	if (routed && frame_store(f, 6, port->mac, 6))
+		return 1;
 	if (wire_push(f, p) != VERDICT_DELIVERED)
 		return 1;
 	p->flood_takers += 1;
@@ -250,7 +254,7 @@ static __always_inline int flood_tagged(struct frame *f, struct packet *p, const
 		atomic_add(&stats->sent_packets, 1);
 		atomic_add(&stats->sent_bytes, p->frame_length);
 	}
-	return port->tag && frame_tag_pop(f);
+	return (port->tag && frame_tag_pop(f)) || (routed && frame_store(f, 6, p->ethernet + 6, 6));
 }
 
 /* A member that is watched: its copy is looked at when all are out (watch.c). */
@@ -266,9 +270,11 @@ static __always_inline void flood_watched(struct packet *p, const struct port_ke
 /* Plugged in, and of Ethernet. Whoever is behind the wire that it came from has it from there. */
 static __always_inline int takes_floods(const struct packet *p, const struct port *port)
 {
-	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE))
+	const __u32 routed = p->flags & PACKET_ROUTED;
+
+	if (port->kind == PORT_WIRE && (p->flags & PACKET_FROM_WIRE) && !routed)
 		return 0;
-	if (port->kind != PORT_WIRE && !(p->flags & PACKET_FROM_WIRE) &&
+	if (port->kind != PORT_WIRE && !(p->flags & PACKET_FROM_WIRE) && !routed &&
 	    (p->subnet_flags & (SUBNET_PRIVATE | SUBNET_VEPA)))
 		return 0;
 	return port->kind == PORT_TUNNEL || (port->kind != PORT_TUN && port->ifindex);
@@ -304,15 +310,16 @@ static long flood_member(__u64 index, void *argument)
 	p->out_port_id = member->port_id;
 	p->out_group_set_id = port->group_set_id;
 	p->out_flags = port->flags;
+	p->out_kind = port->kind;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
 	if (stats && port_stats_held(stats, p->now))
 		return 0;
+	if (p->flood_mode && !multicast_wanted(context->f, p))
+		return 0;
 	if (port->kind == PORT_TUNNEL)
 		return flood_tunnel(context->f, p,
 				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
-	if (p->flood_mode && port->kind != PORT_WIRE && !multicast_wanted(context->f, p))
-		return 0;
 	p->flags &= ~(__u32)PACKET_TO_PEER;
 	if (policy_flood(context->f, p)) {
 		if (stats)
@@ -381,6 +388,7 @@ int bridge_flood(struct frame *f, struct packet *p)
 	note(f, NOTE_BRIDGE_FLOOD, p->subnet_id);
 	loop_over(count, flood_member, &context);
 	p->out_port_id = 0;
+	p->out_kind = 0;
 	p->object_id = p->subnet_id;
 	if (p->flood_takers)
 		return VERDICT_FLOODED;
@@ -459,6 +467,9 @@ int bridge(struct frame *f, struct packet *p)
 		if (p->subnet_flags & SUBNET_L2)
 			return is_link_control(p->ethernet) ? VERDICT_LINK_CONTROL : VERDICT_NEXT;
 		p->object_id = p->subnet_id;
+		if (p->ethernet[0] != 0xff && (p->subnet_flags & SUBNET_MULTICAST) &&
+		    (p->flags & PACKET_IP) && address_is_multicast(&p->key.destination))
+			return VERDICT_NEXT;
 		if (p->flags & PACKET_FROM_WIRE)
 			return VERDICT_OVERHEARD;
 		return p->ethernet[0] == 0xff ? VERDICT_BROADCAST : VERDICT_MULTICAST;

@@ -14,7 +14,7 @@
  * station that has no address yet), with the router alert option (RFC 3810, 6.2 and 7.4). IGMP may lack that
  * option, for version 1 does not know it (RFC 1112). What fails is dropped, and nobody believes it.
  *
- * Before: multicast.c, which finds such messages. Next: bridge_flood, to multicast routers.
+ * Before: multicast.c, which finds such messages. Next: bridge_flood, to multicast routers and other hosts.
  */
 #include "core/checksum.h"
 #include "core/multicast.h"
@@ -32,7 +32,8 @@
 #define BLOCK_OLD_SOURCES 6
 #define RECORDS_MAX 64
 #define ITEMS_MAX 512 /* records, and the sources in them: more than a frame of 1,500 bytes holds */
-#define GROUPS_MAX 256 /* behind one port, and sources */
+#define GROUPS_MAX 256         /* behind one port, and sources */
+#define REMOTE_GROUPS_MAX 4096 /* behind another host, and sources */
 #define ROUTER_ALERT 0x0502
 
 struct igmp {
@@ -77,6 +78,12 @@ static __always_inline __u32 ageing_of(const struct packet *p)
 	return subnet ? subnet->group_ageing : 0;
 }
 
+/* So many rows are kept of one port, and of all ports of another host. */
+static __always_inline __u64 limit_of(const struct packet *p)
+{
+	return p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE) ? REMOTE_GROUPS_MAX : GROUPS_MAX;
+}
+
 /* The row of the group, new where there is none. NULL: there is no room. */
 static __always_inline struct group *group_row(struct packet *p)
 {
@@ -90,20 +97,37 @@ static __always_inline struct group *group_row(struct packet *p)
 	if (row)
 		return row;
 	stats = stats_of(p);
-	if (!stats || stats->groups >= GROUPS_MAX)
+	if (!stats || stats->groups >= limit_of(p))
 		return NULL;
 	/* Any source, unless the report says otherwise; an epoch that sources of an older row cannot have. */
 	fresh.epoch = p->now;
 	fresh.expires = p->now + ageing_of(p);
+	fresh.since = p->now;
 	if (!table_add(groups, &key, &fresh))
 		atomic_add(&stats->groups, 1);
 	return table_lookup(groups, &key);
+}
+
+/* More groups than are remembered of another host: it gets all for a while. The speaker's row says so. */
+static __always_inline int everything(struct packet *p)
+{
+	struct group_key key = { .subnet_id = p->subnet_id, .port_id = p->membership.listener_id };
+	struct group *row;
+
+	key.address.word[3] = be32(GROUP_SPEAKER_WORD);
+	row = table_lookup(groups, &key);
+	if (row)
+		row->since = p->now + ageing_of(p);
+	return VERDICT_NEXT;
 }
 
 /* Somebody behind the port listens, whoever sends; p->membership.group zero: a multicast router is there. */
 static __always_inline int join(struct packet *p)
 {
 	struct group *row = group_row(p);
+
+	if (!row && (p->flags & PACKET_FROM_TUNNEL))
+		return everything(p);
 
 	p->object_id = p->membership.listener_id;
 	if (!row)
@@ -166,6 +190,10 @@ static __always_inline int record_begin(struct packet *p)
 	if (!row) {
 		row = group_row(p);
 		p->object_id = walk->listener_id;
+		if (!row && (p->flags & PACKET_FROM_TUNNEL)) {
+			everything(p);
+			return VERDICT_NEXT;
+		}
 		if (!row)
 			return VERDICT_GROUP_LIMIT;
 		/* As if the other had been said before: it changes when all sources are known. */
@@ -232,7 +260,7 @@ static __always_inline int read_source(struct frame *f, struct packet *p)
 		row.flags = GROUP_SOURCE_BLOCKED;
 	row.expires = p->now + ageing_of(p);
 	if (!table_lookup(group_sources, &key)) {
-		if (stats->groups >= GROUPS_MAX) {
+		if (stats->groups >= limit_of(p)) {
 			walk->overflow = 1;
 			return 0;
 		}
@@ -345,13 +373,38 @@ static __always_inline int simple_report(struct packet *p, int listens)
 	return join(p);
 }
 
+/* The daemon of another host asks its ports. */
+static __always_inline int note_speaker(struct packet *p)
+{
+	struct membership_walk *walk = &p->membership;
+	struct group *row;
+
+	walk->group.word[0] = walk->group.word[1] = walk->group.word[2] = 0;
+	walk->group.word[3] = be32(GROUP_SPEAKER_WORD);
+	row = group_row(p);
+	if (!row)
+		return VERDICT_CONSUMED;
+	if (ticks_passed(p->now, row->expires, 0))
+		row->since = p->now;
+	row->expires = p->now + ageing_of(p);
+	return VERDICT_CONSUMED;
+}
+
 /* A query or hello: reports and all groups go to the router from now on. */
 static __always_inline int note_router(struct packet *p)
 {
 	struct membership_walk *walk = &p->membership;
 
-	if (address_is_unspecified(&p->key.source))
+	p->flood_mode = FLOOD_ALL;
+	if ((p->flags & (PACKET_FROM_PEER | PACKET_FROM_TUNNEL)) ==
+		    (PACKET_FROM_PEER | PACKET_FROM_TUNNEL) &&
+	    p->port_id == p->source_port_id)
+		return note_speaker(p);
+	if (address_is_unspecified(&p->key.source) ||
+	    (p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)))
 		return VERDICT_NEXT;
+	if (!(p->subnet_flags & SUBNET_L2))
+		return VERDICT_MULTICAST; /* the routers of an l3 subnet are Weft's */
 	walk->group.word[0] = walk->group.word[1] = walk->group.word[2] = walk->group.word[3] = 0;
 	return join(p);
 }
@@ -371,7 +424,6 @@ static __always_inline int igmp(struct frame *f, struct packet *p, __u32 size)
 		    (size < IGMP3_QUERY_SIZE || frame_load(f, p->l4_offset + 10u, &sources, 2) ||
 		     size < IGMP3_QUERY_SIZE + host16(sources) * 4u))
 			return VERDICT_BAD_MEMBERSHIP;
-		p->flood_mode = FLOOD_ALL;
 		return note_router(p);
 	}
 	walk->group.word[0] = walk->group.word[1] = 0;
@@ -402,7 +454,6 @@ static __always_inline int mld(struct frame *f, struct packet *p, __u32 size)
 		    (size < MLD2_QUERY_SIZE || frame_load(f, p->l4_offset + 26u, &sources, 2) ||
 		     size < MLD2_QUERY_SIZE + host16(sources) * 16u))
 			return VERDICT_BAD_MEMBERSHIP;
-		p->flood_mode = FLOOD_ALL;
 		return note_router(p);
 	}
 	if (frame_load(f, p->l4_offset + 8u, &walk->group, 16))
@@ -439,27 +490,27 @@ static __always_inline int is_sum_right(struct frame *f, struct packet *p, __u32
 }
 
 /*
- * p: FLOOD_REPORT, from a port of this host. Sets flood_mode to who gets the message, and remembers what it
+ * p: FLOOD_REPORT, from a port of this host, or from elsewhere: then the listener is who it came by. Sets flood_mode to who gets the message, and remembers what it
  * says. VERDICT_NEXT, or the drop of a message that is none.
  */
 int membership(struct frame *f, struct packet *p)
 {
 	struct membership_walk *walk;
 	struct port_stats *stats;
-	__u32 size;
+	__u32 size, remote;
 
 	if (!p)
 		return VERDICT_INTERNAL;
 	walk = &p->membership;
 	p->object_id = p->port_id;
 	p->flood_mode = FLOOD_ROUTERS;
-	walk->listener_id = p->port_id;
+	remote = p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE);
+	walk->listener_id = remote ? p->source_port_id : p->port_id;
 	stats = stats_of(p);
-	walk->alone = stats && !stats->stations && p->in_kind != PORT_LINK;
+	walk->alone = !remote && stats && !stats->stations && p->in_kind != PORT_LINK;
 	walk->offset = p->l4_offset + IGMP_SIZE;
 	walk->end = p->l3_offset + p->ip_length;
 	if (p->key.protocol == PROTOCOL_PIM) {
-		p->flood_mode = FLOOD_ALL;
 		return note_router(p);
 	}
 	if ((p->flags & PACKET_FRAGMENT_FIRST) || p->ttl != 1 || walk->end < walk->offset)

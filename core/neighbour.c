@@ -463,7 +463,7 @@ int neighbour(struct frame *f, struct packet *p)
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	if (!(p->subnet_flags & SUBNET_L2) && is_listener_report(p))
+	if (!(p->subnet_flags & (SUBNET_L2 | SUBNET_MULTICAST)) && is_listener_report(p))
 		return VERDICT_CONSUMED;
 	if (p->ethertype != be16(ETHERTYPE_ARP) &&
 	    (p->key.protocol != PROTOCOL_ICMPV6 || p->icmp_type < ND_ROUTER_SOLICITATION ||

@@ -87,6 +87,7 @@ enum flood_mode {
 	FLOOD_ALL = 0,
 	FLOOD_LISTENERS = 1, /* of the group it is sent to, and multicast routers */
 	FLOOD_ROUTERS = 2,
+	FLOOD_HOSTS = 4,  /* other hosts of Weft alone: what weftd asks */
 	FLOOD_REPORT = 3, /* an IGMP or MLD message, which is to be read first (membership.c) */
 };
 
@@ -103,6 +104,15 @@ struct membership_walk {
 	__u8 alone;        /* one stack is behind the port: what it says is all there is */
 	__u8 ignored;      /* the sources say nothing */
 	__u8 overflow;     /* more sources than are remembered */
+};
+
+/* What multicast_route.c keeps of the frame as it came, while it is in other subnets. */
+struct multicast_walk {
+	__u32 subnet_id;
+	__u32 subnet_flags;
+	__u32 unresolved_tunnel_id;
+	__u8 source[6];
+	__u8 gateway[6]; /* that the copy to unresolved_tunnel_id comes from */
 };
 
 struct packet {
@@ -169,6 +179,8 @@ struct packet {
 	__u32 out_flags;            /* enum port_flags of the port it goes to */
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
 	__u32 flood_mode;    /* enum flood_mode */
+	__u32 flood_route;   /* it may go to listeners in other subnets (multicast_route.c) */
+	__u32 unattended;    /* weftd does not run: what was heard of listeners does not age */
 	__u32 watch_port_id; /* of a flood's members that are watched, one */
 	__u32 watch_size;    /* bytes that the watches which took it want */
 	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */
@@ -204,6 +216,7 @@ struct packet {
 	__u8 outer_marks; /* enum outer_marks */
 	struct membership_walk membership;
 	struct address told; /* that a machine on a wire says it has (wire_heard) */
+	struct multicast_walk routing;
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
 };
@@ -400,6 +413,8 @@ int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);
 int bridge_flood(struct frame *f, struct packet *p);
 int multicast(struct frame *f, struct packet *p);
+int multicast_route(struct frame *f, struct packet *p, int verdict);
+int multicast_frame(struct frame *f, struct packet *p);
 int membership(struct frame *f, struct packet *p);
 int membership_records(struct frame *f, struct packet *p);
 int multicast_wanted(struct frame *f, struct packet *p);
@@ -409,6 +424,7 @@ int deliver(struct frame *f, struct packet *p);
 int deliver_fits(struct frame *f, struct packet *p);
 int policy(struct frame *f, struct packet *p);
 int policy_flood(struct frame *f, struct packet *p);
+int policy_between(struct frame *f, struct packet *p);
 int flow_find(struct frame *f, struct packet *p);
 int flow_write(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);

@@ -70,7 +70,22 @@ static __always_inline int look_up_subnet(struct packet *p, __u32 subnet_id)
 	return VERDICT_NEXT;
 }
 
-/* Everything else in an l2 subnet: the sender's rules, then a copy to every member. */
+/* What another host has routed into this subnet, from one of the VPC that is in out_subnet_id until now. */
+static __always_inline int judge_routed(struct frame *f, struct packet *p)
+{
+	const __u32 from_id = p->out_subnet_id, into_id = p->subnet_id;
+	int verdict = VERDICT_NEXT;
+
+	p->out_subnet_id = into_id;
+	if (from_id != into_id && p->flood_mode == FLOOD_LISTENERS) {
+		p->subnet_id = from_id;
+		verdict = policy_between(f, p);
+		p->subnet_id = into_id;
+	}
+	return verdict;
+}
+
+/* Everything else in an l2 subnet, and multicast: the sender's rules, then a copy to every member. */
 static __always_inline int flood(struct frame *f, struct packet *p)
 {
 	int verdict = policy_flood(f, p);
@@ -79,10 +94,12 @@ static __always_inline int flood(struct frame *f, struct packet *p)
 		verdict = bridge_flood_limit(f, p);
 	if (!verdict)
 		verdict = multicast_segment_limit(f, p);
-	if (!verdict && (p->subnet_flags & SUBNET_SNOOP))
+	if (!verdict && (p->subnet_flags & (SUBNET_SNOOP | SUBNET_MULTICAST)))
 		verdict = multicast(f, p);
 	if (!verdict && p->flood_mode == FLOOD_REPORT)
 		verdict = membership(f, p);
+	if (!verdict && p->out_subnet_id)
+		verdict = judge_routed(f, p);
 	return verdict ? verdict : bridge_flood(f, p);
 }
 
@@ -200,6 +217,12 @@ int pipeline_arrive(struct frame *f, struct packet *p)
 	verdict = arrive_guard(f, p);
 	if (verdict)
 		return verdict;
+	if ((p->subnet_flags & SUBNET_MULTICAST) && (p->flags & PACKET_ROUTED) &&
+	    address_is_multicast(&p->key.destination)) {
+		verdict = multicast_frame(f, p);
+		if (verdict)
+			return verdict;
+	}
 	if (p->flags & PACKET_ROUTED) {
 		p->subnet_id = own_subnet_id;
 		verdict = arrive_local(f, p);
@@ -209,6 +232,7 @@ int pipeline_arrive(struct frame *f, struct packet *p)
 		verdict = bridge(f, p);
 		if (verdict)
 			return verdict;
+		p->out_subnet_id = own_subnet_id;
 		if (!p->out_port_id)
 			return flood(f, p);
 		if (mac_equal(p->ethernet + 6, p->gateway_mac))

@@ -78,8 +78,11 @@ static inline int pipeline_run(struct frame *f, struct packet *p)
 		note(f, NOTE_PARSED, 0);
 		verdict = flow_hit(f, p);
 	}
-	if (!verdict)
+	if (!verdict) {
 		verdict = pipeline_miss(f, p);
+		if (p->flood_route)
+			verdict = multicast_route(f, p, verdict);
+	}
 	return pipeline_finish(f, p, verdict);
 }
 
@@ -101,6 +104,8 @@ static __always_inline int pipeline_inner(struct frame *f, struct packet *p)
 		verdict = !(p->flags & PACKET_FROM_PEER) && p->source_subnet_id
 				  ? pipeline_miss(f, p)
 				  : pipeline_arrive(f, p);
+	if (p->flood_route)
+		verdict = multicast_route(f, p, verdict);
 	return pipeline_finish(f, p, verdict);
 }
 
@@ -126,6 +131,8 @@ static inline int pipeline_from_wire(struct frame *f, struct packet *p, __u32 if
 	}
 	if (!verdict)
 		verdict = p->flags & PACKET_FROM_PEER ? pipeline_arrive(f, p) : pipeline_miss(f, p);
+	if (p->flood_route)
+		verdict = multicast_route(f, p, verdict);
 	return pipeline_finish(f, p, verdict);
 }
 

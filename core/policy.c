@@ -319,6 +319,17 @@ int policy(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/* A flooded packet goes from subnet_id into out_subnet_id: what do their ACLs say? VERDICT_NEXT or the drop. */
+int policy_between(struct frame *f, struct packet *p)
+{
+	struct question q = {};
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	p->flags &= ~(__u32)PACKET_TO_PEER;
+	return judge_acls(f, p, &q);
+}
+
 /*
  * Rules for a flooded frame, which belongs to no connection. With out_port_id 0 the sender's, else those
  * of that member, whose group set is in p. VERDICT_NEXT or the drop.

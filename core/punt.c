@@ -131,7 +131,30 @@ static __always_inline void count_sent(const struct packet *p)
 }
 
 /*
- * A frame that weftd has written: to the port in its header. p: zero (PACKET_CLEARED), ethertype is that of
+ * What weftd asks its own ports the other hosts of the segment hear as well, so that they know that it does. header:
+ * port_id 0. VERDICT_FLOODED or the drop.
+ */
+static __always_inline int to_hosts(struct frame *f, struct packet *p, __u32 subnet_id)
+{
+	int verdict;
+
+	if (frame_decapsulate(f, sizeof(struct punt_header),
+			      p->ethertype == be16(ETHERTYPE_IPV6)
+				      ? FRAME_OUTER_IPV6 | FRAME_INNER_IPV6
+				      : FRAME_INNER_IPV4))
+		return VERDICT_INTERNAL;
+	verdict = parse(f, p);
+	if (verdict)
+		return verdict;
+	p->now = clock_tick();
+	p->subnet_id = subnet_id;
+	p->flood_mode = FLOOD_HOSTS;
+	verdict = bridge_flood(f, p);
+	return verdict == VERDICT_EMPTY_SEGMENT ? VERDICT_FLOODED : verdict;
+}
+
+/*
+ * A frame that weftd has written: to the port in its header, or, if that is 0, to the other hosts of its subnet. p: zero (PACKET_CLEARED), ethertype is that of
  * the frame. VERDICT_DELIVERED: the header is off, out_ifindex and out_kind say where the frame goes.
  */
 int punt_return(struct frame *f, struct packet *p)
@@ -149,6 +172,8 @@ int punt_return(struct frame *f, struct packet *p)
 		return VERDICT_BAD_HEADER;
 	key.port_id = header->port_id;
 	vlan = header->vlan;
+	if (!key.port_id)
+		return to_hosts(f, p, header->subnet_id);
 	p->object_id = p->out_port_id = key.port_id;
 	port = table_lookup(ports, &key);
 	if (!port)

@@ -143,6 +143,7 @@ enum subnet_flags {
 	SUBNET_WIRE = 1 << 5,         /* machines that nobody registered are on its wire */
 	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
 	SUBNET_PROVE = 1 << 9,        /* weftd hears which addresses ports detect no duplicate of */
+	SUBNET_MULTICAST = 1 << 10,   /* multicast is routed between it and others of the VPC */
 	/* Direct attachment to a NIC (direct.c). */
 	SUBNET_PRIVATE = 1 << 16,  /* its ports do not hear one another */
 	SUBNET_VEPA = 1 << 17,     /* they do by the switch outside alone, which reflects */
@@ -658,10 +659,10 @@ enum punt_reason {
 
 /* Behind the Ethernet header of every frame on the punt device, either way; host order. */
 struct punt_header {
-	__u8 version; /* PUNT_VERSION */
-	__u8 reason;  /* enum punt_reason; towards a port: PUNT_NONE */
-	__u16 vlan;   /* tag control information of the tag it came with or gets, 0: none */
-	__u32 port_id;
+	__u8 version;    /* PUNT_VERSION */
+	__u8 reason;     /* enum punt_reason; towards a port: PUNT_NONE */
+	__u16 vlan;      /* tag control information of the tag it came with or gets, 0: none */
+	__u32 port_id;   /* from weftd, 0: to the other hosts of the segment */
 	__u32 subnet_id; /* the segment it was sent in; towards a port: 0 */
 	__u32 pad;
 };
@@ -765,7 +766,8 @@ struct wire {
 	X(segment_states, HASH, struct subnet_key, struct segment_state, 16384)                    \
 	X(group_sources, HASH, struct group_source_key, struct group_source, 65536)                \
 	X(flow_rejects, HASH, struct flow_reject_key, struct flow_reject, 32768)                   \
-	X(flow_log_ports, ARRAY, struct slot_key, struct flow_log_port, 16384)
+	X(flow_log_ports, ARRAY, struct slot_key, struct flow_log_port, 16384)                     \
+	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

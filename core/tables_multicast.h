@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The rows of multicast: who listens to which group, and to which of its sources; a part of tables.h, which
- * includes it. All are the pipeline's own: reports make them, and the sweep takes them when they have aged.
+ * includes it. But for the last they are the pipeline's own: reports make them, and the sweep takes them when they have
+ * aged.
  *
  * Neighbours: membership.c (who writes them), multicast.c (who reads them).
  */
@@ -26,7 +27,15 @@ struct group {
 	__u32 flags;     /* enum group_flags */
 	__u32 any_until; /* tick */
 	__u32 epoch; /* rows of group_sources that have another are of a report that holds no more */
+	__u32 since; /* tick of the first word of it */
 };
+
+/*
+ * In the place of a group, ::1: another host's daemon asks its ports, and so what it has not said it
+ * does not want. It is believed when its ports have had the time to answer it.
+ */
+#define GROUP_SPEAKER_WORD 1
+#define GROUP_SPEAKER_TICKS (12 * TICKS_PER_SECOND)
 
 struct group_source_key {
 	struct group_key group;
@@ -41,6 +50,18 @@ struct group_source {
 	__u32 expires; /* tick */
 	__u32 epoch;   /* of the group's row when it was made */
 	__u32 flags;   /* enum group_source_flags */
+};
+
+/* The subnets of a VPC that multicast is routed between, by index from 0 on; the daemon's. */
+#define MULTICAST_SUBNETS_MAX 64
+
+struct multicast_subnet_key {
+	__u32 vpc_id;
+	__u32 index;
+};
+
+struct multicast_subnet {
+	__u32 subnet_id;
 };
 
 _Static_assert(sizeof(struct group_key) == 24, "struct group_key is part of the layout");

@@ -166,6 +166,26 @@ static int check_vpc_mtu(struct draft *draft, const struct vpc_object *vpc, stru
 	return 0;
 }
 
+/* As many as the datapath goes through for one packet. @object: what brings one too many. */
+static int check_multicast(struct draft *draft, const struct vpc_object *vpc,
+			   const struct object *object, struct error *error)
+{
+	const struct object **subnets;
+	size_t count, routed = 0;
+
+	if (!vpc || !vpc->route_multicast)
+		return 0;
+	count = draft_members(draft, vpc->object.id, OBJECT_SUBNET, &subnets);
+	for (size_t i = 0; i < count; i++)
+		routed += ((const struct subnet_object *)subnets[i])->route_multicast;
+	free(subnets);
+	if (routed <= MULTICAST_SUBNETS_MAX)
+		return 0;
+	return draft_refuse(draft, object, "route_multicast", EINVAL, error,
+			    "multicast is routed between at most %d subnets of a vpc, not %zu",
+			    MULTICAST_SUBNETS_MAX, routed);
+}
+
 int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error *error)
 {
 	const struct vpc_object *vpc = (const struct vpc_object *)entry->after;
@@ -180,6 +200,8 @@ int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error
 		code = check_vpc_range(draft, vpc, i, error);
 	if (!code)
 		code = check_vpc_mtu(draft, vpc, error);
+	if (!code)
+		code = check_multicast(draft, vpc, &vpc->object, error);
 	if (code || !before || same_ranges(before, vpc))
 		return code;
 	for (size_t i = 0; i < ARRAY_SIZE(dependent); i++) {
@@ -365,6 +387,9 @@ int check_subnet(struct draft *draft, const struct draft_entry *entry, struct er
 		code = check_segment(draft, subnet, error);
 	if (!code)
 		code = check_subnet_mtu(draft, subnet, error);
+	if (!code)
+		code = check_multicast(draft, draft_vpc(draft, subnet->object.vpc_id),
+				       &subnet->object, error);
 	if (!code && subnet->acl_id)
 		code = check_present(draft, &subnet->object, "acl", subnet->acl_id, error);
 	if (code || !before || same_addressing(before, subnet))

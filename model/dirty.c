@@ -123,12 +123,14 @@ void mark_vpc(struct dirty *dirty, uint32_t vpc_id)
 
 /* ---- kinds ---- */
 
-static void mark_l2_subnet(struct dirty *dirty, uint32_t subnet_id)
+/* One with a flood list. */
+static void mark_flooded_subnet(struct dirty *dirty, uint32_t subnet_id)
 {
 	const struct object *object = intent_object(dirty->intent, subnet_id);
+	const struct subnet_object *subnet = (const struct subnet_object *)object;
 
 	if (object && object->kind == OBJECT_SUBNET &&
-	    ((const struct subnet_object *)object)->mode == SUBNET_MODE_L2)
+	    (subnet->mode == SUBNET_MODE_L2 || intent_routes_multicast(dirty->intent, subnet)))
 		mark_kind(dirty, UNIT_SUBNET, subnet_id);
 }
 
@@ -231,9 +233,9 @@ static void dirty_port(struct dirty *dirty, const struct change *change)
 	if (!before || !after || before->subnet_id != after->subnet_id ||
 	    strcmp(before->host, after->host) != 0 ||
 	    strcmp(before->moving_to, after->moving_to) != 0) {
-		mark_l2_subnet(dirty, either->subnet_id);
+		mark_flooded_subnet(dirty, either->subnet_id);
 		if (before)
-			mark_l2_subnet(dirty, before->subnet_id);
+			mark_flooded_subnet(dirty, before->subnet_id);
 	}
 	if (!before || !after)
 		mark_tables(dirty, &either->object);
@@ -258,9 +260,9 @@ static void dirty_member_tunnel(struct dirty *dirty, const struct change *change
 	port_move(dirty, either->object.id,
 		  after ? planner_set_of_tunnel(dirty->planner, after) : NULL);
 	if (before)
-		mark_l2_subnet(dirty, before->subnet_id);
+		mark_flooded_subnet(dirty, before->subnet_id);
 	if (after)
-		mark_l2_subnet(dirty, after->subnet_id);
+		mark_flooded_subnet(dirty, after->subnet_id);
 	if (!before || !after)
 		mark_tables(dirty, &either->object);
 }
@@ -284,6 +286,8 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 	}
 	if (before->cidr_count != after->cidr_count || before->dns.serve != after->dns.serve ||
 	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0])) != 0)
+		mark_objects(dirty, UNIT_SUBNET, id, OBJECT_SUBNET);
+	if (before->route_multicast != after->route_multicast)
 		mark_objects(dirty, UNIT_SUBNET, id, OBJECT_SUBNET);
 	if (before->flow_limit != after->flow_limit && intent_has_hosts(dirty->intent)) {
 		mark_objects(dirty, UNIT_PORT, id, OBJECT_PORT);
@@ -311,6 +315,8 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 	uint32_t id = (change->after ? change->after : change->before)->id;
 
 	mark_kind(dirty, UNIT_SUBNET, id);
+	if (!before || !after || before->route_multicast != after->route_multicast)
+		mark_kind(dirty, UNIT_VPC, (after ? after : before)->object.vpc_id);
 	mark_mtu(dirty, (change->after ? change->after : change->before)->vpc_id);
 	if (!before || !after || before->mode != after->mode ||
 	    !segment_equal(&before->segment, &after->segment) ||

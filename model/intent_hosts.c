@@ -267,6 +267,14 @@ size_t intent_children(const struct intent *intent, const struct port_object *po
 	return set_list(map_get(&intent->hosts.children, key, strlen(key)), ids);
 }
 
+bool intent_routes_multicast(const struct intent *intent, const struct subnet_object *subnet)
+{
+	const struct object *vpc = intent_object(intent, subnet->object.vpc_id);
+
+	return subnet->route_multicast && vpc && vpc->kind == OBJECT_VPC &&
+	       ((const struct vpc_object *)vpc)->route_multicast;
+}
+
 const struct host_object *intent_wire_router(const struct intent *intent,
 					     const struct subnet_object *subnet)
 {

@@ -96,6 +96,7 @@ struct object *object_new(enum object_kind kind)
 		subnet->station_limit = 256;
 		subnet->station_ageing = 300;
 		subnet->query_interval = 125;
+		subnet->route_multicast = true;
 		subnet->segment.encapsulation = TUNNEL_VXLAN;
 		subnet->segment.ttl = SEGMENT_TTL_DEFAULT;
 		subnet->segment.id_automatic = true;

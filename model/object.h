@@ -117,6 +117,7 @@ struct vpc_object {
 	uint32_t default_group_id;
 	struct vpc_dns dns;
 	bool metadata;             /* each port finds what is known of it at 169.254.169.254 */
+	bool route_multicast;      /* between its subnets */
 	struct flow_log *flow_log; /* owned; NULL: none (flow_log.h) */
 };
 
@@ -175,6 +176,7 @@ struct subnet_object {
 	bool snoop;                  /* l2: multicast goes to its listeners alone */
 	uint32_t query_interval;     /* l2: seconds between questions who listens */
 	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
+	bool route_multicast;        /* from and to others of the VPC, if the VPC does */
 	struct subnet_dhcp *dhcp;    /* owned; NULL: not served */
 	struct subnet_ra *ra;        /* owned; NULL: no router advertisements */
 	struct flow_log *flow_log;   /* owned; NULL: the VPC's */
@@ -461,6 +463,9 @@ const char *host_uplink(const struct host_object *host, const char *network);
  */
 const struct host_object *intent_wire_router(const struct intent *intent,
 					     const struct subnet_object *subnet);
+
+/* Is multicast routed between this subnet and others of its VPC? */
+bool intent_routes_multicast(const struct intent *intent, const struct subnet_object *subnet);
 
 /* This host; NULL as long as nobody made an object of it. A lone host needs none. */
 const struct host_object *intent_own_host(const struct intent *intent);

@@ -54,8 +54,8 @@ static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
 	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
 	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
 	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0 ||
-	    a->metadata != b->metadata || !dns_equal(&a->dns, &b->dns) ||
-	    !flow_log_equal(a->flow_log, b->flow_log))
+	    a->metadata != b->metadata || a->route_multicast != b->route_multicast ||
+	    !dns_equal(&a->dns, &b->dns) || !flow_log_equal(a->flow_log, b->flow_log))
 		return false;
 	for (size_t i = 0; i < a->cidr_count; i++)
 		if (!ip_prefix_equal(&a->cidrs[i], &b->cidrs[i]))
@@ -87,7 +87,7 @@ static bool subnet_equal(const struct subnet_object *a, const struct subnet_obje
 	       a->route_table_implicit == b->route_table_implicit && a->acl_id == b->acl_id &&
 	       a->flood_rate == b->flood_rate && a->station_limit == b->station_limit &&
 	       a->station_ageing == b->station_ageing && a->snoop == b->snoop &&
-	       a->query_interval == b->query_interval &&
+	       a->query_interval == b->query_interval && a->route_multicast == b->route_multicast &&
 	       a->segment_flood_rate == b->segment_flood_rate &&
 	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra) &&
 	       flow_log_equal(a->flow_log, b->flow_log);

@@ -62,6 +62,25 @@ struct mac_address plan_gateway_mac(uint32_t subnet_id)
 
 /* ---- vpc ---- */
 
+/* The subnets that multicast is routed between; not more than the check allows. */
+static void plan_vpc_multicast(const struct plan *plan, const struct vpc_object *vpc)
+{
+	struct multicast_subnet_key key = { .vpc_id = vpc->object.id };
+	const struct object **subnets;
+	size_t count = intent_list(plan->intent, vpc->object.id, OBJECT_SUBNET, &subnets);
+
+	for (size_t i = 0; i < count && key.index < MULTICAST_SUBNETS_MAX; i++) {
+		struct multicast_subnet row = { .subnet_id = subnets[i]->id };
+
+		if (!intent_routes_multicast(plan->intent,
+					     (const struct subnet_object *)subnets[i]))
+			continue;
+		rows_add(plan->rows, TABLE_multicast_subnets, &key, &row);
+		key.index++;
+	}
+	free(subnets);
+}
+
 static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
 {
 	struct slot_key key = { .slot = plan->host->vpc_slot(plan->host->context, vpc->object.id) };
@@ -76,6 +95,7 @@ static void plan_vpc(const struct plan *plan, const struct vpc_object *vpc)
 		row.timeout[i] = ticks_of_seconds(vpc->timeouts[i]);
 	rows_add(plan->rows, TABLE_vpcs, &key, &row);
 	plan_vpc_services(plan, vpc);
+	plan_vpc_multicast(plan, vpc);
 }
 
 /* ---- subnet ---- */
@@ -191,8 +211,11 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 	if (subnet->ra && subnet->ra->any_identifier && subnet->mode != SUBNET_MODE_L2)
 		row.flags |= SUBNET_PROVE;
 	plan_subnet_acl(plan, subnet->acl_id, &row);
-	if (subnet->mode == SUBNET_MODE_L2) {
+	if (subnet->mode == SUBNET_MODE_L2)
 		row.flags |= SUBNET_L2 | (subnet->snoop ? SUBNET_SNOOP : 0);
+	if (intent_routes_multicast(plan->intent, subnet))
+		row.flags |= SUBNET_MULTICAST;
+	if (row.flags & (SUBNET_L2 | SUBNET_MULTICAST)) {
 		row.flood_count = plan_floods(plan, subnet->object.id);
 		row.remote_flood_count = plan_flood_tunnels(plan, subnet, row.flood_count);
 		row.flood_count += row.remote_flood_count;

@@ -187,6 +187,7 @@ static void read_vpc(struct reading *reading)
 	text_read_dns(reading, &vpc->dns);
 	json_reader_bool(reading->reader, "metadata", JSON_OPTIONAL, &vpc->metadata);
 	text_read_flow_log(reading, &vpc->flow_log);
+	json_reader_bool(reading->reader, "route_multicast", JSON_OPTIONAL, &vpc->route_multicast);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
 		id = text_resolve(reading->draft, reading->reader, "main_route_table",
 				  vpc->object.id, OBJECT_ROUTE_TABLE, table);
@@ -285,6 +286,8 @@ static void read_subnet(struct reading *reading)
 			 &subnet->segment_flood_rate);
 	text_read_number(reading->reader, "query_interval", 1, 3600, &subnet->query_interval);
 	read_choice(reading, "multicast", "flood", "snoop", &subnet->snoop);
+	json_reader_bool(reading->reader, "route_multicast", JSON_OPTIONAL,
+			 &subnet->route_multicast);
 	text_read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
 	text_read_number(reading->reader, "station_ageing", 1, SECONDS_MAX,
 			 &subnet->station_ageing);

@@ -89,6 +89,8 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	text_write_dns(writing, vpc);
 	text_write_value(writing, "metadata", vpc->metadata, json_boolean(vpc->metadata));
 	text_write_flow_log(writing, vpc->flow_log);
+	text_write_value(writing, "route_multicast", !vpc->route_multicast,
+			 json_boolean(vpc->route_multicast));
 	/* An outline does not say which. */
 	if (main_table)
 		text_write_value(writing, "main_route_table", strcmp(main_table->name, "main") == 0,
@@ -146,6 +148,8 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 			 json_string(subnet->snoop ? "snoop" : "flood"));
 	text_write_number(writing, "query_interval", subnet->query_interval, 125);
 	text_write_flow_log(writing, subnet->flow_log);
+	text_write_value(writing, "route_multicast", subnet->route_multicast,
+			 json_boolean(subnet->route_multicast));
 }
 
 static void write_parent(const struct writing *writing, const struct attach *attach)

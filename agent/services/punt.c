@@ -229,13 +229,13 @@ void punt_handle(struct punt *punt, enum punt_reason reason, punt_callback *call
 
 /* ---- what goes out ---- */
 
-int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *frame, size_t size)
+static int write_frame(struct punt *punt, struct punt_header *header, const void *frame,
+		       size_t size)
 {
-	struct punt_header header = { .version = PUNT_VERSION, .vlan = vlan, .port_id = port_id };
 	uint8_t *bytes = (uint8_t *)(uintptr_t)frame;
 	const struct iovec parts[] = {
 		{ bytes, ETHERNET_HEADER_SIZE },
-		{ &header, sizeof(header) },
+		{ header, sizeof(*header) },
 		{ bytes + ETHERNET_HEADER_SIZE, size - ETHERNET_HEADER_SIZE },
 	};
 
@@ -247,6 +247,20 @@ int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *fr
 	}
 	punt->counts.sent++;
 	return 0;
+}
+
+int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *frame, size_t size)
+{
+	struct punt_header header = { .version = PUNT_VERSION, .vlan = vlan, .port_id = port_id };
+
+	return write_frame(punt, &header, frame, size);
+}
+
+int punt_send_hosts(struct punt *punt, uint32_t subnet_id, const void *frame, size_t size)
+{
+	struct punt_header header = { .version = PUNT_VERSION, .subnet_id = subnet_id };
+
+	return write_frame(punt, &header, frame, size);
 }
 
 bool punt_is_there(const struct punt *punt)

@@ -80,6 +80,14 @@ void punt_handle(struct punt *punt, enum punt_reason reason, punt_callback *call
  */
 int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *frame, size_t size);
 
+/**
+ * punt_send_hosts - a frame to the other hosts that a subnet has members on
+ * @frame: as for punt_send()
+ *
+ * Return: 0 or negative errno.
+ */
+int punt_send_hosts(struct punt *punt, uint32_t subnet_id, const void *frame, size_t size);
+
 /** punt_is_there - whether there is a device */
 bool punt_is_there(const struct punt *punt);
 

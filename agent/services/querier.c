@@ -133,6 +133,18 @@ static void ask_port(struct querier *querier, const struct subnet_object *subnet
 	}
 }
 
+/* So that other hosts know that whoever listens here is asked. They ask their own ports. */
+static void tell_hosts(struct querier *querier, const struct subnet_object *subnet)
+{
+	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	uint8_t frame[QUERIER_FRAME_SIZE];
+	size_t size = querier_write(false, &mac, &subnet->gateways[0], RESPONSE_SECONDS,
+				    subnet->query_interval, frame);
+
+	if (intent_has_hosts(reconcile_intent(querier->reconcile)))
+		punt_send_hosts(querier->punt, subnet->object.id, frame, size);
+}
+
 static void ask_all(struct querier *querier, const struct subnet_object *subnet, uint32_t response)
 {
 	const struct intent *intent = reconcile_intent(querier->reconcile);
@@ -147,6 +159,13 @@ static void ask_all(struct querier *querier, const struct subnet_object *subnet,
 			ask_port(querier, subnet, ids[i], response);
 	}
 	free(ids);
+	tell_hosts(querier, subnet);
+}
+
+static bool is_asked(const struct intent *intent, const struct subnet_object *subnet)
+{
+	return (subnet->snoop && subnet->mode == SUBNET_MODE_L2) ||
+	       intent_routes_multicast(intent, subnet);
 }
 
 static void look_at_intent(struct querier *querier)
@@ -158,7 +177,7 @@ static void look_at_intent(struct querier *querier)
 		const struct subnet_object *subnet = (const struct subnet_object *)list[i];
 		struct asked *asked = map_get_u32(&querier->subnets, subnet->object.id);
 
-		if (!subnet->snoop || subnet->mode != SUBNET_MODE_L2)
+		if (!is_asked(reconcile_intent(querier->reconcile), subnet))
 			continue;
 		if (!asked) {
 			asked = xcalloc(1, sizeof(*asked));

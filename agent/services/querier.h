@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The querier: asks the ports of l2 subnets that snoop which multicast groups they listen to.
+ * The querier: asks the ports of subnets that snoop, or that multicast is routed to, which groups they listen to.
  *
  * Every host asks its own ports, from the gateway of the subnet, IGMP v3 and MLD v2 (which speakers of
  * older versions understand); the answers are the datapath's (core/multicast.c).

@@ -17,10 +17,12 @@ int from_punt(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	p->ethertype = (__be16)skb->protocol;
 	verdict = punt_return(skb, p);
-	if (verdict != VERDICT_DELIVERED)
+	if (verdict != VERDICT_DELIVERED && verdict != VERDICT_FLOODED)
 		pipeline_end(skb, p, verdict);
 	tell_tester(skb, p, verdict);
 	tell_tag(skb);
+	if (verdict == VERDICT_FLOODED)
+		return p->unresolved_tunnel_id ? underlay_last(skb, p) : TC_ACT_SHOT;
 	/* Through the device: the other side of a veth reads the frame's type and MAC for itself. */
 	return verdict == VERDICT_DELIVERED ? (int)bpf_redirect(p->out_ifindex, 0) : TC_ACT_SHOT;
 }

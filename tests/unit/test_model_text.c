@@ -58,7 +58,7 @@ static void test_defaults(void **state)
 		"'flow_limit':262144,'timeouts':{'tcp_opening':30,'tcp_established':432000,"
 		"'tcp_closing':120,'tcp_closed':3,'udp_unreplied':30,'udp_replied':180,'icmp':30,"
 		"'other':600},'dns':{'serve':true,'domain':'blue.internal','forward':'off',"
-		"'records':{}},'metadata':true,'flow_log':null,"
+		"'records':{}},'metadata':true,'flow_log':null,'route_multicast':false,"
 		"'main_route_table':'main'}");
 	assert_json(
 		intent, "vpcs/blue/subnets/web",
@@ -67,7 +67,8 @@ static void test_defaults(void **state)
 		"'effective_id':4096,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null}");
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null,"
+		"'route_multicast':true}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
 		"{'cidr':['10.0.2.0/24','fd00:b:0:2::/64'],'gateway':null,'mode':'l2',"
@@ -75,7 +76,8 @@ static void test_defaults(void **state)
 		"'effective_id':4097,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null}");
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null,"
+		"'route_multicast':true}");
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
@@ -226,6 +228,8 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/subnets/web", "{'segment_flood_rate':5}" },
 		{ "vpcs/blue/subnets/web", "{'multicast':'snoop'}" },
 		{ "vpcs/blue/subnets/web", "{'query_interval':5}" },
+		{ "vpcs/blue/subnets/web", "{'route_multicast':false}" },
+		{ "vpcs/blue", "{'route_multicast':true}" },
 		{ "vpcs/blue/ports/a", "{'subnet':'six'}" },
 		{ "vpcs/blue/ports/a", "{'address':'10.0.2.77'}" },
 		{ "vpcs/blue/ports/a", "{'mac':'02:00:00:00:00:01'}" },

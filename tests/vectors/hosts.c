@@ -522,7 +522,7 @@ static void add_carriers(struct rows *rows, size_t here)
 	}
 }
 
-/* The flood list of an l2 subnet anew: local ports, then peers, then tunnel objects. */
+/* A flood list anew: local ports, then peers, then tunnel objects. */
 static uint32_t add_floods(struct rows *rows, const uint32_t *members, size_t member_count,
 			   uint32_t subnet_id, size_t here, uint32_t *total)
 {
@@ -571,7 +571,7 @@ static void change_subnet(struct rows *to, const struct rows *from, const struct
 
 	memcpy(&key, row->bytes, sizeof(key));
 	memcpy(&subnet, row->bytes + sizeof(key), sizeof(subnet));
-	if (subnet.flags & SUBNET_L2) {
+	if (subnet.flags & (SUBNET_L2 | SUBNET_MULTICAST)) {
 		for (size_t i = 0; i < from->count; i++) {
 			struct flood_key flood_key;
 			struct flood flood;

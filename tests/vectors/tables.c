@@ -222,6 +222,7 @@ void tables_age(const struct side *side, uint32_t seconds)
 		memcpy(&group, key + rows.key_size, sizeof(group));
 		group.expires -= ticks;
 		group.any_until -= ticks;
+		group.since -= ticks;
 		side->put(TABLE_groups, key, &group);
 	}
 	free(rows.bytes);
