@@ -9,7 +9,7 @@
  * flooded as without snooping.
  *
  * Other hosts get what their ports listen to: reports are carried to them as they are, and each host keeps the
- * others' words as if they were ports (docs/adr/0021-multicast.md). Never filtered: what is not IP, groups of the link
+ * others' words as if they were ports (docs/adr/0022-multicast.md). Never filtered: what is not IP, groups of the link
  * alone (224.0.0.0/24, ff02::/16), and members of whom it is not known: wires, ends that are not Weft,
  * hosts whose daemon is not heard of.
  *

@@ -90,6 +90,11 @@ def multicast(_weft):
     page_runs("multicast.md")
 
 
+@statement("guide: multicast between subnets")
+def multicast_hosts(_weft):
+    page_runs("multicast-hosts.md")
+
+
 @statement("guide: a bridge that is there already")
 def adopted_bridge(_weft):
     page_runs("adopted-bridge.md")

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Multicast between subnets and hosts: who gets what, once, and whose host is spared.
+
+The lab is examples/multicast-hosts.yaml. Senders and receivers are sockets of the kernel, which joins by IGMP.
+"""
+import contextlib
+import json
+import re
+import subprocess
+
+from harness import WEFT, check, equal, main, run, statement, wait_for
+from labs import lab
+
+GROUP = "239.1.1.1"
+RECEIVER = """
+import socket, struct, sys
+group, source = sys.argv[1], sys.argv[2]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind((group, 7700))
+s.setsockopt(0, 12, 1)  # IP_RECVTTL
+if source:
+    s.setsockopt(0, 39, socket.inet_aton(group) + socket.inet_aton("0.0.0.0") +
+                 socket.inet_aton(source))  # IP_ADD_SOURCE_MEMBERSHIP
+else:
+    s.setsockopt(0, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + struct.pack("!I", 0))
+print("joined", flush=True)
+while True:
+    data, more, _, sender = s.recvmsg(100, 100)
+    print(data.decode(), sender[0], more[0][2][0], flush=True)
+"""
+SENDER = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(0, socket.IP_MULTICAST_TTL, int(sys.argv[2]))
+number = 0
+while True:
+    s.sendto(b"word%d" % number, (sys.argv[1], 7700))
+    number += 1
+    time.sleep(0.05)
+"""
+
+
+class Receiver:
+    """A socket that listens; its lines are read as they come."""
+
+    def __init__(self, cloud, node, source="", group=GROUP):
+        self.node = node
+        self.process = cloud.start(node, "python3", "-uc", RECEIVER, group, source,
+                                   stdout=subprocess.PIPE, text=True)
+        equal(self.process.stdout.readline(), "joined\n", f"{node} joins")
+
+    def line(self):
+        """word, sender, TTL."""
+        return self.process.stdout.readline().split()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def sending(cloud, node, ttl, group=GROUP):
+    process = cloud.start(node, "python3", "-uc", SENDER, group, str(ttl))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def carried(cloud, host, count=1, seconds=3):
+    """Whether packets to the group come to a host through the underlay."""
+    done = cloud.run(host, "timeout", str(seconds), "tcpdump", "-lnni", "eth0", "-c", str(count),
+                     "udp", "port", "4789")
+    return bool(re.search(rf"> {re.escape(GROUP)}\.7700", done.stdout))
+
+
+def members(cloud, host="h1"):
+    found = json.loads(cloud.weft("--json", "multicast", host=host).stdout)["members"]
+    return {(one["subnet"], one["port"]) for one in found if one["group"] == GROUP}
+
+
+@statement("listeners of other subnets and hosts get each datagram once, with a TTL less by one")
+def between(_weft):
+    with lab("multicast-hosts") as cloud:
+        receivers = {node: Receiver(cloud, f"media/{node}") for node in ("n1", "n2", "sw")}
+        with sending(cloud, "media/cam", 5):
+            for node, receiver in receivers.items():
+                lines = [receiver.line() for _ in range(12)]
+                equal({(sender, ttl) for _, sender, ttl in lines}, {("10.121.1.10", "4")},
+                      f"sender and TTL at {node}")
+                words = [word for word, _, _ in lines]
+                equal(len(words), len(set(words)), f"datagrams at {node} that came twice")
+            check(("media/home", "media/n1") in members(cloud), members(cloud))
+            check(("media/home", "host h2 (vpc media)") in members(cloud), members(cloud))
+            check(("media/lan", "media/sw") in members(cloud, "h2"), members(cloud, "h2"))
+            spared(cloud)
+            source_specific(cloud)
+            silent_daemon(cloud)
+        for receiver in receivers.values():
+            receiver.end()
+
+
+def spared(cloud):
+    wait_for(lambda: not carried(cloud, "h3", 200), "h3 has no listeners and gets nothing", 60)
+    check(carried(cloud, "h2", 200), "h2 gets what its ports listen to")
+    late = Receiver(cloud, "media/n3")
+    equal(late.line()[1:], ["10.121.1.10", "4"], "what n3 gets when it has joined")
+    late.end()
+    wait_for(lambda: not carried(cloud, "h3", 200), "h3 is spared when n3 has left", 60)
+
+
+def source_specific(cloud):
+    wrong = Receiver(cloud, "media/n3", source="10.121.2.11")
+    right = Receiver(cloud, "media/n3", source="10.121.1.10")
+    equal(right.line()[1:], ["10.121.1.10", "4"], "what n3 gets of the source it names")
+    for receiver in (wrong, right):
+        receiver.end()
+
+
+def silent_daemon(cloud):
+    """Who listens goes on listening while its host's daemon is away."""
+    late = Receiver(cloud, "media/n3")
+    late.line()
+    run(WEFT, "lab", "kill", cloud.name, "h3", accept=[0])
+    speakers = 2 * 2 + 10  # seconds that a word of a daemon counts
+    for _ in range(20 * (speakers + 6)):
+        late.line()
+    equal(late.line()[1:], ["10.121.1.10", "4"], "what n3 gets without its daemon")
+    run(WEFT, "lab", "start", cloud.name, "h3", accept=[0])
+    late.end()
+
+
+@statement("a TTL of 1 stays in its subnet")
+def short(_weft):
+    with lab("multicast-hosts") as cloud:
+        receiver = Receiver(cloud, "media/n1")
+        with sending(cloud, "media/cam", 1):
+            wait_for(lambda: cloud.counter("no_listener") > 20, "datagrams end in their subnet")
+        with sending(cloud, "media/cam", 2):
+            equal(receiver.line()[1:], ["10.121.1.10", "1"], "what arrives has a TTL of 2")
+        receiver.end()
+
+
+@statement("a flooded copy to a host whose neighbour is not resolved is lost, and counted")
+def unresolved(_weft):
+    with lab("multicast-hosts") as cloud:
+        check(cloud.ping("media/sv", "10.121.3.12"), "sv reaches sw")
+        before = cloud.counter("flood_lost")
+        for host in ("h2", "h3"):
+            cloud.run(host, "ip", "link", "set", "eth0", "down", accept=[0])
+        cloud.run("h1", "ip", "neigh", "flush", "dev", "eth0", accept=[0])
+
+        def lost():
+            cloud.run("media/sv", "ping", "-b", "-c1", "-W0.2", "10.121.3.255")
+            return cloud.counter("flood_lost") > before
+        wait_for(lost, "one of two copies is counted as lost", 30)
+        for host in ("h2", "h3"):
+            cloud.run(host, "ip", "link", "set", "eth0", "up", accept=[0])
+        wait_for(lambda: cloud.ping("media/sv", "10.121.3.12"), "sv reaches sw again", 60)
+
+
+main(start=False)
