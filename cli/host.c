@@ -91,17 +91,33 @@ static const struct option host_options[] = {
 	LIST_OPTION("encapsulation", "KIND", "those it uses, the liked first; all",
 		    "encapsulations"),
 	LIST_OPTION("peer", "HOST=KIND", "what carries packets to that host", NULL),
-	LIST_OPTION("uplink", "NETWORK=DEVICE", "where a network is plugged in", NULL),
+	LIST_OPTION("uplink", "NETWORK=DEVICE",
+		    "where a network is plugged in; DEVICE:take-addresses puts the host's aside",
+		    NULL),
 	LIST_OPTION("device-rate", "DEVICE=BITS", "what a device carries a second, for shares",
 		    NULL),
 	{ 0 },
 };
 
+/* What stands behind the "=" of a pair. */
+static json_t *pair_value(const char *key, const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	if (!*text)
+		return json_null();
+	if (strcmp(key, "peers") == 0)
+		return json_pack("{s:s}", "encapsulation", text);
+	if (strcmp(key, "uplinks") == 0 && colon && strcmp(colon, ":take-addresses") == 0)
+		return json_pack("{s:s%, s:b}", "device", text, (size_t)(colon - text),
+				 "take_addresses", 1);
+	return json_string(text);
+}
+
 /* "h2=gre" of a list option becomes a member of @body under @key. Return: 0, or EXIT_USAGE. */
 static int add_pairs(struct invocation *invocation, const char *option, const char *key,
 		     const char *form, json_t *body)
 {
-	bool is_peer = strcmp(key, "peers") == 0;
 	json_t *list = invocation_list(invocation, option), *pairs, *entry;
 	size_t index;
 
@@ -122,13 +138,7 @@ static int add_pairs(struct invocation *invocation, const char *option, const ch
 			return status;
 		}
 		snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
-		if (!equals[1])
-			json_object_set_new(pairs, name, json_null());
-		else if (is_peer)
-			json_object_set_new(pairs, name,
-					    json_pack("{s:s}", "encapsulation", equals + 1));
-		else
-			json_object_set_new(pairs, name, json_string(equals + 1));
+		json_object_set_new(pairs, name, pair_value(key, equals + 1));
 	}
 	json_decref(list);
 	json_object_set_new(body, key, pairs);

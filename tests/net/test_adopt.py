@@ -285,9 +285,9 @@ def removed(weft, _machine):
     weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{net1: up0}}}}}}")
     wait_for(lambda: "PROMISC" in device("up0")["flags"], "the uplink takes frames to all MACs")
     equal(addresses("up0"), ["10.8.8.8"], "the addresses of an uplink")
-    taking = "{device: up0, take_addresses: true}"
-    weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{net1: {taking}}}}}}}")
+    weft.weft("host", "set", host, "--uplink", "net1=up0:take-addresses")
     wait_for(lambda: addresses("up0") == [], "the addresses of the uplink are taken")
+    check("take_addresses: true" in weft.weft("export").stdout, "the export says so")
     done = weft.weft("port", "add", "blue/up", "--subnet", "lan", "--device", "up0", accept=(1,))
     check("device up0 is the uplink of host" in done.stderr, done.stderr)
     weft.end()
