@@ -15,6 +15,7 @@ import struct
 import threading
 
 from harness import Netns, check, equal, main, run, statement, wait_for
+from packets import IPV4, SYN, TCP, ethernet, ipv4, tcp
 
 INTENT = """
 vpcs:
@@ -170,6 +171,30 @@ def malformed(weft, world):
         check(answer, f"{message!r} was not answered")
         equal(answer[3] & 15, rcode, f"rcode of {message!r}")
         equal(answer[:2], b"\x00\x07", "id")
+
+
+@statement("RFC 2308: what is not there comes with the SOA of its zone, and how long that holds")
+def negative(_weft, world):
+    for name, kind in (("nobody.blue.internal", "A"), ("web1.blue.internal", "MX")):
+        said = world.blue1.run("dig", "+noall", "+authority", "@10.0.0.2", name, kind,
+                               accept=[0]).stdout.split()
+        equal((said[0], said[3]), ("blue.internal.", "SOA"), f"authority of {name}")
+        equal(said[1], said[-1], "the SOA's TTL and its last number")
+
+
+@statement("RFC 6891: an answer is as large as the client takes, and says when it is not whole")
+def sizes(weft, world):
+    many = [f"10.0.9.{number}" for number in range(1, 61)]
+    weft.weft("vpc", "set", "red", *(word for one in many for word in
+                                     ("--dns-record", f"many={one}")))
+    for words, count in ((("+noedns", "+ignore"), 0), (("+bufsize=600", "+ignore"), 0),
+                         (("+bufsize=1232",), 60), (("+noedns",), 60), (("+tcp",), 60)):
+        done = world.red1.run("dig", "+noall", "+comments", "+answer", *words, "@10.0.0.2",
+                              "many.red.example", accept=[0]).stdout
+        records = [line for line in done.splitlines() if line and not line.startswith(";")]
+        flags = done.split("flags: ", 1)[1].split(";", 1)[0].split()
+        equal((len(records) if count else "tc" in flags), count or True, f"{words}: {flags}")
+    weft.weft("vpc", "set", "red", "--dns-record", "many=")
 
 
 # ---- records and forwarding ----------------------------------------------------------------------
@@ -329,6 +354,18 @@ def token(_weft, world):
     equal(curl(world.blue1, "/latest/api/token", "-X", "PUT")[0], 400, "no time to live")
     equal(curl(world.blue1, "/latest/api/token", "-X", "PUT", "-H", "X-Forwarded-For: 10.0.1.12",
                "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")[0], 403, "a proxy")
+
+
+@statement("V7 nobody asks for metadata in another port's name")
+def forged(weft, world):
+    wire = world.blue2.wire()
+    gateway = world.blue2.run("ip", "neigh", "show", "10.0.1.1").stdout.split("lladdr ")[1].split()
+    for source in ("10.0.1.11", "169.254.169.254"):
+        with weft.dropped("spoofed_address"):
+            segment = tcp(source, "169.254.169.254", 40000, 80, SYN)
+            wire.send(ethernet(gateway[0], wire.mac, IPV4,
+                               ipv4(source, "169.254.169.254", TCP, segment)))
+    wire.close()
 
 
 @statement("one port cannot take all connections")
