@@ -215,6 +215,27 @@ def wires(document):
         table(["case", "test", "ratio", "met"], rows) if rows else [])
 
 
+RATE_LIMIT, SHARE_LIMIT = 0.02, 0.05  # how far off the mark is still well
+
+
+def rates(document):
+    """How near ports are held to their rates, and to their shares."""
+    lines = ["", "### Rates of a port", ""]
+    lines += table(["rate", "direction", "in frames, Mbit/s", "off by", "under 2 %"],
+                   [[row["rate"], row["direction"].removesuffix("_rate"),
+                     f"{row['found'] / 1e6:,.2f}", f"{row['error']:+.2%}",
+                     "yes" if abs(row["error"]) < RATE_LIMIT else "**no**"]
+                    for row in document["rows"]])
+    lines += ["", "### Shares of an uplink", ""]
+    lines += table(["uplink", "who sends", "parts", "off by at most", "within 5 %",
+                    "of the uplink's rate"],
+                   [[row["uplink"], row["what"],
+                     " : ".join(f"{part:.3f}" for part in row["found"]), f"{row['worst']:.2%}",
+                     "yes" if row["worst"] <= SHARE_LIMIT else "**no**", f"{row['used']:.1%}"]
+                    for row in document["shares"]])
+    return lines
+
+
 def micro(document):
     """Nanoseconds per packet in the kernel's test run."""
     lines = ["", "### The program alone: nanoseconds per packet (BPF_PROG_TEST_RUN)", ""]
@@ -234,7 +255,8 @@ def machine(document):
 def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
     writers = {"forwarding": forwarding, "micro": micro, "control": control,
-               "overlay": overlay, "dhcp": dhcp, "wires": wires}
+               "overlay": overlay, "dhcp": dhcp, "wires": wires,
+               "rates": rates}
     lines = []
     for part, writer in writers.items():
         if part in documents:
