@@ -3,10 +3,10 @@
 
     a, b, c (namespaces) -- ports of one weftd -- u (uplink with a rate) -- wire (a plain machine)
 
-Rates: one TCP connection between a and b, whose rate is set, in both directions. Shares: a and b send to
-the wire by an uplink that carries less than they want, TCP and UDP, one connection or many. What
-is compared is what arrives in the receivers, once the connections have found their pace: payload
-and the headers of the frames that it came in.
+Rates: one TCP connection between a and b, whose rate is set, in both directions. Shares: a and b
+send to the wire by an uplink that carries less than they want, TCP and UDP, one connection or many.
+What is compared is what arrives in the receivers, once the connections have found their pace:
+payload and the headers of the frames that it came in.
 """
 import json
 import sys
