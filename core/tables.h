@@ -685,6 +685,7 @@ struct underlay_device {
 enum wire_flags {
 	WIRE_NETWORK = 1 << 0, /* a NIC's; else the device of a port with children */
 	WIRE_WHOLE = 1 << 1,   /* with all tags that nobody else has, and what is for the host */
+	WIRE_RATED = 1 << 2,   /* the port has a row in port_rates */
 };
 
 /* What comes in by a device with a tag, or without one. */

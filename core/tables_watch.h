@@ -95,6 +95,7 @@ enum rate_flags {
  */
 #define SHARE_CLASSES 0x57450000u
 #define SHARE_CLASS_MASK 0x3fffu
+#define SHARE_CLASS(port_slot) (SHARE_CLASSES | ((port_slot)&SHARE_CLASS_MASK))
 
 struct port_rate {
 	__u64 byte_cost; /* ns of one byte at the rate << RATE_COST_SHIFT; 0: no limit */

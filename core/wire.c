@@ -54,6 +54,8 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 	p->port_slot = wire->port_slot;
 	p->vpc_slot = wire->vpc_slot;
 	p->object_id = wire->port_id;
+	if (wire->flags & WIRE_RATED)
+		p->flags |= PACKET_RATED;
 	if (wire->flags & WIRE_NETWORK) {
 		p->flags |= PACKET_FROM_WIRE;
 		p->source_port_id = wire->port_id;

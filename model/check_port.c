@@ -181,6 +181,18 @@ static int check_native(struct draft *draft, const struct port_object *port, str
 			    draft_title(draft, draft_object(draft, owner), title));
 }
 
+/* What a port gets waits at its device, and a child has none of its own. */
+static int check_rates(const struct draft *draft, const struct port_object *port,
+		       struct error *error)
+{
+	if (port->attach.kind != ATTACH_CHILD || !port->receive_rate)
+		return 0;
+	return draft_refuse(draft, &port->object, "receive_rate", EINVAL, error,
+			    "what it gets waits at the device of port %s, with all that others "
+			    "behind it get: give that port a receive_rate, or this one a send_rate",
+			    port->attach.parent);
+}
+
 /* A patch whose other end is there: can the two ever be joined? */
 static int check_patch(const struct draft *draft, const struct port_object *port,
 		       struct error *error)
@@ -273,6 +285,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 		code = check_attachment(draft, port, port->host, error);
 	if (!code)
 		code = check_native(draft, port, error);
+	if (!code)
+		code = check_rates(draft, port, error);
 	if (!code && port->moving_to[0])
 		code = check_attachment(draft, port, port->moving_to, error);
 	if (!code && !entry->automatic_addresses) {

@@ -55,7 +55,7 @@ static __always_inline void tell_tag(struct __sk_buff *skb)
 static __always_inline void name_sender(struct __sk_buff *skb, const struct packet *p)
 {
 	if (p->out_kind & OUT_SHAPED)
-		skb->priority = SHARE_CLASSES | (p->port_slot & SHARE_CLASS_MASK);
+		skb->priority = SHARE_CLASS(p->port_slot);
 }
 
 /* Into a namespace by redirect_peer, which does not read the frame's type anew: what came out of a tunnel

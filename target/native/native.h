@@ -17,6 +17,7 @@ struct native_result {
 	__u32 out_port_id;
 	__u32 out_ifindex;
 	__u32 flags; /* enum packet_flags at the end */
+	__u32 class; /* of the queue that it leaves by, as edge.h has it; 0: the queue asks for none */
 };
 
 /* A frame with room for FRAME_ROOM bytes and these in it. Never NULL; the caller's to native_frame_free. */

@@ -278,6 +278,7 @@ static void finish(const struct packet *p, struct native_result *result)
 	result->out_port_id = p->out_port_id;
 	result->out_ifindex = p->out_ifindex;
 	result->flags = p->flags;
+	result->class = p->out_kind & OUT_SHAPED ? SHARE_CLASS(p->port_slot) : 0;
 }
 
 /* As from_port does of a port that has children. */

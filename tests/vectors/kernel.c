@@ -115,6 +115,7 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 			   outcome->verdict != VERDICT_SERVED && outcome->verdict != VERDICT_PUNTED;
 	outcome->size = options.data_size_out;
 	outcome->tag = context.cb[4];
+	outcome->class = context.priority;
 	/* Left to the host without a look into it; what is for all on the wire is the host's besides. */
 	if ((int)options.retval == TC_ACT_UNSPEC && !outcome->verdict)
 		outcome->verdict = VERDICT_NOT_OURS;

@@ -62,6 +62,7 @@ static void take_outcome(struct frame *f, const struct native_result *result,
 	outcome->replied = result->flags & PACKET_REPLY;
 	outcome->outer = result->flags & PACKET_TO_UNDERLAY;
 	outcome->size = f->length;
+	outcome->class = result->class;
 	outcome->tag = f->vlan ? frame_tag(f) : 0;
 	if (f->length > sizeof(outcome->data))
 		vector_fail("native: the frame has grown to %u bytes", f->length);

@@ -201,6 +201,29 @@ static bool check_tag(char **words, size_t count, const struct outcome *o)
 				: vector_no("leaves with tag %x, expected %x", o->tag, wanted);
 }
 
+/* class PORT|none: the port that the frame says has sent it, to the queue that it leaves by. */
+static bool check_class(const char *name, const struct outcome outcomes[2])
+{
+	const struct port_object *port = world_port(&tables_world, name);
+	uint32_t wanted = 0;
+	struct port_key key;
+	struct port row;
+
+	if (port) {
+		key.port_id = port->object.id;
+		if (!sides[0]->get(TABLE_ports, &key, &row))
+			return vector_no("port %s has no row", name);
+		wanted = SHARE_CLASS(row.port_slot);
+	} else if (strcmp(name, "none") != 0) {
+		vector_fail("no port %s", name);
+	}
+	for (size_t s = 0; s < side_count; s++)
+		if (outcomes[s].class != wanted)
+			return vector_no("%s: class %x, expected %x", sides[s]->name,
+					 outcomes[s].class, wanted);
+	return true;
+}
+
 /* The outer packet that has just left arrives at another host. */
 static bool cross(const char *host, struct outcome outcomes[2], bool ran[2])
 {
@@ -507,6 +530,8 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 		*good = check_leaves(words + 1, count - 1, o);
 	else if (!strcmp(words[0], "tagged") && count > 1)
 		*good = check_tag(words + 1, count - 1, o);
+	else if (!strcmp(words[0], "class") && count == 2)
+		*good = check_class(words[1], outcomes);
 	else if (!strcmp(words[0], "bytes") && count == 3)
 		*good = check_bytes(words + 1, o);
 	else if (!strcmp(words[0], "flows") && count == 2)
@@ -577,6 +602,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		set_attended(false);
 	} else if (!strcmp(words[0], "rate") && count == 5) {
 		rate_statement(words + 1);
+	} else if (!strcmp(words[0], "shaped") && count == 2) {
+		shaped_statement(words[1]);
 	} else if (!strcmp(words[0], "watch") && count > 2) {
 		watch_statement(words + 1, count - 1);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {

@@ -52,6 +52,7 @@ struct outcome {
 	bool outer;   /* the frame is an outer packet now (native only) */
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
+	uint32_t class; /* of the queue that it leaves by */
 	uint32_t tag; /* beside the frame: type << 16 | control information; 0: none */
 };
 
@@ -137,6 +138,8 @@ void watch_statement(char **words, size_t count);
 void watch_clear(void);
 /* PORT COST BURST DSCP: a row of port_rates; likewise */
 void rate_statement(char **words);
+/* PORT|tunnels: packets that leave there say who sends; likewise */
+void shaped_statement(const char *what);
 uint32_t watch_attachment_flags(uint32_t port_id);
 /* MATCHED TAKEN */
 bool watch_check(char **words);

@@ -4,13 +4,14 @@
  *
  * There is one watch at a time, number 0. The rows are those that agent/reconcile_watch.c writes.
  */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/filter.h"
 #include "tests/vectors/vector.h"
 
-static uint32_t watched_id, rated_id;
+static uint32_t watched_id, rated_id, shaped_id;
 
 static void mark_port(bool on)
 {
@@ -28,6 +29,66 @@ static void mark_port(bool on)
 		else
 			sides[s]->remove(TABLE_port_watches, &key);
 	}
+}
+
+/* The queue of its device tells senders apart, or does not. */
+static void shape_port(bool on)
+{
+	const struct port_key key = { .port_id = shaped_id };
+	struct port row;
+
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_ports, &key, &row))
+			continue;
+		row.flags = on ? row.flags | PORT_SHAPED : row.flags & ~(uint32_t)PORT_SHAPED;
+		sides[s]->put(TABLE_ports, &key, &row);
+	}
+}
+
+/* A flag of the rows of a table that a row is to have (1), or not (0); -1: as it is. */
+static void flag_rows(enum table_id table, size_t offset, uint32_t flag,
+		      int (*wanted)(const void *row, bool on), bool on)
+{
+	for (size_t s = 0; s < side_count; s++) {
+		struct collected rows = tables_collect(sides[s], table);
+		size_t size = rows.key_size + rows.value_size;
+
+		for (size_t i = 0; i < rows.count; i++) {
+			unsigned char *row = rows.bytes + i * size + rows.key_size;
+			int want = wanted(row, on);
+			uint32_t flags;
+
+			memcpy(&flags, row + offset, sizeof(flags));
+			if (want < 0 || !(flags & flag) == !want)
+				continue;
+			flags ^= flag;
+			memcpy(row + offset, &flags, sizeof(flags));
+			sides[s]->put(table, rows.bytes + i * size, row);
+		}
+		free(rows.bytes);
+	}
+}
+
+static int every(const void *row, bool on)
+{
+	(void)row;
+	return on;
+}
+
+static void shape_tunnels(bool on)
+{
+	flag_rows(TABLE_tunnels, offsetof(struct tunnel, flags), TUNNEL_SHAPED, every, on);
+}
+
+static int of_rated(const void *row, bool on)
+{
+	return ((const struct wire *)row)->port_id == rated_id ? on : -1;
+}
+
+/* Frames with the tag of a child with a rate; of other ports the attachment says so. */
+static void rate_wires(bool on)
+{
+	flag_rows(TABLE_wires, offsetof(struct wire, flags), WIRE_RATED, of_rated, on);
 }
 
 /* One word of the filter and what it says. */
@@ -79,7 +140,27 @@ void watch_clear(void)
 {
 	if (watched_id)
 		mark_port(false);
-	watched_id = rated_id = 0;
+	if (shaped_id)
+		shape_port(false);
+	shape_tunnels(false);
+	if (rated_id)
+		rate_wires(false);
+	watched_id = rated_id = shaped_id = 0;
+}
+
+void shaped_statement(const char *what)
+{
+	const struct port_object *port;
+
+	if (!strcmp(what, "tunnels")) {
+		shape_tunnels(true);
+		return;
+	}
+	port = world_port(&tables_world, what);
+	if (!port)
+		vector_fail("no port %s", what);
+	shaped_id = port->object.id;
+	shape_port(true);
 }
 
 /* rate PORT COST_NS BURST_NS DSCP|- */
@@ -100,6 +181,7 @@ void rate_statement(char **words)
 	if (!port)
 		vector_fail("no port %s", words[0]);
 	rated_id = key.port_id = port->object.id;
+	rate_wires(true);
 	for (size_t s = 0; s < side_count; s++) {
 		sides[s]->put(TABLE_port_rates, &key, &row);
 		if (sides[s]->get(TABLE_ports, &key, &of)) {
