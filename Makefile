@@ -80,7 +80,7 @@ AGENT := $(addprefix agent/, \
 	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
 	shares.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
-	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c trace_leg.c \
+	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \
 	trace_remote.c \
 	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c \
 	ipfix.c ipfix_session.c) \

@@ -35,31 +35,82 @@ static struct nlmsghdr *begin(struct netlink *netlink, uint16_t type, uint16_t f
 
 /* ---- the root ---- */
 
-static void store_root(void *context, const struct nlmsghdr *message)
+/* The smallest of what the kernel tells and what this knows: its structs grow. */
+static void copy_stats(const struct nlattr *attribute, void *to, size_t size)
 {
-	struct qdisc_info *root = context;
-	const struct tcmsg *body = mnl_nlmsg_get_payload(message);
+	size_t told = mnl_attr_get_payload_len(attribute);
+
+	memcpy(to, mnl_attr_get_payload(attribute), told < size ? told : size);
+}
+
+static void parse_stats(const struct nlattr *nest, struct queue_stats *stats)
+{
+	struct gnet_stats_basic basic = { 0 };
+	struct gnet_stats_queue queue = { 0 };
 	const struct nlattr *attribute;
 
-	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) ||
-	    (uint32_t)body->tcm_ifindex != root->ifindex || body->tcm_parent != TC_H_ROOT)
-		return;
-	root->handle = body->tcm_handle;
-	mnl_attr_for_each(attribute, message, sizeof(*body)) {
-		if (mnl_attr_get_type(attribute) == TCA_KIND &&
-		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			strncpy(root->kind, mnl_attr_get_str(attribute), sizeof(root->kind) - 1);
+	mnl_attr_for_each_nested(attribute, nest) {
+		if (mnl_attr_get_type(attribute) == TCA_STATS_BASIC)
+			copy_stats(attribute, &basic, sizeof(basic));
+		else if (mnl_attr_get_type(attribute) == TCA_STATS_QUEUE)
+			copy_stats(attribute, &queue, sizeof(queue));
 	}
+	stats->bytes = basic.bytes;
+	stats->packets = basic.packets;
+	stats->dropped = queue.drops;
+	stats->delayed = queue.overlimits;
+	stats->waiting = queue.backlog;
+}
+
+struct roots {
+	qdisc_callback *callback;
+	void *context;
+};
+
+static void list_root(void *context, const struct nlmsghdr *message)
+{
+	const struct roots *roots = context;
+	const struct tcmsg *body = mnl_nlmsg_get_payload(message);
+	struct qdisc_info root = { 0 };
+	const struct nlattr *attribute;
+
+	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)) || body->tcm_parent != TC_H_ROOT)
+		return;
+	root.ifindex = (uint32_t)body->tcm_ifindex;
+	root.stats.id = body->tcm_handle;
+	mnl_attr_for_each(attribute, message, sizeof(*body)) {
+		if (mnl_attr_get_type(attribute) == TCA_STATS2)
+			parse_stats(attribute, &root.stats);
+		else if (mnl_attr_get_type(attribute) == TCA_KIND &&
+			 mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+			strncpy(root.kind, mnl_attr_get_str(attribute), sizeof(root.kind) - 1);
+	}
+	roots->callback(roots->context, &root);
+}
+
+int netlink_qdisc_roots(struct netlink *netlink, qdisc_callback *callback, void *context,
+			struct error *error)
+{
+	struct roots roots = { callback, context };
+	struct nlmsghdr *message = begin(netlink, RTM_GETQDISC, NLM_F_DUMP, 0, 0, 0);
+
+	return netlink_ask(netlink, message, list_root, &roots, error, "list the queues");
+}
+
+static void keep_root(void *context, const struct qdisc_info *root)
+{
+	struct qdisc_info *wanted = context;
+
+	if (root->ifindex == wanted->ifindex)
+		*wanted = *root;
 }
 
 int netlink_qdisc_root(struct netlink *netlink, uint32_t ifindex, struct qdisc_info *root,
 		       struct error *error)
 {
-	struct nlmsghdr *message = begin(netlink, RTM_GETQDISC, NLM_F_DUMP, ifindex, 0, 0);
-
+	/* The kernel does not tell of one device alone. */
 	*root = (struct qdisc_info){ .ifindex = ifindex };
-	return netlink_ask(netlink, message, store_root, root, error,
-			   "look up the queue of device %u", ifindex);
+	return netlink_qdisc_roots(netlink, keep_root, root, error);
 }
 
 int netlink_htb_add(struct netlink *netlink, uint32_t ifindex, uint32_t handle,
@@ -159,39 +210,12 @@ struct listing {
 	void *context;
 };
 
-/* The smallest of what the kernel tells and what this knows: its structs grow. */
-static void copy_stats(const struct nlattr *attribute, void *to, size_t size)
-{
-	size_t told = mnl_attr_get_payload_len(attribute);
-
-	memcpy(to, mnl_attr_get_payload(attribute), told < size ? told : size);
-}
-
-static void parse_stats(const struct nlattr *nest, struct htb_class_stats *stats)
-{
-	struct gnet_stats_basic basic = { 0 };
-	struct gnet_stats_queue queue = { 0 };
-	const struct nlattr *attribute;
-
-	mnl_attr_for_each_nested(attribute, nest) {
-		if (mnl_attr_get_type(attribute) == TCA_STATS_BASIC)
-			copy_stats(attribute, &basic, sizeof(basic));
-		else if (mnl_attr_get_type(attribute) == TCA_STATS_QUEUE)
-			copy_stats(attribute, &queue, sizeof(queue));
-	}
-	stats->bytes = basic.bytes;
-	stats->packets = basic.packets;
-	stats->dropped = queue.drops;
-	stats->delayed = queue.overlimits;
-	stats->waiting = queue.backlog;
-}
-
 static void list_class(void *context, const struct nlmsghdr *message)
 {
 	const struct listing *listing = context;
 	const struct tcmsg *body = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute;
-	struct htb_class_stats stats = { 0 };
+	struct queue_stats stats = { 0 };
 
 	if (message->nlmsg_type != RTM_NEWTCLASS ||
 	    message->nlmsg_len < mnl_nlmsg_size(sizeof(*body)))

@@ -11,12 +11,26 @@
 
 #include "base/netlink.h"
 
-/** struct qdisc_info - the queue at a device's root; @handle 0: the one that the kernel gave it */
+/**
+ * struct queue_stats - what became of the packets of a queue
+ * @id: of the queue or class
+ * @delayed: times that it had to wait for its rate or ceiling
+ * @waiting: bytes in it now
+ */
+struct queue_stats {
+	uint32_t id;
+	uint64_t bytes, packets, dropped, delayed;
+	uint32_t waiting;
+};
+
+/** struct qdisc_info - the queue at a device's root; @stats.id 0: the one that the kernel gave it */
 struct qdisc_info {
 	uint32_t ifindex;
-	uint32_t handle;
 	char kind[16];
+	struct queue_stats stats;
 };
+
+typedef void qdisc_callback(void *context, const struct qdisc_info *root);
 
 /**
  * struct htb_class - one of those who share
@@ -31,18 +45,11 @@ struct htb_class {
 	uint32_t burst, ceiling_burst, quantum;
 };
 
-/**
- * struct htb_class_stats - what became of the packets of a class
- * @delayed: times that it had to wait for its ceiling
- * @waiting: bytes in its queue now
- */
-struct htb_class_stats {
-	uint32_t id;
-	uint64_t bytes, packets, dropped, delayed;
-	uint32_t waiting;
-};
+typedef void htb_class_callback(void *context, const struct queue_stats *stats);
 
-typedef void htb_class_callback(void *context, const struct htb_class_stats *stats);
+/** netlink_qdisc_roots - calls back with the queue at the root of each device. Return: 0 or negative errno. */
+int netlink_qdisc_roots(struct netlink *netlink, qdisc_callback *callback, void *context,
+			struct error *error);
 
 /** netlink_qdisc_root - the queue at the root of a device. Return: 0 or negative errno. */
 int netlink_qdisc_root(struct netlink *netlink, uint32_t ifindex, struct qdisc_info *root,

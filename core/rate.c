@@ -55,8 +55,11 @@ static __always_inline int within(const struct packet *p, const struct port_rate
 	ahead = state->ahead_ns;
 	if (ahead < now)
 		ahead = now;
-	if (ahead - now > rate->burst_ns)
+	if (ahead - now > rate->burst_ns) {
+		atomic_add(&state->dropped_packets, 1);
+		atomic_add(&state->dropped_bytes, p->frame_length);
 		return 0;
+	}
 	state->ahead_ns = ahead + ((__u64)p->frame_length * rate->byte_cost >> RATE_COST_SHIFT);
 	return 1;
 }

@@ -108,6 +108,8 @@ struct port_rate {
 /* Array by port slot. */
 struct rate_state {
 	__u64 ahead_ns; /* when what was sent would be over at the rate; monotonic clock */
+	__u64 dropped_packets;
+	__u64 dropped_bytes; /* of frames */
 };
 
 _Static_assert(sizeof(struct watch) == 120, "struct watch is part of the layout");

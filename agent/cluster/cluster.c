@@ -594,6 +594,11 @@ void cluster_close(struct cluster *cluster)
 	free(cluster);
 }
 
+struct shares *cluster_shares(const struct cluster *cluster)
+{
+	return cluster->shares;
+}
+
 struct moves *cluster_moves(const struct cluster *cluster)
 {
 	return cluster->moves;

@@ -31,6 +31,7 @@ struct adoptions;
 struct cluster;
 struct questions;
 struct moves;
+struct shares;
 
 /**
  * struct cluster_options - borrowed for the life of the cluster
@@ -67,6 +68,9 @@ const struct reconcile_cluster *cluster_callbacks(const struct cluster *cluster)
 
 /** cluster_start - the reconciler is there: begin */
 void cluster_start(struct cluster *cluster, struct reconcile *reconcile);
+
+/** cluster_shares - devices that ports share */
+struct shares *cluster_shares(const struct cluster *cluster);
 
 /** cluster_moves - ports that come to this host; after cluster_start() */
 struct moves *cluster_moves(const struct cluster *cluster);

@@ -180,7 +180,7 @@ static int write_classes(struct shares *shares, struct shared_device *device, bo
 
 /* ---- devices ---- */
 
-static void take_class(void *context, const struct htb_class_stats *stats)
+static void take_class(void *context, const struct queue_stats *stats)
 {
 	struct shared_device *device = context;
 	uint32_t id = stats->id & 0xffff;
@@ -201,15 +201,15 @@ static int take_device(struct shares *shares, struct shared_device *device, uint
 	struct error error = { 0 };
 	struct qdisc_info root;
 	int code = netlink_qdisc_root(shares->netlink, ifindex, &root, &error);
-	bool ours = !code && root.handle == SHARE_CLASSES && strcmp(root.kind, "htb") == 0;
+	bool ours = !code && root.stats.id == SHARE_CLASSES && strcmp(root.kind, "htb") == 0;
 	char text[200];
 
-	if (!code && root.handle && !ours) {
+	if (!code && root.stats.id && !ours) {
 		snprintf(
 			text, sizeof(text),
 			"it has a queue of somebody else's, %s %x:, which is left alone; without it "
 			"(tc qdisc del dev %s root) ports get their shares",
-			root.kind, root.handle >> 16, device->ifname);
+			root.kind, root.stats.id >> 16, device->ifname);
 		return refuse(device, -EBUSY, text);
 	}
 	if (ours && device->ifindex == ifindex)
@@ -248,7 +248,9 @@ static void share_device(struct shares *shares, struct shared_device *device, ui
 		refuse(device, -ENODEV, "there is no such device");
 		return;
 	}
-	if (take_device(shares, device, link.ifindex)) {
+	/* Asking for a queue lists those of all devices. */
+	if ((device->ifindex != link.ifindex || strcmp(link.qdisc, "htb") != 0) &&
+	    take_device(shares, device, link.ifindex)) {
 		device->ifindex = 0;
 		return;
 	}
@@ -288,7 +290,7 @@ static void clean_kind(struct shares *shares, enum datapath_role role)
 		if (netlink_link_get(shares->netlink, list[i], &link, NULL) ||
 		    strcmp(link.qdisc, "htb") != 0 || find_device(shares, link.name) ||
 		    netlink_qdisc_root(shares->netlink, list[i], &root, NULL) ||
-		    root.handle != SHARE_CLASSES)
+		    root.stats.id != SHARE_CLASSES)
 			continue;
 		netlink_htb_remove(shares->netlink, list[i], SHARE_CLASSES, NULL);
 	}
@@ -379,7 +381,7 @@ struct stats_context {
 	const char *ifname;
 };
 
-static void pass_stats(void *context, const struct htb_class_stats *stats)
+static void pass_stats(void *context, const struct queue_stats *stats)
 {
 	const struct stats_context *pass = context;
 	uint32_t id = stats->id & 0xffff;

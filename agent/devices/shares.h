@@ -60,7 +60,7 @@ const char *shares_trouble(const struct shares *shares, size_t index);
 
 /* @slot: of the port; 0: the host itself, and who has no class. */
 typedef void shares_stats_callback(void *context, const char *ifname, uint32_t slot,
-				   const struct htb_class_stats *stats);
+				   const struct queue_stats *stats);
 
 /** shares_stats - calls back with each class of each shared device */
 void shares_stats(struct shares *shares, shares_stats_callback *callback, void *context);

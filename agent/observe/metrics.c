@@ -13,6 +13,7 @@
 #include "agent/devices/ports.h"
 #include "agent/names.h"
 #include "agent/observe/listeners.h"
+#include "agent/observe/queues.h"
 #include "agent/services/dhcp.h"
 #include "agent/services/dns_forward.h"
 #include "agent/services/querier.h"
@@ -366,6 +367,7 @@ void metrics_write(const struct api *api, struct buf *text)
 {
 	write_verdicts(api, text);
 	write_ports(api, text);
+	queues_write(api, text);
 	write_vpcs(api, text);
 	write_tunnels(api, text);
 	write_objects(api, text);

@@ -5,10 +5,12 @@
       subnet web 10.0.1.0/24:   web1 .11  free    web2 .12  limited
 """
 import contextlib
+import re
 import socket
 import time
 
 from harness import Netns, check, equal, main, run, statement, wait_for
+from packets import VLAN, ethernet, ipv4, udp
 from traffic import throughput
 
 INTENT = """
@@ -62,6 +64,7 @@ def receive(weft, pair):
         found = throughput(pair.web1, pair.web2, "10.0.1.12", SECONDS[rate])
         held_to(found, rate, f"receive {rate}")
     check("tbf" in weft_qdiscs(), "the queue that holds it back")
+    check('weft_port_delayed_total{port="blue/web2"} ' in metrics(weft), "it had to wait")
     setting(weft, receive_rate="0")
     wait_for(lambda: "tbf" not in weft_qdiscs(), "no rate, no queue")
 
@@ -95,7 +98,20 @@ def cheat(weft, pair):
         allowed = 50e6 / 8 * (now - begin) + 50e6 / 8 / 20 + (1 << 19)
         check(total < allowed * 1.05,
               f"{total} bytes in {now - begin:.2f} s, {allowed:.0f} allowed")
+    check(over_rate(weft, "send") > 100, "the metric of what it sent over its rate")
     setting(weft, send_rate="0")
+
+
+def metrics(weft):
+    return weft.http("GET", "/metrics", raw=True)[2].decode()
+
+
+def over_rate(weft, direction):
+    """Packets of web2 that were dropped for its rate, as the metrics tell."""
+    found = re.search(rf'^weft_port_over_rate_packets_total{{port="blue/web2",'
+                      rf'direction="{direction}"}} (\d+)$', metrics(weft), re.M)
+    check(found, f"no metric of {direction}")
+    return int(found.group(1))
 
 
 @statement("what a port sends is marked with its DSCP, both families, ECN as it was")
@@ -134,6 +150,54 @@ def text(weft, _pair):
     wait_for(lambda: "rate 20Mbit" in weft_qdiscs(), "the queue of 20 Mbit/s")
     weft.restart()
     check("rate 20Mbit" in weft_qdiscs(), "the queue after a restart")
+
+
+MORE = """
+vpcs:
+  other:
+    cidrs: [10.1.0.0/16]
+    subnets:
+      lan: {cidr: 10.1.1.0/24, mode: l2}
+    security_groups:
+      open: {ingress: [{protocol: all, from: 0.0.0.0/0}]}
+    ports:
+      child: {subnet: lan, address: 10.1.1.11, security_groups: [open], send_rate: 1M, dscp: 46,
+              attach: {parent: blue/web2, vlan: 100}}
+      near: {subnet: lan, address: 10.1.1.12, security_groups: [open], attach: {netns: near}}
+      office: {subnet: lan, send_rate: 1M, receive_rate: 7M, attach: {bridge: br0}}
+"""
+
+
+@statement("a child is held to what it may send; what it gets is its parent's; bridges have both")
+def others(weft, pair):
+    near = Netns("near")
+    run("ip", "link", "add", "br0", "type", "bridge", accept=[0])
+    run("ip", "link", "set", "br0", "up", accept=[0])
+    run("ip", "address", "add", "10.1.1.20/24", "dev", "br0", accept=[0])
+    weft.apply(MORE)
+    weft.plugged("other/child", "other/near", "other/office")
+    wire, trunk = near.wire(), pair.web2.wire()
+    tagged = ethernet(wire.mac, weft.port("other/child")["mac"], VLAN, b"\0\x64\x08\0" +
+                      ipv4("10.1.1.11", "10.1.1.12", 17, udp("10.1.1.11", "10.1.1.12", 9, 9,
+                                                             bytes(1400))))
+    trunk.send(tagged)
+    frame = wire.expect(lambda packet: packet.frame[26:30] == bytes([10, 1, 1, 11]), "it").frame
+    equal(frame[15], 46 << 2, "its mark")
+    with weft.dropped("rate_limit", 100):
+        for _ in range(1000):
+            trunk.send(tagged)
+    wire.close()
+    trunk.close()
+    status, _, body = weft.http("PATCH", "/v1/vpcs/other/ports/child", {"receive_rate": "1M"})
+    equal(status, 400, "a receive_rate of a child")
+    check("blue/web2" in body["error"]["message"], f"the sentence: {body}")
+    check("rate 7Mbit" in weft_qdiscs(), "the queue to the bridge")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+        with weft.dropped("rate_limit", 100):
+            for _ in range(1000):
+                host.sendto(bytes(1400), ("10.1.1.12", 9))
+    weft.weft("vpc", "remove", "other")
+    run("ip", "link", "del", "br0", accept=[0])
 
 
 def weft_qdiscs():

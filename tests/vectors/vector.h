@@ -53,7 +53,7 @@ struct outcome {
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
 	uint32_t class; /* of the queue that it leaves by */
-	uint32_t tag; /* beside the frame: type << 16 | control information; 0: none */
+	uint32_t tag;   /* beside the frame: type << 16 | control information; 0: none */
 };
 
 /* One build of the core. All calls abort the program with a sentence on an error of their own. */
