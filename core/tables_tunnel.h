@@ -33,7 +33,8 @@ enum tunnel_flags {
 	TUNNEL_MULTICAST = 1 << 5,  /* remote is an underlay group; ifindex is the way out */
 	TUNNEL_OBJECT = 1 << 6,     /* a tunnel of a VPC to an end that is not Weft */
 	TUNNEL_SHAPED = 1 << 7,     /* leaves by a device whose queue tells senders apart */
-	TUNNEL_CHECKSUM6 = 1 << 8,  /* IPv6: the other end refuses a UDP checksum of zero (RFC 6936) */
+	TUNNEL_CHECKSUM6 =
+		1 << 8, /* IPv6: the other end refuses a UDP checksum of zero (RFC 6936) */
 };
 
 struct tunnel_key {
