@@ -324,7 +324,9 @@ int adoption_refuse(struct adoptions *adoptions, struct netlink *netlink,
 	if (adoption && adoption->port_id != wish->port_id)
 		return error_set(error, EBUSY, NULL, "device %s is in use as %s", link->name,
 				 adoption->port_id ? "a port" : "an uplink");
-	netlink_link_list(netlink, see_upper, &upper, NULL);
+	/* An uplink may carry VLANs alone, and leave the rest to those. */
+	if (wish->port_id)
+		netlink_link_list(netlink, see_upper, &upper, NULL);
 	if (upper.name[0])
 		return error_set(
 			error, EBUSY, NULL,

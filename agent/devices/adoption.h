@@ -57,7 +57,8 @@ void adoptions_close(struct adoptions *adoptions);
  * @link: as it is now
  * @wish: for whom it is wanted
  *
- * A member of a bridge, below a macvlan, in use as another port or an uplink, loopback, a bridge.
+ * A member of a bridge, in use as another port or an uplink, the loopback; for a port also a bridge, and what is
+ * below a macvlan.
  *
  * Return: 0, or -EBUSY or -EINVAL with a sentence.
  */
