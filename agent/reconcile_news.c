@@ -324,7 +324,7 @@ static void catch_up(struct reconcile *reconcile, const char *key)
 	/* Nobody watches devices: the VPC of the port that has it is read, and the judgement knows it. */
 	if (reconcile_load_owner(reconcile, key))
 		return;
-	if (reconcile_await_address(reconcile, key))
+	if (reconcile_await_owner(reconcile, key))
 		reconcile->rivals_until = reconcile->ticks + RIVAL_TICKS;
 	else
 		reconcile->awaited = key;

@@ -214,12 +214,12 @@ void reconcile_add_parts(const struct reconcile *reconcile, struct store_transac
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error);
 
 /**
- * reconcile_await_address - when @key says who has an address: await that the tree of its VPC says so as well
+ * reconcile_await_owner - when @key says who has an address or a name: await that the tree of its VPC does as well
  *
  * It was written in the same transaction. Sets awaited_watch, unless it is known or free again.
  * Return: whether @key is one of those.
  */
-bool reconcile_await_address(struct reconcile *reconcile, const char *key);
+bool reconcile_await_owner(struct reconcile *reconcile, const char *key);
 
 /** reconcile_load_owner - Return: whether @key says which port has a device; its VPC is held then */
 bool reconcile_load_owner(struct reconcile *reconcile, const char *key);

@@ -5,7 +5,7 @@
  *	/weft/1/index/…, host/, names/, …	all hosts watch these: outlines of all VPCs, hosts, ids
  *	/weft/1/part/HOST/VPC			HOST has part in VPC: watched by that host alone
  *	/weft/1/vpc/VPC/…			everything of a VPC: watched by those that hold it
- *	/weft/1/ipam/VPC/…			who has which address: compared by writers, watched by nobody
+ *	/weft/1/ipam/VPC/…, name/VPC/…		who has which address, and name: compared by writers, watched by nobody
  *
  * A host holds a VPC that it has part in (a port, a tunnel), and one that somebody asks for here, until
  * nobody has asked for a minute. Whoever gives a host its first port of a VPC writes the record of its
@@ -32,6 +32,7 @@
 #define PART_PREFIX STORE_PREFIX "part/"
 #define TREE_PREFIX STORE_PREFIX "vpc/"
 #define ADDRESS_PREFIX STORE_PREFIX "ipam/"
+#define NAME_PREFIX STORE_PREFIX "name/"
 #define LAYOUT_KEY STORE_PREFIX "index/layout"
 #define LAYOUT_TEXT "{\"layout\":2}"
 #define IDLE_TICKS 60
@@ -123,14 +124,16 @@ int reconcile_watch_all(struct reconcile *reconcile, struct error *error)
 	return code;
 }
 
-bool reconcile_await_address(struct reconcile *reconcile, const char *key)
+bool reconcile_await_owner(struct reconcile *reconcile, const char *key)
 {
 	const struct prefix_watch *watch;
 	struct error error = { 0 };
 	uint64_t revision = 0;
 	char *text = NULL;
 
-	if (strncmp(key, ADDRESS_PREFIX, strlen(ADDRESS_PREFIX)) != 0)
+	_Static_assert(sizeof(ADDRESS_PREFIX) == sizeof(NAME_PREFIX), "the id is at one place");
+	if (strncmp(key, ADDRESS_PREFIX, strlen(ADDRESS_PREFIX)) != 0 &&
+	    strncmp(key, NAME_PREFIX, strlen(NAME_PREFIX)) != 0)
 		return false;
 	watch = map_get_u32(&reconcile->vpcs,
 			    (uint32_t)strtoul(key + strlen(ADDRESS_PREFIX), NULL, 10));

@@ -7,7 +7,7 @@
  * the first id that was never given out (a host among others takes ids in blocks, which moves it
  * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
  * /weft/1/ipam/<vpc id>/<subnet id>/<address> the port that has it (nobody watches those: the port says it too), /weft/1/ids/vni/<id> the subnet whose
- * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/device/<host>/<hash> the port
+ * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/name/<vpc id>/<kind plural>:<name> what has a name in it, /weft/1/device/<host>/<hash> the port
  * that is at a device.
  *
  * Whoever writes says what it read: an object as it was, what it refers to as it was judged by, and
@@ -111,6 +111,31 @@ static char *unique_key(const struct object *object)
 	return xasprintf(SEGMENT_ID_PREFIX "%u", segment->id);
 }
 
+/* The key under which a name in a VPC is taken, as long as there is the object; NULL: it is in none. */
+static char *taken_name(const struct object *object)
+{
+	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)
+		return NULL;
+	return xasprintf(NAME_PREFIX "%u/%s:%s", object->vpc_id, object_kind_plural(object->kind),
+			 object->name);
+}
+
+/* Names do not change, and a name that is given again within a draft keeps its id. */
+static void add_names(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->change_count; i++) {
+		const struct change *change = &draft->changes[i];
+		char *key = NULL;
+
+		if (!change->before || !change->after)
+			key = taken_name(change->after ? change->after : change->before);
+		if (key)
+			add_record(draft, key,
+				   change->after ? xasprintf("{\"id\":%u}", change->after->id)
+						 : NULL);
+	}
+}
+
 /* Keys that went from one object to another are written once, by the one that has them now. */
 static void add_unique(struct draft *draft)
 {
@@ -203,6 +228,7 @@ const struct record *draft_records(struct draft *draft, size_t *count)
 			add_object(draft, &draft->changes[i]);
 		add_addresses(draft);
 		add_unique(draft);
+		add_names(draft);
 		if (draft->next_id != draft->intent->next_id && draft->change_count &&
 		    !draft->intent->id_end)
 			add_record(draft, xstrdup(NEXT_ID_KEY),
@@ -310,6 +336,7 @@ static void compare_given(struct comparing *comparing)
 		const char *key = records[i].key;
 		bool given =
 			strncmp(key, ADDRESS_PREFIX, strlen(ADDRESS_PREFIX)) == 0 ||
+			strncmp(key, NAME_PREFIX, strlen(NAME_PREFIX)) == 0 ||
 			strncmp(key, STORE_PREFIX "device/", strlen(STORE_PREFIX "device/")) == 0 ||
 			strncmp(key, STORE_PREFIX "names/", strlen(STORE_PREFIX "names/")) == 0 ||
 			strncmp(key, SEGMENT_ID_PREFIX, strlen(SEGMENT_ID_PREFIX)) == 0;

@@ -293,6 +293,7 @@ int draft_refuse(const struct draft *draft, const struct object *object, const c
 
 #define NEXT_ID_KEY STORE_PREFIX "ids/next"
 #define ADDRESS_PREFIX STORE_PREFIX "ipam/"
+#define NAME_PREFIX STORE_PREFIX "name/"
 #define SEGMENT_ID_PREFIX STORE_PREFIX "ids/vni/"
 #define WIRE_PREFIX STORE_PREFIX "ids/wire/"
 

@@ -544,7 +544,7 @@ static void test_work(void **state)
 	assert_int_equal(draft->entries.count, 1);
 	assert_int_equal(map_count(&draft->addresses), 1);
 	draft_records(draft, &count);
-	assert_int_equal(count, 4); /* the port, its address, its device, the counter */
+	assert_int_equal(count, 5); /* the port, its address, its device, its name, the counter */
 	draft_commit(draft, 2);
 	draft_free(draft);
 	space = map_get_u32(&intent->spaces, find(intent, OBJECT_SUBNET, "web")->id);

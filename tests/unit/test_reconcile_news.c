@@ -147,6 +147,33 @@ static void who_met_another_keeps_apart(void **state)
 	assert_false(pair->h2->reconcile->rivals_until > pair->h2->reconcile->ticks);
 }
 
+/* Two hosts make a port of one name at once: whoever is later changes the one that is there. */
+static void a_port_is_made_once(void **state)
+{
+	struct pair *pair = *state;
+	const struct object **list;
+
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
+	news(pair);
+	put_port(pair->h2, "first", "h2");
+	news(pair);
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue/ports/twice",
+		     "{'subnet': 'web', 'host': 'h1', 'address': '10.0.1.40'}");
+	world_expect(pair->h2, 200, "PUT", "/v1/vpcs/blue/ports/twice",
+		     "{'subnet': 'web', 'host': 'h1', 'address': '10.0.1.41'}");
+	news(pair);
+	for (int i = 0; i < 2; i++) {
+		struct intent *intent = reconcile_intent((i ? pair->h2 : pair->h1)->reconcile);
+
+		assert_int_equal(intent_list(intent, find(pair->h1, OBJECT_PORT, "twice")->vpc_id,
+					     OBJECT_PORT, &list),
+				 2);
+		free(list);
+	}
+	assert_int_equal(find(pair->h1, OBJECT_PORT, "twice")->id,
+			 find(pair->h2, OBJECT_PORT, "twice")->id);
+}
+
 /* A store written before: its addresses leave the trees that hosts watch, and are still taken. */
 static void addresses_leave_the_trees(void **state)
 {
@@ -485,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_request_that_comes_late_is_done_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_met_another_keeps_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_port_is_made_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_leave_the_trees, setup, teardown),
 		cmocka_unit_test_setup_teardown(ids_are_taken_in_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_large_request_takes_a_large_block, setup,
