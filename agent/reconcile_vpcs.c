@@ -37,6 +37,7 @@
 #define LAYOUT_TEXT "{\"layout\":2}"
 #define IDLE_TICKS 60
 #define LEAVE_TICKS 5
+#define UNREAD_TICKS_MAX 64
 #define KEY_SIZE 256
 
 /* ---- watches ---- */
@@ -416,6 +417,35 @@ static void drop(struct reconcile *reconcile, uint32_t vpc_id)
 	apply_quietly(reconcile, draft);
 }
 
+void reconcile_not_understood(struct reconcile *reconcile, struct prefix_watch *watch,
+			      const struct error *error)
+{
+	log_limited(LOG_LEVEL_WARNING, "what another host wrote is not understood", "text=\"%s\"",
+		    error->text);
+	if (!watch || !watch->vpc_id) {
+		reconcile->unread = true;
+		return;
+	}
+	watch->unread_wait = watch->unread_wait ? watch->unread_wait * 2 : 1;
+	if (watch->unread_wait > UNREAD_TICKS_MAX)
+		watch->unread_wait = UNREAD_TICKS_MAX;
+	watch->unread_until = reconcile->ticks + watch->unread_wait;
+}
+
+void reconcile_read_again(struct reconcile *reconcile)
+{
+	MAP_FOR_EACH(&reconcile->vpcs, it) {
+		struct prefix_watch *watch = it.value;
+
+		watch->unread_until = reconcile->ticks;
+	}
+	if (!reconcile->unread)
+		return;
+	reconcile->unread = false;
+	reconcile->listed = false;
+	reconcile_connect(reconcile);
+}
+
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error)
 {
 	struct prefix_watch *watch = add_vpc(reconcile, vpc_id);
@@ -430,8 +460,9 @@ int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct erro
 			drop(reconcile, vpc_id);
 		if (intent_take_vpc(reconcile->intent, vpc_id, news.records, news.revisions,
 				    news.count, &draft, &unread))
-			log_warning("what another host wrote is not understood", "text=\"%s\"",
-				    unread.text);
+			reconcile_not_understood(reconcile, watch, &unread);
+		else
+			watch->unread_wait = 0;
 		reconcile_keep(reconcile, news.records, news.count);
 		apply_quietly(reconcile, draft);
 		code = watch_on(reconcile, watch, error);
@@ -541,6 +572,11 @@ void reconcile_settle_vpcs(struct reconcile *reconcile)
 			 !intent_has_part(reconcile->intent, "", ids[i]) &&
 			 reconcile->ticks - watch->used > IDLE_TICKS)
 			let_go(reconcile, ids[i]);
+		else if (watch->unread_wait &&
+			 (int32_t)(reconcile->ticks - watch->unread_until) >= 0 &&
+			 reconcile_load_vpc(reconcile, ids[i], &error))
+			log_limited(LOG_LEVEL_WARNING, "a vpc cannot be read", "text=\"%s\"",
+				    error.text);
 	}
 	free(ids);
 }

@@ -194,7 +194,7 @@ struct wire_search {
 	uint32_t ifindex; /* of the device; 0: none found */
 };
 
-static void see_wire(void *context, const void *key, const void *value)
+static bool see_wire(void *context, const void *key, const void *value)
 {
 	struct wire_search *search = context;
 	const struct wire_key *wire_key = key;
@@ -202,6 +202,7 @@ static void see_wire(void *context, const void *key, const void *value)
 
 	if ((wire->flags & WIRE_NETWORK) && wire->subnet_id == search->subnet_id)
 		search->ifindex = wire_key->ifindex;
+	return !search->ifindex;
 }
 
 int datapath_trace_wire(struct datapath *datapath, uint32_t subnet_id, const uint8_t *frame,

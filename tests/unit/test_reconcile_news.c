@@ -117,6 +117,63 @@ static void let_time_pass(struct pair *pair, uint32_t ticks)
 	}
 }
 
+struct saved {
+	char *key, *value;
+};
+
+static int save_h9(void *context, const struct store_item *item)
+{
+	struct saved *saved = context;
+
+	if (!strstr(item->value, "eth9"))
+		return 0;
+	saved->key = strdup(item->key);
+	saved->value = strdup(item->value);
+	return 0;
+}
+
+static void put_or_delete(struct store *store, const char *key, const char *value)
+{
+	struct store_transaction *transaction = store_transaction_new();
+	struct error error = { 0 };
+
+	if (value)
+		store_transaction_put(transaction, key, value, 0);
+	else
+		store_transaction_delete(transaction, key);
+	assert_int_equal(store_commit(store, transaction, NULL, &error), 0);
+	store_transaction_free(transaction);
+}
+
+/* Watches are not heard in the order of what was written: the VPC comes before the host that it names. */
+static void what_makes_no_sense_yet_is_read_again(void **state)
+{
+	struct pair *pair = *state;
+	struct saved saved = { 0 };
+	struct error error = { 0 };
+
+	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h2",
+		     "{'underlay': '192.0.2.2/24', 'uplinks': {'physnet1': 'eth2'}}");
+	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h9",
+		     "{'underlay': '192.0.2.9/24', 'uplinks': {'physnet1': 'eth9'}}");
+	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue",
+		     "{'cidrs': ['10.0.0.0/16'], 'subnets': {'web': {'cidr': '10.0.1.0/24', "
+		     "'segment': {'type': 'flat', 'network': 'physnet1', 'router': 'h9'}}}}");
+	assert_int_equal(
+		store_list(pair->h1->store, "/weft/1/host/", save_h9, &saved, NULL, &error), 0);
+	assert_non_null(saved.key);
+	put_port(pair->h1, "a", "h2");
+	put_or_delete(pair->h1->store, saved.key, NULL);
+	news(pair);
+	assert_null(find(pair->h2, OBJECT_SUBNET, "web"));
+	put_or_delete(pair->h1->store, saved.key, saved.value);
+	news(pair);
+	assert_non_null(find(pair->h2, OBJECT_SUBNET, "web"));
+	assert_true(has_port_row(pair->h2, "a"));
+	free(saved.key);
+	free(saved.value);
+}
+
 /* Met once, it looks elsewhere for a while, so that ten writers do not refuse each other for ever. */
 static void who_met_another_keeps_apart(void **state)
 {
@@ -495,7 +552,8 @@ static void a_host_with_ports_is_not_removed(void **state)
 
 	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h1", "{'underlay': '192.0.2.1/24'}");
 	news(pair);
-	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h2", "{'underlay': '192.0.2.2/24'}");
+	world_expect(pair->h1, 201, "PUT", "/v1/hosts/h2",
+		     "{'underlay': '192.0.2.2/24', 'uplinks': {'physnet1': 'eth2'}}");
 	news(pair);
 	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
 	put_port(pair->h1, "one", "h1");
@@ -510,6 +568,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_one_writes_the_other_has, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_that_comes_late_is_done_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_makes_no_sense_yet_is_read_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(who_met_another_keeps_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_port_is_made_once, setup, teardown),
