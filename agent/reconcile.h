@@ -37,7 +37,8 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex, @uplink_ifindex, @device_shared, @tunnel_down: as in struct plan_host
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex, @uplink_mac, @device_shared, @tunnel_down: as in
+ *	struct plan_host
  */
 struct reconcile_cluster {
 	void *context;
@@ -48,6 +49,7 @@ struct reconcile_cluster {
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 	bool (*device_shared)(void *context, uint32_t ifindex);
+	bool (*uplink_mac)(void *context, const char *ifname, struct mac_address *mac);
 	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
 };
 

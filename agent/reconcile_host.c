@@ -106,6 +106,14 @@ static uint32_t host_uplink_ifindex(void *context, const char *ifname)
 		       : 0;
 }
 
+static bool host_uplink_mac(void *context, const char *ifname, struct mac_address *mac)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->uplink_mac && cluster->uplink_mac(cluster->context, ifname, mac);
+}
+
 static bool host_device_shared(void *context, uint32_t ifindex)
 {
 	const struct reconcile *reconcile = context;
@@ -129,6 +137,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.port_move = host_port_move,
 		.uplink_ifindex = host_uplink_ifindex,
 		.device_shared = host_device_shared,
+		.uplink_mac = host_uplink_mac,
 		.tunnel_down = host_tunnel_down,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,

@@ -23,8 +23,11 @@ static const struct option subnet_options[] = {
 	INTEGER_OPTION("tag", "NUMBER", "vlan: 1 to 4094", "segment.tag"),
 	WORDS_OPTION("tag-protocol", "802.1q|802.1ad", "vlan: what kind of tag",
 		     "segment.protocol"),
-	WORDS_OPTION("direct", "bridge|private|vepa|passthru",
+	WORDS_OPTION("direct", "bridge|private|vepa|passthru|l2|l3",
 		     "flat, vlan: how its ports share an uplink; bridge", "segment.direct"),
+	WORDS_OPTION("siblings", "bridge|private|vepa",
+		     "direct l2, l3: what its ports are to one another; bridge",
+		     "segment.siblings"),
 	TEXT_OPTION("router", "HOST", "flat, vlan: whose gateway answers on the wire",
 		    "segment.router"),
 	WORDS_OPTION("encapsulation", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue",
@@ -107,7 +110,7 @@ static void read_dhcp(struct invocation *invocation, json_t *body)
 /* Whether all that is said of a segment is about the network that it is on already. */
 static bool speaks_of_wire(const json_t *segment)
 {
-	static const char *const keys[] = { "direct", "router" };
+	static const char *const keys[] = { "direct", "siblings", "router" };
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

@@ -425,6 +425,12 @@ static __always_inline int to_station(struct frame *f, struct packet *p)
 	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;
 }
 
+static __always_inline int is_learned_from(const struct packet *p)
+{
+	return (p->subnet_flags & (SUBNET_L2 | SUBNET_PASSTHRU)) == SUBNET_L2 &&
+	       !p->reflected_port_id && !is_probe(p);
+}
+
 /*
  * p: guarded. VERDICT_NEXT with PACKET_ROUTED (for route.c), or with out_port_id (a station), or with
  * neither: to be flooded. Or a drop.
@@ -441,14 +447,16 @@ int bridge(struct frame *f, struct packet *p)
 	}
 	if (p->subnet_flags & SUBNET_DIRECT) {
 		verdict = direct(f, p);
-		if (verdict || p->out_port_id)
+		if (verdict || (p->flags & PACKET_ROUTED))
 			return verdict;
 	}
-	if ((p->subnet_flags & SUBNET_L2) && !is_probe(p) && !p->reflected_port_id) {
+	if (is_learned_from(p)) {
 		verdict = learn(f, p);
 		if (verdict)
 			return verdict;
 	}
+	if (p->out_port_id)
+		return VERDICT_NEXT;
 	if (mac_equal(p->ethernet, p->gateway_mac)) {
 		p->object_id = p->subnet_id;
 		/* Each host is its own ports' gateway, and one is that of who else is on a wire. */

@@ -15,9 +15,9 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.destination };
 	struct endpoint *endpoint = table_lookup(endpoints, &key);
 
-	/* To a port of this host by the switch outside, which reflects: the sender's rules know it. */
-	if (endpoint && (p->subnet_flags & SUBNET_VEPA) && port->kind == PORT_WIRE &&
-	    endpoint->port_id != p->out_port_id) {
+	/* By the wire to a port that is not known by its MAC there: the sender's rules know it. */
+	if (endpoint && endpoint->port_id != p->out_port_id && port->kind == PORT_WIRE &&
+	    ((p->subnet_flags & SUBNET_VEPA) || (port->flags & PORT_SHARED_MAC))) {
 		p->out_group_set_id = endpoint->group_set_id;
 		p->flags |= PACKET_DESTINATION_OWN;
 	}
@@ -95,10 +95,30 @@ static __always_inline const __u8 *machine_source(const struct packet *p, const 
 										  : port->mac;
 }
 
+/* The row of the port it goes to. Where ports share the MAC of a NIC, one of another host has that host's there:
+ * on the wire it is a machine like any. */
+static __always_inline struct port *receiver(struct packet *p)
+{
+	struct port_key key = { .port_id = p->out_port_id };
+	struct port *port = table_lookup(ports, &key);
+
+	if (!port || port->kind != PORT_WIRE || !(port->flags & PORT_SHARED_MAC) ||
+	    !port->tunnel_id)
+		return port;
+	p->out_port_id = key.port_id = port->tunnel_id;
+	return table_lookup(ports, &key);
+}
+
+/* Two ports of this host in a private segment (direct.c). */
+static __always_inline int is_isolated(const struct packet *p, const struct port *port)
+{
+	return (p->subnet_flags & SUBNET_PRIVATE) && port->subnet_id == p->subnet_id &&
+	       port->kind != PORT_WIRE && !(p->flags & PACKET_FROM_WIRE);
+}
+
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
 int deliver(struct frame *f, struct packet *p)
 {
-	struct port_key key;
 	struct subnet_key subnet_key;
 	struct slot_key slot = {};
 	struct port_stats *stats;
@@ -109,11 +129,12 @@ int deliver(struct frame *f, struct packet *p)
 	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
-	key.port_id = p->out_port_id;
 	p->object_id = p->out_port_id;
-	port = table_lookup(ports, &key);
+	port = receiver(p);
 	if (!port)
 		return VERDICT_PORT_DOWN;
+	if (is_isolated(p, port))
+		return VERDICT_ISOLATED;
 	p->out_subnet_id = port->subnet_id;
 	p->out_group_set_id = port->group_set_id;
 	if (!port->ifindex && port->kind != PORT_TUNNEL)

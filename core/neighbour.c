@@ -189,6 +189,12 @@ static __always_inline int is_outside(const struct packet *p)
 	return (p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_L2);
 }
 
+/* Whether who is nobody's is reached by the host's routes, and so by the gateway. */
+static __always_inline int is_behind_host(const struct packet *p)
+{
+	return (p->subnet_flags & SUBNET_HOST_ROUTED) && !(p->flags & PACKET_FROM_WIRE);
+}
+
 /* Turns the request in the frame into the answer "target is at mac". */
 static __always_inline int arp_answer(struct frame *f, struct packet *p, const __u8 *mac)
 {
@@ -274,7 +280,10 @@ static __always_inline int arp(struct frame *f, struct packet *p, const struct s
 		return overheard(p);
 	if (operation != be16(ARP_REQUEST) || owner == OWNER_SELF)
 		return VERDICT_CONSUMED;
-	if (owner == OWNER_NOBODY) {
+	if (owner == OWNER_NOBODY && is_behind_host(p)) {
+		owner_id = p->subnet_id;
+		mac_copy(mac, subnet->gateway_mac);
+	} else if (owner == OWNER_NOBODY) {
 		p->object_id = p->subnet_id;
 		return VERDICT_UNKNOWN_NEIGHBOUR;
 	}
@@ -392,7 +401,10 @@ static __always_inline int nd_solicitation(struct frame *f, struct packet *p,
 								    : VERDICT_ADDRESS_CLAIM;
 	if (owner == OWNER_SELF)
 		return VERDICT_CONSUMED;
-	if (owner == OWNER_NOBODY) {
+	if (owner == OWNER_NOBODY && is_behind_host(p) && !address_is_link_local(&target)) {
+		owner_id = p->subnet_id;
+		mac_copy(mac, subnet->gateway_mac);
+	} else if (owner == OWNER_NOBODY) {
 		p->object_id = p->subnet_id;
 		return VERDICT_UNKNOWN_NEIGHBOUR;
 	}

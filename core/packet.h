@@ -391,7 +391,8 @@ static inline int verdict_is_drop(int verdict)
 static inline __u32 port_out_kind(const struct port *port)
 {
 	return port->kind | (port->flags & PORT_WATCHED ? OUT_WATCHED : 0) |
-	       (port->flags & PORT_SHAPED ? OUT_SHAPED : 0);
+	       (port->flags & PORT_SHAPED ? OUT_SHAPED : 0) |
+	       (port->flags & PORT_HOST_ROUTED ? OUT_HOST_ROUTED : 0);
 }
 
 /*
@@ -451,6 +452,8 @@ int wire_heard(struct frame *f, struct packet *p);
 int wire_route(struct frame *f, struct packet *p, __u32 wire_id);
 int direct(struct frame *f, struct packet *p);
 int direct_out(struct frame *f, struct packet *p);
+int direct_claims(struct frame *f, struct packet *p);
+int direct_translate(struct frame *f, struct packet *p);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
 int flow_log_reject(struct frame *f, struct packet *p, int verdict);

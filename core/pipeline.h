@@ -121,6 +121,8 @@ static inline int pipeline_from_wire(struct frame *f, struct packet *p, __u32 if
 		return verdict;
 	if (!verdict)
 		verdict = parse(f, p);
+	if ((p->wire_flags & WIRE_SHARED) && !direct_claims(f, p))
+		return VERDICT_NOT_OURS;
 	if (!verdict)
 		verdict = wire_sender(f, p);
 	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))

@@ -152,7 +152,8 @@ int route(struct frame *f, struct packet *p)
 		return VERDICT_NO_ROUTE;
 	found = table_lookup(routes, &key);
 	if (!found || found->kind == ROUTE_NONE)
-		return VERDICT_NO_ROUTE;
+		return subnet->flags & SUBNET_HOST_ROUTED ? wire_route(f, p, subnet->wire_port_id)
+							  : VERDICT_NO_ROUTE;
 	p->object_id = found->route_id;
 	switch (found->kind) {
 	case ROUTE_LOCAL:

@@ -75,6 +75,7 @@ enum port_kind {
  */
 #define OUT_WATCHED 0x80u
 #define OUT_SHAPED 0x40u /* through the queue of its device on the host, which may ask who sends */
+#define OUT_HOST_ROUTED 0x20u /* by the device's next hop, as the host's routes say */
 #define OUT_KIND(out_kind) ((out_kind)&0x1fu)
 
 /*
@@ -89,12 +90,14 @@ enum port_flags {
 	PORT_EXTRA_ADDRESSES = 1 << 2, /* has rows in allowed_sources */
 	PORT_UNFILTERED =
 		1 << 3, /* a tunnel or link without security groups: rules say nothing of it */
-	PORT_MOVED_AWAY = 1 << 8, /* it was here until lately: what still comes is sent on */
-	PORT_TAG_8021AD = 1 << 4, /* tag is an 802.1ad one */
-	PORT_TAGS_KEPT = 1 << 5,  /* a wire that one port has: tags are that port's affair */
-	PORT_WATCHED = 1 << 16,   /* has a row in port_watches */
-	PORT_SHAPED = 1 << 17,    /* the queue of its device holds what goes there to a rate */
-	PORT_LOGGED = 1 << 20,    /* it has a flow log */
+	PORT_MOVED_AWAY = 1 << 8,  /* it was here until lately: what still comes is sent on */
+	PORT_TAG_8021AD = 1 << 4,  /* tag is an 802.1ad one */
+	PORT_TAGS_KEPT = 1 << 5,   /* a wire that one port has: tags are that port's affair */
+	PORT_SHARED_MAC = 1 << 6,  /* a wire, or who is behind it: SUBNET_SHARED_MAC */
+	PORT_HOST_ROUTED = 1 << 7, /* likewise */
+	PORT_WATCHED = 1 << 16,    /* has a row in port_watches */
+	PORT_SHAPED = 1 << 17,     /* the queue of its device holds what goes there to a rate */
+	PORT_LOGGED = 1 << 20,     /* it has a flow log */
 };
 
 struct port_key {
@@ -113,7 +116,7 @@ struct port {
 	__u32 group_set_id;
 	__u32 flow_limit;     /* connections this port may have begun at one time */
 	__u32 flow_guarantee; /* of these, so many are never refused for want of room in the table */
-	__u8 mac[6];          /* of a wire: what this host's gateways send by */
+	__u8 mac[6];          /* of a wire: what this host's gateways, or all ports, send by */
 	__u16 tag;            /* kinds PORT_WIRE, PORT_CHILD: VID that its frames have; 0: none */
 	__u32 host_id;        /* of the host it is on */
 	/* Kind PORT_TUNNEL: row of tunnels that leads there; 0: none. Kind PORT_WIRE, of a port of another
@@ -145,9 +148,11 @@ enum subnet_flags {
 	SUBNET_PROVE = 1 << 9,        /* weftd hears which addresses ports detect no duplicate of */
 	SUBNET_MULTICAST = 1 << 10,   /* multicast is routed between it and others of the VPC */
 	/* Direct attachment to a NIC (direct.c). */
-	SUBNET_PRIVATE = 1 << 16,  /* its ports do not hear one another */
-	SUBNET_VEPA = 1 << 17,     /* they do by the switch outside alone, which reflects */
-	SUBNET_PASSTHRU = 1 << 18, /* one port has all of the wire */
+	SUBNET_PRIVATE = 1 << 16,     /* its ports do not hear one another */
+	SUBNET_VEPA = 1 << 17,        /* they do by the switch outside alone, which reflects */
+	SUBNET_PASSTHRU = 1 << 18,    /* one port has all of the wire */
+	SUBNET_SHARED_MAC = 1 << 19,  /* on the wire its ports have the NIC's MAC */
+	SUBNET_HOST_ROUTED = 1 << 20, /* and what is not theirs goes by the host's routes */
 };
 
 struct subnet_key {
@@ -177,7 +182,8 @@ struct subnet {
 };
 
 /* What has a look at each frame besides the switch (direct.c). */
-#define SUBNET_DIRECT (SUBNET_PRIVATE | SUBNET_VEPA | SUBNET_PASSTHRU)
+#define SUBNET_DIRECT                                                                              \
+	(SUBNET_PRIVATE | SUBNET_VEPA | SUBNET_PASSTHRU | SUBNET_SHARED_MAC | SUBNET_HOST_ROUTED)
 
 /* What the ports of an l2 subnet have flooded together. */
 struct segment_state {
@@ -686,6 +692,7 @@ enum wire_flags {
 	WIRE_NETWORK = 1 << 0, /* a NIC's; else the device of a port with children */
 	WIRE_WHOLE = 1 << 1,   /* with all tags that nobody else has, and what is for the host */
 	WIRE_RATED = 1 << 2,   /* the port has a row in port_rates */
+	WIRE_SHARED = 1 << 3,  /* and of what is for the NIC's MAC the part that is for ports */
 };
 
 /* What comes in by a device with a tag, or without one. */

@@ -164,6 +164,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(GUARD_OFF, GUARD, "source check is off")                                                 \
 	X(NEIGHBOUR_ANSWERED, NEIGHBOUR, "answered for")                                           \
 	X(BRIDGE_STATION, BRIDGE, "destination MAC is at")                                         \
+	X(BRIDGE_ADDRESS, BRIDGE, "the NIC's MAC is shared, and the address is of")                \
 	X(BRIDGE_LEARNED, BRIDGE, "source MAC learned")                                            \
 	X(BRIDGE_FLOOD, BRIDGE, "flooded in")                                                      \
 	X(ROUTE_LOCAL, ROUTE, "local route of the VPC in")                                         \

@@ -65,7 +65,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		p->source_flags = 0;
 		note(f, NOTE_WIRE_FROM, wire->port_id);
 	}
-	if (wire->flags & WIRE_WHOLE)
+	if (wire->flags & (WIRE_WHOLE | WIRE_SHARED))
 		return VERDICT_NEXT;
 	p->tag = tag;
 	return tag && frame_tag_pop(f) ? VERDICT_INTERNAL : VERDICT_NEXT;
@@ -161,6 +161,8 @@ int wire_push(struct frame *f, struct packet *p)
 		p->l3_offset = ETHERNET_SIZE;
 		p->vlan_count = 0;
 	}
+	if ((port->flags & PORT_SHARED_MAC) && direct_translate(f, p))
+		return VERDICT_INTERNAL;
 	if (!port->tag)
 		return VERDICT_DELIVERED;
 	type = port->flags & PORT_TAG_8021AD ? ETHERTYPE_QINQ : ETHERTYPE_VLAN;
@@ -364,7 +366,8 @@ OUT_OF_LINE void ask_on_wire(struct frame *f, struct packet *p, const struct por
 
 /*
  * To a machine on a wire, by the router. p: nobody in the VPC owns the destination. VERDICT_NEXT with
- * out_port_id and the machine's MAC in ethernet_out; or the drop, and the address is asked for.
+ * out_port_id and the machine's MAC in ethernet_out; or the drop, and the address is asked for. Where the host's
+ * routes say who is next, nothing is asked here.
  */
 int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 {
@@ -378,6 +381,12 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 
 	if (!p)
 		return VERDICT_INTERNAL;
+	port_key.port_id = wire_id;
+	wire = table_lookup(ports, &port_key);
+	if (wire && (wire->flags & PORT_HOST_ROUTED)) {
+		p->out_port_id = wire_id;
+		return VERDICT_NEXT;
+	}
 	key.port_id = wire_id;
 	key.address = p->key.destination;
 	known = table_lookup(wire_neighbours, &key);
@@ -386,8 +395,6 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 		mac_copy(p->ethernet_out, known->mac);
 		return VERDICT_NEXT;
 	}
-	port_key.port_id = wire_id;
-	wire = table_lookup(ports, &port_key);
 	shared = table_lookup(state, &zero);
 	if (!wire || !shared || !wire->ifindex)
 		return VERDICT_NO_ENDPOINT;

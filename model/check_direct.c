@@ -55,7 +55,7 @@ static int check_member(struct draft *draft, const struct object *object,
 {
 	const struct port_object *twin;
 
-	if (port->attach.kind == ATTACH_TUN)
+	if (port->attach.kind == ATTACH_TUN && subnet->segment.direct != DIRECT_L3)
 		return draft_refuse(draft, object, "attach", EINVAL, error,
 				    "port %s is a tun, without Ethernet, and cannot be attached to "
 				    "an uplink",
@@ -86,19 +86,47 @@ static int refuse_segment(const struct draft *draft, const struct subnet_object 
 	return draft_refuse(draft, &subnet->object, key, EINVAL, error, "%s", sentence);
 }
 
-static int check_passthru(const struct draft *draft, const struct subnet_object *subnet,
-			  struct error *error)
+static bool has_gateway(const struct subnet_object *subnet)
 {
 	static const struct ip_address none;
 
+	return !ip_address_equal(&subnet->gateways[0], &none) ||
+	       !ip_address_equal(&subnet->gateways[1], &none);
+}
+
+static int check_shared(const struct draft *draft, const struct subnet_object *subnet,
+			struct error *error)
+{
+	const struct segment *segment = &subnet->segment;
+
+	if (segment->type != SEGMENT_FLAT)
+		return refuse_segment(draft, subnet, "segment.direct", error,
+				      "with a tag, what is for the NIC's MAC is the host's VLAN "
+				      "device's: make that one the uplink, and say type: flat");
+	if (segment->direct == DIRECT_L2 && has_gateway(subnet))
+		return refuse_segment(draft, subnet, "gateway", error,
+				      "with direct: l2 the router is one of the network's own: say "
+				      "it by DHCP or in the workload");
+	if (segment->direct == DIRECT_L3 && segment->siblings == DIRECT_VEPA)
+		return refuse_segment(draft, subnet, "segment.siblings", error,
+				      "with direct: l3 siblings are bridge or private: what is "
+				      "routed is not reflected");
+	if (segment->direct == DIRECT_L3 && subnet->mode != SUBNET_MODE_L3)
+		return refuse_segment(draft, subnet, "mode", error,
+				      "direct: l3 has no broadcast and no stations: say mode: l3");
+	return 0;
+}
+
+static int check_passthru(const struct draft *draft, const struct subnet_object *subnet,
+			  struct error *error)
+{
 	if (subnet->segment.type != SEGMENT_FLAT)
 		return refuse_segment(draft, subnet, "segment.direct", error,
 				      "direct: passthru takes the whole uplink: say type: flat");
-	for (int family = 0; family < 2; family++)
-		if (!ip_address_equal(&subnet->gateways[family], &none))
-			return refuse_segment(draft, subnet, "gateway", error,
-					      "with direct: passthru Weft is no more than a wire, "
-					      "and is nobody's gateway");
+	if (has_gateway(subnet))
+		return refuse_segment(draft, subnet, "gateway", error,
+				      "with direct: passthru Weft is no more than a wire, "
+				      "and is nobody's gateway");
 	if (subnet->dhcp || subnet->ra)
 		return refuse_segment(draft, subnet, subnet->dhcp ? "dhcp" : "ra", error,
 				      "with direct: passthru Weft is no more than a wire, and "
@@ -129,10 +157,18 @@ int check_direct(struct draft *draft, const struct subnet_object *subnet, struct
 	size_t count;
 	int code = 0;
 
+	if (subnet->segment.siblings != DIRECT_BRIDGE && !segment_shares_mac(&subnet->segment))
+		return refuse_segment(draft, subnet, "segment.siblings", error,
+				      "siblings goes with direct: l2 and l3; else direct says it");
 	if (!subnet_of(draft, subnet->object.id))
 		return 0;
+	if (subnet->mode != SUBNET_MODE_L2 && subnet->segment.direct != DIRECT_L3)
+		return refuse_segment(draft, subnet, "mode", error,
+				      "a subnet with this way of direct is a switch: say mode: l2");
 	if (subnet->segment.direct == DIRECT_PASSTHRU)
 		code = check_passthru(draft, subnet, error);
+	else if (segment_shares_mac(&subnet->segment))
+		code = check_shared(draft, subnet, error);
 	if (!code)
 		code = check_tunnels_of(draft, subnet, error);
 	if (code)

@@ -134,6 +134,9 @@ enum direct_mode {
 	DIRECT_PRIVATE,  /* they do not hear one another */
 	DIRECT_VEPA,     /* they do by the switch outside, which reflects */
 	DIRECT_PASSTHRU, /* one port has all of the uplink */
+	/* On the wire all have the MAC of the uplink, and are told apart by their addresses: */
+	DIRECT_L2, /* as on a switch */
+	DIRECT_L3, /* without broadcast, what is not theirs by the host's routes */
 	DIRECT_MODES,
 };
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
@@ -158,7 +161,8 @@ struct segment {
 	uint16_t tag;            /* vlan: VID, 1 to 4094 */
 	bool service_tag;        /* vlan: the tag is one of 802.1ad */
 	enum direct_mode direct; /* flat, vlan */
-	char router[NAME_SIZE];  /* flat, vlan: host whose gateway answers on the wire; or empty */
+	enum direct_mode siblings; /* where the MAC is shared: bridge, private or vepa */
+	char router[NAME_SIZE]; /* flat, vlan: host whose gateway answers on the wire; or empty */
 };
 
 struct subnet_object {
@@ -447,11 +451,18 @@ static inline bool segment_is_wire(const struct segment *segment)
 	return segment->type == SEGMENT_FLAT || segment->type == SEGMENT_VLAN;
 }
 
+/* Whether all ports of a segment have the MAC of the uplink there. */
+static inline bool segment_shares_mac(const struct segment *segment)
+{
+	return segment_is_wire(segment) &&
+	       (segment->direct == DIRECT_L2 || segment->direct == DIRECT_L3);
+}
+
 /* Whether each port of a segment has one MAC, and is no way to other switches. */
 static inline bool segment_has_single_stations(const struct segment *segment)
 {
-	return segment_is_wire(segment) &&
-	       (segment->direct == DIRECT_PRIVATE || segment->direct == DIRECT_VEPA);
+	return segment_is_wire(segment) && segment->direct != DIRECT_BRIDGE &&
+	       segment->direct != DIRECT_PASSTHRU;
 }
 
 /* The device by which a host is on a network; NULL: it is not. */

@@ -99,6 +99,8 @@ struct plan_host {
 	bool (*device_shared)(void *context, uint32_t ifindex);
 	/* The device of this name, ready to be an uplink; 0: none. May be NULL. */
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
+	/* Its MAC. False: there is no such device. May be NULL. */
+	bool (*uplink_mac)(void *context, const char *ifname, struct mac_address *mac);
 };
 
 /*

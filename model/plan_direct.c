@@ -27,27 +27,45 @@ static uint32_t port_here(const struct plan *plan, uint32_t subnet_id)
 	return found;
 }
 
+static uint32_t flags_of(enum direct_mode mode)
+{
+	switch (mode) {
+	case DIRECT_PRIVATE: return SUBNET_PRIVATE;
+	case DIRECT_VEPA: return SUBNET_VEPA;
+	case DIRECT_PASSTHRU: return SUBNET_PASSTHRU;
+	case DIRECT_L2: return SUBNET_SHARED_MAC;
+	case DIRECT_L3: return SUBNET_SHARED_MAC | SUBNET_HOST_ROUTED;
+	case DIRECT_BRIDGE:
+	case DIRECT_MODES: break;
+	}
+	return 0;
+}
+
 void plan_direct(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row)
 {
 	if (!segment_is_wire(&subnet->segment))
 		return;
 	row->wire_port_id = plan_wire_target(plan, subnet);
-	switch (subnet->segment.direct) {
-	case DIRECT_PRIVATE: row->flags |= SUBNET_PRIVATE; break;
-	case DIRECT_VEPA: row->flags |= SUBNET_VEPA; break;
-	case DIRECT_PASSTHRU:
-		row->flags |= SUBNET_PASSTHRU;
+	row->flags |= flags_of(subnet->segment.direct) | flags_of(subnet->segment.siblings);
+	if (row->flags & SUBNET_PASSTHRU)
 		row->direct_port_id = port_here(plan, subnet->object.id);
-		break;
-	case DIRECT_BRIDGE:
-	case DIRECT_MODES: break;
-	}
+	/* Another host's gateway, or this one's own, would be one more MAC on the wire. */
+	if (row->flags & SUBNET_SHARED_MAC)
+		row->flags &= ~(uint32_t)SUBNET_WIRE_GATEWAY;
+	/* Who is on the wire is the host's affair. */
+	if (row->flags & SUBNET_HOST_ROUTED)
+		row->flags &= ~(uint32_t)SUBNET_WIRE;
 }
 
-void plan_direct_wire(const struct subnet_object *subnet, struct port *row, uint32_t *wire)
+uint32_t plan_direct_flags(const struct segment *segment)
 {
-	if (subnet->segment.direct != DIRECT_PASSTHRU)
-		return;
-	row->flags |= PORT_TAGS_KEPT;
-	*wire |= WIRE_WHOLE;
+	return (segment->direct == DIRECT_PASSTHRU ? PORT_TAGS_KEPT : 0) |
+	       (segment_shares_mac(segment) ? PORT_SHARED_MAC : 0) |
+	       (segment->direct == DIRECT_L3 ? PORT_HOST_ROUTED : 0);
+}
+
+uint32_t plan_direct_wire(const struct segment *segment)
+{
+	return (segment->direct == DIRECT_PASSTHRU ? WIRE_WHOLE : 0) |
+	       (segment_shares_mac(segment) ? WIRE_SHARED : 0);
 }

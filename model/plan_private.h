@@ -69,8 +69,11 @@ uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *su
 /** plan_direct - how its ports share the uplink */
 void plan_direct(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row);
 
-/** plan_direct_wire - the same for what its wire hands in and takes; @wire: enum wire_flags */
-void plan_direct_wire(const struct subnet_object *subnet, struct port *row, uint32_t *wire);
+/** plan_direct_flags - enum port_flags of the same, of its wire and who is behind it */
+uint32_t plan_direct_flags(const struct segment *segment);
+
+/** plan_direct_wire - enum wire_flags of the same */
+uint32_t plan_direct_wire(const struct segment *segment);
 
 /** plan_wire_port - a port of another host, behind the wire of its subnet */
 void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet, struct port *row);

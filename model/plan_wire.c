@@ -41,7 +41,13 @@ static struct mac_address router_mac(const struct plan *plan, const struct subne
 				     const struct host_object *host)
 {
 	uint32_t id = host->object.id;
+	struct mac_address mac;
 
+	if (segment_shares_mac(&subnet->segment) && host == intent_own_host(plan->intent) &&
+	    plan->host->uplink_mac &&
+	    plan->host->uplink_mac(plan->host->context, host_uplink(host, subnet->segment.network),
+				   &mac))
+		return mac;
 	if (intent_wire_router(plan->intent, subnet) == host)
 		return plan_gateway_mac(subnet->object.id);
 	return (struct mac_address){ { 0x06, 0x59, (uint8_t)(id >> 24), (uint8_t)(id >> 16),
@@ -76,6 +82,7 @@ static void behind_wire(const struct plan *plan, const struct segment *segment, 
 	row->tag = segment->tag;
 	if (plan_is_shared(plan, row->ifindex))
 		row->flags |= PORT_SHAPED;
+	row->flags |= plan_direct_flags(segment);
 	if (segment->service_tag)
 		row->flags |= PORT_TAG_8021AD;
 }
@@ -136,7 +143,7 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 		.port_id = peer->peer.id,
 		.port_slot = row->port_slot,
 		.vpc_slot = row->vpc_slot,
-		.flags = WIRE_NETWORK,
+		.flags = WIRE_NETWORK | plan_direct_wire(segment),
 		.subnet_id = subnet->object.id,
 	};
 	struct mac_address mac;
@@ -145,9 +152,11 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 		return;
 	mac = router_mac(plan, subnet, own);
 	behind_wire(plan, segment, row);
-	row->flags |= PORT_UNFILTERED | PORT_CHECK_SOURCE;
+	row->flags |= PORT_UNFILTERED;
+	/* By the host's routes comes what is from anywhere. */
+	if (!(row->flags & PORT_HOST_ROUTED))
+		row->flags |= PORT_CHECK_SOURCE;
 	memcpy(row->mac, mac.byte, sizeof(row->mac));
-	plan_direct_wire(subnet, row, &wire.flags);
 	plan_routers(plan, peer, subnet);
 	if (!row->ifindex)
 		return;

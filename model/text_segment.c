@@ -175,31 +175,37 @@ static void read_overlay(struct reading *reading, struct segment *segment)
 /* ---- a network outside ---- */
 
 static const char *const direct_names[DIRECT_MODES] = {
-	[DIRECT_BRIDGE] = "bridge",
-	[DIRECT_PRIVATE] = "private",
-	[DIRECT_VEPA] = "vepa",
-	[DIRECT_PASSTHRU] = "passthru",
+	[DIRECT_BRIDGE] = "bridge",     [DIRECT_PRIVATE] = "private", [DIRECT_VEPA] = "vepa",
+	[DIRECT_PASSTHRU] = "passthru", [DIRECT_L2] = "l2",           [DIRECT_L3] = "l3",
 };
 
-static void read_direct(struct reading *reading, struct segment *segment)
+static void read_mode(struct reading *reading, const char *key, size_t count, const char *names,
+		      enum direct_mode *mode)
 {
 	struct suggestion suggestion;
 	const char *text;
 	char hint[128];
 
-	if (!json_reader_text(reading->reader, "direct", JSON_OPTIONAL, 64, &text))
+	if (!json_reader_text(reading->reader, key, JSON_OPTIONAL, 64, &text))
 		return;
 	suggestion_init(&suggestion, text);
-	for (size_t i = 0; i < DIRECT_MODES; i++) {
+	for (size_t i = 0; i < count; i++) {
 		suggestion_offer(&suggestion, direct_names[i]);
 		if (strcmp(text, direct_names[i]) != 0)
 			continue;
-		segment->direct = (enum direct_mode)i;
+		*mode = (enum direct_mode)i;
 		return;
 	}
-	text_refuse(reading->draft, reading->reader, "direct",
-		    "direct is bridge, private, vepa or passthru, not \"%.64s\"%s", text,
-		    suggestion_format(&suggestion, hint));
+	text_refuse(reading->draft, reading->reader, key, "%s is %s, not \"%.64s\"%s", key, names,
+		    text, suggestion_format(&suggestion, hint));
+}
+
+static void read_direct(struct reading *reading, struct segment *segment)
+{
+	read_mode(reading, "direct", DIRECT_MODES, "bridge, private, vepa, passthru, l2 or l3",
+		  &segment->direct);
+	read_mode(reading, "siblings", DIRECT_PASSTHRU, "bridge, private or vepa",
+		  &segment->siblings);
 }
 
 static void read_wire(struct reading *reading, struct segment *segment)
@@ -247,6 +253,8 @@ static void write_wire(const struct writing *writing, const struct segment *segm
 	}
 	text_write_value(writing, "direct", segment->direct == DIRECT_BRIDGE,
 			 json_string(direct_names[segment->direct]));
+	text_write_value(writing, "siblings", segment->siblings == DIRECT_BRIDGE,
+			 json_string(direct_names[segment->siblings]));
 	text_write_value(writing, "router", segment->router[0] == '\0',
 			 segment->router[0] ? json_string(segment->router) : json_null());
 }

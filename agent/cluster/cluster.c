@@ -429,6 +429,13 @@ static bool on_device_shared(void *context, uint32_t ifindex)
 	return shares_has(cluster->shares, ifindex);
 }
 
+static bool on_uplink_mac(void *context, const char *ifname, struct mac_address *mac)
+{
+	const struct cluster *cluster = context;
+
+	return uplinks_mac(cluster->uplinks, ifname, mac);
+}
+
 static void uplinks_changed(void *context)
 {
 	struct cluster *cluster = context;
@@ -526,6 +533,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.underlay_ifindex = on_underlay_ifindex,
 		.uplink_ifindex = on_uplink_ifindex,
 		.device_shared = on_device_shared,
+		.uplink_mac = on_uplink_mac,
 		.tunnel_down = cluster_tunnel_down,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)

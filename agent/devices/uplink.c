@@ -23,6 +23,7 @@ struct uplink {
 	char ifname[16];
 	bool take_addresses;
 	uint32_t ifindex; /* 0: there is no such device */
+	struct mac_address mac;
 	char trouble[200];
 };
 
@@ -36,13 +37,15 @@ struct uplinks {
 
 /* ---- a device ---- */
 
-static uint32_t find(struct uplinks *uplinks, const char *ifname)
+static uint32_t find(struct uplinks *uplinks, const char *ifname, struct mac_address *mac)
 {
 	struct link_info link;
 
+	*mac = (struct mac_address){ { 0 } };
 	if (!uplinks->netlink ||
 	    netlink_link_get_by_name(uplinks->netlink, ifname, &link, NULL) < 0)
 		return 0;
+	*mac = link.mac;
 	return link.ifindex;
 }
 
@@ -100,20 +103,22 @@ static void release_others(struct uplinks *uplinks)
 	free(list);
 }
 
-/* Return: whether a device is another than before, or none. */
+/* Return: whether a device is another than before, has another MAC, or is gone. */
 static bool look(struct uplinks *uplinks)
 {
 	bool changed = false;
 
 	for (size_t i = 0; i < uplinks->count; i++) {
 		struct uplink *uplink = &uplinks->list[i];
-		uint32_t ifindex = find(uplinks, uplink->ifname);
+		struct mac_address mac;
+		uint32_t ifindex = find(uplinks, uplink->ifname, &mac);
 
+		changed |= ifindex != uplink->ifindex || !mac_address_equal(&mac, &uplink->mac);
+		uplink->mac = mac;
 		/* What could not be used may be free by now. */
 		if (ifindex == uplink->ifindex && (!ifindex || !uplink->trouble[0]))
 			continue;
 		uplink->ifindex = ifindex;
-		changed = true;
 		if (ifindex)
 			adopt(uplinks, uplink);
 		else
@@ -220,11 +225,18 @@ void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t
 
 uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname)
 {
+	struct mac_address mac;
+
 	for (size_t i = 0; i < uplinks->count; i++)
 		if (strcmp(uplinks->list[i].ifname, ifname) == 0)
 			return uplinks->list[i].ifindex;
 	/* Asked for before it is adopted: rows first, then the programs that read them. */
-	return find(uplinks, ifname);
+	return find(uplinks, ifname, &mac);
+}
+
+bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address *mac)
+{
+	return find(uplinks, ifname, mac) != 0;
 }
 
 const char *uplinks_trouble(const struct uplinks *uplinks, size_t index)

@@ -54,6 +54,9 @@ void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t
 /** uplinks_ifindex - Return: the device of this name, 0 if there is none */
 uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname);
 
+/** uplinks_mac - the MAC of that device. Return: false if there is none */
+bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address *mac);
+
 /** uplinks_trouble - what is wrong with uplink @index of the list; NULL: nothing, or no such uplink */
 const char *uplinks_trouble(const struct uplinks *uplinks, size_t index);
 

@@ -68,6 +68,8 @@ static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 		if (OUT_KIND(p->out_kind) >= PORT_WIRE)
 			tell_tag(skb);
 		name_sender(skb, p);
+		if (p->out_kind & OUT_HOST_ROUTED)
+			return bpf_redirect_neigh(p->out_ifindex, NULL, 0, 0);
 		return bpf_redirect(p->out_ifindex, 0);
 	}
 	/* The stack on the other side takes what is marked as its own. */

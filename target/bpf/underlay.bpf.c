@@ -416,7 +416,7 @@ static __always_inline int wire_is_taken(struct __sk_buff *skb)
 	struct wire_key key = { .ifindex = skb->ifindex };
 	struct wire *wire = table_lookup(wires, &key);
 
-	return wire && (wire->flags & WIRE_WHOLE);
+	return wire && (wire->flags & (WIRE_WHOLE | WIRE_SHARED));
 }
 
 /*
@@ -440,9 +440,9 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 	tell_tester(skb, p, verdict);
 	if (verdict == VERDICT_NOT_OURS)
 		return TC_ACT_UNSPEC;
-	if (!tag && type != PACKET_TYPE_OTHER && !(p->wire_flags & WIRE_WHOLE) &&
-	    verdict != VERDICT_DELIVERED && !(p->flags & PACKET_REPLY) && !p->tag &&
-	    !p->unresolved_tunnel_id)
+	if (!tag && type != PACKET_TYPE_OTHER && type != PACKET_TYPE_HOST &&
+	    !(p->wire_flags & WIRE_WHOLE) && verdict != VERDICT_DELIVERED &&
+	    !(p->flags & PACKET_REPLY) && !p->tag && !p->unresolved_tunnel_id)
 		return TC_ACT_UNSPEC;
 	return edge_send(skb, p, verdict);
 }

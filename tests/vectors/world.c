@@ -65,6 +65,14 @@ static uint32_t uplink_ifindex(void *context, const char *ifname)
 	return 1;
 }
 
+static bool uplink_mac(void *context, const char *ifname, struct mac_address *mac)
+{
+	(void)context;
+	(void)ifname;
+	*mac = (struct mac_address){ { 0x02, 0, 0, 0, 0x55, 0x01 } };
+	return true;
+}
+
 static json_t *read_json(const char *path)
 {
 	json_error_t error;
@@ -85,6 +93,7 @@ void world_plan(struct world *world)
 		.vpc_generation = vpc_generation,
 		.tunnel_slot = object_slot,
 		.uplink_ifindex = uplink_ifindex,
+		.uplink_mac = uplink_mac,
 		.flow_capacity = 4096,
 		.flow_guarantee = 64,
 	};
