@@ -113,12 +113,13 @@ static bool look(struct uplinks *uplinks)
 		struct mac_address mac;
 		uint32_t ifindex = find(uplinks, uplink->ifname, &mac);
 
-		changed |= ifindex != uplink->ifindex || !mac_address_equal(&mac, &uplink->mac);
+		changed |= !mac_address_equal(&mac, &uplink->mac);
 		uplink->mac = mac;
 		/* What could not be used may be free by now. */
 		if (ifindex == uplink->ifindex && (!ifindex || !uplink->trouble[0]))
 			continue;
 		uplink->ifindex = ifindex;
+		changed = true;
 		if (ifindex)
 			adopt(uplinks, uplink);
 		else

@@ -6,12 +6,15 @@
          eth2 -- hotel  -- router       private: ports do not hear one another
          eth3 -- office -- filter       vepa: by the switch outside alone, a bridge that reflects
          eth4 -- probe  -- sensor       passthru: one port is the wire
+
+    [h1] eth1 -- floor  -- printer      l2: its ports have the MAC of eth1 outside
+         eth2 -- uplink -- router       l3: and go by the routes of the host
 """
 import contextlib
 import json
 import subprocess
 
-from harness import check, equal, main, statement, wait_for
+from harness import BUILD, check, equal, main, statement, wait_for
 from labs import lab
 
 # Counts frames of one kind that arrive, by their last bytes, until one says that it is the end.
@@ -37,6 +40,7 @@ for text in sys.argv[3:]:
     sender.send(to + source + bytes.fromhex("TYPE") + text.ljust(46).encode())
 """
 STACK = contextlib.ExitStack()
+SHARED = {}
 ALL = "ff:ff:ff:ff:ff:ff"
 
 
@@ -154,6 +158,86 @@ def changes(_weft, cloud):
     cloud.weft("subnet", "set", "direct/private", "--direct", "private")
     check(not cloud.ping("direct/p1", "10.2.0.12"), "p1 still reaches p2")
     check("direct: vepa" in cloud.weft("export").stdout, "the export has lost the mode")
+
+
+@statement("a tap is attached like a namespace")
+def tap(_weft, cloud):
+    cloud.weft("port", "add", "direct/vm", "--subnet", "private", "--address", "10.2.0.20",
+               "--mac", "02:00:00:00:0a:20", "--tap", "tapvm", "--group", "open")
+    cloud.start("h1", BUILD / "tap-echo", "tapvm", stdout=subprocess.DEVNULL)
+    for node in ("router", "direct/p1"):
+        cloud.run(node, "ip", "neigh", "add", "10.2.0.20", "lladdr", "02:00:00:00:0a:20",
+                  "dev", "eth0", accept=[0])
+    wait_for(lambda: cloud.ping("router", "10.2.0.20"), "the router to reach the tap")
+    check(not cloud.ping("direct/p1", "10.2.0.20"), "a private neighbour reaches the tap")
+
+
+def macs_of(cloud, node):
+    """Who is at which MAC, as a machine on the wire has learned it."""
+    shown = json.loads(cloud.run(node, "ip", "-j", "neigh", accept=[0]).stdout)
+    return {entry["dst"]: entry.get("lladdr") for entry in shown}
+
+
+@statement("l2: all have the MAC of the NIC outside, the host keeps what is its own")
+def l2(_weft, _cloud):
+    cloud = SHARED["cloud"] = STACK.enter_context(lab("direct-shared"))
+    cloud.run("h1", "ip", "address", "add", "10.1.0.200/24", "dev", "eth1", accept=[0])
+    for node, address in (("shared/a1", "10.1.0.50"), ("shared/a1", "10.1.0.12"),
+                          ("printer", "10.1.0.12"), ("printer", "10.1.0.200")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    nic, seen = mac_of(cloud, "h1", "eth1"), macs_of(cloud, "printer")
+    equal({seen[address] for address in ("10.1.0.11", "10.1.0.12", "10.1.0.200")}, {nic},
+          "the MAC of all of them")
+    check(mac_of(cloud, "shared/a1") != nic, "inside a port has a MAC of its own")
+    cloud.serve("shared/a2", 80)
+    equal(cloud.fetch("printer", "10.1.0.12", 80), "hello from shared/a2", "TCP from outside")
+    equal(cloud.fetch("shared/a1", "10.1.0.12", 80), "hello from shared/a2", "TCP inside")
+    for node, device in (("printer", "eth0"), ("shared/a1", "eth0")):
+        others = {"printer": "shared/a1", "shared/a1": "printer"}
+        shown = json.loads(cloud.run(others[node], "ip", "-j", "-6", "address", "show", "dev",
+                                     device, "scope", "link", accept=[0]).stdout)
+        local = next(entry["local"] for entry in shown[0]["addr_info"])
+        wait_for(lambda n=node, a=local: cloud.ping(n, f"{a}%eth0"), f"{node} to reach {local}")
+
+
+@statement("l2: siblings apart, where the file says so; then by the switch alone")
+def siblings(_weft, _cloud):
+    cloud = SHARED["cloud"]
+    cloud.weft("subnet", "set", "shared/l2", "--siblings", "private")
+    check(not cloud.ping("shared/a1", "10.1.0.12"), "siblings meet")
+    check(cloud.ping("shared/a1", "10.1.0.50"), "the wire is gone")
+    cloud.weft("subnet", "set", "shared/l2", "--siblings", "vepa")
+    check(not cloud.ping("shared/a1", "10.1.0.12"), "siblings meet without a reflecting switch")
+    switch = ["ip", "netns", "exec", "weft-direct-shared-underlay", "bridge"]
+    table = json.loads(subprocess.run([*switch, "-j", "fdb", "show", "br", "floor"],
+                                      capture_output=True, text=True, check=True).stdout)
+    device = next(entry["ifname"] for entry in table
+                  if entry["mac"] == mac_of(cloud, "h1", "eth1"))
+    subprocess.run([*switch, "link", "set", "dev", device, "hairpin", "on"], check=True)
+    cloud.run("shared/a1", "ip", "neigh", "flush", "dev", "eth0", accept=[0])
+    cloud.run("shared/a2", "ip", "neigh", "flush", "dev", "eth0", accept=[0])
+    wait_for(lambda: cloud.ping("shared/a1", "10.1.0.12"), "siblings to meet by the switch")
+    cloud.weft("subnet", "set", "shared/l2", "--siblings", "bridge")
+
+
+@statement("l3: the host's routes lead out, its address leads in, and nothing is broadcast")
+def l3(_weft, _cloud):
+    cloud = SHARED["cloud"]
+    cloud.run("h1", "ip", "address", "add", "192.168.7.10/24", "dev", "eth2", accept=[0])
+    cloud.run("router", "ip", "route", "add", "10.2.0.0/24", "via", "192.168.7.10", accept=[0])
+    wait_for(lambda: cloud.ping("shared/c1", "192.168.7.50"), "the router to be reached")
+    for node, address in (("router", "10.2.0.12"), ("router", "192.168.7.10"),
+                          ("shared/c1", "10.2.0.12")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    cloud.run("router", "ip", "address", "add", "203.0.113.7/32", "dev", "lo", accept=[0])
+    check(not cloud.ping("shared/c1", "203.0.113.7"), "there is no route of the host yet")
+    cloud.run("h1", "ip", "route", "add", "203.0.113.0/24", "via", "192.168.7.50", accept=[0])
+    check(cloud.ping("shared/c1", "203.0.113.7"), "the host's route is not taken")
+    before = cloud.counter("not_ip")
+    send(cloud, "shared/c1", ALL, "broadcast")
+    check(cloud.counter("not_ip") > before, "broadcast is not refused")
+    cloud.start("h1", BUILD / "tap-echo", "tapvm", stdout=subprocess.DEVNULL)
+    wait_for(lambda: cloud.ping("router", "10.2.0.20"), "the router to reach the tap")
 
 
 def up(_weft):

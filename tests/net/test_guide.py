@@ -130,6 +130,11 @@ def direct_attachment(_weft):
     page_runs("direct-attachment.md")
 
 
+@statement("guide: sharing a NIC's MAC")
+def direct_shared(_weft):
+    page_runs("direct-shared.md")
+
+
 @statement("guide: access ports")
 def vlan_access(_weft):
     page_runs("vlan-access.md")

@@ -271,7 +271,7 @@ static void test_direct(void **state)
 	static const struct refusal cases[] = {
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'vepaa'}}"),
 		  "vpcs.blue.subnets.floor.segment.direct",
-		  "subnet blue/floor: direct is bridge, private, vepa or passthru, not \"vepaa\" "
+		  "subnet blue/floor: direct is bridge, private, vepa, passthru, l2 or l3, not \"vepaa\" "
 		  "(did you mean \"vepa\"?)" },
 		{ "vpcs/blue/subnets/floor",
 		  "{'cidr':'10.0.9.0/24','segment':{'type':'local','direct':'vepa'}}",
@@ -300,6 +300,26 @@ static void test_direct(void **state)
 		  "vpcs.blue.tunnels.t.subnet",
 		  "tunnel blue/t: only a subnet with direct: bridge has members behind tunnels; floor "
 		  "has another" },
+		{ "vpcs/blue/subnets/shared",
+		  "{'cidr':'10.0.10.0/24','mode':'l2','segment':{'type':'vlan','network':'physnet1',"
+		  "'tag':7,'direct':'l2'}}",
+		  "vpcs.blue.subnets.shared.segment.direct",
+		  "subnet blue/shared: with a tag, what is for the NIC's MAC is the host's VLAN "
+		  "device's: make that one the uplink, and say type: flat" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l2'},'gateway':'10.0.9.1'}"),
+		  "vpcs.blue.subnets.floor.gateway",
+		  "subnet blue/floor: with direct: l2 the router is one of the network's own: say it "
+		  "by DHCP or in the workload" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3'}}"),
+		  "vpcs.blue.subnets.floor.mode",
+		  "subnet blue/floor: direct: l3 has no broadcast and no stations: say mode: l3" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3','siblings':'vepa'}}"),
+		  "vpcs.blue.subnets.floor.segment.siblings",
+		  "subnet blue/floor: with direct: l3 siblings are bridge or private: what is routed "
+		  "is not reflected" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'siblings':'private'}}"),
+		  "vpcs.blue.subnets.floor.segment.siblings",
+		  "subnet blue/floor: siblings goes with direct: l2 and l3; else direct says it" },
 		{ "vpcs/blue/subnets/whole",
 		  "{'cidr':'10.0.10.0/24','mode':'l2','segment':{'type':'vlan','network':'physnet1',"
 		  "'tag':7,'direct':'passthru'}}",
