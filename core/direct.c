@@ -287,8 +287,9 @@ static __always_inline __u32 options_of(const struct packet *p)
 	return p->icmp_type == ND_SOLICITATION || p->icmp_type == ND_ADVERTISEMENT ? 24 : 0;
 }
 
-/* The MAC in an option, and the checksum over it. 0 or negative. */
-OUT_OF_LINE int translate_option(struct frame *f, __u32 checksum, __u32 offset, const __u8 *mac)
+/* The MAC in the option at offset, and the checksum over it. 0 or negative. */
+static __always_inline int translate_option(struct frame *f, __u32 checksum, __u32 offset,
+					    const __u8 *mac)
 {
 	__be16 before[3], after[3];
 
@@ -303,21 +304,21 @@ OUT_OF_LINE int translate_option(struct frame *f, __u32 checksum, __u32 offset, 
 	return 0;
 }
 
+/* A message has one option that names its sender's MAC. */
 static __always_inline int translate_discovery(struct frame *f, const struct packet *p,
 					       const __u8 *mac)
 {
-	__u32 offset = p->l4_offset + options_of(p);
+	__u32 offset = p->l4_offset + options_of(p), found = 0;
 	__u8 option[2];
 
-	for (int i = 0; i < ND_OPTIONS_MAX; i++) {
+	for (int i = 0; i < ND_OPTIONS_MAX && !found; i++) {
 		if (frame_load(f, offset, option, 2) || !option[1])
 			return 0;
-		if ((option[0] == ND_SOURCE_ADDRESS || option[0] == ND_TARGET_ADDRESS) &&
-		    translate_option(f, p->l4_offset + 2u, offset + 2, mac))
-			return -1;
+		if (option[0] == ND_SOURCE_ADDRESS || option[0] == ND_TARGET_ADDRESS)
+			found = offset + 2;
 		offset += option[1] * 8u;
 	}
-	return 0;
+	return found ? translate_option(f, p->l4_offset + 2u, found, mac) : 0;
 }
 
 /* p: on its way out by a wire whose MAC is shared, out_port_id: the frame says that it comes from that MAC.

@@ -39,7 +39,7 @@ static __always_inline int guard_source(struct frame *f, struct packet *p)
 	}
 	if (p->subnet_flags & SUBNET_L2)
 		return VERDICT_NEXT;
-	if (p->flags & PACKET_FROM_WIRE)
+	if ((p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_HOST_ROUTED))
 		return wire_guard(f, p);
 	/* Duplicate address detection and DHCP begin without an address; who serves them looks further. */
 	if (address_is_unspecified(source))

@@ -163,8 +163,9 @@ int check_direct(struct draft *draft, const struct subnet_object *subnet, struct
 	if (!subnet_of(draft, subnet->object.id))
 		return 0;
 	if (subnet->mode != SUBNET_MODE_L2 && subnet->segment.direct != DIRECT_L3)
-		return refuse_segment(draft, subnet, "mode", error,
-				      "a subnet with this way of direct is a switch: say mode: l2");
+		return refuse_segment(draft, subnet, "segment.direct", error,
+				      "direct is for mode: l2; in mode l3 ports see their router "
+				      "alone");
 	if (subnet->segment.direct == DIRECT_PASSTHRU)
 		code = check_passthru(draft, subnet, error);
 	else if (segment_shares_mac(&subnet->segment))

@@ -80,10 +80,6 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 		return draft_refuse(draft, &subnet->object, "segment.network", EINVAL, error,
 				    "network %s without a tag is taken by %s", segment->network,
 				    title);
-	if (subnet->mode == SUBNET_MODE_L3 && segment->direct != DIRECT_BRIDGE)
-		return draft_refuse(draft, &subnet->object, "segment.direct", EINVAL, error,
-				    "direct is for mode: l2; in mode l3 ports see their router "
-				    "alone");
 	code = check_direct(draft, subnet, error);
 	if (!code && segment->router[0])
 		code = check_on(draft, &subnet->object, "segment.router", subnet,
