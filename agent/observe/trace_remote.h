@@ -47,8 +47,8 @@ struct trace_answer {
 json_t *trace_question(const struct trace_result *left);
 
 /** trace_arrive - run a packet as it comes from another host; wire: a subnet's id, or 0. Return: 0 or less */
-int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *frame, size_t size,
-		 struct trace_result *result);
+int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *bytes, size_t size,
+		 struct trace_result *arrived);
 
 /**
  * trace_answer_make - run another host's packet here
