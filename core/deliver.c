@@ -110,10 +110,12 @@ static __always_inline struct port *receiver(struct packet *p)
 }
 
 /* Two ports of this host in a private segment (direct.c). */
-static __always_inline int is_isolated(const struct packet *p, const struct port *port)
+static __always_inline int isolated(const struct packet *p, const struct port *port)
 {
 	return (p->subnet_flags & SUBNET_PRIVATE) && port->subnet_id == p->subnet_id &&
-	       port->kind != PORT_WIRE && !(p->flags & PACKET_FROM_WIRE);
+			       !(p->flags & PACKET_FROM_WIRE)
+		       ? VERDICT_ISOLATED
+		       : VERDICT_NEXT;
 }
 
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
@@ -133,8 +135,6 @@ int deliver(struct frame *f, struct packet *p)
 	port = receiver(p);
 	if (!port)
 		return VERDICT_PORT_DOWN;
-	if (is_isolated(p, port))
-		return VERDICT_ISOLATED;
 	p->out_subnet_id = port->subnet_id;
 	p->out_group_set_id = port->group_set_id;
 	if (!port->ifindex && port->kind != PORT_TUNNEL)
@@ -150,15 +150,12 @@ int deliver(struct frame *f, struct packet *p)
 	p->out_kind = port_out_kind(port);
 	p->out_mtu = port->mtu;
 	p->out_flags = port->flags;
-	if (port->kind == PORT_TUNNEL) {
+	if (port->kind == PORT_TUNNEL)
 		verdict = way_out(p, port);
-		if (verdict)
-			return verdict;
-	} else if (port->kind == PORT_WIRE) {
-		verdict = wire_out(p);
-		if (verdict)
-			return verdict;
-	}
+	else
+		verdict = port->kind == PORT_WIRE ? wire_out(p) : isolated(p, port);
+	if (verdict)
+		return verdict;
 	if (!(p->flags & PACKET_IP))
 		return VERDICT_NEXT;
 	own = destination_is_own(p, port);

@@ -291,10 +291,6 @@ static void test_direct(void **state)
 		  "vpcs.blue.ports.w.attach",
 		  "port blue/w: port w leads to another switch, and the ports of subnet floor are "
 		  "kept apart by their MACs: say direct: bridge or passthru" },
-		{ "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2','attach':{'tun':'tun0'}}",
-		  "vpcs.blue.ports.w.attach",
-		  "port blue/w: port w is a tun, without Ethernet, and cannot be attached to an "
-		  "uplink" },
 		{ "vpcs/blue/tunnels/t",
 		  "{'type':'vxlan','host':'h2','remote':'198.51.100.7','id':9,'subnet':'floor'}",
 		  "vpcs.blue.tunnels.t.subnet",
@@ -306,10 +302,6 @@ static void test_direct(void **state)
 		  "vpcs.blue.subnets.shared.segment.direct",
 		  "subnet blue/shared: with a tag, what is for the NIC's MAC is the host's VLAN "
 		  "device's: make that one the uplink, and say type: flat" },
-		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l2'},'gateway':'10.0.9.1'}"),
-		  "vpcs.blue.subnets.floor.gateway",
-		  "subnet blue/floor: with direct: l2 the router is one of the network's own: say it "
-		  "by DHCP or in the workload" },
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3'}}"),
 		  "vpcs.blue.subnets.floor.mode",
 		  "subnet blue/floor: direct: l3 has no broadcast and no stations: say mode: l3" },
@@ -320,11 +312,6 @@ static void test_direct(void **state)
 		{ "vpcs/blue/subnets/floor", FLAT(",'siblings':'private'}}"),
 		  "vpcs.blue.subnets.floor.segment.siblings",
 		  "subnet blue/floor: siblings goes with direct: l2 and l3; else direct says it" },
-		{ "vpcs/blue/subnets/whole",
-		  "{'cidr':'10.0.10.0/24','mode':'l2','segment':{'type':'vlan','network':'physnet1',"
-		  "'tag':7,'direct':'passthru'}}",
-		  "vpcs.blue.subnets.whole.segment.direct",
-		  "subnet blue/whole: direct: passthru takes the whole uplink: say type: flat" },
 	};
 	struct intent *intent = world();
 
