@@ -85,6 +85,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_groups:
 	case TABLE_group_sources:
 	case TABLE_segment_states:
+	case TABLE_mirror_counts:
 	case TABLE_flow_rejects:
 	case TABLE_flow_log_ports:
 	case TABLE_station_ends:

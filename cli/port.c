@@ -65,6 +65,7 @@ static const struct option port_options[] = {
 	TEXT_OPTION("mirror-protocol", "PROTOCOL", "of this alone", "mirror.protocol"),
 	TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end", "mirror.ports"),
 	FLOW_LOG_OPTIONS,
+	INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each", "mirror.sample"),
 	TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),
 	TEXT_OPTION("dscp", "NUMBER|off", "what it sends is marked so", "dscp"),
 	TEXT_OPTION("user-data", "FILE", "what its metadata hands to the workload; \"\": nothing",

@@ -775,7 +775,8 @@ struct wire {
 	X(group_sources, HASH, struct group_source_key, struct group_source, 65536)                \
 	X(flow_rejects, HASH, struct flow_reject_key, struct flow_reject, 32768)                   \
 	X(flow_log_ports, ARRAY, struct slot_key, struct flow_log_port, 16384)                     \
-	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)
+	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)    \
+	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -34,7 +34,8 @@ enum tunnel_flags {
 	TUNNEL_OBJECT = 1 << 6,     /* a tunnel of a VPC to an end that is not Weft */
 	TUNNEL_SHAPED = 1 << 7,     /* leaves by a device whose queue tells senders apart */
 	TUNNEL_CHECKSUM6 =
-		1 << 8, /* IPv6: the other end refuses a UDP checksum of zero (RFC 6936) */
+		1 << 8,         /* IPv6: the other end refuses a UDP checksum of zero (RFC 6936) */
+	TUNNEL_ERSPAN = 1 << 9, /* GRETAP: ERSPAN type II, id is the session; of mirrors */
 };
 
 struct tunnel_key {

@@ -16,6 +16,7 @@ enum watch_flags {
 	WATCH_CAPTURE = 1 << 2,  /* told to the daemon, with the verdict */
 	WATCH_MIRROR = 1 << 3,   /* a copy goes to ifindex, or into the tunnel */
 	WATCH_PROTOCOL = 1 << 4, /* only of this protocol */
+	WATCH_ONCE = 1 << 5,     /* not what the sender's mirror has copied to the same place */
 };
 
 struct watch_range {
@@ -47,6 +48,11 @@ struct watch {
 /* By port: what is copied of it, and to which port or tunnel object of this host. The counters rest. */
 struct port_mirror {
 	struct watch watch; /* WATCH_MIRROR; target_id */
+};
+
+/* Array by port slot; with which packet of a sample a mirror is. */
+struct mirror_count {
+	__u64 matched;
 };
 
 /* By port: the watches that look at it. */

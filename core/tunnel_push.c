@@ -21,6 +21,7 @@
 #include "core/tunnel.h"
 
 #define SOURCE_PORT_FIRST 49152
+#define ETHERTYPE_ERSPAN 0x88be /* type II: draft-foschiano-erspan-03 */
 #define SOURCE_PORT_MASK 0x3fff
 #define HEADER_MAX (IPV6_SIZE + 16 + ETHERNET_SIZE)
 
@@ -78,7 +79,8 @@ static __always_inline int is_numbered(const struct tunnel *tunnel)
 static __always_inline __u32 gre_size(const struct tunnel *tunnel)
 {
 	return 4 + (tunnel->flags & TUNNEL_CHECKSUM ? 4 : 0) +
-	       (tunnel->flags & TUNNEL_KEY ? 4 : 0) + (tunnel->flags & TUNNEL_SEQUENCE ? 4 : 0);
+	       (tunnel->flags & TUNNEL_KEY ? 4 : 0) + (tunnel->flags & TUNNEL_SEQUENCE ? 4 : 0) +
+	       (tunnel->flags & TUNNEL_ERSPAN ? 8 : 0);
 }
 
 /* Bytes between the outer IP header and what is carried; 0xffff: no such kind. */
@@ -103,9 +105,10 @@ static __always_inline __u32 kind_size(const struct tunnel *tunnel)
 static __always_inline int carries(struct packet *p, const struct tunnel *tunnel,
 				   const struct plan *plan)
 {
-	if (plan->segments &&
-	    ((tunnel->flags & TUNNEL_CHECKSUM6) ||
-	     (is_gre(tunnel) && (tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))))
+	/* ERSPAN, of mirrors: a sensor copes with one number for the segments of one frame. */
+	if (plan->segments && ((tunnel->flags & TUNNEL_CHECKSUM6) ||
+			       (is_gre(tunnel) && !(tunnel->flags & TUNNEL_ERSPAN) &&
+				(tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))))
 		return VERDICT_TUNNEL_SEGMENTS;
 	if (!tunnel_has_ethernet(tunnel->kind)) {
 		if (!(p->flags & PACKET_IP))
@@ -247,6 +250,8 @@ static __always_inline __u8 *write_gre(struct packet *p, __u8 *at, const struct 
 	__u16 flags = 0;
 	__be16 type = tunnel->kind == TUNNEL_GRETAP ? be16(ETHERTYPE_TEB) : plan->type;
 
+	if (tunnel->flags & TUNNEL_ERSPAN)
+		type = be16(ETHERTYPE_ERSPAN);
 	if (tunnel->flags & TUNNEL_CHECKSUM)
 		flags |= GRE_CHECKSUM;
 	if (tunnel->flags & TUNNEL_KEY)
@@ -260,6 +265,10 @@ static __always_inline __u8 *write_gre(struct packet *p, __u8 *at, const struct 
 		at = put32(at, be32(tunnel->id));
 	if (tunnel->flags & TUNNEL_SEQUENCE)
 		at = put32(at, be32(p->sequence));
+	/* Version 1, session, and as the index the port that sends. */
+	if (tunnel->flags & TUNNEL_ERSPAN)
+		at = put32(put32(at, be32(0x10000000 | (tunnel->id & 0x3ff))),
+			   be32(p->port_id & 0xfffff));
 	return at;
 }
 

@@ -150,7 +150,9 @@ OUT_OF_LINE void mirror_tunnel(struct frame *f, struct packet *p, const struct p
 	const __u32 out_ifindex = p->out_ifindex, object_id = p->object_id, flags = p->flags;
 	const __u8 tcp_flags = p->tcp_flags;
 
-	if (!tunnel || !(tunnel->flags & TUNNEL_OBJECT) || frame_load(f, 0, p->ethernet_out, 12))
+	/* A tag would have to go, and be put back. */
+	if (!tunnel || !(tunnel->flags & TUNNEL_OBJECT) || p->vlan_count ||
+	    frame_load(f, 0, p->ethernet_out, 12))
 		return;
 	p->out_ifindex = target->tunnel_id;
 	p->tcp_flags = 0;
@@ -164,6 +166,33 @@ OUT_OF_LINE void mirror_tunnel(struct frame *f, struct packet *p, const struct p
 	p->flags = flags;
 }
 
+/* Of what goes from port to port of a mirrored subnet there is one copy, the sender's. */
+static __always_inline int copied_before(const struct packet *p, const struct port_mirror *row)
+{
+	struct port_key key = { .port_id = p->port_id };
+	struct port_mirror *sender;
+
+	if (!(row->watch.flags & WATCH_ONCE))
+		return 0;
+	sender = table_lookup(port_mirrors, &key);
+	return sender && sender != row && (sender->watch.flags & WATCH_FROM) &&
+	       sender->watch.target_id == row->watch.target_id;
+}
+
+/* One in so many. The count is in a row of its own, for that of the mirror is the daemon's. */
+static __always_inline int sampled_out(const struct packet *p, const struct port_mirror *row,
+				       __u32 direction)
+{
+	struct slot_key slot = { .slot = direction == WATCH_FROM ? p->port_slot : p->out_slot };
+	const __u32 sample = row->watch.sample;
+	struct mirror_count *count;
+
+	if (sample <= 1)
+		return 0;
+	count = table_lookup(mirror_counts, &slot);
+	return count && atomic_fetch_add64(&count->matched, 1) % sample != 0;
+}
+
 /* A copy for the mirror of a port. One that is itself a target gets no copies of copies: they go to its
  * device and not through the pipeline. */
 OUT_OF_LINE void mirror(struct frame *f, struct packet *p, __u32 port_id, __u32 direction)
@@ -175,6 +204,8 @@ OUT_OF_LINE void mirror(struct frame *f, struct packet *p, __u32 port_id, __u32 
 	struct port *target;
 
 	if (!row || !(row->watch.flags & direction) || !watch_matches(&row->watch, p))
+		return;
+	if ((direction == WATCH_TO && copied_before(p, row)) || sampled_out(p, row, direction))
 		return;
 	key.port_id = row->watch.target_id;
 	target = table_lookup(ports, &key);

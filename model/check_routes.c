@@ -73,6 +73,21 @@ static int check_inside(struct draft *draft, const struct route_table_object *ta
 	return 0;
 }
 
+/* Nothing comes back by a tunnel that gets copies alone. */
+static int check_targets(struct draft *draft, const struct route_table_object *table,
+			 const struct route_object *route, struct error *error)
+{
+	for (size_t i = 0; i < route->port_count; i++) {
+		const struct object *target = draft_object(draft, route->port_ids[i]);
+
+		if (target && target->kind == OBJECT_TUNNEL &&
+		    ((const struct tunnel_object *)target)->mirror)
+			return refuse_route(draft, table, route, error,
+					    "the tunnel gets copies of mirrors and nothing else");
+	}
+	return 0;
+}
+
 int check_routes(struct draft *draft, const struct route_table_object *table, struct error *error)
 {
 	const struct vpc_object *vpc = draft_vpc(draft, table->object.vpc_id);
@@ -90,7 +105,9 @@ int check_routes(struct draft *draft, const struct route_table_object *table, st
 			if (ip_prefix_contains_prefix(&reserved[j], &route->to))
 				return refuse_route(draft, table, route, error,
 						    "the range is reserved and never routed");
-		code = check_inside(draft, table, vpc, route, error);
+		code = check_targets(draft, table, route, error);
+		if (!code)
+			code = check_inside(draft, table, vpc, route, error);
 		if (code)
 			return code;
 	}

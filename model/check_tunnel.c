@@ -295,7 +295,44 @@ static int refuse_tunnel(const struct draft *draft, const struct tunnel_object *
 			 const char *key, struct error *error, const char *sentence)
 {
 	return draft_refuse(draft, &tunnel->object, key, EINVAL, error, "%s %s",
-			    encapsulation_name(tunnel->encapsulation), sentence);
+			    tunnel_type_name(tunnel), sentence);
+}
+
+/* Type II: always numbered, with a session and nothing else to choose. */
+static int check_erspan(const struct draft *draft, const struct tunnel_object *tunnel,
+			struct error *error)
+{
+	if (!tunnel->mirror)
+		return refuse_tunnel(draft, tunnel, "mirror", error, "is for mirrors");
+	if (tunnel->id > 1023)
+		return refuse_tunnel(draft, tunnel, "id", error, "has sessions from 0 to 1023");
+	if (tunnel->port)
+		return refuse_tunnel(draft, tunnel, "port", error, "is not carried by UDP");
+	if (tunnel->checksum == CHECKSUM_ON)
+		return refuse_tunnel(draft, tunnel, "checksum", error, "has no checksum");
+	if (tunnel->sequence)
+		return refuse_tunnel(draft, tunnel, "sequence", error,
+				     "is numbered whether or not that is said");
+	return 0;
+}
+
+/* What gets copies alone has nothing that belongs to a member or to the target of a route. */
+static int check_mirror_tunnel(const struct draft *draft, const struct tunnel_object *tunnel,
+			       struct error *error)
+{
+	if (!encapsulation_has_ethernet(tunnel->encapsulation))
+		return refuse_tunnel(draft, tunnel, "mirror", error,
+				     "carries no Ethernet, and copies are frames");
+	if (tunnel->subnet_id)
+		return refuse_tunnel(draft, tunnel, "subnet", error,
+				     "gets copies of mirrors alone, and is in no subnet");
+	if (tunnel->filtered)
+		return refuse_tunnel(draft, tunnel, "security_groups", error,
+				     "gets copies of mirrors alone, which no rule is asked for");
+	if (tunnel->keepalive_interval)
+		return refuse_tunnel(draft, tunnel, "keepalive", error,
+				     "gets copies of mirrors alone: nothing comes back by it");
+	return 0;
 }
 
 static int check_tunnel_form(const struct draft *draft, const struct tunnel_object *tunnel,
@@ -304,6 +341,8 @@ static int check_tunnel_form(const struct draft *draft, const struct tunnel_obje
 	uint8_t kind = tunnel->encapsulation;
 	bool gre = kind == TUNNEL_GRE || kind == TUNNEL_GRETAP;
 
+	if (tunnel->erspan)
+		return check_erspan(draft, tunnel, error);
 	if (!encapsulation_has_id(kind) && tunnel->has_id)
 		return refuse_tunnel(draft, tunnel, "id", error, "has no id");
 	if (encapsulation_has_id(kind) && !gre && !tunnel->has_id)
@@ -333,6 +372,8 @@ static int check_tunnel_place(struct draft *draft, const struct tunnel_object *t
 	const struct subnet_object *subnet;
 	int code;
 
+	if (tunnel->mirror)
+		return check_mirror_tunnel(draft, tunnel, error);
 	if (!tunnel->subnet_id)
 		return ethernet ? refuse_tunnel(draft, tunnel, "subnet", error,
 						"carries Ethernet: it is a member of an l2 subnet, "

@@ -168,7 +168,12 @@ static void mark_mirrors(struct dirty *dirty, const struct object *target)
 	for (size_t i = 0; i < count; i++) {
 		const struct port_object *port = (const struct port_object *)ports[i];
 
-		if (port->mirror && strcmp(port->mirror->to, target->name) == 0) {
+		const struct object *subnet = intent_object(dirty->intent, port->subnet_id);
+		const struct port_mirror_to *mirror = port->mirror;
+
+		if (!mirror && subnet && subnet->kind == OBJECT_SUBNET)
+			mirror = ((const struct subnet_object *)subnet)->mirror;
+		if (mirror && strcmp(mirror->to, target->name) == 0) {
 			mark_kind(dirty, UNIT_PORT, ports[i]->id);
 			mark_generation(dirty, target->vpc_id);
 		}
@@ -332,7 +337,8 @@ static void dirty_subnet(struct dirty *dirty, const struct change *change)
 	if (before && after &&
 	    (before->mode != after->mode || before->segment.type != after->segment.type ||
 	     has_slaac(before) != has_slaac(after) ||
-	     flow_log_comes_or_goes(before->flow_log, after->flow_log))) {
+	     flow_log_comes_or_goes(before->flow_log, after->flow_log) ||
+	     !port_mirror_equal(before->mirror, after->mirror))) {
 		uint32_t *ports;
 		size_t count = intent_ports_of_subnet(dirty->intent, id, &ports);
 

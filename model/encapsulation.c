@@ -15,6 +15,7 @@
 #define IPV6_HEADER 40
 #define ETHERNET_HEADER 14
 #define GRE_OPTION 4 /* key, checksum, sequence number: each */
+#define ERSPAN_HEADER 8
 #define NVGRE_ID_FIRST 0x1000
 #define NVGRE_ID_LAST 0xfffffe
 #define ID_24_LAST 0xffffff
@@ -44,6 +45,11 @@ _Static_assert(HOST_ENCAPSULATIONS_MAX == TUNNEL_KINDS - 1, "a host may offer ev
 const char *encapsulation_name(uint8_t kind)
 {
 	return kind < TUNNEL_KINDS ? kinds[kind].name : "none";
+}
+
+const char *tunnel_type_name(const struct tunnel_object *tunnel)
+{
+	return tunnel->erspan ? "erspan" : encapsulation_name(tunnel->encapsulation);
 }
 
 uint8_t encapsulation_from_name(const char *name)
@@ -90,6 +96,7 @@ uint32_t encapsulation_overhead(uint8_t kind, bool ipv6, uint32_t flags)
 		overhead += flags & TUNNEL_KEY ? GRE_OPTION : 0;
 		overhead += flags & TUNNEL_CHECKSUM ? GRE_OPTION : 0;
 		overhead += flags & TUNNEL_SEQUENCE ? GRE_OPTION : 0;
+		overhead += flags & TUNNEL_ERSPAN ? ERSPAN_HEADER : 0;
 	}
 	return overhead;
 }

@@ -33,15 +33,17 @@ struct filter {
 };
 
 /**
- * struct port_mirror_to - who gets copies of a port's packets
+ * struct port_mirror_to - who gets copies of the packets of a port, or of each port of a subnet
  * @to: a port or (@tunnel) a tunnel of the VPC, by name: it may come and go
  * @sends, @receives: of what the port sends, of what it gets
+ * @sample: one in so many; 0, 1: each
  * @protocol, @ports, @address, @peer: the filter as it was written; "" where it says nothing
  */
 struct port_mirror_to {
 	char to[NAME_SIZE];
 	bool tunnel;
 	bool sends, receives;
+	uint32_t sample;
 	char protocol[16];
 	char ports[100];
 	char address[IP_PREFIX_TEXT_SIZE];

@@ -151,7 +151,8 @@ static bool vpc_offloads(const struct intent *intent, uint32_t vpc_id,
 	for (size_t i = 0; i < tunnel_count; i++) {
 		const struct tunnel_object *tunnel = (const struct tunnel_object *)tunnels[i];
 
-		offloads &= !tunnel->sequence && !tunnel_has_checksum(tunnel);
+		if (!tunnel->mirror)
+			offloads &= !tunnel->sequence && !tunnel_has_checksum(tunnel);
 	}
 	free(tunnels);
 	return offloads;

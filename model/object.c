@@ -258,6 +258,7 @@ struct object *object_copy(const struct object *object)
 		if (subnet->ra)
 			subnet->ra = xmemdup(subnet->ra, sizeof(*subnet->ra));
 		subnet->flow_log = flow_log_copy(subnet->flow_log);
+		subnet->mirror = port_mirror_copy(subnet->mirror);
 	} else if (copy->kind == OBJECT_PORT) {
 		copy_port_arrays((struct port_object *)copy);
 	} else if (copy->kind == OBJECT_VPC) {
@@ -291,6 +292,7 @@ void object_free(struct object *object)
 		free(((struct subnet_object *)object)->dhcp);
 		free(((struct subnet_object *)object)->ra);
 		free(((struct subnet_object *)object)->flow_log);
+		free(((struct subnet_object *)object)->mirror);
 	} else if (object->kind == OBJECT_PORT) {
 		struct port_object *port = (struct port_object *)object;
 

@@ -143,6 +143,8 @@ enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX
 enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
 
 /* How the packets of a subnet travel between hosts. */
+struct port_mirror_to;
+
 struct segment {
 	enum segment_type type;
 	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
@@ -171,19 +173,20 @@ struct subnet_object {
 	struct ip_address gateways[2]; /* all zero: absent */
 	enum subnet_mode mode;
 	struct segment segment;
-	uint32_t route_table_id;     /* the VPC's main table where none was named */
-	bool route_table_implicit;   /* none was named: follows the main table (V18) */
-	uint32_t acl_id;             /* 0: all passes */
-	uint32_t flood_rate;         /* l2: frames per second and port; 0: no limit */
-	uint32_t station_limit;      /* l2: learned addresses per port */
-	uint32_t station_ageing;     /* l2: seconds */
-	bool snoop;                  /* l2: multicast goes to its listeners alone */
-	uint32_t query_interval;     /* l2: seconds between questions who listens */
-	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
-	bool route_multicast;        /* from and to others of the VPC, if the VPC does */
-	struct subnet_dhcp *dhcp;    /* owned; NULL: not served */
-	struct subnet_ra *ra;        /* owned; NULL: no router advertisements */
-	struct flow_log *flow_log;   /* owned; NULL: the VPC's */
+	uint32_t route_table_id;       /* the VPC's main table where none was named */
+	bool route_table_implicit;     /* none was named: follows the main table (V18) */
+	uint32_t acl_id;               /* 0: all passes */
+	uint32_t flood_rate;           /* l2: frames per second and port; 0: no limit */
+	uint32_t station_limit;        /* l2: learned addresses per port */
+	uint32_t station_ageing;       /* l2: seconds */
+	bool snoop;                    /* l2: multicast goes to its listeners alone */
+	uint32_t query_interval;       /* l2: seconds between questions who listens */
+	uint32_t segment_flood_rate;   /* l2: frames per second of all ports; 0: no limit */
+	bool route_multicast;          /* from and to others of the VPC, if the VPC does */
+	struct subnet_dhcp *dhcp;      /* owned; NULL: not served */
+	struct subnet_ra *ra;          /* owned; NULL: no router advertisements */
+	struct flow_log *flow_log;     /* owned; NULL: the VPC's */
+	struct port_mirror_to *mirror; /* owned; of its ports that have none; NULL: none */
 };
 
 enum attach_kind {
@@ -274,6 +277,8 @@ struct tunnel_object {
 	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
 	uint8_t ttl, dscp;
 	bool copy_dscp, sequence;
+	bool mirror; /* gets copies alone: it is in no subnet, and nothing comes in by it */
+	bool erspan; /* TUNNEL_GRETAP with the header of ERSPAN type II; a mirror */
 	enum checksum_kind checksum; /* usual: of UDP over IPv6 */
 	bool has_id;
 	uint16_t port; /* UDP, host order; 0: the usual one of the kind */

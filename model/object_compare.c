@@ -90,7 +90,7 @@ static bool subnet_equal(const struct subnet_object *a, const struct subnet_obje
 	       a->query_interval == b->query_interval && a->route_multicast == b->route_multicast &&
 	       a->segment_flood_rate == b->segment_flood_rate &&
 	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra) &&
-	       flow_log_equal(a->flow_log, b->flow_log);
+	       port_mirror_equal(a->mirror, b->mirror) && flow_log_equal(a->flow_log, b->flow_log);
 }
 
 static bool attach_equal(const struct attach *a, const struct attach *b)
@@ -159,10 +159,11 @@ static bool tunnel_equal(const struct tunnel_object *a, const struct tunnel_obje
 {
 	return a->encapsulation == b->encapsulation && a->ttl == b->ttl && a->dscp == b->dscp &&
 	       a->copy_dscp == b->copy_dscp && a->checksum == b->checksum &&
-	       a->sequence == b->sequence && a->has_id == b->has_id && a->port == b->port &&
-	       a->id == b->id && strcmp(a->host, b->host) == 0 &&
-	       ip_address_equal(&a->remote, &b->remote) && ip_address_equal(&a->local, &b->local) &&
-	       a->subnet_id == b->subnet_id && a->mtu == b->mtu && tunnel_equal_groups(a, b) &&
+	       a->sequence == b->sequence && a->mirror == b->mirror && a->erspan == b->erspan &&
+	       a->has_id == b->has_id && a->port == b->port && a->id == b->id &&
+	       strcmp(a->host, b->host) == 0 && ip_address_equal(&a->remote, &b->remote) &&
+	       ip_address_equal(&a->local, &b->local) && a->subnet_id == b->subnet_id &&
+	       a->mtu == b->mtu && tunnel_equal_groups(a, b) &&
 	       a->keepalive_interval == b->keepalive_interval &&
 	       a->keepalive_retries == b->keepalive_retries &&
 	       ip_address_equal(&a->keepalive_address, &b->keepalive_address);

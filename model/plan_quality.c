@@ -11,10 +11,21 @@
 #include "model/filter.h"
 #include "model/plan_private.h"
 
-/* Who gets copies of its packets. Return: false when that one is not there. */
-static bool plan_mirror(const struct plan *plan, const struct port_object *port)
+/* Its own mirror, else that of its subnet; NULL: neither. */
+static const struct port_mirror_to *mirror_of(const struct plan *plan,
+					      const struct port_object *port)
 {
-	const struct port_mirror_to *mirror = port->mirror;
+	const struct object *subnet = object_of(plan->intent, port->subnet_id, OBJECT_SUBNET);
+
+	if (port->mirror || !subnet)
+		return port->mirror;
+	return ((const struct subnet_object *)subnet)->mirror;
+}
+
+/* Who gets copies of its packets. Return: false when that one is not there, or is the port itself. */
+static bool plan_mirror(const struct plan *plan, const struct port_object *port,
+			const struct port_mirror_to *mirror)
+{
 	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
 	const struct port_key key = { .port_id = port->object.id };
 	struct port_mirror row = { .watch.flags = WATCH_MIRROR | (mirror->sends ? WATCH_FROM : 0) |
@@ -25,8 +36,11 @@ static bool plan_mirror(const struct plan *plan, const struct port_object *port)
 		    : NULL;
 
 	plan->planner->mirrors = true;
-	if (!target)
+	if (!target || target->id == port->object.id)
 		return false;
+	row.watch.sample = mirror->sample;
+	if (!port->mirror)
+		row.watch.flags |= WATCH_ONCE;
 	filter_watch(&mirror->filter, &row.watch);
 	row.watch.target_id = target->id;
 	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);
@@ -54,9 +68,11 @@ static void plan_rate(const struct plan *plan, const struct port_object *port)
 void plan_quality(const struct plan *plan, const struct port_object *port,
 		  struct port_device *device, struct port *row)
 {
+	const struct port_mirror_to *mirror = mirror_of(plan, port);
+
 	if (port->receive_rate)
 		row->flags |= PORT_SHAPED;
-	if (port->mirror && plan_mirror(plan, port)) {
+	if (mirror && plan_mirror(plan, port, mirror)) {
 		row->flags |= PORT_WATCHED;
 		device->attachment_flags |= ATTACHMENT_WATCHED;
 	}

@@ -431,6 +431,8 @@ static uint32_t object_flags(const struct tunnel_object *object)
 	flags |= object->copy_dscp ? TUNNEL_COPY_DSCP : 0;
 	flags |= tunnel_has_checksum(object) ? TUNNEL_CHECKSUM : 0;
 	flags |= object->sequence ? TUNNEL_SEQUENCE : 0;
+	if (object->erspan)
+		return flags | TUNNEL_ERSPAN | TUNNEL_SEQUENCE;
 	return flags | (object->has_id && has_key(object->encapsulation) ? TUNNEL_KEY : 0);
 }
 
@@ -504,7 +506,8 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 	if (object->subnet_id && intent_has_taps(plan->intent, "", object->subnet_id))
 		source.flags |= TUNNEL_SOURCE_TAPS;
 	add_tunnel(plan, &key, &row, local);
-	rows_add(plan->rows, TABLE_tunnel_sources, &source_key, &source);
+	if (!object->mirror)
+		rows_add(plan->rows, TABLE_tunnel_sources, &source_key, &source);
 	port->tunnel_id = tunnel->number;
 	port->mtu = row.mtu;
 	planner_use(plan->planner, tunnel, &use);
@@ -517,7 +520,7 @@ static void plan_object_station(const struct plan *plan, const struct tunnel_obj
 	struct station row = { .port_id = object->object.id, .flags = STATION_STATIC };
 	struct mac_address mac = plan_mac(object->object.id);
 
-	if (!subnet || object->subnet_id)
+	if (!subnet || object->subnet_id || object->mirror)
 		return;
 	key.subnet_id = subnet->object.id;
 	memcpy(key.mac, mac.byte, sizeof(key.mac));

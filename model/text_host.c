@@ -275,13 +275,30 @@ static void read_ends(struct reading *reading, struct tunnel_object *tunnel)
 						 tunnel->object.vpc_id, OBJECT_SUBNET, text);
 }
 
+/* The kind; and two words for one that gets copies of mirrors. */
+static void read_type(struct reading *reading, struct tunnel_object *tunnel)
+{
+	const json_t *type = json_object_get(reading->reader->object, "type");
+	const char *text;
+
+	tunnel->erspan = json_is_string(type) && strcmp(json_string_value(type), "erspan") == 0;
+	tunnel->mirror = tunnel->erspan;
+	if (tunnel->erspan) {
+		json_reader_text(reading->reader, "type", JSON_REQUIRED, 64, &text);
+		tunnel->encapsulation = TUNNEL_GRETAP;
+	} else {
+		text_read_encapsulation(reading, "type", JSON_REQUIRED, &tunnel->encapsulation);
+	}
+	json_reader_bool(reading->reader, "mirror", JSON_OPTIONAL, &tunnel->mirror);
+}
+
 void text_read_tunnel(struct reading *reading)
 {
 	struct tunnel_object *tunnel = (struct tunnel_object *)reading->entry->after;
 	bool checksum;
 	int64_t id;
 
-	text_read_encapsulation(reading, "type", JSON_REQUIRED, &tunnel->encapsulation);
+	read_type(reading, tunnel);
 	read_ends(reading, tunnel);
 	if (json_reader_integer(reading->reader, "id", JSON_OPTIONAL, 0, UINT32_MAX, &id)) {
 		tunnel->id = (uint32_t)id;
@@ -327,8 +344,7 @@ void text_write_tunnel(const struct writing *writing, const struct tunnel_object
 {
 	json_t *groups = json_null();
 
-	text_write_value(writing, "type", false,
-			 json_string(encapsulation_name(tunnel->encapsulation)));
+	text_write_value(writing, "type", false, json_string(tunnel_type_name(tunnel)));
 	text_write_value(writing, "host", tunnel->host[0] == '\0',
 			 tunnel->host[0] ? json_string(tunnel->host) : json_null());
 	text_write_value(writing, "remote", false, text_address(&tunnel->remote));
@@ -344,6 +360,8 @@ void text_write_tunnel(const struct writing *writing, const struct tunnel_object
 				 ? json_null()
 				 : json_boolean(tunnel->checksum == CHECKSUM_ON));
 	text_write_value(writing, "sequence", !tunnel->sequence, json_boolean(tunnel->sequence));
+	text_write_value(writing, "mirror", tunnel->mirror == tunnel->erspan,
+			 json_boolean(tunnel->mirror));
 	text_write_value(writing, "mtu", tunnel->mtu == 0,
 			 tunnel->mtu ? json_integer(tunnel->mtu) : json_null());
 	if (tunnel->filtered) {

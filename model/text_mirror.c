@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mirror of a port: who gets copies of its packets, and of which. JSON to object, back, and to a row.
+ * The mirror of a port or subnet: who gets copies of its packets, and of which. JSON to object, back, and to a row.
  *
  * The words of the filter are kept as they were written. The target is kept by name: it may go and come
  * again, and as long as it is away there are no copies.
@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 #include "model/filter.h"
 #include "model/text_private.h"
+
+#define SAMPLE_MAX 1000000
 
 static void read_word(struct reading *reading, struct json_reader *child, const char *key,
 		      char *kept, size_t size, struct filter *filter,
@@ -43,7 +45,7 @@ static void read_target(struct reading *reading, struct json_reader *child,
 		return;
 	mirror->tunnel = strncmp(text, "tunnel:", 7) == 0;
 	snprintf(mirror->to, sizeof(mirror->to), "%s", text + (mirror->tunnel ? 7 : 0));
-	if (!mirror->tunnel && strcmp(mirror->to, own->name) == 0)
+	if (!mirror->tunnel && own->kind == OBJECT_PORT && strcmp(mirror->to, own->name) == 0)
 		text_refuse(reading->draft, child, "to", "a port is no mirror of itself");
 	else
 		text_resolve(reading->draft, child, "to", own->vpc_id,
@@ -65,7 +67,7 @@ static void read_direction(struct reading *reading, struct json_reader *child,
 			    "direction is from (what the port sends), to, or both");
 }
 
-void text_read_mirror(struct reading *reading, struct port_object *port)
+void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 {
 	struct port_mirror_to *mirror;
 	struct json_reader child;
@@ -75,10 +77,11 @@ void text_read_mirror(struct reading *reading, struct port_object *port)
 		return;
 	mirror = xcalloc(1, sizeof(*mirror));
 	filter_init(&mirror->filter);
-	free(port->mirror);
-	port->mirror = mirror;
+	free(*kept);
+	*kept = mirror;
 	read_target(reading, &child, mirror);
 	read_direction(reading, &child, mirror);
+	text_read_number(&child, "sample", 1, SAMPLE_MAX, &mirror->sample);
 	read_word(reading, &child, "protocol", mirror->protocol, sizeof(mirror->protocol),
 		  &mirror->filter, filter_protocol);
 	read_word(reading, &child, "ports", mirror->ports, sizeof(mirror->ports), &mirror->filter,
@@ -112,6 +115,8 @@ json_t *text_mirror(const struct port_mirror_to *mirror)
 			    json_sprintf("%s%s", mirror->tunnel ? "tunnel:" : "", mirror->to));
 	if (!mirror->sends || !mirror->receives)
 		json_object_set_new(json, "direction", json_string(mirror->sends ? "from" : "to"));
+	if (mirror->sample > 1)
+		json_object_set_new(json, "sample", json_integer(mirror->sample));
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (*words[i].text)
 			json_object_set_new(json, words[i].key, json_string(words[i].text));
@@ -123,9 +128,9 @@ bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_
 	if (!a || !b)
 		return a == b;
 	return strcmp(a->to, b->to) == 0 && a->tunnel == b->tunnel && a->sends == b->sends &&
-	       a->receives == b->receives && strcmp(a->protocol, b->protocol) == 0 &&
-	       strcmp(a->ports, b->ports) == 0 && strcmp(a->address, b->address) == 0 &&
-	       strcmp(a->peer, b->peer) == 0;
+	       a->receives == b->receives && a->sample == b->sample &&
+	       strcmp(a->protocol, b->protocol) == 0 && strcmp(a->ports, b->ports) == 0 &&
+	       strcmp(a->address, b->address) == 0 && strcmp(a->peer, b->peer) == 0;
 }
 
 struct port_mirror_to *port_mirror_copy(const struct port_mirror_to *mirror)

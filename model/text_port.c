@@ -372,7 +372,7 @@ void text_read_port(struct reading *reading)
 	text_read_number(reading->reader, "mtu", 576, 65535, &port->mtu);
 	text_read_number(reading->reader, "flow_limit", 1, 1 << 24, &port->flow_limit);
 	text_read_rates(reading, port);
-	text_read_mirror(reading, port);
+	text_read_mirror(reading, &port->mirror);
 	text_read_flow_log(reading, &port->flow_log);
 	text_read_host_name(reading, "host", port->host);
 	read_move(reading, port);

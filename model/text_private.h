@@ -61,7 +61,8 @@ bool text_parse_range(struct reading *reading, const char *key, const char *text
 
 /** text_read_port - fill the port of @reading */
 void text_read_port(struct reading *reading);
-void text_read_mirror(struct reading *reading, struct port_object *port); /* text_mirror.c */
+/* text_read_mirror - "mirror" of a port or subnet into *@kept, which is freed (text_mirror.c) */
+void text_read_mirror(struct reading *reading, struct port_mirror_to **kept);
 json_t *text_mirror(const struct port_mirror_to *mirror);
 /* text_rate.c */
 void text_read_rates(struct reading *reading, struct port_object *port);

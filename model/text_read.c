@@ -294,6 +294,7 @@ static void read_subnet(struct reading *reading)
 	text_read_dhcp(reading, subnet);
 	text_read_ra(reading, subnet);
 	text_read_flow_log(reading, &subnet->flow_log);
+	text_read_mirror(reading, &subnet->mirror);
 }
 
 /* ---- route table ---- */

@@ -150,6 +150,7 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	text_write_flow_log(writing, subnet->flow_log);
 	text_write_value(writing, "route_multicast", subnet->route_multicast,
 			 json_boolean(subnet->route_multicast));
+	text_write_value(writing, "mirror", !subnet->mirror, text_mirror(subnet->mirror));
 }
 
 static void write_parent(const struct writing *writing, const struct attach *attach)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mirrors: copies of a port's packets for another port, by a filter; what happens when it goes.
+"""Mirrors: copies of a port's packets, or of a subnet's, for another port, by a filter; what happens
+when it goes.
 
       subnet web 10.0.1.0/24:   web1 .11 (mirrored)   web2 .12   tap1 .13   tap2 .14
+      subnet app 10.0.2.0/24:   app1 .11
 """
 import contextlib
 
@@ -14,6 +16,7 @@ vpcs:
     cidrs: [10.0.0.0/16]
     subnets:
       web: {cidr: 10.0.1.0/24}
+      app: {cidr: 10.0.2.0/24}
     security_groups:
       web:
         ingress: [{protocol: tcp, ports: 80, from: 0.0.0.0/0}, {protocol: icmp, from: 0.0.0.0/0}]
@@ -23,11 +26,12 @@ vpcs:
       web2: {subnet: web, address: 10.0.1.12, security_groups: [web], attach: {netns: web2}}
       tap1: {subnet: web, address: 10.0.1.13, security_groups: [shut], attach: {netns: tap1}}
       tap2: {subnet: web, address: 10.0.1.14, security_groups: [shut], attach: {netns: tap2}}
+      app1: {subnet: app, address: 10.0.2.11, security_groups: [web], attach: {netns: app1}}
 """
 
 
 def workloads(weft):
-    return Workloads(weft, INTENT, "web1", "web2", "tap1", "tap2")
+    return Workloads(weft, INTENT, "web1", "web2", "tap1", "tap2", "app1")
 
 
 def mirror(weft, port, **values):
@@ -102,6 +106,62 @@ def gone(weft, lan):
     wire = lan.tap2.wire()
     check(lan.web1.ping("10.0.1.12"), "ping")
     wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy")
+    wire.close()
+
+
+def mirror_subnet(weft, **values):
+    for value in [None, values] if values else [None]:
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue/subnets/web", {"mirror": value})
+        equal(status, 200, f"mirror of the subnet {values}: {body}")
+
+
+@statement("a subnet: one copy of what goes from port to port, one of what comes in or goes out")
+def subnet(weft, lan):
+    mirror(weft, "web1")
+    mirror_subnet(weft, to="tap1", protocol="icmp")
+    wire = lan.tap1.wire()
+    check(lan.web1.ping("10.0.1.12"), "within the subnet")
+    found = [wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}") for i in range(2)]
+    equal(sorted(packet.source for packet in found), ["10.0.1.11", "10.0.1.12"], "copies")
+    check(lan.app1.ping("10.0.1.12"), "into the subnet")
+    for i in range(2):
+        wire.expect(between("10.0.2.11", "10.0.1.12"), f"copy {i} of what came from outside")
+    with weft.dropped("group_ingress"):
+        lan.web1.silent_ping("10.0.1.13")
+    wire.expect(between("10.0.1.11", "10.0.1.13"), "what the sensor itself was asked")
+    equal(wire.arrived(lambda packet: packet.source in ("10.0.1.11", "10.0.1.12", "10.0.2.11")),
+          [], "more copies than packets")
+    wire.close()
+
+
+@statement("a port's own mirror goes before its subnet's; without either there are no copies")
+def own(weft, lan):
+    mirror(weft, "web2", to="tap2", direction="to", protocol="icmp")
+    one, other = lan.tap1.wire(), lan.tap2.wire()
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    other.expect(between("10.0.1.11", "10.0.1.12"), "the request, by the port's own")
+    for i in range(2):
+        one.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i} by web1's")
+    mirror(weft, "web2")
+    mirror_subnet(weft)
+    for wire in (one, other):
+        wire.drain()
+        wire.socket.setblocking(True)
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    for wire in (one, other):
+        equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "copies of nobody's mirror")
+        wire.close()
+
+
+@statement("one packet in so many")
+def sampled(weft, lan):
+    mirror(weft, "web1", to="tap1", protocol="icmp", direction="from", sample=5)
+    wire = lan.tap1.wire()
+    check(lan.web1.ping("10.0.1.12", 20, "-i", "0.01"), "20 pings")
+    for i in range(4):
+        wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}")
+    equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "more than one in five")
+    mirror(weft, "web1")
     wire.close()
 
 
