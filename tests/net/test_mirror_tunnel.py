@@ -69,6 +69,7 @@ class Sensor(Netns):
 def world(weft):
     made = Workloads(weft, INTENT, "web1", "web2")
     made.sensor = Sensor()
+    run("ping", "-c1", "-W5", "192.0.2.9")  # copies ask for no neighbour
     host = weft.json("status")["host"]["name"]
     status, _, body = weft.http("PUT", f"/v1/hosts/{host}", {"underlay": "192.0.2.1/24"})
     check(status in (200, 201), f"host: {body}")

@@ -67,7 +67,7 @@ static void test_defaults(void **state)
 		"'effective_id':4096,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null,"
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'mirror':null,'flow_log':null,"
 		"'route_multicast':true}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
@@ -76,7 +76,7 @@ static void test_defaults(void **state)
 		"'effective_id':4097,'port':null,'dscp':0,'ttl':64,'udp_checksum':null,"
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
-		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'flow_log':null,"
+		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'mirror':null,'flow_log':null,"
 		"'route_multicast':true}");
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
