@@ -116,7 +116,7 @@ TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
 TESTS_AGENT    := metadata dhcp certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots moves reconcile \
-		  device api
+		  device device_adopt api
 TESTS_CLIENT   := client yaml
 TESTS_CLI      := cli lab
 

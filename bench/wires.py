@@ -3,7 +3,7 @@
 
     client -- [host a] u ======= u [host b] -- server
 
-    bridge       a Linux bridge on each host, with the NIC (u) and the workload as members: the limit
+    bridge       a Linux bridge on each host: the NIC (u) and the workload are its members
     bridge-vlan  the same with a VLAN device of the NIC as a member, where the kernel has such
     weft-flat    a daemon of its own on each host, `type: flat`, `mode: l2`, 10 rules
     weft-vlan    the same, `type: vlan`: a tag is put on by the one host and taken off by the other

@@ -72,8 +72,8 @@ bool segment_equal(const struct segment *a, const struct segment *b)
 	       ip_prefix_equal(&a->underlay_prefix, &b->underlay_prefix) &&
 	       ip_address_equal(&a->group, &b->group) && ip_prefix_equal(&a->vteps, &b->vteps) &&
 	       strcmp(a->network, b->network) == 0 && a->tag == b->tag &&
-	       a->service_tag == b->service_tag && a->direct == b->direct && a->siblings == b->siblings &&
-	       strcmp(a->router, b->router) == 0;
+	       a->service_tag == b->service_tag && a->direct == b->direct &&
+	       a->siblings == b->siblings && strcmp(a->router, b->router) == 0;
 }
 
 static bool subnet_equal(const struct subnet_object *a, const struct subnet_object *b)

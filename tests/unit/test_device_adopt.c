@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * agent/devices/device_adopt.c, adoption.c: devices that somebody else has made are used and put back.
+ */
+#include "tests/unit/device_world.h"
+
+/* A device that was made by somebody else is used, left when it is renamed, and put back. */
+static void test_adopted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add peer; ip link add nic0 type veth peer name eth0 netns peer");
+	fixture->attach = (struct attach){ .kind = ATTACH_DEVICE, .ifname = "nic0" };
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_VETH);
+	assert_int_equal(fixture->result.attachment_flags, 0);
+	assert_false(fixture->attached_while_up);
+	assert_true(prints("ip link show up dev nic0", "mtu 1500"));
+	assert_false(prints("ip link show nic0", "alias"));
+	expect_right(fixture);
+	run("ip address add 192.0.2.1/24 dev nic0");
+	assert_false(devices_check(fixture->devices, &fixture->request, &fixture->result));
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(fixture->result.kind, PORT_TAP);
+	assert_int_equal(fixture->result.attachment_flags, ATTACHMENT_SHARED);
+	fixture->attach.take_addresses = true;
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(prints("ip address show nic0", "192.0.2.1"));
+	run("ip link set nic0 down; ip link set nic0 name nic1");
+	wait_events(fixture, 1);
+	plug(fixture, DEVICE_WAITING);
+	assert_true(prints("ip address show nic1", "192.0.2.1"));
+	run("ip link set nic1 name nic0");
+	wait_events(fixture, 1);
+	plug(fixture, DEVICE_PLUGGED);
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	assert_true(prints("ip address show nic0", "192.0.2.1"));
+	assert_false(prints("ip link show up dev nic0", "nic0"));
+}
+
+/* How a device was is read again by the next daemon; another boot's file is forgotten, nonsense refused. */
+static void test_adopted_file(void **state)
+{
+	const struct adoption_wish wish = { .promiscuous = true, .take_addresses = true };
+	struct adoptions *adoptions = NULL;
+	struct netlink *netlink;
+	struct link_info link;
+	struct error error = { 0 };
+	uint32_t *uplinks;
+
+	(void)state;
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip address add 192.0.2.1/24 dev nic0");
+	assert_int_equal(netlink_open(&netlink, -1, NULL), 0);
+	assert_int_equal(netlink_link_get_by_name(netlink, "nic0", &link, NULL), 0);
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_take(adoptions, netlink, &link, &wish, NULL), 0);
+	adoptions_close(adoptions);
+	assert_true(prints("ip link show nic0", "PROMISC"));
+	assert_false(prints("ip address show nic0", "192.0.2.1"));
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_list(adoptions, true, &uplinks), 1);
+	assert_int_equal(uplinks[0], link.ifindex);
+	free(uplinks);
+	adoption_release(adoptions, netlink, link.ifindex);
+	adoptions_close(adoptions);
+	assert_false(prints("ip link show nic0", "PROMISC"));
+	assert_true(prints("ip address show nic0", "192.0.2.1/24"));
+	run("echo '{\"place\":\"another\",\"devices\":[1]}' >/run/adopted.json");
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_list(adoptions, true, &uplinks), 0);
+	free(uplinks);
+	adoptions_close(adoptions);
+	run("echo '{\"place\":' >/run/adopted.json");
+	assert_true(adoptions_open("/run/adopted.json", &adoptions, &error) < 0);
+	assert_non_null(strstr(error.text, "/run/adopted.json says how devices of the host were"));
+	run("rm /run/adopted.json; ip link delete nic0");
+	netlink_close(netlink);
+}
+
+static void test_adopted_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip link add br0 type bridge");
+	run("ip link set nic0 master br0");
+	fixture->attach = (struct attach){ .kind = ATTACH_DEVICE, .ifname = "nic0" };
+	plug(fixture, DEVICE_FAILED);
+	assert_string_equal(fixture->result.sentence, "device nic0 is a member of br0");
+	run("ip link set nic0 nomaster mtu 1400");
+	plug(fixture, DEVICE_FAILED);
+	assert_non_null(strstr(fixture->result.sentence, "say mtu: 1400 at the port"));
+	snprintf(fixture->attach.ifname, sizeof(fixture->attach.ifname), "lo");
+	plug(fixture, DEVICE_FAILED);
+	assert_string_equal(fixture->result.sentence, "device lo is the loopback");
+	run("ip link delete nic0; ip link delete br0");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_adopted),
+		CASE(test_adopted_file),
+		CASE(test_adopted_refused),
+	};
+
+	return cmocka_run_group_tests_name("device", tests, make_machine, NULL);
+}
