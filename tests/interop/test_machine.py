@@ -53,7 +53,7 @@ class Console:
         return self.read(expected, seconds)
 
     def reaches(self, *command):
-        """Whether a ping of the machine's is answered; command: what is put before it, the address."""
+        """Whether a ping of the machine's is answered; command: what precedes it, the address."""
         *before, address = command
         return "1 packets received" in self.shell(
             " ".join((*before, "ping -c1 -W2", address, "; echo over")), "\r\nover")
@@ -110,7 +110,8 @@ def trunk(_weft):
         # A VLAN device that was moved into a namespace.
         console.shell("unshare -n sleep 9999 & echo started", "\r\nstarted")
         inside = "nsenter -t $(pidof sleep) -n"
-        console.shell(f"ip link set eth0.200 netns $(pidof sleep); {inside} ip link set eth0.200 up; "
+        console.shell("ip link set eth0.200 netns $(pidof sleep); "
+                      f"{inside} ip link set eth0.200 up; "
                       f"{inside} ip address add 10.200.0.20/24 dev eth0.200; echo moved",
                       "\r\nmoved")
         check(console.reaches(inside, "10.200.0.10"), "a VLAN device in a namespace")

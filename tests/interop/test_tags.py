@@ -76,7 +76,7 @@ def both_ways(world, port, own, far):
     check(done.returncode == 0, f"the guest does not reach {own}: {done.stdout}")
 
 
-@statement("802.1Q of the guest's kernel: ping over both families, and a stream, with a clean capture")
+@statement("802.1Q of the guest's kernel: ping over both families, a stream, a clean capture")
 def dot1q(_weft, world):
     world.guest.run("""set -e
         ip link add link eth0 name v100 type vlan id 100 egress 0:5

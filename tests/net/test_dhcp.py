@@ -200,7 +200,8 @@ def network_boot(_weft, clients):
         file.write("option wpad code 252 = text;\n"
                    "request subnet-mask, routers, tftp-server-name, bootfile-name, wpad,\n"
                    "  vendor-encapsulated-options, rfc3442-classless-static-routes;\n"
-                   "option rfc3442-classless-static-routes code 121 = array of unsigned integer 8;\n")
+                   "option rfc3442-classless-static-routes code 121 = "
+                   "array of unsigned integer 8;\n")
     words = ("dhclient", "-4", "-cf", config, "-sf", script, "-lf", f"{result}.leases", "-pf",
              f"{result}.pid", "-e", f"RESULT={result}")
     clients.dhclient.run(*words, "-1", "eth0", accept=[0])

@@ -13,8 +13,8 @@ import socket
 import struct
 import subprocess
 
-from harness import (RUN, Netns, check, connect, equal, knock, listen, main, run, statement, tcp_works,
-                     wait_for)
+from harness import (RUN, Netns, check, connect, equal, knock, listen, main, run, statement,
+                     tcp_works, wait_for)
 
 INTENT = """
 vpcs:
@@ -127,7 +127,7 @@ def differences(weft, lan):
     lan.log.records()
 
 
-@statement("V48: what the receiver's rules refuse is REJECT there, with who decided, and has left the sender")
+@statement("V48: what the receiver's rules refuse is REJECT there, with who decided")
 def rejected(weft, lan):
     with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 81):
         pass
@@ -233,7 +233,7 @@ def rotated(weft, lan):
     check("blue.jsonl" in weft.weft("flow-log", "list").stdout, "flow-log list")
 
 
-@statement("a restart records what there is; then traffic goes on being recorded, marked with SKIPDATA")
+@statement("a restart records what there is; later traffic is recorded, marked with SKIPDATA")
 def restarted(weft, lan):
     with contextlib.closing(listen(lan.web2, 80)) as server:
         client = connect(lan.web1, "10.0.1.12", 80)
@@ -323,7 +323,8 @@ def ipfix_udp(weft, lan):
     equal(len(flows), len(lines), f"records: {flows} {lines}")
     equal(sorted((int(flow[5]), int(flow[6])) for flow in flows),
           sorted((line["packets"], line["bytes"]) for line in lines), "packets and bytes")
-    check(any(flow[0] == "10.0.1.11" and flow[3] == "84" for flow in flows), f"the refused: {flows}")
+    check(any(flow[0] == "10.0.1.11" and flow[3] == "84" for flow in flows),
+          f"the refused: {flows}")
     collector.end()
     sequences = [int(row[0]) for row in collector.packets("cflow.sequence", only="cflow")]
     equal(sequences[0], 0, "the first sequence number")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mirrors: copies of a port's packets, or of a subnet's, for another port, by a filter; what happens
+"""Mirrors: copies of a port's or a subnet's packets for another port, by a filter; what happens
 when it goes.
 
       subnet web 10.0.1.0/24:   web1 .11 (mirrored)   web2 .12   tap1 .13   tap2 .14

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Mirrors into a tunnel, to a machine that is not Weft: VXLAN to the kernel's device, ERSPAN read by
+"""Mirrors into a tunnel, to a machine without Weft: VXLAN to the kernel's device, ERSPAN read by
 tshark.
 
       web 10.0.1.0/24: web1 .11 (mirrored)  web2 .12     host 192.0.2.1 ---- 192.0.2.9 sensor
@@ -101,7 +101,7 @@ def vxlan(weft, lan):
     wire.close()
 
 
-@statement("ERSPAN type II: session, sequence numbers, whole frames; TCP of a mirrored port goes on")
+@statement("ERSPAN type II: session, sequence numbers, whole frames; TCP goes on")
 def erspan(weft, lan):
     weft.weft("tunnel", "add", "blue/span", "--type", "erspan", "--id", "5", "--remote",
               "192.0.2.9")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Multicast between subnets and hosts: who gets what, once, and whose host is spared.
 
-The lab is examples/multicast-hosts.yaml. Senders and receivers are sockets of the kernel, which joins by IGMP.
+The lab is examples/multicast-hosts.yaml. Senders and receivers are sockets of the kernel, which
+joins by IGMP.
 """
 import contextlib
 import json

@@ -152,7 +152,7 @@ def dhclient(weft, world):
     wait_for(lambda: "DHCPRELEASE" in world.said(), "dnsmasq hears the release")
 
 
-@statement("RFC 3046 2.2, RFC 5107: what the relay adds stays away from clients; renewals come to it")
+@statement("RFC 3046 2.2, RFC 5107: clients do not see what the relay adds; renewals come to it")
 def by_hand(_weft, world):
     offer = world.ask(kind=DISCOVER, transaction=77)
     equal((offer.kind, offer.your, offer.transaction), (OFFER, "10.0.1.14", 77), "the offer")

@@ -96,7 +96,7 @@ def traced(cloud, port, address):
 
 
 def macvlan_neighbours(cloud):
-    """Two macvlan devices on a machine's NIC are neighbours like any, each with a MAC of its own."""
+    """Two macvlan devices on a machine's NIC are neighbours, each with a MAC of its own."""
     machine = "weft-flat-network-plain"
     made = []
     for name, address in (("mv1", "172.16.1.61"), ("mv2", "172.16.1.62")):
@@ -140,7 +140,7 @@ def uplink_keeps_its_addresses(cloud):
     check(cloud.ping("lab/vm1", "172.16.1.50"), "the port has lost its wire")
 
 
-@statement("a flat network in l3 mode: ports see their router alone, machines outside see a neighbour "
+@statement("a flat network in l3 mode: ports see their router alone, machines outside a neighbour "
            "for each port; nothing is flooded")
 def routed_flat(_weft):
     with lab("routed-flat") as cloud:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Members of etcd and agents as processes on one machine, and what they cost.
 
-An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and probes
-no path; everything else (the store, the intent, the plan, the rows) is what every host runs. All of
-them talk through the loopback device of a network namespace of their own.
+An agent is the real weftd with `--simulate`: its tables are in memory, it makes no device and
+probes no path; everything else (the store, the intent, the plan, the rows) is what every host runs.
+All of them talk through the loopback device of a network namespace of their own.
 """
 import base64
 import http.client

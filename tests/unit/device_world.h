@@ -189,7 +189,7 @@ static void wait_events(struct fixture *fixture, int events)
 }
 
 /* What waits in the loop now is all that there is. */
-static void expect_quiet(struct fixture *fixture)
+static inline void expect_quiet(struct fixture *fixture)
 {
 	const int events = fixture->events;
 
@@ -217,7 +217,7 @@ static void expect_right(struct fixture *fixture)
 	assert_int_equal(result.ifindex, fixture->result.ifindex);
 }
 
-static void expect_wrong(struct fixture *fixture, const char *what)
+static inline void expect_wrong(struct fixture *fixture, const char *what)
 {
 	struct device_result result;
 
