@@ -131,30 +131,43 @@ static inline void flow_end_lost(__u32 port_slot)
 		atomic_add(&port->lost, 1);
 }
 
+/* Takes a row out of the table, and tells of it where somebody records. 0: done. Linux 6.1 does not see that
+ * room once taken is not NULL when it is asked again, so it is not. */
+static inline int flow_take_out(const struct flow_key *key, const struct flow *flow, __u8 flags,
+				__u32 slot)
+{
+	__u32 out_slot = flow->out_slot;
+	struct flow_end *end;
+
+	if (!(flags & FLOW_LOGGED))
+		return (int)table_remove(flows, key);
+	end = flow_end_take();
+	if (!end) {
+		if (table_remove(flows, key))
+			return -1;
+		flow_end_lost(slot);
+		flow_end_lost(out_slot);
+		return 0;
+	}
+	/* Before it is gone, for then its memory may be another row's. */
+	flow_end_fill(end, key, flow);
+	if (table_remove(flows, key)) {
+		flow_end_drop(end);
+		return -1;
+	}
+	flow_end_tell(end);
+	return 0;
+}
+
 /* Removes a claimed row and gives back what it was charged for: once, whoever else wanted to. 1: done. */
 OUT_OF_LINE int flow_remove(const struct flow_key *key, struct flow *flow, __u32 slot)
 {
 	__u8 flags = flow->flags;
-	__u32 vpc_slot = flow->vpc_slot, out_slot = flow->out_slot;
-	struct flow_end *end = NULL;
+	__u32 vpc_slot = flow->vpc_slot;
 
-	/* Before it is gone, for then its memory may be another row's. */
-	if (flags & FLOW_LOGGED) {
-		end = flow_end_take();
-		if (end)
-			flow_end_fill(end, key, flow);
-	}
-	if (table_remove(flows, key)) {
-		if (end)
-			flow_end_drop(end);
+	if (flow_take_out(key, flow, flags, slot)) {
 		flow_unclaim(flow, slot);
 		return 0;
-	}
-	if (end) {
-		flow_end_tell(end);
-	} else if (flags & FLOW_LOGGED) {
-		flow_end_lost(slot);
-		flow_end_lost(out_slot);
 	}
 	flow_release(flags, slot, vpc_slot);
 	return 1;
