@@ -264,6 +264,23 @@ def mirror(_weft):
         check(not cloud.ping("shop/client", "10.0.1.13"), "the sensor is reached")
 
 
+@statement("flow-logs: the file says what was let through and what was refused, and IPFIX leaves")
+def flow_logs(_weft):
+    with lab("flow-logs") as cloud:
+        cloud.serve("blue/db1", 5432)
+        equal(cloud.fetch("blue/web1", "10.0.2.20", 5432), "hello from blue/db1", "tcp 5432")
+        equal(cloud.fetch("blue/web1", "10.0.2.20", 22, 0.3), None, "tcp 22")
+        cloud.weft("flow-log", "write")
+        path = "/run/weft/lab/flow-logs/h1/state/flow-logs/blue.jsonl"
+        with open(path, encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        for number, action in ((5432, "ACCEPT"), (22, "REJECT")):
+            equal({record["action"] for record in records if record["port"] == "db1" and
+                   record.get("destination_port") == number}, {action}, f"tcp {number} at db1")
+        collectors = json.loads(cloud.weft("--json", "flow-log", "list").stdout)["collectors"]
+        check(collectors[0]["records"] >= len(records), f"sent by IPFIX: {collectors}")
+
+
 @statement("a lab's daemon may be killed, stopped, started and restarted by its commands")
 def lab_daemon(_weft):
     with lab("two-tenants") as cloud:

@@ -240,6 +240,11 @@ def mirror(_weft):
     page_runs("mirror.md")
 
 
+@statement("guide: flow logs")
+def flow_logs(_weft):
+    page_runs("flow-logs.md")
+
+
 @statement("every page of the guide is run here, and the index names it")
 def complete(_weft):
     index = (ROOT / "docs" / "guide" / "README.md").read_text(encoding="utf-8")
