@@ -31,6 +31,7 @@
 
 #define PART_PREFIX STORE_PREFIX "part/"
 #define TREE_PREFIX STORE_PREFIX "vpc/"
+#define HOST_PREFIX STORE_PREFIX "host/"
 #define ADDRESS_PREFIX STORE_PREFIX "ipam/"
 #define NAME_PREFIX STORE_PREFIX "name/"
 #define LAYOUT_KEY STORE_PREFIX "index/layout"
@@ -446,6 +447,44 @@ void reconcile_read_again(struct reconcile *reconcile)
 	reconcile_connect(reconcile);
 }
 
+struct hosts_read {
+	struct reconcile *reconcile;
+	struct news news;
+};
+
+static int host_item(void *context, const struct store_item *item)
+{
+	struct hosts_read *read = context;
+
+	if (reconcile_pass_on(read->reconcile, item->key, item->value, item->revision))
+		return 0;
+	return reconcile_news_item(&read->news, item);
+}
+
+/* The hosts, as new as the VPC that was just read and may name them; their watch may be behind. */
+static int read_hosts(struct reconcile *reconcile, struct error *error)
+{
+	struct hosts_read read = { .reconcile = reconcile };
+	struct error unread = { 0 };
+	struct draft *draft = NULL;
+	int code = store_list(reconcile->options.store, HOST_PREFIX, host_item, &read, NULL, error);
+	const struct change *changes;
+	size_t count = 0;
+
+	if (!code && intent_take(reconcile->intent, read.news.records, read.news.revisions,
+				 read.news.count, false, &draft, &unread))
+		reconcile_not_understood(reconcile, NULL, &unread);
+	changes = draft ? draft_changes(draft, &count) : NULL;
+	if (count) {
+		reconcile_keep(reconcile, read.news.records, read.news.count);
+		reconcile_apply(reconcile, changes, count);
+		reconcile_publish(reconcile, changes, count);
+	}
+	draft_free(draft);
+	reconcile_news_fini(&read.news);
+	return code;
+}
+
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error)
 {
 	struct prefix_watch *watch = add_vpc(reconcile, vpc_id);
@@ -455,6 +494,8 @@ int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct erro
 	uint64_t revision = 0;
 	int code = list_one(reconcile, watch, reconcile_news_item, &news, &revision, error);
 
+	if (!code && news.count)
+		code = read_hosts(reconcile, error);
 	if (!code && news.count) {
 		if (intent_is_outline(reconcile->intent, vpc_id))
 			drop(reconcile, vpc_id);
