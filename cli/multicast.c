@@ -30,8 +30,9 @@ static void append_sources(struct buf *text, const json_t *member)
 		buf_append_text(text, "only");
 	if (strcmp(filter, "exclude") == 0)
 		buf_append_text(text, " but");
-	json_array_foreach(json_object_get(member, "sources"), index, source)
+	json_array_foreach(json_object_get(member, "sources"), index, source) {
 		buf_printf(text, "%s %s", index ? "," : "", json_string_value(source));
+	}
 }
 
 /* Return: whether there was anything to print. */
