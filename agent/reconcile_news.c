@@ -94,9 +94,8 @@ static bool pass_on(struct reconcile *reconcile, const char *key, const char *va
 	return cluster && cluster->record(cluster->context, key, value);
 }
 
-/* watch: by which it was heard; NULL: all is listed. */
-static void take_news(struct reconcile *reconcile, struct prefix_watch *watch,
-		      const struct news *news, bool whole, uint64_t revision)
+static void take_news(struct reconcile *reconcile, const struct news *news, bool whole,
+		      uint64_t revision)
 {
 	struct draft *draft = NULL;
 	struct error error = { 0 };
@@ -105,7 +104,7 @@ static void take_news(struct reconcile *reconcile, struct prefix_watch *watch,
 
 	if (intent_take(reconcile->intent, news->records, news->revisions, news->count, whole,
 			&draft, &error))
-		reconcile_not_understood(reconcile, watch, &error);
+		log_warning("what another host wrote is not understood", "text=\"%s\"", error.text);
 	reconcile_keep(reconcile, news->records, news->count);
 	if (revision > reconcile->revision)
 		reconcile->revision = revision;
@@ -157,10 +156,8 @@ void reconcile_on_watch(void *context, const struct store_item *items, size_t co
 			news_add(&news, items[i].key, items[i].value, items[i].revision);
 	}
 	if (news.count)
-		take_news(reconcile, watch, &news, false, revision);
+		take_news(reconcile, &news, false, revision);
 	reconcile_news_fini(&news);
-	if (!watch->vpc_id && strcmp(watch->prefix, STORE_PREFIX "host/") == 0)
-		reconcile_read_again(reconcile);
 	reconcile_settle_vpcs(reconcile);
 }
 
@@ -222,7 +219,7 @@ static int list_again(struct reconcile *reconcile, uint64_t *revision, struct er
 	pass_on(reconcile, NULL, NULL);
 	code = reconcile_list_all(reconcile, false, list_item, &listing, revision, error);
 	if (!code) {
-		take_news(reconcile, NULL, &listing.news, true, *revision);
+		take_news(reconcile, &listing.news, true, *revision);
 		if (cache_list(reconcile->options.cache, forget_copied, &listing, error))
 			log_warning("the copy of the intent cannot be read", "text=\"%s\"",
 				    error->text);

@@ -33,15 +33,12 @@ struct reconcile;
  * @vpc_id: the tree of this VPC; 0: what all hosts follow
  * @revision: up to which it is in the intent
  * @used: tick at which somebody asked for the VPC last
- * @unread_wait: ticks before the VPC is read again, for something of it was not understood; 0: all was
- * @unread_until: the tick at which it is
  */
 struct prefix_watch {
 	struct reconcile *reconcile;
 	char prefix[WATCH_PREFIX_SIZE];
 	uint32_t vpc_id;
 	uint32_t used;
-	uint32_t unread_wait, unread_until;
 	uint64_t revision;
 	struct store_watch *watch;
 };
@@ -88,7 +85,6 @@ struct reconcile {
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
 	uint64_t quiet_commits;   /* counts.commits at the last tick */
 	uint32_t ticks;
-	bool unread;              /* something of what all hosts follow was not understood */
 	uint64_t trimmed_commits; /* counts.commits when freed memory was last given back */
 	struct reconcile_counts counts;
 };
@@ -213,18 +209,6 @@ bool reconcile_is_part_key(const char *key);
 /** reconcile_add_parts - what a change says of parts becomes part of its transaction */
 void reconcile_add_parts(const struct reconcile *reconcile, struct store_transaction *transaction,
 			 const struct change *changes, size_t count);
-
-/**
- * reconcile_not_understood - a record of a VPC makes no sense here; NULL for those of no VPC
- *
- * The watches are not heard in the order of what was written: a subnet may name a host that is not known yet.
- * So the VPC is read again, as soon as hosts are heard of, and after a while that grows.
- */
-void reconcile_not_understood(struct reconcile *reconcile, struct prefix_watch *watch,
-			      const struct error *error);
-
-/** reconcile_read_again - what was not understood may be now: read it, without waiting longer */
-void reconcile_read_again(struct reconcile *reconcile);
 
 /** reconcile_load_vpc - hold a VPC from now on, or read it anew. Return: 0 or negative errno. */
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error);

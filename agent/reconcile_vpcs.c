@@ -31,14 +31,12 @@
 
 #define PART_PREFIX STORE_PREFIX "part/"
 #define TREE_PREFIX STORE_PREFIX "vpc/"
-#define HOST_PREFIX STORE_PREFIX "host/"
 #define ADDRESS_PREFIX STORE_PREFIX "ipam/"
 #define NAME_PREFIX STORE_PREFIX "name/"
 #define LAYOUT_KEY STORE_PREFIX "index/layout"
 #define LAYOUT_TEXT "{\"layout\":2}"
 #define IDLE_TICKS 60
 #define LEAVE_TICKS 5
-#define UNREAD_TICKS_MAX 64
 #define KEY_SIZE 256
 
 /* ---- watches ---- */
@@ -418,73 +416,6 @@ static void drop(struct reconcile *reconcile, uint32_t vpc_id)
 	apply_quietly(reconcile, draft);
 }
 
-void reconcile_not_understood(struct reconcile *reconcile, struct prefix_watch *watch,
-			      const struct error *error)
-{
-	log_limited(LOG_LEVEL_WARNING, "what another host wrote is not understood", "text=\"%s\"",
-		    error->text);
-	if (!watch || !watch->vpc_id) {
-		reconcile->unread = true;
-		return;
-	}
-	watch->unread_wait = watch->unread_wait ? watch->unread_wait * 2 : 1;
-	if (watch->unread_wait > UNREAD_TICKS_MAX)
-		watch->unread_wait = UNREAD_TICKS_MAX;
-	watch->unread_until = reconcile->ticks + watch->unread_wait;
-}
-
-void reconcile_read_again(struct reconcile *reconcile)
-{
-	MAP_FOR_EACH(&reconcile->vpcs, it) {
-		struct prefix_watch *watch = it.value;
-
-		watch->unread_until = reconcile->ticks;
-	}
-	if (!reconcile->unread)
-		return;
-	reconcile->unread = false;
-	reconcile->listed = false;
-	reconcile_connect(reconcile);
-}
-
-struct hosts_read {
-	struct reconcile *reconcile;
-	struct news news;
-};
-
-static int host_item(void *context, const struct store_item *item)
-{
-	struct hosts_read *read = context;
-
-	if (reconcile_pass_on(read->reconcile, item->key, item->value, item->revision))
-		return 0;
-	return reconcile_news_item(&read->news, item);
-}
-
-/* The hosts, as new as the VPC that was just read and may name them; their watch may be behind. */
-static int read_hosts(struct reconcile *reconcile, struct error *error)
-{
-	struct hosts_read read = { .reconcile = reconcile };
-	struct error unread = { 0 };
-	struct draft *draft = NULL;
-	int code = store_list(reconcile->options.store, HOST_PREFIX, host_item, &read, NULL, error);
-	const struct change *changes;
-	size_t count = 0;
-
-	if (!code && intent_take(reconcile->intent, read.news.records, read.news.revisions,
-				 read.news.count, false, &draft, &unread))
-		reconcile_not_understood(reconcile, NULL, &unread);
-	changes = draft ? draft_changes(draft, &count) : NULL;
-	if (count) {
-		reconcile_keep(reconcile, read.news.records, read.news.count);
-		reconcile_apply(reconcile, changes, count);
-		reconcile_publish(reconcile, changes, count);
-	}
-	draft_free(draft);
-	reconcile_news_fini(&read.news);
-	return code;
-}
-
 int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct error *error)
 {
 	struct prefix_watch *watch = add_vpc(reconcile, vpc_id);
@@ -494,16 +425,13 @@ int reconcile_load_vpc(struct reconcile *reconcile, uint32_t vpc_id, struct erro
 	uint64_t revision = 0;
 	int code = list_one(reconcile, watch, reconcile_news_item, &news, &revision, error);
 
-	if (!code && news.count)
-		code = read_hosts(reconcile, error);
 	if (!code && news.count) {
 		if (intent_is_outline(reconcile->intent, vpc_id))
 			drop(reconcile, vpc_id);
 		if (intent_take_vpc(reconcile->intent, vpc_id, news.records, news.revisions,
 				    news.count, &draft, &unread))
-			reconcile_not_understood(reconcile, watch, &unread);
-		else
-			watch->unread_wait = 0;
+			log_warning("what another host wrote is not understood", "text=\"%s\"",
+				    unread.text);
 		reconcile_keep(reconcile, news.records, news.count);
 		apply_quietly(reconcile, draft);
 		code = watch_on(reconcile, watch, error);
@@ -613,11 +541,6 @@ void reconcile_settle_vpcs(struct reconcile *reconcile)
 			 !intent_has_part(reconcile->intent, "", ids[i]) &&
 			 reconcile->ticks - watch->used > IDLE_TICKS)
 			let_go(reconcile, ids[i]);
-		else if (watch->unread_wait &&
-			 (int32_t)(reconcile->ticks - watch->unread_until) >= 0 &&
-			 reconcile_load_vpc(reconcile, ids[i], &error))
-			log_limited(LOG_LEVEL_WARNING, "a vpc cannot be read", "text=\"%s\"",
-				    error.text);
 	}
 	free(ids);
 }

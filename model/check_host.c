@@ -495,5 +495,5 @@ int check_host_removed(const struct draft *draft, const struct object *host, str
 		free(list);
 	}
 	free(vpc_ids);
-	return code;
+	return code ? code : check_router_removed(draft, host, error);
 }

@@ -62,6 +62,23 @@ static int check_on(struct draft *draft, const struct object *object, const char
 			    subnet->object.name);
 }
 
+/* The one host that routes for machines outside. */
+static int check_router(struct draft *draft, const struct subnet_object *subnet,
+			struct error *error)
+{
+	const char *name = subnet->segment.router;
+	const struct host_object *host = host_named(draft, name);
+	char hint[128];
+
+	if (!name[0])
+		return 0;
+	if (!host)
+		return draft_refuse(draft, &subnet->object, "segment.router", EINVAL, error,
+				    "no host \"%.64s\"%s", name,
+				    draft_suggest(draft, 0, OBJECT_HOST, name, hint));
+	return check_on(draft, &subnet->object, "segment.router", subnet, host, error);
+}
+
 int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error)
 {
 	const struct segment *segment = &subnet->segment;
@@ -81,9 +98,8 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 				    "network %s without a tag is taken by %s", segment->network,
 				    title);
 	code = check_direct(draft, subnet, error);
-	if (!code && segment->router[0])
-		code = check_on(draft, &subnet->object, "segment.router", subnet,
-				host_named(draft, segment->router), error);
+	if (!code)
+		code = check_router(draft, subnet, error);
 	count = intent_hosts_of_subnet(draft->intent, subnet->object.id, &hosts);
 	for (size_t i = 0; i < count && !code; i++) {
 		const struct object *host = draft_object(draft, hosts[i]);
@@ -222,12 +238,53 @@ static int check_uplinks_of(struct draft *draft, const struct host_object *host,
 	return code;
 }
 
+/* The first subnet whose router a host is, and would not be without the uplinks that @host does not have. */
+static const struct subnet_object *routed_by(const struct draft *draft, const char *name,
+					     const struct host_object *host)
+{
+	const struct subnet_object *found = NULL;
+	const struct object **vpcs, **subnets;
+	size_t count = draft_members(draft, 0, OBJECT_VPC, &vpcs);
+
+	for (size_t i = 0; i < count && !found; i++) {
+		size_t members = draft_members(draft, vpcs[i]->id, OBJECT_SUBNET, &subnets);
+
+		for (size_t j = 0; j < members && !found; j++) {
+			const struct subnet_object *subnet =
+				(const struct subnet_object *)subnets[j];
+
+			if (segment_is_wire(&subnet->segment) &&
+			    strcmp(subnet->segment.router, name) == 0 &&
+			    !(host && host_uplink(host, subnet->segment.network)))
+				found = subnet;
+		}
+		free(subnets);
+	}
+	free(vpcs);
+	return found;
+}
+
+int check_router_removed(const struct draft *draft, const struct object *host, struct error *error)
+{
+	const struct subnet_object *subnet = routed_by(draft, host->name, NULL);
+	char title[160];
+
+	if (!subnet)
+		return 0;
+	return draft_refuse(draft, host, NULL, EBUSY, error,
+			    "it is the router of %s, which must name another first",
+			    draft_title(draft, &subnet->object, title));
+}
+
 int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error)
 {
+	const struct subnet_object *routed = routed_by(draft, host->object.name, host);
 	uint32_t *vpc_ids;
 	size_t count = intent_vpcs_of_host(draft->intent, host->object.name, &vpc_ids);
 	int code = check_uplink_devices(draft, host, error);
 
+	if (!code && routed)
+		code = check_on(draft, &host->object, "uplinks", routed, host, error);
 	for (size_t i = 0; i < count && !code; i++)
 		code = check_uplinks_of(draft, host, vpc_ids[i], error);
 	free(vpc_ids);

@@ -350,8 +350,10 @@ int check_parent(struct draft *draft, const struct port_object *port, struct err
 /* Whether the host of a port is on the network of its subnet. */
 int check_adopted(struct draft *draft, const struct port_object *port, struct error *error);
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
-/* Whether a host is on the networks of the subnets that it has ports in. */
+/* Whether a host is on the networks of the subnets that it has ports in or routes for. */
 int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error);
+/* Refuses to take away the host that a subnet names as its router. */
+int check_router_removed(const struct draft *draft, const struct object *host, struct error *error);
 int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct error *error);
 int check_tunnel_ends(struct draft *draft, const struct tunnel_object *tunnel, struct error *error);
 int check_host(struct draft *draft, const struct draft_entry *entry, struct error *error);

@@ -220,12 +220,13 @@ static void read_wire(struct reading *reading, struct segment *segment)
 			text_refuse(reading->draft, reading->reader, "network",
 				    "\"%.64s\" is not the name of a network", text);
 	}
+	/* Kept as it is: a record may be read before that of the host. Intent is checked (check_wire.c). */
 	if (json_reader_text(reading->reader, "router", JSON_OPTIONAL, NAME_SIZE, &text)) {
-		if (draft_find(reading->draft, 0, OBJECT_HOST, text))
+		if (name_is_valid(text))
 			snprintf(segment->router, sizeof(segment->router), "%s", text);
 		else
-			text_refuse(reading->draft, reading->reader, "router", "no host \"%.64s\"",
-				    text);
+			text_refuse(reading->draft, reading->reader, "router",
+				    "\"%.64s\" is not the name of a host", text);
 	}
 	read_direct(reading, segment);
 	if (segment->type != SEGMENT_VLAN)

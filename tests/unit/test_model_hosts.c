@@ -369,6 +369,29 @@ static void test_wires(void **state)
 	intent_free(intent);
 }
 
+/* A host that a subnet names as its router stays, with its uplink, until the subnet names another. */
+static void test_router_stays(void **state)
+{
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "hosts/h3",
+		"{'underlay':'192.0.2.3/24','uplinks':{'physnet1':'eth3'}}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor",
+		"{'cidr':'10.0.9.0/24','segment':{'type':'flat','network':'physnet1',"
+		"'router':'h3'}}",
+		NULL);
+	refuse(intent, REQUEST_PATCH, "hosts/h3", "{'uplinks':{'physnet1':null}}", -EINVAL,
+	       "hosts.h3.uplinks",
+	       "host h3: host h3 has no uplink to network physnet1, which subnet blue/floor is on");
+	refuse(intent, REQUEST_REMOVE, "hosts/h3", NULL, -EBUSY, "hosts.h3",
+	       "host h3: it is the router of subnet blue/floor, which must name another first");
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/floor", "{'segment':{'router':'h2'}}",
+		NULL);
+	request(intent, REQUEST_REMOVE, "hosts/h3", NULL, NULL);
+	intent_free(intent);
+}
+
 static void test_refusals(void **state)
 {
 	struct intent *intent = world();
@@ -782,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_put_back),
 		cmocka_unit_test(test_apply_leaves_hosts),
 		cmocka_unit_test(test_wires),
+		cmocka_unit_test(test_router_stays),
 		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_without_id),
