@@ -110,7 +110,7 @@ TESTS_BASE     := addr alloc buf checksum clock cursor dns error ethtool file js
 		  suggest tap
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
-		  plan_hosts plan_hosts_random model_hosts \
+		  plan_hosts plan_hosts_random model_hosts model_wires \
 		  classifier diff filter rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel

@@ -115,6 +115,18 @@ static inline void refuse(struct intent *intent, enum request request, const cha
 	json_decref(after);
 }
 
+/* A body that PUT refuses. */
+struct refusal {
+	const char *path, *body, *error_path, *sentence;
+};
+
+static inline void refuse_all(struct intent *intent, const struct refusal *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		refuse(intent, REQUEST_PUT, list[i].path, list[i].body, -EINVAL, list[i].error_path,
+		       list[i].sentence);
+}
+
 static inline const struct object *find(const struct intent *intent, enum object_kind kind,
 					const char *name)
 {

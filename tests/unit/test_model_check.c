@@ -21,10 +21,6 @@ static const char *const base_tree =
 	"'fw1':{'subnet':'web','address':'10.0.1.12','attach':{'tap':'tap0'}}}},"
 	"'red':{'cidrs':['10.0.0.0/16']}}}";
 
-struct refusal {
-	const char *path, *body, *error_path, *sentence;
-};
-
 #define PORT "vpcs/blue/ports/new"
 #define PORT_PATH "vpcs.blue.ports.new"
 #define SUBNET "vpcs/blue/subnets/new"
@@ -514,9 +510,7 @@ static void refuse_all(const struct refusal *list, size_t count)
 	struct intent *intent = intent_new();
 
 	request(intent, REQUEST_APPLY, NULL, base_tree, NULL);
-	for (size_t i = 0; i < count; i++)
-		refuse(intent, REQUEST_PUT, list[i].path, list[i].body, -EINVAL, list[i].error_path,
-		       list[i].sentence);
+	refuse_all(intent, list, count);
 	intent_free(intent);
 }
 

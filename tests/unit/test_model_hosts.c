@@ -118,10 +118,6 @@ static void test_apply_leaves_hosts(void **state)
 
 /* ---- refusals ---- */
 
-struct refusal {
-	const char *path, *body, *error_path, *sentence;
-};
-
 static const struct refusal refusals[] = {
 	/* segments */
 	{ "vpcs/blue/subnets/new",
@@ -263,143 +259,12 @@ static const struct refusal refusals[] = {
 	  "host h3: wires: unknown key" },
 };
 
-/* Ways to share an uplink, and what cannot be attached so. */
-static void test_direct(void **state)
-{
-#define FLAT(rest)                                                                                 \
-	"{'cidr':'10.0.9.0/24','mode':'l2','segment':{'type':'flat','network':'physnet1'" rest
-	static const struct refusal cases[] = {
-		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'vepaa'}}"),
-		  "vpcs.blue.subnets.floor.segment.direct",
-		  "subnet blue/floor: direct is bridge, private, vepa, passthru, l2 or l3, not \"vepaa\" "
-		  "(did you mean \"vepa\"?)" },
-		{ "vpcs/blue/subnets/floor",
-		  "{'cidr':'10.0.9.0/24','segment':{'type':'local','direct':'vepa'}}",
-		  "vpcs.blue.subnets.floor.segment.direct",
-		  "subnet blue/floor: segment.direct: unknown key" },
-		{ "vpcs/blue/subnets/floor",
-		  "{'cidr':'10.0.9.0/24','segment':{'type':'flat','network':'physnet1',"
-		  "'direct':'private'}}",
-		  "vpcs.blue.subnets.floor.segment.direct",
-		  "subnet blue/floor: direct is for mode: l2; in mode l3 ports see their router "
-		  "alone" },
-		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'passthru'}}"),
-		  "vpcs.blue.subnets.floor.subnet",
-		  "subnet blue/floor: one port of a host has all of an uplink: in subnet floor that "
-		  "is w2 already" },
-		{ "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2','attach':{'bridge':'br0'}}",
-		  "vpcs.blue.ports.w.attach",
-		  "port blue/w: port w leads to another switch, and the ports of subnet floor are "
-		  "kept apart by their MACs: say direct: bridge or passthru" },
-		{ "vpcs/blue/tunnels/t",
-		  "{'type':'vxlan','host':'h2','remote':'198.51.100.7','id':9,'subnet':'floor'}",
-		  "vpcs.blue.tunnels.t.subnet",
-		  "tunnel blue/t: only a subnet with direct: bridge has members behind tunnels; floor "
-		  "has another" },
-		{ "vpcs/blue/subnets/shared",
-		  "{'cidr':'10.0.10.0/24','mode':'l2','segment':{'type':'vlan','network':'physnet1',"
-		  "'tag':7,'direct':'l2'}}",
-		  "vpcs.blue.subnets.shared.segment.direct",
-		  "subnet blue/shared: with a tag, what is for the NIC's MAC is the host's VLAN "
-		  "device's: make that one the uplink, and say type: flat" },
-		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3'}}"),
-		  "vpcs.blue.subnets.floor.mode",
-		  "subnet blue/floor: direct: l3 has no broadcast and no stations: say mode: l3" },
-		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3','siblings':'vepa'}}"),
-		  "vpcs.blue.subnets.floor.segment.siblings",
-		  "subnet blue/floor: with direct: l3 siblings are bridge or private: what is routed "
-		  "is not reflected" },
-		{ "vpcs/blue/subnets/floor", FLAT(",'siblings':'private'}}"),
-		  "vpcs.blue.subnets.floor.segment.siblings",
-		  "subnet blue/floor: siblings goes with direct: l2 and l3; else direct says it" },
-	};
-	struct intent *intent = world();
-
-	(void)state;
-	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor", FLAT(",'direct':'private'}}"),
-		NULL);
-#undef FLAT
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2'}", NULL);
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/w2", "{'subnet':'floor','host':'h2'}", NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		refuse(intent, REQUEST_PUT, cases[i].path, cases[i].body, -EINVAL,
-		       cases[i].error_path, cases[i].sentence);
-	intent_free(intent);
-}
-
-/* A segment on a network outside: its hosts have an uplink there, and a tag is one subnet's. */
-static void test_wires(void **state)
-{
-	static const struct refusal wires[] = {
-		{ "vpcs/blue/ports/c", "{'subnet':'floor','host':'h1'}", "vpcs.blue.ports.c.subnet",
-		  "port blue/c: host h1 has no uplink to network physnet1, which subnet blue/floor is "
-		  "on" },
-		{ "vpcs/blue/subnets/more",
-		  "{'cidr':'10.0.10.0/24','mode':'l2',"
-		  "'segment':{'type':'vlan','network':'physnet1','tag':7}}",
-		  "vpcs.blue.subnets.more.segment.tag",
-		  "subnet blue/more: tag 7 of network physnet1 is taken by subnet blue/floor" },
-		{ "vpcs/blue/subnets/floor",
-		  "{'cidr':'10.0.9.0/24','mode':'l2',"
-		  "'segment':{'type':'vlan','network':'physnet2','tag':7}}",
-		  "vpcs.blue.subnets.floor.segment.network",
-		  "subnet blue/floor: host h2 has no uplink to network physnet2, which subnet "
-		  "blue/floor is on" },
-		{ "vpcs/blue/subnets/more",
-		  "{'cidr':'10.0.10.0/24','mode':'l2',"
-		  "'segment':{'type':'flat','network':'physnet1','router':'h1'}}",
-		  "vpcs.blue.subnets.more.segment.router",
-		  "subnet blue/more: host h1 has no uplink to network physnet1, which subnet "
-		  "blue/more is on" },
-	};
-	struct intent *intent = world();
-
-	(void)state;
-	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor",
-		"{'cidr':'10.0.9.0/24','mode':'l2',"
-		"'segment':{'type':'vlan','network':'physnet1','tag':7}}",
-		NULL);
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/w", "{'subnet':'floor','host':'h2'}", NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(wires); i++)
-		refuse(intent, REQUEST_PUT, wires[i].path, wires[i].body, -EINVAL,
-		       wires[i].error_path, wires[i].sentence);
-	refuse(intent, REQUEST_PATCH, "hosts/h2", "{'uplinks':{'physnet1':null}}", -EINVAL,
-	       "hosts.h2.uplinks",
-	       "host h2: host h2 has no uplink to network physnet1, which subnet blue/floor is on");
-	intent_free(intent);
-}
-
-/* A host that a subnet names as its router stays, with its uplink, until the subnet names another. */
-static void test_router_stays(void **state)
-{
-	struct intent *intent = world();
-
-	(void)state;
-	request(intent, REQUEST_PUT, "hosts/h3",
-		"{'underlay':'192.0.2.3/24','uplinks':{'physnet1':'eth3'}}", NULL);
-	request(intent, REQUEST_PUT, "vpcs/blue/subnets/floor",
-		"{'cidr':'10.0.9.0/24','segment':{'type':'flat','network':'physnet1',"
-		"'router':'h3'}}",
-		NULL);
-	refuse(intent, REQUEST_PATCH, "hosts/h3", "{'uplinks':{'physnet1':null}}", -EINVAL,
-	       "hosts.h3.uplinks",
-	       "host h3: host h3 has no uplink to network physnet1, which subnet blue/floor is on");
-	refuse(intent, REQUEST_REMOVE, "hosts/h3", NULL, -EBUSY, "hosts.h3",
-	       "host h3: it is the router of subnet blue/floor, which must name another first");
-	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/floor", "{'segment':{'router':'h2'}}",
-		NULL);
-	request(intent, REQUEST_REMOVE, "hosts/h3", NULL, NULL);
-	intent_free(intent);
-}
-
 static void test_refusals(void **state)
 {
 	struct intent *intent = world();
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
-		refuse(intent, REQUEST_PUT, refusals[i].path, refusals[i].body, -EINVAL,
-		       refusals[i].error_path, refusals[i].sentence);
+	refuse_all(intent, refusals, ARRAY_SIZE(refusals));
 	intent_free(intent);
 }
 
@@ -804,9 +669,6 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_put_back),
 		cmocka_unit_test(test_apply_leaves_hosts),
-		cmocka_unit_test(test_wires),
-		cmocka_unit_test(test_router_stays),
-		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_without_id),
 		cmocka_unit_test(test_ids),
