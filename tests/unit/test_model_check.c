@@ -505,7 +505,7 @@ static const struct refusal vpc_refusals[] = {
 	  "subnet new/-: a name has only a-z, 0-9 and -, and begins with a letter or a digit" },
 };
 
-static void refuse_all(const struct refusal *list, size_t count)
+static void refuse_in_base(const struct refusal *list, size_t count)
 {
 	struct intent *intent = intent_new();
 
@@ -517,37 +517,37 @@ static void refuse_all(const struct refusal *list, size_t count)
 static void test_port(void **state)
 {
 	(void)state;
-	refuse_all(port_refusals, ARRAY_SIZE(port_refusals));
+	refuse_in_base(port_refusals, ARRAY_SIZE(port_refusals));
 }
 
 static void test_subnet(void **state)
 {
 	(void)state;
-	refuse_all(subnet_refusals, ARRAY_SIZE(subnet_refusals));
+	refuse_in_base(subnet_refusals, ARRAY_SIZE(subnet_refusals));
 }
 
 static void test_table(void **state)
 {
 	(void)state;
-	refuse_all(table_refusals, ARRAY_SIZE(table_refusals));
+	refuse_in_base(table_refusals, ARRAY_SIZE(table_refusals));
 }
 
 static void test_group(void **state)
 {
 	(void)state;
-	refuse_all(group_refusals, ARRAY_SIZE(group_refusals));
+	refuse_in_base(group_refusals, ARRAY_SIZE(group_refusals));
 }
 
 static void test_acl(void **state)
 {
 	(void)state;
-	refuse_all(acl_refusals, ARRAY_SIZE(acl_refusals));
+	refuse_in_base(acl_refusals, ARRAY_SIZE(acl_refusals));
 }
 
 static void test_vpc(void **state)
 {
 	(void)state;
-	refuse_all(vpc_refusals, ARRAY_SIZE(vpc_refusals));
+	refuse_in_base(vpc_refusals, ARRAY_SIZE(vpc_refusals));
 }
 
 /* What only a whole tree can have wrong, and names. */
