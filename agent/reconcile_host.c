@@ -114,6 +114,14 @@ static bool host_uplink_mac(void *context, const char *ifname, struct mac_addres
 	return cluster && cluster->uplink_mac && cluster->uplink_mac(cluster->context, ifname, mac);
 }
 
+static bool host_uplink_alone(void *context, const char *ifname)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->uplink_alone && cluster->uplink_alone(cluster->context, ifname);
+}
+
 static bool host_device_shared(void *context, uint32_t ifindex)
 {
 	const struct reconcile *reconcile = context;
@@ -138,6 +146,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.uplink_ifindex = host_uplink_ifindex,
 		.device_shared = host_device_shared,
 		.uplink_mac = host_uplink_mac,
+		.uplink_alone = host_uplink_alone,
 		.tunnel_down = host_tunnel_down,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,

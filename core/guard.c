@@ -25,6 +25,31 @@ static __always_inline int source_is_own(struct packet *p)
 	return address_equal(&link_local, &p->key.source);
 }
 
+/*
+ * By the host's routes comes what is from anywhere, and from ports of other hosts; from a port of this host or
+ * a gateway of the VPC nothing does: a machine outside says so. The object is the owner.
+ */
+static __always_inline int is_of_port_here(struct packet *p)
+{
+	struct endpoint_key key = { .vpc_id = p->vpc_id, .address = p->key.source };
+	struct endpoint *endpoint = table_lookup(endpoints, &key);
+	struct port_key port_key = {};
+	struct port *port;
+
+	if (!endpoint)
+		return 0;
+	if (!endpoint->port_id) {
+		p->object_id = endpoint->subnet_id;
+		return 1;
+	}
+	port_key.port_id = endpoint->port_id;
+	port = table_lookup(ports, &port_key);
+	if (!port || port->kind == PORT_WIRE || port->kind == PORT_TUNNEL)
+		return 0;
+	p->object_id = endpoint->port_id;
+	return 1;
+}
+
 static __always_inline int guard_source(struct frame *f, struct packet *p)
 {
 	const struct address *source = &p->key.source;
@@ -39,8 +64,12 @@ static __always_inline int guard_source(struct frame *f, struct packet *p)
 	}
 	if (p->subnet_flags & SUBNET_L2)
 		return VERDICT_NEXT;
-	if ((p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_HOST_ROUTED))
-		return wire_guard(f, p);
+	if (p->flags & PACKET_FROM_WIRE) {
+		if (!(p->subnet_flags & SUBNET_HOST_ROUTED))
+			return wire_guard(f, p);
+		if (is_of_port_here(p))
+			return VERDICT_SPOOFED_OUTSIDE;
+	}
 	/* Duplicate address detection and DHCP begin without an address; who serves them looks further. */
 	if (address_is_unspecified(source))
 		return address_is_multicast(&p->key.destination) ||

@@ -13,6 +13,8 @@ enum wire_flags {
 	WIRE_WHOLE = 1 << 1,   /* with all tags that nobody else has, and what is for the host */
 	WIRE_RATED = 1 << 2,   /* the port has a row in port_rates */
 	WIRE_SHARED = 1 << 3,  /* and of what is for the NIC's MAC the part that is for ports */
+	WIRE_ALONE =
+		1 << 4, /* the kernel marks all of it as the host's, and none is: a macvlan's */
 };
 
 /* What comes in by a device with a tag, or without one. */

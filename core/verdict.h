@@ -37,6 +37,8 @@
 	  "the port is not active on this host: it is about to move, or has moved")                \
 	X(SPOOFED_MAC, DROP, "the source MAC is not the port's")                                   \
 	X(SPOOFED_ADDRESS, DROP, "the source address is not one of the port's")                    \
+	X(SPOOFED_OUTSIDE, DROP,                                                                   \
+	  "a machine outside sends from an address that a port of this host has")                  \
 	X(SPOOFED_ARP, DROP, "the ARP sender is not the port")                                     \
 	X(SPOOFED_ND, DROP, "the neighbour discovery message claims what is not the port's")       \
 	X(BAD_SOURCE, DROP, "no host may send from this source address")                           \

@@ -101,6 +101,8 @@ struct plan_host {
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 	/* Its MAC. False: there is no such device. May be NULL. */
 	bool (*uplink_mac)(void *context, const char *ifname, struct mac_address *mac);
+	/* Whether the kernel marks as the host's whatever comes in by it, and nothing is. May be NULL. */
+	bool (*uplink_alone)(void *context, const char *ifname);
 };
 
 /*

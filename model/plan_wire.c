@@ -161,6 +161,9 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 	if (!row->ifindex)
 		return;
 	key.ifindex = row->ifindex;
+	if (plan->host->uplink_alone &&
+	    plan->host->uplink_alone(plan->host->context, host_uplink(own, segment->network)))
+		wire.flags |= WIRE_ALONE;
 	if (segment->type == SEGMENT_VLAN)
 		key.type = segment->service_tag ? TYPE_SERVICE : TYPE_VLAN;
 	rows_add(plan->rows, TABLE_wires, &key, &wire);

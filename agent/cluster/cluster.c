@@ -436,6 +436,13 @@ static bool on_uplink_mac(void *context, const char *ifname, struct mac_address 
 	return uplinks_mac(cluster->uplinks, ifname, mac);
 }
 
+static bool on_uplink_alone(void *context, const char *ifname)
+{
+	const struct cluster *cluster = context;
+
+	return uplinks_alone(cluster->uplinks, ifname);
+}
+
 static void uplinks_changed(void *context)
 {
 	struct cluster *cluster = context;
@@ -534,6 +541,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.uplink_ifindex = on_uplink_ifindex,
 		.device_shared = on_device_shared,
 		.uplink_mac = on_uplink_mac,
+		.uplink_alone = on_uplink_alone,
 		.tunnel_down = cluster_tunnel_down,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)

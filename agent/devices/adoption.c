@@ -51,6 +51,26 @@ static void adoption_free(void *value)
 	free(adoption);
 }
 
+bool link_is_macvlan(const struct link_info *link)
+{
+	return !strcmp(link->kind, "macvlan") || !strcmp(link->kind, "macvtap");
+}
+
+static void see_address(void *context, const struct address_info *address)
+{
+	bool *found = context;
+
+	if (!ip_address_is_link_local(&address->address.address))
+		*found = true;
+}
+
+bool link_has_addresses(struct netlink *netlink, uint32_t ifindex)
+{
+	bool found = false;
+
+	return !netlink_address_list(netlink, ifindex, see_address, &found, NULL) && found;
+}
+
 /* ---- the file ---- */
 
 static json_t *prefix_json(const struct ip_prefix *prefix)
@@ -292,8 +312,8 @@ static void see_upper(void *context, const struct link_info *link)
 	struct upper *upper = context;
 
 	if (link->peer_ifindex != upper->ifindex || link->peer_netnsid >= 0 ||
-	    (strcmp(link->kind, "macvlan") != 0 && strcmp(link->kind, "macvtap") != 0 &&
-	     strcmp(link->kind, "ipvlan") != 0 && strcmp(link->kind, "ipvtap") != 0))
+	    (!link_is_macvlan(link) && strcmp(link->kind, "ipvlan") != 0 &&
+	     strcmp(link->kind, "ipvtap") != 0))
 		return;
 	memcpy(upper->name, link->name, sizeof(upper->name));
 	memcpy(upper->kind, link->kind, sizeof(upper->kind));

@@ -94,6 +94,12 @@ bool adoption_is_port(const struct adoptions *adoptions, uint32_t ifindex);
 /** adoption_list - devices in use as ports or as uplinks. @ifindexes: the caller's to free() */
 size_t adoption_list(const struct adoptions *adoptions, bool uplinks, uint32_t **ifindexes);
 
+/** link_is_macvlan - whether a device is a macvlan or a macvtap */
+bool link_is_macvlan(const struct link_info *link);
+
+/** link_has_addresses - whether the host has addresses on a device, besides link-local ones */
+bool link_has_addresses(struct netlink *netlink, uint32_t ifindex);
+
 /** adoption_port - Return: the port that has a device, 0: none */
 uint32_t adoption_port(const struct adoptions *adoptions, uint32_t ifindex);
 

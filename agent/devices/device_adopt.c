@@ -33,32 +33,15 @@ static struct adoption_wish wish_of(const struct device_job *job)
 	};
 }
 
-static void see_address(void *context, const struct address_info *address)
-{
-	bool *found = context;
-
-	if (!ip_address_is_link_local(&address->address.address))
-		*found = true;
-}
-
-static bool is_macvlan(const struct link_info *link)
-{
-	return !strcmp(link->kind, "macvlan") || !strcmp(link->kind, "macvtap");
-}
-
 static bool has_addresses(struct devices *devices, const struct device_job *job)
 {
-	bool found = false;
-
-	return !netlink_address_list(devices->netlink, job->link.ifindex, see_address, &found,
-				     NULL) &&
-	       found;
+	return link_has_addresses(devices->netlink, job->link.ifindex);
 }
 
 /* Whether the host goes on using the device. */
 static bool is_shared(struct devices *devices, const struct device_job *job)
 {
-	if (job->request->attach->take_addresses || is_macvlan(&job->link))
+	if (job->request->attach->take_addresses || link_is_macvlan(&job->link))
 		return false;
 	return strcmp(job->link.kind, "veth") != 0 || has_addresses(devices, job);
 }
@@ -82,7 +65,7 @@ static void look(struct devices *devices, struct device_job *job)
 				       &error);
 	if (!code && job->link.type != ARPHRD_ETHER)
 		code = error_set(&error, EINVAL, NULL, "device %s is no Ethernet device", name);
-	if (!code && is_macvlan(&job->link) && !request->attach->take_addresses &&
+	if (!code && link_is_macvlan(&job->link) && !request->attach->take_addresses &&
 	    has_addresses(devices, job))
 		code = error_set(&error, EBUSY, NULL,
 				 "%s %s has addresses, and cannot be shared with the host: say "

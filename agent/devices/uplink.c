@@ -240,6 +240,15 @@ bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address
 	return find(uplinks, ifname, mac) != 0;
 }
 
+bool uplinks_alone(struct uplinks *uplinks, const char *ifname)
+{
+	struct link_info link;
+
+	return uplinks->netlink &&
+	       !netlink_link_get_by_name(uplinks->netlink, ifname, &link, NULL) &&
+	       link_is_macvlan(&link) && !link_has_addresses(uplinks->netlink, link.ifindex);
+}
+
 const char *uplinks_trouble(const struct uplinks *uplinks, size_t index)
 {
 	return index < uplinks->count && uplinks->list[index].trouble[0]

@@ -57,6 +57,13 @@ uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname);
 /** uplinks_mac - the MAC of that device. Return: false if there is none */
 bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address *mac);
 
+/**
+ * uplinks_alone - whether nothing that comes in by it is the host's, though the kernel says so of all
+ *
+ * A macvlan or macvtap without addresses: in mode passthru it is handed every frame of the device below it.
+ */
+bool uplinks_alone(struct uplinks *uplinks, const char *ifname);
+
 /** uplinks_trouble - what is wrong with uplink @index of the list; NULL: nothing, or no such uplink */
 const char *uplinks_trouble(const struct uplinks *uplinks, size_t index);
 

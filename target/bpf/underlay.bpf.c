@@ -416,7 +416,7 @@ static __always_inline int wire_is_taken(struct __sk_buff *skb)
 	struct wire_key key = { .ifindex = skb->ifindex };
 	struct wire *wire = table_lookup(wires, &key);
 
-	return wire && (wire->flags & (WIRE_WHOLE | WIRE_SHARED));
+	return wire && (wire->flags & (WIRE_WHOLE | WIRE_SHARED | WIRE_ALONE));
 }
 
 /*

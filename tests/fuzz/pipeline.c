@@ -2,7 +2,7 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length; ports 251 and 252 are uplinks, 255
+ * The input is a row of frames, each with a byte that names the port and two of length; ports 244 to 252 are uplinks, 255
  * is the underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
  * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
  * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the
@@ -17,16 +17,17 @@
 #include "target/native/native.h"
 #include "tests/vectors/vector.h"
 
-#define PORTS_MAX 128
-#define UPLINK 252
-#define UPLINK_ROUTED 251 /* of segments in l3 mode */
+#define PORTS_MAX 240
+#define UPLINK 252 /* of the first of world_wires, and so on, downwards */
 #define UNDERLAY 255
 #define SERVICE 254 /* what a service of the host says */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct world worlds[7];
+#define WIRES 5 /* in worlds */
+
+static struct world worlds[WIRES + WORLD_WIRES];
 static struct rows tunnel_rows;
 static struct {
 	const struct port_object *port;
@@ -138,15 +139,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	add_senders(&worlds[0]);
 	add_senders(&worlds[1]);
 	add_senders(&worlds[2]);
-	world_read(&worlds[3], "tests/vectors/wires.json");
-	add_senders(&worlds[3]);
 	/* Snooping and probes for loops: both read what a workload sends. */
-	world_read(&worlds[4], "tests/vectors/multicast.json");
-	world_read(&worlds[5], "tests/vectors/links.json");
+	world_read(&worlds[3], "tests/vectors/multicast.json");
+	world_read(&worlds[4], "tests/vectors/links.json");
+	add_senders(&worlds[3]);
 	add_senders(&worlds[4]);
-	add_senders(&worlds[5]);
-	world_read(&worlds[6], "tests/vectors/wires-l3.json");
-	add_senders(&worlds[6]);
+	for (size_t i = 0; i < WORLD_WIRES; i++) {
+		world_read(&worlds[WIRES + i], world_wires[i]);
+		add_senders(&worlds[WIRES + i]);
+	}
 	return 0;
 }
 
@@ -272,7 +273,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	while (size > 3) {
 		bool underlay = data[0] == UNDERLAY, service = data[0] == SERVICE;
-		bool routed = data[0] == UPLINK_ROUTED, uplink = data[0] == UPLINK || routed;
+		size_t wire = UPLINK - (size_t)data[0];
+		bool uplink = wire < WORLD_WIRES;
 		size_t sender = data[0] % sender_count;
 		size_t length = (size_t)data[1] << 8 | data[2];
 		struct native_result result = { 0 };
@@ -284,8 +286,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			length = size;
 		if (fresh)
 			write_rows(underlay ? &worlds[2]
-				   : routed ? &worlds[6]
-				   : uplink ? &worlds[3]
+				   : uplink ? &worlds[WIRES + wire]
 					    : senders[sender].world);
 		fresh = false;
 		/* A sender of the other world sends to tables that do not know it. */

@@ -10,7 +10,11 @@ nic0 is also the host's, .201, and it goes on using it. What is changed of a dev
 the port goes, whichever way.
 """
 import contextlib
+import fcntl
 import json
+import os
+import select
+import struct
 
 from harness import (WEFTD, Netns, check, equal, main, run, statement, tcp_works, wait_for)
 from packets import BROADCAST, ethernet
@@ -221,6 +225,114 @@ def macvlan(weft, machine):
     weft.weft("port", "remove", "blue/low")
     weft.weft("port", "remove", "blue/mv")
     as_before("mv0", before)
+
+
+class Tap:
+    """The file of a macvtap device: what a virtual machine has in its hands."""
+    SET_FLAGS, TAP_NO_HEADER = 0x400454CA, 0x1002
+
+    def __init__(self, name):
+        folder = f"/sys/class/net/{name}/tap{device(name)['ifindex']}/dev"
+        with open(folder, encoding="ascii") as file:
+            major, minor = map(int, file.read().split(":"))
+        self.path = f"/run/weft/{name}"
+        os.mknod(self.path, 0o20600, os.makedev(major, minor))
+        self.fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
+        request = struct.pack("16sH22x", name.encode(), self.TAP_NO_HEADER)
+        fcntl.ioctl(self.fd, self.SET_FLAGS, request)
+
+    def send(self, frame):
+        os.write(self.fd, frame)
+
+    def receive(self, text):
+        """A frame with this text in it, or None; what else comes is forgotten."""
+        while select.select([self.fd], [], [], 0.2)[0]:
+            frame = os.read(self.fd, 65536)
+            if text in frame:
+                return frame
+        return None
+
+    def close(self):
+        os.close(self.fd)
+        os.unlink(self.path)
+
+
+def macvtap_on_cable(name, address):
+    """NAME on one end of a cable, whose other end is eth0 in a namespace."""
+    far = Netns(f"{name}f")
+    cable(far, "eth0", f"{name}l", address)
+    run("ip", "link", "set", f"{name}l", "up", accept=[0])
+    run("ip", "link", "add", name, "link", f"{name}l", "type", "macvtap", "mode", "passthru",
+        accept=[0])
+    return far
+
+
+def text(words):
+    return words.ljust(46, b".")
+
+
+@statement("a macvtap is a port: what is behind it is reached, and its file is without frames")
+def macvtap(weft, machine):
+    far = macvtap_on_cable("mt0", "10.0.1.78/24")
+    run("ip", "link", "set", "mt0", "up", accept=[0])
+    before, tap = device("mt0"), Tap("mt0")
+    outside = far.wire()
+    outside.send(ethernet(BROADCAST, outside.mac, 0x88B5, text(b"before")))
+    check(wait_for(lambda: tap.receive(b"before"), "the file hears the wire"), "a frame")
+    weft.weft("port", "add", "blue/mt", "--subnet", "lan", "--device", "mt0", "--link", "on")
+    weft.plugged("blue/mt")
+    wait_for(lambda: machine.n1.ping("10.0.1.78"), "what is behind it is reached")
+    check(far.ping("10.0.1.11"), "and reaches a port")
+    inside = machine.n1.wire()
+    outside.send(ethernet(inside.mac, outside.mac, 0x88B5, text(b"for the port")))
+    inside.expect(lambda packet: b"for the port" in packet.frame, "a frame by the macvtap")
+    check(tap.receive(b"for the port") is None, "the file has a frame that is the port's")
+    tap.send(ethernet(outside.mac, device("mt0")["address"], 0x88B5, text(b"by the file")))
+    outside.expect(lambda packet: b"by the file" in packet.frame, "what the file sends")
+    weft.weft("port", "remove", "blue/mt")
+    as_before("mt0", before)
+    outside.send(ethernet(BROADCAST, outside.mac, 0x88B5, text(b"after")))
+    wait_for(lambda: tap.receive(b"after"), "the file hears the wire again")
+    tap.close()
+
+
+@statement("a machine at the file of a macvtap, behind a cable that is a port")
+def macvtap_machine(weft, machine):
+    run("ip", "link", "add", "c0", "type", "veth", "peer", "name", "c1", accept=[0])
+    run("ip", "link", "set", "c1", "up", accept=[0])
+    run("ip", "link", "add", "mt1", "link", "c1", "type", "macvtap", "mode", "bridge", accept=[0])
+    run("ip", "link", "set", "mt1", "up", accept=[0])
+    tap, inside, mac = Tap("mt1"), machine.n1.wire(), device("mt1")["address"]
+    weft.weft("port", "add", "blue/vm", "--subnet", "lan", "--device", "c0", "--link", "on")
+    weft.plugged("blue/vm")
+    inside.send(ethernet(BROADCAST, inside.mac, 0x88B5, text(b"to all")))
+    wait_for(lambda: tap.receive(b"to all"), "the machine hears a broadcast")
+    tap.send(ethernet(inside.mac, mac, 0x88B5, text(b"from the machine")))
+    inside.expect(lambda packet: b"from the machine" in packet.frame, "what it sends")
+    inside.send(ethernet(mac, inside.mac, 0x88B5, text(b"to the machine")))
+    wait_for(lambda: tap.receive(b"to the machine"), "the machine hears what is its own")
+    weft.weft("port", "remove", "blue/vm")
+    tap.close()
+    run("ip", "link", "delete", "c0", accept=[0])
+
+
+@statement("a macvtap is an uplink: the kernel says of all its frames that they are the host's")
+def macvtap_uplink(weft, machine):
+    far = macvtap_on_cable("mt2", "10.0.4.78/24")
+    before = device("mt2")
+    host = weft.get("/v1/status")["host"]["name"]
+    weft.apply(f"hosts: {{{host}: {{underlay: 192.0.2.77/32, uplinks: {{taps: mt2}}}}}}")
+    weft.weft("subnet", "add", "blue/taps", "--cidr", "10.0.4.0/24", "--mode", "l2", "--segment",
+              "flat", "--network", "taps")
+    weft.weft("port", "add", "blue/n4", "--subnet", "taps", "--address", "10.0.4.11", "--netns",
+              "n1", "--ifname", "eth4", "--group", "open")
+    weft.plugged("blue/n4")
+    wait_for(lambda: machine.n1.ping("10.0.4.78"), "a station behind the uplink is reached")
+    check(far.ping("10.0.4.11"), "and reaches the port")
+    weft.weft("port", "remove", "blue/n4")
+    weft.weft("subnet", "remove", "blue/taps")
+    weft.weft("host", "set", host, "--uplink", "taps=")
+    as_before("mt2", before)
 
 
 def as_before(name, before):

@@ -82,6 +82,10 @@ struct side {
 extern const struct side native_side;
 extern const struct side kernel_side;
 
+/* Worlds with wires, which the fuzzer of the pipeline knows by their place here. */
+#define WORLD_WIRES 9
+extern const char *const world_wires[WORLD_WIRES];
+
 /* Makes the world of a JSON file, or changes it to another file's intent (live connections stay). The
  * rows of the new world are in world->rows; the caller writes them. Exits with a sentence on an error. */
 void world_read(struct world *world, const char *path);

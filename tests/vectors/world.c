@@ -12,6 +12,18 @@
 
 #include <jansson.h>
 
+const char *const world_wires[WORLD_WIRES] = {
+	"tests/vectors/wires.json",
+	"tests/vectors/wires-l3.json",
+	"tests/vectors/direct.json",
+	"tests/vectors/shared-l2.json",
+	"tests/vectors/shared-l3.json",
+	"tests/vectors/shared-l2-vepa.json",
+	"tests/vectors/shared-l2-private.json",
+	"tests/vectors/shared-l3-private.json",
+	"tests/vectors/shared.json",
+};
+
 static bool port_device(void *context, uint32_t port_id, struct port_device *device)
 {
 	const struct world *world = context;
