@@ -62,7 +62,7 @@ void lab_store_exec(const struct lab *lab, const char *name)
 	execlp("etcd", "etcd", "--name", name, "--data-dir", data, "--listen-client-urls", client,
 	       "--advertise-client-urls", client, "--listen-peer-urls", peer,
 	       "--initial-advertise-peer-urls", peer, "--initial-cluster", all,
-	       "--initial-cluster-token", lab->name, "--max-txn-ops", "65536",
+	       "--initial-cluster-token", lab->name, "--pre-vote", "--max-txn-ops", "65536",
 	       "--max-request-bytes", "16777216", "--auto-compaction-mode", "periodic",
 	       "--auto-compaction-retention", "1h", "--logger", "zap", (char *)NULL);
 	fprintf(stderr, "etcd: %s%s\n", strerror(errno),

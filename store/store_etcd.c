@@ -476,9 +476,7 @@ static void look_around(struct etcd_store *self)
 	struct buf body = { 0 };
 	json_t *reply = NULL;
 
-	buf_append_char(&body, '{');
-	etcd_append_bytes(&body, "key", self->marker, strlen(self->marker));
-	buf_append_text(&body, ",\"count_only\":true}");
+	etcd_write_question(self, &body);
 	if (!etcd_request(self, "/v3/kv/range", &body, etcd_deadline(self), NULL, &reply, NULL))
 		etcd_note_revision(self, etcd_revision(reply), 0);
 	json_decref(reply);

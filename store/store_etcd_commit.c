@@ -334,14 +334,15 @@ int etcd_commit(struct store *store, const struct store_transaction *transaction
 		uint64_t *revision, struct error *error)
 {
 	struct etcd_store *self = etcd_from(store);
-	/* A large change takes etcd long: each member writes all of it to its disk. */
-	uint64_t deadline =
-		etcd_deadline(self) +
-		(transaction->compare_count + transaction->change_count) * COMMIT_STEP_NS;
+	uint64_t deadline;
 	struct error why = { 0 };
 	struct buf body = { 0 };
 	int result = -EINTR;
 
+	etcd_await_leader(self);
+	/* A large change takes etcd long: each member writes all of it to its disk. */
+	deadline = etcd_deadline(self) +
+		   (transaction->compare_count + transaction->change_count) * COMMIT_STEP_NS;
 	for (int i = 0; result == -EINTR && i < MARKER_TRIES; i++)
 		result = try_commit(self, transaction, &body, deadline, revision, &why);
 	buf_fini(&body);

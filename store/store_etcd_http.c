@@ -7,9 +7,14 @@
  * stream of events that shares one with large reads. HTTP/1.1 is asked for with TLS too, for the
  * same reason. A daemon that waits for a cluster that is not there would stand still with every
  * call; so the first failure closes the door, and only a probe that the loop runs opens it again.
+ *
+ * A leader that dies or is cut off is no reason to refuse a change: the others choose a new one within
+ * a second or two. Members that answer, but not with what was asked, are asked until the deadline; and
+ * of those who find the door closed since a moment only, the first waits for it.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +30,10 @@
 
 /* The least time a member is given before another one is asked. */
 #define ATTEMPT_MS 300
+
+/* How long the choice of a leader may take, and how often members are asked meanwhile. */
+#define CHOICE_NS (3 * CLOCK_NS_PER_SECOND)
+#define CHOICE_STEP_MS 50
 
 /* The most that a read without quorum takes while etcd is thought to be unreachable. */
 #define STALE_NS (500 * CLOCK_NS_PER_MS)
@@ -119,6 +128,7 @@ void etcd_set_unreachable(struct etcd_store *self, const struct error *why)
 {
 	if (self->reachable) {
 		log_warning("etcd unreachable", "error=\"%s\"", why->text);
+		self->choice_end_ns = clock_monotonic_ns(NULL) + CHOICE_NS;
 		self->probe_delay_ns = PROBE_FIRST_NS;
 	}
 	self->reachable = false;
@@ -130,6 +140,13 @@ void etcd_set_unreachable(struct etcd_store *self, const struct error *why)
 		if (self->probe_delay_ns > PROBE_LAST_NS)
 			self->probe_delay_ns = PROBE_LAST_NS;
 	}
+}
+
+void etcd_write_question(const struct etcd_store *self, struct buf *body)
+{
+	buf_append_char(body, '{');
+	etcd_append_bytes(body, "key", self->marker, strlen(self->marker));
+	buf_append_text(body, ",\"count_only\":true}");
 }
 
 static void probed(struct etcd_store *self, uint64_t endpoint, enum etcd_outcome outcome,
@@ -157,9 +174,7 @@ void etcd_probe(struct etcd_store *self)
 	if (self->probing)
 		return;
 	self->probing = true;
-	buf_append_char(&body, '{');
-	etcd_append_bytes(&body, "key", self->marker, strlen(self->marker));
-	buf_append_text(&body, ",\"count_only\":true}");
+	etcd_write_question(self, &body);
 	etcd_ask(self, "/v3/kv/range", &body, probed, self->endpoint);
 }
 
@@ -281,7 +296,8 @@ static long attempt_ms(const struct etcd_store *self, uint64_t deadline, bool on
 }
 
 /*
- * Ask one member after the other, each at most twice, until one says yes or no.
+ * Ask one member after the other, each at most twice, until one says yes or no; until the deadline as
+ * long as somebody takes the request and does not time out, as members do that choose a leader.
  * @once: not again if it may have happened
  */
 static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
@@ -290,6 +306,7 @@ static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
 {
 	size_t attempts = 2 * self->endpoint_count;
 	enum etcd_outcome outcome = ETCD_NOT_SENT;
+	bool choosing = false;
 	long timeout_ms;
 
 	error_set(error, ETIMEDOUT, NULL, "no time is left");
@@ -302,6 +319,12 @@ static enum etcd_outcome ask_members(struct etcd_store *self, const char *path,
 		self->endpoint = (endpoint + 1) % self->endpoint_count;
 		if (error->code == -EFBIG || (once && outcome == ETCD_UNKNOWN))
 			return outcome;
+		choosing |= outcome == ETCD_UNKNOWN && error->code == -EHOSTUNREACH;
+		if (!attempts && choosing) {
+			attempts = self->endpoint_count;
+			choosing = false;
+			poll(NULL, 0, CHOICE_STEP_MS);
+		}
 	}
 	return outcome;
 }
@@ -378,13 +401,32 @@ int etcd_request(struct etcd_store *self, const char *path, const struct buf *bo
 	if (etcd_check_reachable(self, &why))
 		return error_set(error, why.code, NULL, "%s", why.text);
 	outcome = ask_as_user(self, path, body, deadline, unknown, reply, &why);
-	if (outcome == ETCD_DONE || outcome == ETCD_REFUSED || outcome == ETCD_RENEW)
+	if (outcome == ETCD_DONE || outcome == ETCD_REFUSED || outcome == ETCD_RENEW) {
 		etcd_set_reachable(self, self->endpoint);
-	else if (outcome == ETCD_UNKNOWN && unknown)
+	} else if (outcome == ETCD_UNKNOWN && unknown) {
 		*unknown = true;
-	else if (outcome != ETCD_AGAIN && why.code != -EFBIG)
+	} else if (outcome != ETCD_AGAIN && why.code != -EFBIG) {
 		etcd_set_unreachable(self, &why);
+		self->choice_end_ns = 0;
+	}
 	return outcome == ETCD_DONE ? 0 : error_set(error, why.code, NULL, "%s", why.text);
+}
+
+void etcd_await_leader(struct etcd_store *self)
+{
+	uint64_t deadline = self->choice_end_ns;
+	struct error why = { 0 };
+	struct buf body = { 0 };
+	json_t *reply = NULL;
+
+	if (self->reachable || clock_monotonic_ns(NULL) >= deadline)
+		return;
+	self->choice_end_ns = 0;
+	etcd_write_question(self, &body);
+	if (ask_as_user(self, "/v3/kv/range", &body, deadline, false, &reply, &why) == ETCD_DONE)
+		etcd_set_reachable(self, self->endpoint);
+	json_decref(reply);
+	buf_fini(&body);
 }
 
 int etcd_read(struct etcd_store *self, const struct buf *body, json_t **reply, struct error *error)

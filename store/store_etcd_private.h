@@ -32,6 +32,7 @@
  * @endpoint: index of the one that requests go to; @watch_endpoint: streams
  * @token: of the user; NULL if there is none yet, "" if etcd wants none
  * @reachable: else @why; a store in no loop tries again after @retry_ns
+ * @choice_end_ns: until then a change waits for a leader; 0 when it has been waited for
  * @stale_retry_ns: the same for reads that need no quorum
  * @marker: wire key of the marker; @marker_revision: its mod revision if @marker_known
  * @watch_ids: number to struct etcd_watch, for those that are on a stream
@@ -66,6 +67,7 @@ struct etcd_store {
 
 	bool reachable;
 	struct error why;
+	uint64_t choice_end_ns;
 	uint64_t retry_ns;
 	uint64_t stale_retry_ns;
 	uint64_t probe_delay_ns;
@@ -209,6 +211,9 @@ int etcd_request(struct etcd_store *self, const char *path, const struct buf *bo
  */
 int etcd_read(struct etcd_store *self, const struct buf *body, json_t **reply, struct error *error);
 
+/** etcd_await_leader - in the first moment of an outage wait for its end, once */
+void etcd_await_leader(struct etcd_store *self);
+
 /** etcd_check_reachable - 0, or the reason why a call should not be tried now */
 int etcd_check_reachable(struct etcd_store *self, struct error *error);
 
@@ -218,6 +223,9 @@ void etcd_note_revision(struct etcd_store *self, uint64_t revision, uint64_t kno
 /** etcd_set_reachable, etcd_set_unreachable - say so once, and try again by and by */
 void etcd_set_reachable(struct etcd_store *self, size_t endpoint);
 void etcd_set_unreachable(struct etcd_store *self, const struct error *why);
+
+/** etcd_write_question - the request that any member answers that has a quorum; its revision is told */
+void etcd_write_question(const struct etcd_store *self, struct buf *body);
 
 /** etcd_probe - ask without waiting whether there is a quorum; in the next round: from anywhere */
 void etcd_probe(struct etcd_store *self);

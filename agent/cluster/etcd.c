@@ -263,6 +263,8 @@ static void make_arguments(struct etcd *etcd, const struct cluster_config *confi
 	static const char *const values[][2] = {
 		{ "client-cert-auth", "true" },
 		{ "peer-client-cert-auth", "true" },
+		/* A member that comes back after a partition does not put down the leader there is. */
+		{ "pre-vote", "true" },
 		{ "max-txn-ops", TXN_OPERATIONS },
 		{ "max-request-bytes", REQUEST_BYTES },
 		{ "auto-compaction-mode", "periodic" },

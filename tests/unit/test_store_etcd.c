@@ -194,6 +194,55 @@ static void test_quorum_lost(void **state)
 	free(hearing);
 }
 
+/* The choice of a new leader is waited for: nobody is told that nothing can be changed. */
+static void test_leader_replaced(void **state)
+{
+	struct store *store =
+		open_ready((struct store_etcd_options){ .deadline_ms = ETCD_PATIENCE_MS });
+	int leader = await_leader();
+
+	(void)state;
+	etcd_member_end(&cluster, leader, SIGKILL);
+	DONE(put_number(store, 0));
+	etcd_member_start(&cluster, leader);
+	store_close(store);
+}
+
+/* Return: whether a change was done that began when the outage was noticed, and was over. */
+static bool outlasts_outage(struct store *store, int number)
+{
+	bool done;
+
+	kill(cluster.members[0].pid, SIGSTOP);
+	kill(cluster.members[1].pid, SIGSTOP);
+	TURN_UNTIL(!store_reachable(store, NULL));
+	kill(cluster.members[0].pid, SIGCONT);
+	kill(cluster.members[1].pid, SIGCONT);
+	done = !put_number(store, number);
+	TURN_UNTIL(store_reachable(store, NULL));
+	return done;
+}
+
+/*
+ * The first change of an outage that has just begun waits, although others have noticed it. It does so
+ * for three seconds, which a machine in use may take to find a leader: once in ten times is enough.
+ */
+static void test_outage_begins(void **state)
+{
+	struct store *store =
+		open_ready((struct store_etcd_options){ .deadline_ms = 2000, .quiet_ms = 300 });
+	struct store_watch *watch;
+	struct hearing *hearing = start_hearing(store, &watch);
+	bool done = false;
+
+	(void)state;
+	for (int i = 0; i < 10 && !done; i++)
+		done = outlasts_outage(store, i);
+	assert_true(done);
+	store_close(store);
+	free(hearing);
+}
+
 /* A store is there before its cluster is. */
 static void test_unreachable_at_start(void **state)
 {
@@ -605,6 +654,8 @@ int main(void)
 		ON(start_three, test_leader_killed),
 		ON(start_three, test_member_frozen),
 		ON(start_three, test_quorum_lost),
+		ON(start_three, test_leader_replaced),
+		ON(start_three, test_outage_begins),
 		ON(start_one, test_unreachable_at_start),
 		ON(start_one, test_answer_lost),
 		ON(start_one, test_compaction),
