@@ -15,8 +15,8 @@ import socket
 import subprocess
 import urllib.request
 
-from harness import (RUN, WEFT, WEFTD, Failure, Netns, Skip, UnixConnection, check, equal, run,
-                     wait_for)
+from harness import (RUN, SECONDS, WEFT, WEFTD, Failure, Netns, Skip, UnixConnection, check, equal,
+                     run, wait_for)
 
 STORE = "192.0.2.254"
 
@@ -130,6 +130,13 @@ class Host:
         return self.netns.run(WEFT, "--socket", self.socket, *words, data=data, accept=accept,
                               timeout=timeout)
 
+    def add_vpc(self, name):
+        """Made at last, while the store may be choosing its leader: whether the first try was done
+        is not always known."""
+        wait_for(lambda: self.weft("vpc", "add", name, "--cidr", "10.0.0.0/16",
+                                   accept=None).returncode == 0 or self.has(f"/v1/vpcs/{name}"),
+                 f"{self.name} makes {name}")
+
     def json(self, *words, accept=(0,)):
         return json.loads(self.weft("--json", *words, accept=accept).stdout)
 
@@ -191,9 +198,9 @@ def underlay(mtu=1500):
 
 
 def same(*hosts):
-    """All hosts have the same intent."""
-    exports = [host.weft("export").stdout for host in hosts]
-    return len(set(exports)) == 1
+    """All hosts have the same intent. One that cannot read the store at the moment has none."""
+    exports = [host.weft("export", accept=None) for host in hosts]
+    return not any(done.returncode for done in exports) and len({d.stdout for d in exports}) == 1
 
 
 class Hosts:
@@ -218,11 +225,12 @@ class Hosts:
                      f"{host.name} knows all hosts")
 
 
-def converged(*hosts, seconds=20):
+def converged(*hosts, seconds=SECONDS):
     try:
         wait_for(lambda: same(*hosts), "all hosts have the same intent", seconds)
     except Failure as failure:
-        texts = [host.weft("export").stdout.splitlines() for host in hosts]
+        texts = [host.weft("export", accept=None) for host in hosts]
+        texts = [(done.stdout + done.stderr).splitlines() for done in texts]
         differences = difflib.unified_diff(texts[0], texts[-1], hosts[0].name, hosts[-1].name,
                                            lineterm="", n=2)
         raise Failure("\n".join([str(failure), *list(differences)[:30]])) from None

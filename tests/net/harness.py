@@ -42,7 +42,7 @@ WEFTD = str(BUILD / "weftd")
 RUN = "/run/weft"
 SOCKET = f"{RUN}/test.sock"
 INSIDE = "WEFT_TEST_INSIDE"
-SECONDS = 10  # how long a condition may take to become true
+SECONDS = 30  # how long a condition may take to become true, on a machine in use
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _statements = []
@@ -194,7 +194,7 @@ class Wire:
                 return packet
 
     def expect(self, wanted, what):
-        packet = self.receive(wanted)
+        packet = self.receive(wanted, SECONDS)
         check(packet, f"did not arrive: {what}")
         return packet
 
@@ -276,7 +276,7 @@ class Weft:
                 [WEFTD, "--name", self.name, "--state", self.state, "--socket", SOCKET, *options],
                 stdout=log, stderr=log)
         if wait:
-            wait_for(self.answers, f"weftd answers at {SOCKET}", 20)
+            wait_for(self.answers, f"weftd answers at {SOCKET}")
 
     def answers(self):
         if self.process.poll() is not None:
@@ -368,7 +368,7 @@ class Weft:
         before = self.counter(reason)
         yield
         try:
-            wait_for(lambda: self.counter(reason) >= before + count, f"drop for {reason}", 3)
+            wait_for(lambda: self.counter(reason) >= before + count, f"drop for {reason}")
         except Failure as failure:
             raise Failure(f"{failure}\nlast drops: {self.last_drops()}") from None
 

@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 
-from harness import check, connect, equal, listen, pair, wait_for
+from harness import SECONDS, check, connect, equal, listen, pair, wait_for
 
 
 class Load:
@@ -72,7 +72,7 @@ class Load:
             with contextlib.suppress(TimeoutError):
                 self.received.add(struct.unpack("!I", self.sink.recv(64))[0])
             if self.last is not None:
-                deadline = deadline or time.monotonic() + 3
+                deadline = deadline or time.monotonic() + SECONDS
                 if len(self.received) >= self.last or time.monotonic() > deadline:
                     return
 
@@ -105,7 +105,7 @@ class Load:
     def goes_on(self, count=20):
         """Wait until the traffic has made progress of so much since now."""
         begin = self.progress()
-        wait_for(lambda: self.faults or self.progress() >= begin + count, "the traffic goes on", 20)
+        wait_for(lambda: self.faults or self.progress() >= begin + count, "the traffic goes on")
 
     def end(self):
         """Stop the threads and close everything."""
