@@ -51,10 +51,10 @@ MODEL := $(addprefix model/, \
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c multicast.c membership.c multicast_route.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c rate.c watch.c flow_log.c wire.c direct.c)
+	tunnel_sum.c tcp_mss.c rate.c watch.c mirror.c flow_log.c wire.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c punt.bpf.c underlay.bpf.c sweep.bpf.c)
+	tables.bpf.c port.bpf.c punt.bpf.c mirror.bpf.c underlay.bpf.c sweep.bpf.c)
 
 TARGET_NATIVE := $(addprefix target/native/, \
 	table.c target.c)
@@ -77,7 +77,7 @@ AGENT := $(addprefix agent/, \
 	join_server.c path_probe.c tls_client.c) \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
-	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c moves.c ovsdb.c ports.c \
+	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_name.c ports.c \
 	shares.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \
@@ -123,7 +123,7 @@ TESTS_CLI      := cli lab
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/, \
-			run.c rows.c services.c tables.c frame.c outer.c hosts.c watch.c world.c native.c kernel.c)
+			run.c rows.c services.c tables.c frame.c outer.c hosts.c watch.c mirrors.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := dhcp pipeline yaml model dns

@@ -25,6 +25,7 @@
 #include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
 #include "agent/devices/loops.h"
+#include "agent/devices/mirrors.h"
 #include "agent/devices/moves.h"
 #include "agent/isolate.h"
 #include "agent/notify.h"
@@ -473,6 +474,8 @@ static int remove_devices(struct daemon *daemon, struct error *error)
 		return code;
 	count = devices_list(devices, &port_ids, error);
 	code = count < 0 ? count : devices_unplug(devices, port_ids, (size_t)count, error);
+	if (!code)
+		code = mirrors_remove(daemon->options.name, error);
 	free(port_ids);
 	devices_close(devices);
 	return code;

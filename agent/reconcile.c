@@ -373,6 +373,7 @@ int reconcile_open_ports(struct reconcile *reconcile, struct error *error)
 	};
 	int code = ports_open(&ports, &reconcile->ports, error);
 
+	reconcile->mirrors = mirrors_open(options->datapath, options->instance, options->devices);
 	return code || !options->devices ? code : open_loops(reconcile, loops, error);
 }
 

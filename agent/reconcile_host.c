@@ -298,6 +298,7 @@ size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *un
 	if (peers)
 		reconcile_end_peers(reconcile);
 	reconcile->counts.rows += rows;
+	mirrors_want(reconcile->mirrors, planner_has_mirrors(reconcile->planner));
 	return rows;
 }
 

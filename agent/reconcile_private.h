@@ -7,6 +7,7 @@
 #define WEFT_AGENT_RECONCILE_PRIVATE_H
 
 #include "agent/devices/loops.h"
+#include "agent/devices/mirrors.h"
 #include "agent/devices/ports.h"
 #include "agent/reconcile.h"
 #include "agent/slots.h"
@@ -70,6 +71,7 @@ struct reconcile {
 	struct tables *tables;
 	struct ports *ports;
 	struct loops *loops; /* NULL: without devices */
+	struct mirrors *mirrors;
 	struct problems problems;
 	reconcile_changed_callback *changed;
 	void *changed_context;

@@ -337,6 +337,7 @@ void reconcile_close(struct reconcile *reconcile)
 	loop_timer_stop(&reconcile->tick);
 	loop_timer_stop(&reconcile->settle);
 	reconcile_watches_fini(reconcile);
+	mirrors_close(reconcile->mirrors);
 	loops_close(reconcile->loops);
 	ports_close(reconcile->ports);
 	tables_free(reconcile->tables);

@@ -102,8 +102,10 @@ static void reconcile_tick(void *context)
 		reconcile_sweep(reconcile);
 	if (reconcile->ticks % AUDIT_TICKS == 0)
 		reconcile_audit(reconcile);
-	if (reconcile->ticks % DEVICE_TICKS == 0)
+	if (reconcile->ticks % DEVICE_TICKS == 0) {
 		reconcile->counts.audit_repairs += ports_check(reconcile->ports);
+		mirrors_want(reconcile->mirrors, planner_has_mirrors(reconcile->planner));
+	}
 }
 
 void reconcile_upkeep_start(struct reconcile *reconcile)

@@ -66,6 +66,8 @@ static const struct option port_options[] = {
 	TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end", "mirror.ports"),
 	FLOW_LOG_OPTIONS,
 	INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each", "mirror.sample"),
+	INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",
+		       "mirror.truncate"),
 	TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),
 	TEXT_OPTION("dscp", "NUMBER|off", "what it sends is marked so", "dscp"),
 	TEXT_OPTION("user-data", "FILE", "what its metadata hands to the workload; \"\": nothing",

@@ -82,6 +82,8 @@ static const struct option subnet_options[] = {
 	TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end", "mirror.ports"),
 	TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),
 	INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each", "mirror.sample"),
+	INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",
+		       "mirror.truncate"),
 	{ 0 },
 };
 

@@ -10,7 +10,7 @@
 #include "cli/object.h"
 
 static const struct option tunnel_options[] = {
-	WORDS_OPTION("type", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue|erspan",
+	WORDS_OPTION("type", "vxlan|geneve|nvgre|gre|gretap|ipip|sit|fou|gue|erspan|erspan3",
 		     "how packets are carried", "type"),
 	TEXT_OPTION("remote", "ADDRESS", "of the other end", "remote"),
 	TEXT_OPTION("local", "ADDRESS", "one of the host's; its first", "local"),
@@ -21,6 +21,8 @@ static const struct option tunnel_options[] = {
 	INTEGER_OPTION("port", "PORT", "UDP; the usual one", "port"),
 	SWITCH_OPTION("checksum", "of GRE, or of UDP", "checksum"),
 	SWITCH_OPTION("sequence", "GRE: number packets, drop what is out of order", "sequence"),
+	INTEGER_OPTION("hardware-id", "NUMBER", "erspan3: which engine of the host; 0",
+		       "hardware_id"),
 	SWITCH_OPTION("mirror", "it gets copies of mirrors and nothing else", "mirror"),
 	INTEGER_OPTION("ttl", "HOPS", "of the outer header; 64", "ttl"),
 	TEXT_OPTION("dscp", "NUMBER|copy", "of the outer header; 0", NULL),

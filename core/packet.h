@@ -91,6 +91,13 @@ enum flood_mode {
 	FLOOD_REPORT = 3, /* an IGMP or MLD message, which is to be read first (membership.c) */
 };
 
+/* A copy of a mirror, on its way to who gets it (mirror.c). */
+enum copy_flags {
+	COPY = 1 << 0,
+	COPY_CUT = 1 << 1, /* it is shorter than what it is of */
+	COPY_TO = 1 << 2,  /* of what the port gets; else of what it sends */
+};
+
 /* What membership.c is at in a report. */
 struct membership_walk {
 	struct address group;
@@ -189,6 +196,8 @@ struct packet {
 	__u32 wire_flags;    /* enum wire_flags of the NIC that it came in by */
 	/* A port of this host that has sent it: a switch outside has reflected it (direct.c); 0: none. */
 	__u32 reflected_port_id;
+	__u32 copy;     /* enum copy_flags: a mirror's; 0: none */
+	__u32 copy_tag; /* that it had: type << 16 | control information; 0: none */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -456,6 +465,9 @@ int direct_claims(struct frame *f, struct packet *p);
 int direct_translate(struct frame *f, struct packet *p);
 int watch_from(struct frame *f, struct packet *p);
 int watch_end(struct frame *f, struct packet *p, int verdict);
+int mirror_send(struct frame *f, struct packet *p, __u32 mark);
+int mirror_sent(const struct packet *p);
+int mirror_lost(const struct packet *p);
 int flow_log_reject(struct frame *f, struct packet *p, int verdict);
 
 #endif

@@ -127,6 +127,8 @@ static inline int pipeline_from_wire(struct frame *f, struct packet *p, __u32 if
 		verdict = wire_sender(f, p);
 	if (!verdict && (p->flags & PACKET_FRAGMENT_LATER))
 		verdict = fragment(f, p);
+	if (p->flags & PACKET_WATCHED)
+		watch_from(f, p);
 	if (!verdict && (p->flags & PACKET_RATED))
 		verdict = rate_from(f, p);
 	if (!verdict) {

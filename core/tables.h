@@ -604,6 +604,7 @@ struct datapath_state {
 	__u64 punt_ifindex;    /* the device that leads to weftd, as long as it runs; 0: none */
 	__u64 punt_rate;   /* frames a port may hand to weftd per second; written by the daemon */
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
+	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
 };
 
 struct verdict_key {

@@ -36,6 +36,7 @@ enum tunnel_flags {
 	TUNNEL_CHECKSUM6 =
 		1 << 8,         /* IPv6: the other end refuses a UDP checksum of zero (RFC 6936) */
 	TUNNEL_ERSPAN = 1 << 9, /* GRETAP: ERSPAN type II, id is the session; of mirrors */
+	TUNNEL_ERSPAN3 = 1 << 10, /* with TUNNEL_ERSPAN: type III */
 };
 
 struct tunnel_key {
@@ -57,7 +58,8 @@ struct tunnel {
 	__be16 source_port; /* with TUNNEL_NO_ENTROPY */
 	__u8 ttl;           /* outer; 0 means 64 */
 	__u8 dscp;          /* outer, without TUNNEL_COPY_DSCP */
-	__u8 pad[2];
+	__u8 hardware_id;   /* TUNNEL_ERSPAN3: which engine of the host says so */
+	__u8 pad;
 };
 
 /* What moves with each packet of a tunnel; a row for each row of tunnels that has TUNNEL_SEQUENCE. */

@@ -28,12 +28,12 @@ struct watch_range {
 struct watch {
 	__u32 flags;  /* enum watch_flags; 0: none */
 	__u32 sample; /* one in so many of those that match; 0, 1: each */
-	__u32 size;   /* bytes of a packet that are told; 0: all that fit */
+	__u32 size;   /* bytes of a packet that are told, or copied; 0: all that fit */
 	__u32 ifindex;
 	__u32 tunnel_id;
-	__u32 target_id;   /* port that the copies go to */
-	__u32 target_slot; /* its counters */
-	__be16 ethertype;  /* 0: any */
+	__u32 target_id;  /* port that the copies go to */
+	__u32 port_slot;  /* of a mirror: that of the port which is looked at */
+	__be16 ethertype; /* 0: any */
 	__u8 protocol;
 	__u8 range_count;          /* 0: any port */
 	struct address network[2]; /* one end is in the first, the other in the second */
@@ -50,10 +50,27 @@ struct port_mirror {
 	struct watch watch; /* WATCH_MIRROR; target_id */
 };
 
-/* Array by port slot; with which packet of a sample a mirror is. */
+/*
+ * Array by port slot: what a mirror has come to. Copies that were to be made and were not sent are lost, or on
+ * their way.
+ */
 struct mirror_count {
-	__u64 matched;
+	__u64 matched; /* with which packet of a sample it is */
+	__u32 port_id; /* whose copies the mirror device gets with this slot in their mark */
+	__u32 pad;
+	__u64 copies; /* to be made */
+	__u64 sent_packets;
+	__u64 sent_bytes;
+	__u64 cut_packets;     /* of those sent: shorter than what they are of */
+	__u64 waiting_packets; /* of those sent: given to the kernel to wait for the collector's MAC */
 };
+
+/* The mark of a frame on its way to the mirror device (mirror.c). */
+#define MIRROR_MARK 0x574d0000u
+#define MIRROR_MARK_MASK 0xffff0000u
+#define MIRROR_MARK_TO 0x8000u  /* it is for the port */
+#define MIRROR_MARK_TAG 0x4000u /* its tag is what tells the port apart, and no part of it */
+#define MIRROR_MARK_SLOT 0x3fffu
 
 /* By port: the watches that look at it. */
 struct port_watch {

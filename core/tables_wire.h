@@ -15,6 +15,7 @@ enum wire_flags {
 	WIRE_SHARED = 1 << 3,  /* and of what is for the NIC's MAC the part that is for ports */
 	WIRE_ALONE =
 		1 << 4, /* the kernel marks all of it as the host's, and none is: a macvlan's */
+	WIRE_WATCHED = 1 << 5, /* the port is looked at (watch.c) */
 };
 
 /* What comes in by a device with a tag, or without one. */

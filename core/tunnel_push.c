@@ -21,9 +21,16 @@
 #include "core/tunnel.h"
 
 #define SOURCE_PORT_FIRST 49152
-#define ETHERTYPE_ERSPAN 0x88be /* type II: draft-foschiano-erspan-03 */
+#define ETHERTYPE_ERSPAN 0x88be  /* type II: draft-foschiano-erspan-03 */
+#define ETHERTYPE_ERSPAN3 0x22eb /* type III */
+#define ERSPAN_VERSION 0x10000000u
+#define ERSPAN_TAGGED 0x1000u /* type II: the tag is in this header, and not in the frame */
+#define ERSPAN_TRUNCATED 0x400u
+#define ERSPAN3_ETHERNET 0x8000u
+#define ERSPAN3_TO_PORT 0x8u
+#define ERSPAN3_100_NS 0x2u /* granularity of the time */
 #define SOURCE_PORT_MASK 0x3fff
-#define HEADER_MAX (IPV6_SIZE + 16 + ETHERNET_SIZE)
+#define HEADER_MAX (IPV6_SIZE + 20 + ETHERNET_SIZE)
 
 /* What the headers are made of. */
 struct plan {
@@ -80,7 +87,7 @@ static __always_inline __u32 gre_size(const struct tunnel *tunnel)
 {
 	return 4 + (tunnel->flags & TUNNEL_CHECKSUM ? 4 : 0) +
 	       (tunnel->flags & TUNNEL_KEY ? 4 : 0) + (tunnel->flags & TUNNEL_SEQUENCE ? 4 : 0) +
-	       (tunnel->flags & TUNNEL_ERSPAN ? 8 : 0);
+	       (tunnel->flags & TUNNEL_ERSPAN ? 8 : 0) + (tunnel->flags & TUNNEL_ERSPAN3 ? 4 : 0);
 }
 
 /* Bytes between the outer IP header and what is carried; 0xffff: no such kind. */
@@ -109,6 +116,10 @@ static __always_inline int carries(struct packet *p, const struct tunnel *tunnel
 	if (plan->segments && ((tunnel->flags & TUNNEL_CHECKSUM6) ||
 			       (is_gre(tunnel) && !(tunnel->flags & TUNNEL_ERSPAN) &&
 				(tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))))
+		return VERDICT_TUNNEL_SEGMENTS;
+	/* What is cut no longer sums to what its own checksum says. */
+	if ((p->copy & COPY_CUT) && ((tunnel->flags & TUNNEL_CHECKSUM6) ||
+				     (is_gre(tunnel) && (tunnel->flags & TUNNEL_CHECKSUM))))
 		return VERDICT_TUNNEL_SEGMENTS;
 	if (!tunnel_has_ethernet(tunnel->kind)) {
 		if (!(p->flags & PACKET_IP))
@@ -244,6 +255,24 @@ static __always_inline __u8 *write_udp(__u8 *at, const struct tunnel *tunnel,
 	return at + UDP_SIZE;
 }
 
+/* What a sensor is told of the copy: session, tag, whether it was cut; type II which port it is of, as the index;
+ * type III when it was seen, and in which direction. */
+static __always_inline __u8 *write_erspan(const struct packet *p, __u8 *at,
+					  const struct tunnel *tunnel)
+{
+	__u32 word = (p->copy_tag & 0xfff) << 16 | (p->copy_tag & 0xe000) | (tunnel->id & 0x3ff);
+
+	word |= p->copy & COPY_CUT ? ERSPAN_TRUNCATED : 0;
+	if (!(tunnel->flags & TUNNEL_ERSPAN3)) {
+		word |= ERSPAN_VERSION | (p->copy_tag ? ERSPAN_TAGGED : 0);
+		return put32(put32(at, be32(word)), be32(p->port_id & 0xfffff));
+	}
+	at = put32(at, be32(2 * ERSPAN_VERSION | word));
+	at = put32(at, be32((__u32)(clock_exact_ns() / 100)));
+	return put32(at, be32(ERSPAN3_ETHERNET | (tunnel->hardware_id & 0x3f) << 4 |
+			      (p->copy & COPY_TO ? ERSPAN3_TO_PORT : 0) | ERSPAN3_100_NS));
+}
+
 static __always_inline __u8 *write_gre(struct packet *p, __u8 *at, const struct tunnel *tunnel,
 				       const struct plan *plan)
 {
@@ -251,7 +280,8 @@ static __always_inline __u8 *write_gre(struct packet *p, __u8 *at, const struct 
 	__be16 type = tunnel->kind == TUNNEL_GRETAP ? be16(ETHERTYPE_TEB) : plan->type;
 
 	if (tunnel->flags & TUNNEL_ERSPAN)
-		type = be16(ETHERTYPE_ERSPAN);
+		type = tunnel->flags & TUNNEL_ERSPAN3 ? be16(ETHERTYPE_ERSPAN3)
+						      : be16(ETHERTYPE_ERSPAN);
 	if (tunnel->flags & TUNNEL_CHECKSUM)
 		flags |= GRE_CHECKSUM;
 	if (tunnel->flags & TUNNEL_KEY)
@@ -265,11 +295,7 @@ static __always_inline __u8 *write_gre(struct packet *p, __u8 *at, const struct 
 		at = put32(at, be32(tunnel->id));
 	if (tunnel->flags & TUNNEL_SEQUENCE)
 		at = put32(at, be32(p->sequence));
-	/* Version 1, session, and as the index the port that sends. */
-	if (tunnel->flags & TUNNEL_ERSPAN)
-		at = put32(put32(at, be32(0x10000000 | (tunnel->id & 0x3ff))),
-			   be32(p->port_id & 0xfffff));
-	return at;
+	return tunnel->flags & TUNNEL_ERSPAN ? write_erspan(p, at, tunnel) : at;
 }
 
 /* The header of the kind, and the inner Ethernet header behind it where there is one. */
@@ -458,7 +484,8 @@ int tunnel_push(struct frame *f, struct packet *p)
 	write_kind(p, at, tunnel, &plan);
 	if (frame_store(f, ETHERNET_SIZE, p->header, plan.size))
 		return VERDICT_INTERNAL;
-	if (is_summed(tunnel) && !plan.segments && write_checksum(f, p, tunnel, &plan))
+	if (is_summed(tunnel) && !plan.segments && !(p->copy & COPY_CUT) &&
+	    write_checksum(f, p, tunnel, &plan))
 		return VERDICT_INTERNAL;
 	if (tunnel->flags & TUNNEL_SHAPED)
 		p->out_kind |= OUT_SHAPED;

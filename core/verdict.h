@@ -125,7 +125,8 @@
 	X(NO_TUNNEL, DROP, "no tunnel leads to the host the destination is on")                    \
 	X(UNDERLAY_UNREACHABLE, DROP, "the underlay has no route to the other end")                \
 	X(RATE_LIMIT, DROP, "the port sends more than its rate allows")                            \
-	X(INTERNAL, DROP, "a rewrite failed inside the datapath")
+	X(INTERNAL, DROP, "a rewrite failed inside the datapath")                                  \
+	X(MIRROR_LOST, DROP, "a copy of a mirror that could not be sent; the packet itself lives")
 
 #define VERDICT_ENUM(name, class, sentence) VERDICT_##name,
 enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };

@@ -6,7 +6,8 @@
  * in port_watches is a bit mask of watches; each has a filter. What the port sends is taken as it came,
  * before anything is rewritten, and told with its verdict when that is known; what goes to the port is taken
  * as it arrives there, or, if it was dropped on the way, as it was when it was. A copy for a mirror leaves at
- * once and is never looked at itself: copies do not enter the pipeline.
+ * once, straight to its target or by way of mirror.c, and is never looked at itself: copies do not enter the
+ * pipeline.
  *
  * Called from pipeline.h before and after the stages; bridge.c notes the members of a flood.
  */
@@ -104,6 +105,14 @@ static __always_inline void look(struct frame *f, struct packet *p, __u64 mask, 
 	loop_over(WATCHES, watch_one, &context);
 }
 
+/* The tag that it has is what tells the port apart for which it is, and no part of the frame. */
+static __always_inline int tag_is_ours(struct frame *f, const struct packet *p)
+{
+	if (!(p->flags & PACKET_REPLY) && (OUT_KIND(p->out_kind) < PORT_WIRE || p->vlan_count))
+		return 0;
+	return (!(p->flags & PACKET_REPLY) || p->tag) && frame_tag(f) != 0;
+}
+
 /* The frame as it is now into this CPU's record. */
 OUT_OF_LINE void record_fill(struct frame *f, const struct packet *p, __u32 number)
 {
@@ -118,7 +127,7 @@ OUT_OF_LINE void record_fill(struct frame *f, const struct packet *p, __u32 numb
 	record->event.time_ns = clock_exact_ns();
 	record->event.watches = p->watches;
 	record->event.length = frame_length(f);
-	record->event.vlan = frame_vlan(f);
+	record->event.vlan = number && tag_is_ours(f, p) ? 0 : frame_vlan(f);
 	record->event.size = frame_load_some(f, 0, record->data, size, CAPTURE_SIZE_MAX) ? 0 : size;
 }
 
@@ -141,31 +150,6 @@ OUT_OF_LINE void record_tell(const struct packet *p, __u32 number, __u32 port_id
 		record->event.lost = 0;
 }
 
-/* Into a tunnel object, and the frame is as before. What the packet says of its way is put back, and no
- * MSS is made to fit: the copy is not to change what it is of. */
-OUT_OF_LINE void mirror_tunnel(struct frame *f, struct packet *p, const struct port *target)
-{
-	struct tunnel_key key = { .tunnel_id = target->tunnel_id };
-	struct tunnel *tunnel = table_lookup(tunnels, &key);
-	const __u32 out_ifindex = p->out_ifindex, object_id = p->object_id, flags = p->flags;
-	const __u8 tcp_flags = p->tcp_flags;
-
-	/* A tag would have to go, and be put back. */
-	if (!tunnel || !(tunnel->flags & TUNNEL_OBJECT) || p->vlan_count ||
-	    frame_load(f, 0, p->ethernet_out, 12))
-		return;
-	p->out_ifindex = target->tunnel_id;
-	p->tcp_flags = 0;
-	if (tunnel_push(f, p) == VERDICT_DELIVERED) {
-		frame_copy_underlay(f, p);
-		tunnel_unpush(f, p);
-	}
-	p->out_ifindex = out_ifindex;
-	p->object_id = object_id;
-	p->tcp_flags = tcp_flags;
-	p->flags = flags;
-}
-
 /* Of what goes from port to port of a mirrored subnet there is one copy, the sender's. */
 static __always_inline int copied_before(const struct packet *p, const struct port_mirror *row)
 {
@@ -179,18 +163,35 @@ static __always_inline int copied_before(const struct packet *p, const struct po
 	       sender->watch.target_id == row->watch.target_id;
 }
 
-/* One in so many. The count is in a row of its own, for that of the mirror is the daemon's. */
-static __always_inline int sampled_out(const struct packet *p, const struct port_mirror *row,
-				       __u32 direction)
+/* By way of the mirror device, which sees to the rest (mirror.c). 0 or negative. */
+static __always_inline int copy_aside(struct frame *f, __u32 mark)
 {
-	struct slot_key slot = { .slot = direction == WATCH_FROM ? p->port_slot : p->out_slot };
-	const __u32 sample = row->watch.sample;
-	struct mirror_count *count;
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
 
-	if (sample <= 1)
-		return 0;
-	count = table_lookup(mirror_counts, &slot);
-	return count && atomic_fetch_add64(&count->matched, 1) % sample != 0;
+	if (!shared || !shared->mirror_ifindex)
+		return -1;
+	return frame_copy_marked(f, (__u32)shared->mirror_ifindex, mark);
+}
+
+/* Straight to the device of the port that gets it: it is not to be changed. 0 or negative. */
+static __always_inline int copy_straight(struct frame *f, const struct port *target,
+					 struct mirror_count *count)
+{
+	struct slot_key slot = { .slot = target->port_slot };
+	const __u32 length = frame_length(f);
+	struct port_stats *stats;
+
+	if (!target->ifindex || frame_copy_to(f, target->ifindex))
+		return -1;
+	atomic_add(&count->sent_packets, 1);
+	atomic_add(&count->sent_bytes, length);
+	stats = table_lookup(port_stats, &slot);
+	if (stats) {
+		atomic_add(&stats->sent_packets, 1);
+		atomic_add(&stats->sent_bytes, length);
+	}
+	return 0;
 }
 
 /* A copy for the mirror of a port. One that is itself a target gets no copies of copies: they go to its
@@ -200,28 +201,35 @@ OUT_OF_LINE void mirror(struct frame *f, struct packet *p, __u32 port_id, __u32 
 	struct port_key key = { .port_id = port_id };
 	struct port_mirror *row = table_lookup(port_mirrors, &key);
 	struct slot_key slot = {};
-	struct port_stats *stats;
+	struct mirror_count *count;
 	struct port *target;
+	__u32 mark = MIRROR_MARK;
 
 	if (!row || !(row->watch.flags & direction) || !watch_matches(&row->watch, p))
 		return;
-	if ((direction == WATCH_TO && copied_before(p, row)) || sampled_out(p, row, direction))
+	if (direction == WATCH_TO && copied_before(p, row))
 		return;
+	slot.slot = row->watch.port_slot & MIRROR_MARK_SLOT;
 	key.port_id = row->watch.target_id;
 	target = table_lookup(ports, &key);
-	if (!target)
+	count = table_lookup(mirror_counts, &slot);
+	if (!target || !count)
 		return;
-	if (target->kind == PORT_TUNNEL) {
-		mirror_tunnel(f, p, target);
+	if (row->watch.sample > 1 &&
+	    atomic_fetch_add64(&count->matched, 1) % row->watch.sample != 0)
 		return;
-	}
-	if (!target->ifindex || target->kind >= PORT_WIRE || frame_copy_to(f, target->ifindex))
-		return;
-	slot.slot = target->port_slot;
-	stats = table_lookup(port_stats, &slot);
-	if (stats) {
-		atomic_add(&stats->sent_packets, 1);
-		atomic_add(&stats->sent_bytes, frame_length(f));
+	if (count->port_id != port_id)
+		count->port_id = port_id;
+	atomic_add(&count->copies, 1);
+	mark |= slot.slot;
+	if (direction == WATCH_TO)
+		mark |= MIRROR_MARK_TO | (tag_is_ours(f, p) ? MIRROR_MARK_TAG : 0);
+	if ((mark & MIRROR_MARK_TAG) || row->watch.size || target->kind == PORT_TUNNEL ||
+	    target->kind >= PORT_WIRE) {
+		if (copy_aside(f, mark))
+			mirror_lost(p);
+	} else if (copy_straight(f, target, count)) {
+		mirror_lost(p);
 	}
 }
 

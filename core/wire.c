@@ -56,6 +56,8 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 	p->object_id = wire->port_id;
 	if (wire->flags & WIRE_RATED)
 		p->flags |= PACKET_RATED;
+	if (wire->flags & WIRE_WATCHED)
+		p->flags |= PACKET_WATCHED;
 	if (wire->flags & WIRE_NETWORK) {
 		p->flags |= PACKET_FROM_WIRE;
 		p->source_port_id = wire->port_id;

@@ -140,6 +140,20 @@ int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct err
 	return result;
 }
 
+int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	struct datapath_state *state = datapath_state(datapath);
+	int result = 0;
+
+	if (ifindex > INT32_MAX)
+		return error_set(error, EINVAL, NULL, "%u is no device", ifindex);
+	if (ifindex)
+		result = datapath->operations->attach_mirror(datapath, ifindex, error);
+	if (!result)
+		__atomic_store_n(&state->mirror_ifindex, ifindex, __ATOMIC_RELAXED);
+	return result;
+}
+
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
 {
 	return datapath->operations->detach(datapath, DATAPATH_UNDERLAY, ifindex);

@@ -103,6 +103,7 @@ enum datapath_role {
 	DATAPATH_TUNNEL_DEVICE, /* a tunnel device of the kernel's, in external mode */
 	DATAPATH_SERVICES,      /* the end of the host's DNS and metadata */
 	DATAPATH_PUNT,          /* the device by which weftd talks to its ports */
+	DATAPATH_MIRROR,        /* the device that copies of mirrors take */
 	DATAPATH_UPLINK, /* segments are on its wire; it may be an underlay's device as well */
 	DATAPATH_ROLES,
 };
@@ -123,6 +124,9 @@ int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
 /* The punt device (agent/services/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
  * as its program is there; ifindex 0 tells it that there is none. */
 int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
+/* The mirror device (agent/devices/mirrors.h), likewise; ifindex 0: there is none, and what it had is detached
+ * by the caller, if it is still there. */
+int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int datapath_detach_uplink(struct datapath *datapath, uint32_t ifindex);
 /* All give -ENOENT where nothing is attached. */
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);

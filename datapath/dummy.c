@@ -242,6 +242,13 @@ static int dummy_attach_punt(struct datapath *datapath, uint32_t ifindex, struct
 	return 0;
 }
 
+static int dummy_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_MIRROR], ifindex, datapath);
+	return 0;
+}
+
 static int dummy_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex)
 {
 	return map_remove_u32(&dummy_of(datapath)->attached[role], ifindex) ? 0 : -ENOENT;
@@ -363,6 +370,7 @@ static const struct datapath_operations dummy_operations = {
 	.attach_tunnel_device = dummy_attach_tunnel_device,
 	.attach_services = dummy_attach_services,
 	.attach_punt = dummy_attach_punt,
+	.attach_mirror = dummy_attach_mirror,
 	.detach = dummy_detach,
 	.attached = dummy_attached,
 	.verdict = dummy_verdict,

@@ -479,6 +479,11 @@ int kernel_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error
 	return attach_program(kernel_of(datapath), ifindex, PORT_UNPLUGGED, PROGRAM_PUNT, error);
 }
 
+int kernel_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	return attach_program(kernel_of(datapath), ifindex, PORT_UNPLUGGED, PROGRAM_MIRROR, error);
+}
+
 static int detach_device(const char *root, uint32_t ifindex)
 {
 	int result = link_remove(root, ifindex);
@@ -536,6 +541,8 @@ static bool has_role(const struct kernel_datapath *kernel, uint32_t ifindex, con
 		return role == DATAPATH_SERVICES;
 	if (program == PROGRAM_PUNT)
 		return role == DATAPATH_PUNT;
+	if (program == PROGRAM_MIRROR)
+		return role == DATAPATH_MIRROR;
 	return role == (program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT);
 }
 

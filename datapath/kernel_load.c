@@ -41,6 +41,7 @@ const char *const kernel_program_names[PROGRAMS] = {
 	[PROGRAM_SERVICES] = "from_services",
 	[PROGRAM_PUNT] = "from_punt",
 	[PROGRAM_UPLINK] = "from_uplink",
+	[PROGRAM_MIRROR] = "from_mirror",
 	[PROGRAM_SWEEP] = "sweep",
 };
 

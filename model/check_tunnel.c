@@ -298,7 +298,7 @@ static int refuse_tunnel(const struct draft *draft, const struct tunnel_object *
 			    tunnel_type_name(tunnel), sentence);
 }
 
-/* Type II: always numbered, with a session and nothing else to choose. */
+/* Types II and III: always numbered, with a session and, of the latter, the engine to choose. */
 static int check_erspan(const struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error)
 {
@@ -341,6 +341,9 @@ static int check_tunnel_form(const struct draft *draft, const struct tunnel_obje
 	uint8_t kind = tunnel->encapsulation;
 	bool gre = kind == TUNNEL_GRE || kind == TUNNEL_GRETAP;
 
+	if (tunnel->hardware_id && tunnel->erspan != 3)
+		return refuse_tunnel(draft, tunnel, "hardware_id", error,
+				     "has none; it is a field of erspan3");
 	if (tunnel->erspan)
 		return check_erspan(draft, tunnel, error);
 	if (!encapsulation_has_id(kind) && tunnel->has_id)

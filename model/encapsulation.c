@@ -16,6 +16,7 @@
 #define ETHERNET_HEADER 14
 #define GRE_OPTION 4 /* key, checksum, sequence number: each */
 #define ERSPAN_HEADER 8
+#define ERSPAN3_MORE 4
 #define NVGRE_ID_FIRST 0x1000
 #define NVGRE_ID_LAST 0xfffffe
 #define ID_24_LAST 0xffffff
@@ -49,7 +50,9 @@ const char *encapsulation_name(uint8_t kind)
 
 const char *tunnel_type_name(const struct tunnel_object *tunnel)
 {
-	return tunnel->erspan ? "erspan" : encapsulation_name(tunnel->encapsulation);
+	if (tunnel->erspan)
+		return tunnel->erspan == 3 ? "erspan3" : "erspan";
+	return encapsulation_name(tunnel->encapsulation);
 }
 
 uint8_t encapsulation_from_name(const char *name)
@@ -97,6 +100,7 @@ uint32_t encapsulation_overhead(uint8_t kind, bool ipv6, uint32_t flags)
 		overhead += flags & TUNNEL_CHECKSUM ? GRE_OPTION : 0;
 		overhead += flags & TUNNEL_SEQUENCE ? GRE_OPTION : 0;
 		overhead += flags & TUNNEL_ERSPAN ? ERSPAN_HEADER : 0;
+		overhead += flags & TUNNEL_ERSPAN3 ? ERSPAN3_MORE : 0;
 	}
 	return overhead;
 }

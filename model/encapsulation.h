@@ -14,7 +14,7 @@
 /** encapsulation_name - "vxlan"; the word of weft.yaml */
 const char *encapsulation_name(uint8_t kind);
 
-/** tunnel_type_name - the same of a tunnel object, which may be "erspan" as well */
+/** tunnel_type_name - the same of a tunnel object, which may be "erspan" or "erspan3" as well */
 const char *tunnel_type_name(const struct tunnel_object *tunnel);
 
 /** encapsulation_from_name - Return: the kind, TUNNEL_NONE when there is none of that name */

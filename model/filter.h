@@ -37,6 +37,7 @@ struct filter {
  * @to: a port or (@tunnel) a tunnel of the VPC, by name: it may come and go
  * @sends, @receives: of what the port sends, of what it gets
  * @sample: one in so many; 0, 1: each
+ * @truncate: bytes of a frame that are copied; 0: all
  * @protocol, @ports, @address, @peer: the filter as it was written; "" where it says nothing
  */
 struct port_mirror_to {
@@ -44,6 +45,7 @@ struct port_mirror_to {
 	bool tunnel;
 	bool sends, receives;
 	uint32_t sample;
+	uint32_t truncate;
 	char protocol[16];
 	char ports[100];
 	char address[IP_PREFIX_TEXT_SIZE];

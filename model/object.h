@@ -277,8 +277,9 @@ struct tunnel_object {
 	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
 	uint8_t ttl, dscp;
 	bool copy_dscp, sequence;
-	bool mirror; /* gets copies alone: it is in no subnet, and nothing comes in by it */
-	bool erspan; /* TUNNEL_GRETAP with the header of ERSPAN type II; a mirror */
+	bool mirror;    /* gets copies alone: it is in no subnet, and nothing comes in by it */
+	uint8_t erspan; /* TUNNEL_GRETAP with the header of this type, 2 or 3; a mirror; 0: none */
+	uint8_t hardware_id;         /* type III: which engine of the host */
 	enum checksum_kind checksum; /* usual: of UDP over IPv6 */
 	bool has_id;
 	uint16_t port; /* UDP, host order; 0: the usual one of the kind */

@@ -160,10 +160,10 @@ static bool tunnel_equal(const struct tunnel_object *a, const struct tunnel_obje
 	return a->encapsulation == b->encapsulation && a->ttl == b->ttl && a->dscp == b->dscp &&
 	       a->copy_dscp == b->copy_dscp && a->checksum == b->checksum &&
 	       a->sequence == b->sequence && a->mirror == b->mirror && a->erspan == b->erspan &&
-	       a->has_id == b->has_id && a->port == b->port && a->id == b->id &&
-	       strcmp(a->host, b->host) == 0 && ip_address_equal(&a->remote, &b->remote) &&
-	       ip_address_equal(&a->local, &b->local) && a->subnet_id == b->subnet_id &&
-	       a->mtu == b->mtu && tunnel_equal_groups(a, b) &&
+	       a->hardware_id == b->hardware_id && a->has_id == b->has_id && a->port == b->port &&
+	       a->id == b->id && strcmp(a->host, b->host) == 0 &&
+	       ip_address_equal(&a->remote, &b->remote) && ip_address_equal(&a->local, &b->local) &&
+	       a->subnet_id == b->subnet_id && a->mtu == b->mtu && tunnel_equal_groups(a, b) &&
 	       a->keepalive_interval == b->keepalive_interval &&
 	       a->keepalive_retries == b->keepalive_retries &&
 	       ip_address_equal(&a->keepalive_address, &b->keepalive_address);

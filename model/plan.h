@@ -113,6 +113,8 @@ struct plan_host {
 struct planner;
 struct planner *planner_new(void);
 void planner_free(struct planner *planner);
+/* Whether a port of this host has, or has had, a mirror. */
+bool planner_has_mirrors(const struct planner *planner);
 
 /* After a restart: do not use again any id that the live tables hold. Policies, subnets, rules,
  * rule_words, endpoints, ports, tunnels and tunnel_sources are given row by row before the first

@@ -29,6 +29,7 @@ static void plan_frames(const struct plan *plan, const struct port_object *port,
 	if (type)
 		key.tag = port->attach.vlan;
 	row.flags |= device->attachment_flags & ATTACHMENT_RATED ? WIRE_RATED : 0;
+	row.flags |= device->attachment_flags & ATTACHMENT_WATCHED ? WIRE_WATCHED : 0;
 	rows_add(plan->rows, TABLE_wires, &key, &row);
 }
 

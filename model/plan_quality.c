@@ -24,7 +24,7 @@ static const struct port_mirror_to *mirror_of(const struct plan *plan,
 
 /* Who gets copies of its packets. Return: false when that one is not there, or is the port itself. */
 static bool plan_mirror(const struct plan *plan, const struct port_object *port,
-			const struct port_mirror_to *mirror)
+			const struct port_mirror_to *mirror, uint32_t slot)
 {
 	const struct object *vpc = intent_object(plan->intent, port->object.vpc_id);
 	const struct port_key key = { .port_id = port->object.id };
@@ -39,10 +39,12 @@ static bool plan_mirror(const struct plan *plan, const struct port_object *port,
 	if (!target || target->id == port->object.id)
 		return false;
 	row.watch.sample = mirror->sample;
+	row.watch.size = mirror->truncate;
 	if (!port->mirror)
 		row.watch.flags |= WATCH_ONCE;
 	filter_watch(&mirror->filter, &row.watch);
 	row.watch.target_id = target->id;
+	row.watch.port_slot = slot;
 	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);
 	return true;
 }
@@ -72,7 +74,7 @@ void plan_quality(const struct plan *plan, const struct port_object *port,
 
 	if (port->receive_rate)
 		row->flags |= PORT_SHAPED;
-	if (mirror && plan_mirror(plan, port, mirror)) {
+	if (mirror && plan_mirror(plan, port, mirror, device->slot)) {
 		row->flags |= PORT_WATCHED;
 		device->attachment_flags |= ATTACHMENT_WATCHED;
 	}

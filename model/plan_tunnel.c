@@ -432,7 +432,8 @@ static uint32_t object_flags(const struct tunnel_object *object)
 	flags |= tunnel_has_checksum(object) ? TUNNEL_CHECKSUM : 0;
 	flags |= object->sequence ? TUNNEL_SEQUENCE : 0;
 	if (object->erspan)
-		return flags | TUNNEL_ERSPAN | TUNNEL_SEQUENCE;
+		return flags | TUNNEL_ERSPAN | TUNNEL_SEQUENCE |
+		       (object->erspan == 3 ? TUNNEL_ERSPAN3 : 0);
 	return flags | (object->has_id && has_key(object->encapsulation) ? TUNNEL_KEY : 0);
 }
 
@@ -472,6 +473,7 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 		.destination_port = htons(udp),
 		.ttl = object->ttl,
 		.dscp = object->dscp,
+		.hardware_id = object->hardware_id,
 	};
 	struct tunnel_source_key source_key = {
 		.remote = row.remote,

@@ -31,6 +31,11 @@ struct planner *planner_new(void)
 	return planner;
 }
 
+bool planner_has_mirrors(const struct planner *planner)
+{
+	return planner->mirrors;
+}
+
 static void group_set_free(void *value)
 {
 	struct group_set *set = value;

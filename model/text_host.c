@@ -279,10 +279,12 @@ static void read_ends(struct reading *reading, struct tunnel_object *tunnel)
 static void read_type(struct reading *reading, struct tunnel_object *tunnel)
 {
 	const json_t *type = json_object_get(reading->reader->object, "type");
+	const char *said = json_is_string(type) ? json_string_value(type) : "";
 	const char *text;
+	uint32_t engine;
 
-	tunnel->erspan = json_is_string(type) && strcmp(json_string_value(type), "erspan") == 0;
-	tunnel->mirror = tunnel->erspan;
+	tunnel->erspan = strcmp(said, "erspan") == 0 ? 2 : strcmp(said, "erspan3") == 0 ? 3 : 0;
+	tunnel->mirror = tunnel->erspan != 0;
 	if (tunnel->erspan) {
 		json_reader_text(reading->reader, "type", JSON_REQUIRED, 64, &text);
 		tunnel->encapsulation = TUNNEL_GRETAP;
@@ -290,6 +292,9 @@ static void read_type(struct reading *reading, struct tunnel_object *tunnel)
 		text_read_encapsulation(reading, "type", JSON_REQUIRED, &tunnel->encapsulation);
 	}
 	json_reader_bool(reading->reader, "mirror", JSON_OPTIONAL, &tunnel->mirror);
+	engine = tunnel->hardware_id;
+	text_read_number(reading->reader, "hardware_id", 0, 63, &engine);
+	tunnel->hardware_id = (uint8_t)engine;
 }
 
 void text_read_tunnel(struct reading *reading)
@@ -360,8 +365,10 @@ void text_write_tunnel(const struct writing *writing, const struct tunnel_object
 				 ? json_null()
 				 : json_boolean(tunnel->checksum == CHECKSUM_ON));
 	text_write_value(writing, "sequence", !tunnel->sequence, json_boolean(tunnel->sequence));
-	text_write_value(writing, "mirror", tunnel->mirror == tunnel->erspan,
+	text_write_value(writing, "mirror", tunnel->mirror == (tunnel->erspan != 0),
 			 json_boolean(tunnel->mirror));
+	text_write_value(writing, "hardware_id", !tunnel->hardware_id,
+			 json_integer(tunnel->hardware_id));
 	text_write_value(writing, "mtu", tunnel->mtu == 0,
 			 tunnel->mtu ? json_integer(tunnel->mtu) : json_null());
 	if (tunnel->filtered) {

@@ -13,6 +13,8 @@
 #include "model/text_private.h"
 
 #define SAMPLE_MAX 1000000
+#define TRUNCATE_MIN 64 /* the headers of a packet */
+#define TRUNCATE_MAX 65535
 
 static void read_word(struct reading *reading, struct json_reader *child, const char *key,
 		      char *kept, size_t size, struct filter *filter,
@@ -82,6 +84,7 @@ void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 	read_target(reading, &child, mirror);
 	read_direction(reading, &child, mirror);
 	text_read_number(&child, "sample", 1, SAMPLE_MAX, &mirror->sample);
+	text_read_number(&child, "truncate", TRUNCATE_MIN, TRUNCATE_MAX, &mirror->truncate);
 	read_word(reading, &child, "protocol", mirror->protocol, sizeof(mirror->protocol),
 		  &mirror->filter, filter_protocol);
 	read_word(reading, &child, "ports", mirror->ports, sizeof(mirror->ports), &mirror->filter,
@@ -117,6 +120,8 @@ json_t *text_mirror(const struct port_mirror_to *mirror)
 		json_object_set_new(json, "direction", json_string(mirror->sends ? "from" : "to"));
 	if (mirror->sample > 1)
 		json_object_set_new(json, "sample", json_integer(mirror->sample));
+	if (mirror->truncate)
+		json_object_set_new(json, "truncate", json_integer(mirror->truncate));
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (*words[i].text)
 			json_object_set_new(json, words[i].key, json_string(words[i].text));
@@ -128,7 +133,7 @@ bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_
 	if (!a || !b)
 		return a == b;
 	return strcmp(a->to, b->to) == 0 && a->tunnel == b->tunnel && a->sends == b->sends &&
-	       a->receives == b->receives && a->sample == b->sample &&
+	       a->receives == b->receives && a->sample == b->sample && a->truncate == b->truncate &&
 	       strcmp(a->protocol, b->protocol) == 0 && strcmp(a->ports, b->ports) == 0 &&
 	       strcmp(a->address, b->address) == 0 && strcmp(a->peer, b->peer) == 0;
 }

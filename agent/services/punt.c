@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "agent/devices/own_name.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/netlink.h"
@@ -32,7 +33,7 @@
 struct punt {
 	struct loop *loop;
 	struct datapath *datapath;
-	char name[16];
+	char name[OWN_NAME_SIZE];
 	int fd; /* -1: there is no device */
 	struct loop_timer retry;
 	struct {
@@ -42,20 +43,6 @@ struct punt {
 	struct punt_counts counts;
 	uint8_t buffer[PUNT_FRAME_MAX];
 };
-
-/* "wp-default"; of a long name a number made of it. */
-static void name_device(struct punt *punt, const char *instance)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	if (strlen(instance) + 3 < sizeof(punt->name)) {
-		snprintf(punt->name, sizeof(punt->name), "wp-%s", instance);
-		return;
-	}
-	for (const char *c = instance; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619u;
-	snprintf(punt->name, sizeof(punt->name), "wp-%08x", hash);
-}
 
 /* ---- what comes in ---- */
 
@@ -206,7 +193,7 @@ int punt_open(struct loop *loop, struct datapath *datapath, const char *instance
 	(*punt)->loop = loop;
 	(*punt)->datapath = datapath;
 	(*punt)->fd = -1;
-	name_device(*punt, instance);
+	own_name((*punt)->name, "wp-", instance);
 	loop_timer_init(&(*punt)->retry, try_open, *punt);
 	try_open(*punt);
 	return 0;

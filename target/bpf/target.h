@@ -379,6 +379,18 @@ static __always_inline int frame_copy_to(struct frame *f, __u32 ifindex)
 	return bpf_clone_redirect(f, ifindex, 0);
 }
 
+/* The same in at a device, as if it had come in there, with a mark; the frame's own mark stays. */
+static __always_inline int frame_copy_marked(struct frame *f, __u32 ifindex, __u32 mark)
+{
+	const __u32 own = f->mark;
+	int result;
+
+	f->mark = mark;
+	result = (int)bpf_clone_redirect(f, ifindex, BPF_F_INGRESS);
+	f->mark = own;
+	return result;
+}
+
 /* Index of the lowest set bit of bits, which is not zero: the ones in the mask below it, counted without
  * a branch, which would multiply the verifier's paths. The barrier keeps the compiler from making a count
  * instruction of it, which clang 14 cannot compile for BPF. */

@@ -138,6 +138,10 @@ OUT_OF_LINE int refuse(struct frame *f, struct packet *p)
 	struct verdict_counter *counter = table_lookup(verdicts, &delivered);
 	struct port_stats *stats = table_lookup(port_stats, &in);
 
+	if (p->copy) {
+		mirror_lost(p);
+		return TC_ACT_SHOT;
+	}
 	if (stats) {
 		atomic_add(&stats->received_packets, -1);
 		atomic_add(&stats->received_bytes, -(__u64)p->frame_length);
@@ -195,6 +199,8 @@ int underlay_ask(struct frame *f, struct packet *p)
 		tell_too_big_here(p, fib.mtu_result);
 	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return refuse(f, p);
+	if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
+		p->unresolved_tunnel_id = p->out_ifindex;
 	/* The kernel sends nothing on that comes with the MAC of a group, which may stand there. */
 	header_type(ethernet, p);
 	if (frame_store(f, 0, ethernet, ETHERNET_SIZE))

@@ -44,6 +44,8 @@ void native_run_underlay(struct frame *f, struct native_result *result);
 void native_run_service(struct frame *f, struct native_result *result);
 /* Runs a frame that weftd writes to the punt device. */
 void native_run_punt(struct frame *f, struct native_result *result);
+/* Runs a copy of a mirror that comes in by the mirror device, with this mark. */
+void native_run_mirror(struct frame *f, __u32 mark, struct native_result *result);
 /*
  * Runs a frame that a NIC hands in whose wire has segments on it. VERDICT_NOT_OURS: it is of none of them.
  * f: where it has a tag afterwards, vlan and vlan_type.

@@ -213,6 +213,12 @@ int frame_copy_underlay(struct frame *f, struct packet *p)
 	return 0;
 }
 
+int frame_copy_marked(struct frame *f, __u32 ifindex, __u32 mark)
+{
+	(void)mark;
+	return frame_copy_to(f, ifindex);
+}
+
 int frame_copy_to(struct frame *f, __u32 ifindex)
 {
 	if (f->copy_count >= FRAME_COPIES_MAX)
@@ -350,6 +356,19 @@ void native_run_punt(struct frame *f, struct native_result *result)
 	result->verdict = (enum verdict)punt_return(f, &p);
 	if (result->verdict != VERDICT_DELIVERED)
 		pipeline_end(f, &p, (int)result->verdict);
+	finish(&p, result);
+}
+
+void native_run_mirror(struct frame *f, __u32 mark, struct native_result *result)
+{
+	struct packet p = {};
+
+	begin(f);
+	result->verdict = (enum verdict)mirror_send(f, &p, mark);
+	if (result->verdict == VERDICT_DELIVERED)
+		mirror_sent(&p);
+	else
+		mirror_lost(&p);
 	finish(&p, result);
 }
 

@@ -246,6 +246,8 @@ static inline int frame_kernel_decapsulates(struct frame *f, __be16 port, __u32 
 }
 
 int frame_copy_to(struct frame *f, __u32 ifindex);
+/* The same in at a device, with a mark. */
+int frame_copy_marked(struct frame *f, __u32 ifindex, __u32 mark);
 /* Sends a copy of the encapsulated frame to the other end of tunnel p->out_ifindex. 0 or negative. */
 struct packet;
 int frame_copy_underlay(struct frame *f, struct packet *p);

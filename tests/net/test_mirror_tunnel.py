@@ -69,7 +69,6 @@ class Sensor(Netns):
 def world(weft):
     made = Workloads(weft, INTENT, "web1", "web2")
     made.sensor = Sensor()
-    run("ping", "-c1", "-W5", "192.0.2.9")  # copies ask for no neighbour
     host = weft.json("status")["host"]["name"]
     status, _, body = weft.http("PUT", f"/v1/hosts/{host}", {"underlay": "192.0.2.1/24"})
     check(status in (200, 201), f"host: {body}")
@@ -88,11 +87,11 @@ def vxlan(weft, lan):
               "192.0.2.9", "--mirror", "on")
     mirror(weft, to="tunnel:watch", protocol="icmp")
     wire = lan.sensor.behind("vx")
-    wait_for(lambda: lan.web1.ping("10.0.1.12") and wire.receive(lambda p: p.protocol == 1,
-                                                               seconds=0.5),
-             "the first copy, once the sensor's address is resolved")
-    wire.drain()
-    wire.socket.setblocking(True)
+    run("ip", "neighbour", "flush", "dev", "us0")
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    for i in range(2):
+        wire.expect(lambda packet: packet.protocol == 1,
+                    f"copy {i}, which waits until the sensor's MAC is known")
     check(lan.web1.ping("10.0.1.12", 2, "-s", "1400"), "ping")
     for _ in range(4):
         copy = wire.expect(lambda packet: packet.protocol == 1 and len(packet.frame) == 1442,
@@ -119,13 +118,62 @@ def erspan(weft, lan):
              "TCP to its end")
 
 
-@statement("tshark finds nothing wrong in any copy")
+def spans(lan, *fields, only, count):
+    """So many rows at least of what is carried by ERSPAN so far."""
+    return wait_for(lambda: (lambda rows: rows if len(rows) >= count else None)(
+        lan.sensor.packets(*fields, only=only)), f"{count} of {only}")
+
+
+@statement("ERSPAN type III: time, engine, direction")
+def erspan3(weft, lan):
+    weft.weft("tunnel", "add", "blue/span3", "--type", "erspan3", "--id", "7", "--hardware-id",
+              "33", "--remote", "192.0.2.9")
+    mirror(weft, to="tunnel:span3", protocol="icmp")
+    check(lan.web1.ping("10.0.1.12", 3), "ping")
+    rows = spans(lan, "erspan.spanid", "erspan.hw", "erspan.direction", "erspan.timestamp",
+                 "ip.src", "erspan.gra", only="erspan.version == 2", count=6)
+    equal({row[0] for row in rows}, {"7"}, "session")
+    equal({int(row[1], 0) for row in rows}, {33}, "engine")
+    equal({(row[2], row[4].split(",")[1]) for row in rows},
+          {("0", "10.0.1.11"), ("1", "10.0.1.12")}, "direction of what is sent and of what arrives")
+    times = [int(row[3]) for row in rows]
+    passed = (times[-1] - times[0]) % 2**32
+    check(0 < passed < 3 * 10**8, f"units of 100 ns between the first and the last: {times}")
+    equal({int(row[5]) for row in rows}, {1}, "granularity")
+
+
+@statement("truncation: the copy is cut and says so, the packet arrives whole")
+def cut(weft, lan):
+    for tunnel, session in (("span", 5), ("span3", 7)):
+        mirror(weft, to=f"tunnel:{tunnel}", protocol="icmp", direction="from", truncate=100)
+        check(lan.web1.ping("10.0.1.12", 2, "-s", "1200"), "ping of 1200 bytes")
+        rows = spans(lan, "erspan.truncated", "ip.len", "frame.len",
+                     only=f"erspan.spanid == {session} && erspan.truncated == 1", count=2)
+        header = 8 if session == 5 else 12
+        equal({int(row[2]) for row in rows}, {14 + 20 + 8 + header + 100}, "size of the copies")
+        equal({row[1].split(",")[1] for row in rows}, {"1228"}, "the packet's own length in them")
+    shown = json.loads(weft.weft("port", "show", "blue/web1", "--json").stdout)
+    equal(shown["mirror"]["truncate"], 100, "what the port says")
+
+
+@statement("TCP of a mirrored port goes on, its copies cut")
+def cut_tcp(weft, lan):
+    mirror(weft, to="tunnel:span", truncate=64)
+    check(tcp_works(lan.web2, lan.web1, "10.0.1.11", 80), "TCP")
+
+
+@statement("tshark finds nothing wrong in any whole copy, and of cut ones only that they are short")
 def clean(weft, lan):
     mirror(weft)
     equal(lan.sensor.packets("frame.number", "_ws.expert.message",
-                             only="(erspan || vxlan) && _ws.expert.severity >= 0x00600000"), [],
+                             only="(erspan.truncated == 0 || vxlan) && "
+                                  "_ws.expert.severity >= 0x00600000"), [],
           "what tshark complains of")
-    equal(lan.sensor.packets("frame.number", only="_ws.malformed"), [], "malformed")
+    equal(lan.sensor.packets("frame.number", only="_ws.malformed && !(erspan.truncated == 1)"), [],
+          "malformed")
+    for row in lan.sensor.packets("_ws.expert.message", only="erspan.truncated == 1 && "
+                                                             "_ws.expert.severity >= 0x00600000"):
+        check("total length exceeds packet length" in row[0], f"a cut copy: {row}")
 
 
 @statement("a tunnel of mirrors is nothing else: not in a subnet, no target of routes")

@@ -197,6 +197,12 @@ static void carrier_words(const struct world *world, struct carrier *c, char **w
 			c->source_flags |= TUNNEL_SOURCE_LEARN;
 			c->tunnel.flags |= TUNNEL_MULTICAST;
 			i++;
+		} else if (!strcmp(word, "erspan")) {
+			c->tunnel.flags |= TUNNEL_ERSPAN | TUNNEL_SEQUENCE;
+		} else if (!strcmp(word, "erspan3")) {
+			c->tunnel.flags |= TUNNEL_ERSPAN | TUNNEL_ERSPAN3 | TUNNEL_SEQUENCE;
+			c->tunnel.hardware_id = (uint8_t)number(next);
+			i++;
 		} else if (!strcmp(word, "key")) {
 			c->tunnel.flags |= TUNNEL_KEY;
 		} else if (!strcmp(word, "checksum")) {

@@ -38,6 +38,7 @@ static void kernel_load(void)
 					.service_ifindex = SERVICE_IFINDEX,
 					.service_rate = SERVICE_RATE,
 					.punt_ifindex = 1, /* lo: it is there */
+					.mirror_ifindex = 1,
 					.punt_rate = 3 };
 	__u32 zero = 0;
 
@@ -86,11 +87,12 @@ static void kernel_walk(enum table_id table, void (*fn)(void *, const void *, co
 	}
 }
 
-static bool run_program(struct bpf_program *program, const struct vector_frame *frame,
-			struct outcome *outcome)
+static bool run_marked(struct bpf_program *program, const struct vector_frame *frame, uint32_t mark,
+		       struct outcome *outcome)
 {
 	struct __sk_buff context = {
 		.ifindex = LOOPBACK_IFINDEX,
+		.mark = mark,
 		.gso_size = frame->segment_size,
 		.gso_segs = frame->segment_size ? 2 : 0,
 	};
@@ -122,6 +124,12 @@ static bool run_program(struct bpf_program *program, const struct vector_frame *
 	return true;
 }
 
+static bool run_program(struct bpf_program *program, const struct vector_frame *frame,
+			struct outcome *outcome)
+{
+	return run_marked(program, frame, 0, outcome);
+}
+
 static bool kernel_run(const struct attachment *attachment, const struct vector_frame *frame,
 		       struct outcome *outcome)
 {
@@ -151,6 +159,11 @@ static bool kernel_punt(const struct vector_frame *frame, struct outcome *outcom
 	return run_program(weft->progs.from_punt, frame, outcome);
 }
 
+static bool kernel_mirror(const struct vector_frame *frame, uint32_t mark, struct outcome *outcome)
+{
+	return run_marked(weft->progs.from_mirror, frame, mark, outcome);
+}
+
 const struct side kernel_side = {
 	.name = "kernel",
 	.load = kernel_load,
@@ -161,6 +174,7 @@ const struct side kernel_side = {
 	.run = kernel_run,
 	.run_underlay = kernel_receive,
 	.run_punt = kernel_punt,
+	.run_mirror = kernel_mirror,
 	.run_service = kernel_answer,
 	.run_uplink = kernel_hear,
 	.unload = kernel_unload,

@@ -19,6 +19,7 @@ static void native_load(void)
 					.service_ifindex = SERVICE_IFINDEX,
 					.service_rate = SERVICE_RATE,
 					.punt_ifindex = 1, /* lo: it is there */
+					.mirror_ifindex = 1,
 					.punt_rate = 3 };
 
 	native_reset();
@@ -122,6 +123,17 @@ static bool native_punted(const struct vector_frame *frame, struct outcome *outc
 	return true;
 }
 
+static bool native_mirror(const struct vector_frame *frame, uint32_t mark, struct outcome *outcome)
+{
+	struct frame *f = native_frame_new(frame->data, (__u32)frame->size);
+	struct native_result result = { 0 };
+
+	f->segment_size = frame->segment_size;
+	native_run_mirror(f, mark, &result);
+	take_outcome(f, &result, outcome);
+	return true;
+}
+
 const struct side native_side = {
 	.name = "native",
 	.load = native_load,
@@ -132,6 +144,7 @@ const struct side native_side = {
 	.run = native_send,
 	.run_underlay = native_receive,
 	.run_punt = native_punted,
+	.run_mirror = native_mirror,
 	.run_service = native_answer,
 	.run_uplink = native_hear,
 	.unload = native_reset,

@@ -341,6 +341,38 @@ static void gre_words(struct outer *o)
 	put16(o->bytes + at, flags);
 }
 
+/* erspan ID [tag TAG] [cut]: type II; the index is the pipeline's, not zero. erspan3 ID ENGINE [tag TAG] [cut] [to]:
+ * type III; the time is the pipeline's. */
+static void erspan_words(struct outer *o, bool third)
+{
+	uint8_t *header = append(o, 8);
+	unsigned word = number(o), engine = third ? number(o) : 0, tag;
+
+	for (;;) {
+		if (take(o, "tag")) {
+			tag = number(o);
+			word |= (tag & 0xfff) << 16 | (tag & 0xe000) | (third ? 0 : 0x1000);
+		} else if (take(o, "cut")) {
+			word |= 0x400;
+		} else if (third && take(o, "to")) {
+			engine |= 0x100;
+		} else {
+			break;
+		}
+	}
+	word |= third ? 2u << 28 : 1u << 28;
+	put16(header, word >> 16);
+	put16(header + 2, word & 0xffff);
+	o->size -= 4;
+	memcpy(header + 4, seen_here(o, 4), 4);
+	header[7] |= !header[4] && !header[5] && !header[6] && !header[7]; /* none is no number */
+	o->size += 4;
+	if (third)
+		put16(append(o, 4) + 2,
+		      0x8000 | (engine & 0x3f) << 4 | (engine & 0x100 ? 8 : 0) | 2);
+	o->ethernet = true;
+}
+
 static void gue_words(struct outer *o)
 {
 	uint8_t *header = append(o, 4);
@@ -448,6 +480,10 @@ void outer_build(const struct world *world, char **words, size_t count, const st
 			geneve_words(&o);
 		else if (take(&o, "gre"))
 			gre_words(&o);
+		else if (take(&o, "erspan"))
+			erspan_words(&o, false);
+		else if (take(&o, "erspan3"))
+			erspan_words(&o, true);
 		else if (take(&o, "gue"))
 			gue_words(&o);
 		else if (take(&o, "protocol"))

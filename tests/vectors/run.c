@@ -539,6 +539,8 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 		*good = rows_check_flows(strtoul(words[1], NULL, 10));
 	else if (!strcmp(words[0], "watched") && count == 3)
 		*good = watch_check(words + 1);
+	else if (!strcmp(words[0], "copies") && count == 4)
+		*good = mirror_check(words + 1);
 	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
 		*good = rows_check(words[1], words[3]);
 	else
@@ -570,6 +572,10 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 		*good = hear_frame(words + 1, count - 1, outcomes, ran);
 	} else if (!strcmp(words[0], "across")) {
 		*good = cross(words[1], outcomes, ran);
+	} else if (!strcmp(words[0], "copy") && count > 3) {
+		*from = world_port(&tables_world, words[1]);
+		mirror_run(words + 1, count - 1, outcomes, ran);
+		*good = sides_agree(outcomes, ran);
 	} else if (!strcmp(words[0], "from-weftd")) {
 		*from = world_port(&tables_world, "blue/web1");
 		*good = send_punt(words + 1, count - 1, outcomes, ran);
@@ -581,6 +587,22 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 	return true;
 }
 
+/* A line about what is done to a port's packets. Return: whether it is one. */
+static bool port_line(char **words, size_t count)
+{
+	if (!strcmp(words[0], "rate") && count == 5)
+		rate_statement(words + 1);
+	else if (!strcmp(words[0], "shaped") && count == 2)
+		shaped_statement(words[1]);
+	else if (!strcmp(words[0], "mirror") && count > 3)
+		mirror_statement(words + 1, count - 1);
+	else if (!strcmp(words[0], "watch") && count > 2)
+		watch_statement(words + 1, count - 1);
+	else
+		return false;
+	return true;
+}
+
 static bool run_line(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
 		     const struct port_object **from)
 {
@@ -588,7 +610,7 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 	bool good = true;
 
 	if (check_line(words, count, outcomes, *from, &good) ||
-	    frame_line(words, count, outcomes, ran, from, &good))
+	    frame_line(words, count, outcomes, ran, from, &good) || port_line(words, count))
 		return good;
 	if (hosts_statement(&tables_world, words, count)) {
 		world_plan(&tables_world);
@@ -601,12 +623,6 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		tables_write_world();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
-	} else if (!strcmp(words[0], "rate") && count == 5) {
-		rate_statement(words + 1);
-	} else if (!strcmp(words[0], "shaped") && count == 2) {
-		shaped_statement(words[1]);
-	} else if (!strcmp(words[0], "watch") && count > 2) {
-		watch_statement(words + 1, count - 1);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
 		port_moved(words[1], count == 3 ? words[2] : NULL, true);
 	} else if (!strcmp(words[0], "moving") && count == 3) {
@@ -659,6 +675,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 		count = split(vector->lines[i], words);
 		good = run_line(words, count, outcomes, ran, &from);
 	}
+	mirror_clear();
 	watch_clear();
 	if (seeds)
 		fclose(seeds);

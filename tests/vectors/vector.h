@@ -74,6 +74,9 @@ struct side {
 	bool (*run_service)(const struct vector_frame *frame, struct outcome *outcome);
 	/* The same for a frame that weftd writes to the punt device. */
 	bool (*run_punt)(const struct vector_frame *frame, struct outcome *outcome);
+	/* And for a copy that comes in by the mirror device. */
+	bool (*run_mirror)(const struct vector_frame *frame, uint32_t mark,
+			   struct outcome *outcome);
 	/* The same for a frame that an uplink hands in. */
 	bool (*run_uplink)(const struct vector_frame *frame, struct outcome *outcome);
 	void (*unload)(void);
@@ -147,6 +150,17 @@ void shaped_statement(const char *what);
 uint32_t watch_attachment_flags(uint32_t port_id);
 /* MATCHED TAKEN */
 bool watch_check(char **words);
+
+/* Marks a port as looked at; nothing is captured. */
+void watch_look_at(uint32_t port_id);
+
+/* One mirror (mirrors.c): PORT from|to|both TARGET WORDS; until the vector ends. */
+void mirror_statement(char **words, size_t count);
+void mirror_clear(void);
+/* PORT from|to WORDS: a copy of such a frame comes in by the mirror device. */
+void mirror_run(char **words, size_t count, struct outcome outcomes[2], bool ran[2]);
+/* MADE SENT CUT */
+bool mirror_check(char **words);
 
 /* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,

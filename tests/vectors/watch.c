@@ -13,38 +13,6 @@
 
 static uint32_t watched_id, rated_id, shaped_id;
 
-static void mark_port(bool on)
-{
-	const struct port_key key = { .port_id = watched_id };
-	const struct port_watch mask = { .mask = 1 };
-	struct port row;
-
-	for (size_t s = 0; s < side_count; s++) {
-		if (!sides[s]->get(TABLE_ports, &key, &row))
-			continue;
-		row.flags = on ? row.flags | PORT_WATCHED : row.flags & ~(uint32_t)PORT_WATCHED;
-		sides[s]->put(TABLE_ports, &key, &row);
-		if (on)
-			sides[s]->put(TABLE_port_watches, &key, &mask);
-		else
-			sides[s]->remove(TABLE_port_watches, &key);
-	}
-}
-
-/* The queue of its device tells senders apart, or does not. */
-static void shape_port(bool on)
-{
-	const struct port_key key = { .port_id = shaped_id };
-	struct port row;
-
-	for (size_t s = 0; s < side_count; s++) {
-		if (!sides[s]->get(TABLE_ports, &key, &row))
-			continue;
-		row.flags = on ? row.flags | PORT_SHAPED : row.flags & ~(uint32_t)PORT_SHAPED;
-		sides[s]->put(TABLE_ports, &key, &row);
-	}
-}
-
 /* A flag of the rows of a table that a row is to have (1), or not (0); -1: as it is. */
 static void flag_rows(enum table_id table, size_t offset, uint32_t flag,
 		      int (*wanted)(const void *row, bool on), bool on)
@@ -66,6 +34,56 @@ static void flag_rows(enum table_id table, size_t offset, uint32_t flag,
 			sides[s]->put(table, rows.bytes + i * size, row);
 		}
 		free(rows.bytes);
+	}
+}
+
+static int of_watched(const void *row, bool on)
+{
+	return ((const struct wire *)row)->port_id == watched_id ? on : -1;
+}
+
+static void mark_port(bool on)
+{
+	const struct port_key key = { .port_id = watched_id };
+	const struct port_watch mask = { .mask = 1 };
+	struct port row;
+
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_ports, &key, &row))
+			continue;
+		row.flags = on ? row.flags | PORT_WATCHED : row.flags & ~(uint32_t)PORT_WATCHED;
+		sides[s]->put(TABLE_ports, &key, &row);
+		if (on)
+			sides[s]->put(TABLE_port_watches, &key, &mask);
+		else
+			sides[s]->remove(TABLE_port_watches, &key);
+	}
+	flag_rows(TABLE_wires, offsetof(struct wire, flags), WIRE_WATCHED, of_watched, on);
+}
+
+void watch_look_at(uint32_t port_id)
+{
+	const struct watch none = { 0 };
+	struct slot_key slot = { 0 };
+
+	watch_clear();
+	watched_id = port_id;
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->put(TABLE_watches, &slot, &none);
+	mark_port(true);
+}
+
+/* The queue of its device tells senders apart, or does not. */
+static void shape_port(bool on)
+{
+	const struct port_key key = { .port_id = shaped_id };
+	struct port row;
+
+	for (size_t s = 0; s < side_count; s++) {
+		if (!sides[s]->get(TABLE_ports, &key, &row))
+			continue;
+		row.flags = on ? row.flags | PORT_SHAPED : row.flags & ~(uint32_t)PORT_SHAPED;
+		sides[s]->put(TABLE_ports, &key, &row);
 	}
 }
 
