@@ -211,6 +211,27 @@ json_t *names_protocol(uint8_t protocol)
 	}
 }
 
+void names_add_transport(json_t *document, uint8_t protocol, uint16_t source_port,
+			 uint16_t destination_port)
+{
+	unsigned int source = ntohs(source_port), destination = ntohs(destination_port);
+
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+		json_object_set_new(document, "source_port", json_integer(source));
+		json_object_set_new(document, "destination_port", json_integer(destination));
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		json_object_set_new(document, "type", json_integer(destination >> 8));
+		json_object_set_new(document, "code", json_integer(destination & 0xff));
+		break;
+	default: break;
+	}
+}
+
 const char *names_lower(const char *name, char *text, size_t size)
 {
 	size_t i;

@@ -55,6 +55,14 @@ json_t *names_address(const struct address *address);
 /** names_protocol - "tcp", "udp", "icmp", "icmpv6", or the number as text. Return: new reference. */
 json_t *names_protocol(uint8_t protocol);
 
+/**
+ * names_add_transport - what is behind the addresses of a packet: ports, or type and code of ICMP
+ * @document: gets source_port and destination_port, or type and code, or nothing
+ * @source_port, @destination_port: network order; of ICMP the second is type and code
+ */
+void names_add_transport(json_t *document, uint8_t protocol, uint16_t source_port,
+			 uint16_t destination_port);
+
 /** names_lower - an upper-case name of an X-list in lower case. Return: @text. */
 const char *names_lower(const char *name, char *text, size_t size);
 

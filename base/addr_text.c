@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 #define IPV4_OFFSET 96
 
 int ip_address_parse(const char *text, struct ip_address *address)
@@ -29,17 +31,6 @@ int ip_address_parse(const char *text, struct ip_address *address)
 	return 0;
 }
 
-static int hex_digit(char character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	if (character >= 'a' && character <= 'f')
-		return character - 'a' + 10;
-	if (character >= 'A' && character <= 'F')
-		return character - 'A' + 10;
-	return -1;
-}
-
 int mac_address_parse(const char *text, struct mac_address *mac)
 {
 	struct mac_address result;
@@ -47,14 +38,13 @@ int mac_address_parse(const char *text, struct mac_address *mac)
 	if (strnlen(text, MAC_ADDRESS_TEXT_SIZE) != MAC_ADDRESS_TEXT_SIZE - 1)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(result.byte); i++) {
-		int high = hex_digit(text[3 * i]);
-		int low = hex_digit(text[3 * i + 1]);
+		int byte = hex_byte(&text[3 * i]);
 
-		if (high < 0 || low < 0)
+		if (byte < 0)
 			return -EINVAL;
 		if (i + 1 < sizeof(result.byte) && text[3 * i + 2] != ':')
 			return -EINVAL;
-		result.byte[i] = (uint8_t)(high << 4 | low);
+		result.byte[i] = (uint8_t)byte;
 	}
 	*mac = result;
 	return 0;

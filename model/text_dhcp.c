@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/hex.h"
 #include "model/text_private.h"
 
 #define LEASE_MIN 60
@@ -108,15 +109,6 @@ static const struct {
 	{ 82, NULL }, { 119, "search" }, { 121, "routes" },     { 255, NULL },
 };
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* "hex:0104", a text, or a list of IPv4 addresses. Return: bytes, 0 when it is none of these. */
 static size_t option_bytes(const json_t *value, uint8_t bytes[OPTION_LENGTH_MAX])
 {
@@ -149,11 +141,11 @@ static size_t option_bytes(const json_t *value, uint8_t bytes[OPTION_LENGTH_MAX]
 		return size;
 	}
 	for (text += 4; *text; text += 2) {
-		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+		int byte = hex_byte(text);
 
-		if (low < 0 || size == OPTION_LENGTH_MAX)
+		if (byte < 0 || size == OPTION_LENGTH_MAX)
 			return 0;
-		bytes[size++] = (uint8_t)(high << 4 | low);
+		bytes[size++] = (uint8_t)byte;
 	}
 	return size;
 }

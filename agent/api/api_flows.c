@@ -61,27 +61,6 @@ static bool find_reply(struct api_call *call, const struct flow_key *key,
 	       datapath_get(call->api->datapath, TABLE_flows, &other, reply) == 0;
 }
 
-/* What is behind the addresses; of ICMP the key has identifier, type and code in place of ports. */
-static void add_transport(json_t *document, const struct flow_key *key)
-{
-	unsigned int source = ntohs(key->source_port), destination = ntohs(key->destination_port);
-
-	switch (key->protocol) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-		json_object_set_new(document, "source_port", json_integer(source));
-		json_object_set_new(document, "destination_port", json_integer(destination));
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		json_object_set_new(document, "type", json_integer(destination >> 8));
-		json_object_set_new(document, "code", json_integer(destination & 0xff));
-		json_object_set_new(document, "identifier", json_integer(source));
-		break;
-	default: break;
-	}
-}
-
 static json_t *flow_json(struct flow_walk *walk, const struct flow_key *key,
 			 const struct flow *flow)
 {
@@ -107,7 +86,9 @@ static json_t *flow_json(struct flow_walk *walk, const struct flow_key *key,
 		ticks_to_seconds(walk->now - seen), "timeout", ticks_to_seconds(flow->timeout),
 		"egress_rule", names_object(intent, flow->egress_rule_id), "ingress_rule",
 		names_object(intent, flow->ingress_rule_id));
-	add_transport(document, key);
+	names_add_transport(document, key->protocol, key->source_port, key->destination_port);
+	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6)
+		json_object_set_new(document, "identifier", json_integer(ntohs(key->source_port)));
 	return document;
 }
 

@@ -54,7 +54,8 @@ int cluster_config_read_file(const char *state, const char *name, char **text, s
 
 /* ---- reading ---- */
 
-static void read_underlay(struct cluster_config *config, struct json_reader *reader)
+void cluster_config_read_underlay(struct json_reader *reader,
+				  struct ip_prefix underlay[CLUSTER_UNDERLAY_MAX], size_t *count)
 {
 	json_t *list = NULL, *value;
 	size_t i;
@@ -63,14 +64,13 @@ static void read_underlay(struct cluster_config *config, struct json_reader *rea
 		return;
 	json_array_foreach(list, i, value) {
 		const char *text = json_string_value(value);
-		struct ip_prefix *prefix = &config->underlay[i];
 
-		if (!text || ip_prefix_parse_or_address(text, prefix)) {
-			json_reader_fail(reader, "underlay", EINVAL,
-					 "an underlay address is not an address");
+		if (!text || ip_prefix_parse_or_address(text, &underlay[i])) {
+			json_reader_fail(reader, "underlay", EINVAL, "\"%s\" is no address",
+					 text ? text : "");
 			return;
 		}
-		config->underlay_count = i + 1;
+		*count = i + 1;
 	}
 }
 
@@ -103,7 +103,7 @@ static int read_document(struct cluster_config *config, json_t *document, struct
 		config->store_certificate = xstrdup(text);
 	if (json_reader_text(&reader, "store_key", JSON_OPTIONAL, TEXT_LENGTH_MAX, &text))
 		config->store_key = xstrdup(text);
-	read_underlay(config, &reader);
+	cluster_config_read_underlay(&reader, config->underlay, &config->underlay_count);
 	read_etcd(config, &reader);
 	return json_reader_finish(&reader);
 }

@@ -17,6 +17,7 @@
 #include "agent/cluster/certificate.h"
 #include "base/addr.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #define CLUSTER_UNDERLAY_MAX 8
 #define CLUSTER_PORT 6082 /* TCP: joining; UDP: the path probe */
@@ -50,6 +51,14 @@ struct cluster_config {
  * Return: 0 (also without a file), or negative errno.
  */
 int cluster_config_read(const char *state, struct cluster_config *config, struct error *error);
+
+/**
+ * cluster_config_read_underlay - the addresses under the key "underlay", with or without a length
+ * @reader: of an object; fails when one is no address
+ * @count: set when there are any
+ */
+void cluster_config_read_underlay(struct json_reader *reader,
+				  struct ip_prefix underlay[CLUSTER_UNDERLAY_MAX], size_t *count);
 
 /** cluster_config_write - write it; after a crash the old or the new is there */
 int cluster_config_write(const char *state, const struct cluster_config *config,

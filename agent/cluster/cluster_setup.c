@@ -25,25 +25,6 @@
 
 /* ---- what is asked for ---- */
 
-static void read_addresses(struct cluster_wish *wish, struct json_reader *reader)
-{
-	json_t *list = NULL, *value;
-	size_t i;
-
-	if (!json_reader_array(reader, "underlay", JSON_OPTIONAL, CLUSTER_UNDERLAY_MAX, &list))
-		return;
-	json_array_foreach(list, i, value) {
-		const char *text = json_string_value(value);
-
-		if (!text || ip_prefix_parse_or_address(text, &wish->underlay[i])) {
-			json_reader_fail(reader, "underlay", EINVAL, "\"%s\" is no address",
-					 text ? text : "");
-			return;
-		}
-		wish->underlay_count = i + 1;
-	}
-}
-
 int cluster_wish_read(json_t *body, struct cluster_wish *wish, struct error *error)
 {
 	static const size_t length = 4096;
@@ -52,7 +33,7 @@ int cluster_wish_read(json_t *body, struct cluster_wish *wish, struct error *err
 	*wish = (struct cluster_wish){ 0 };
 	json_reader_init(&reader, body, "", error);
 	json_reader_text(&reader, "name", JSON_OPTIONAL, NAME_SIZE - 1, &wish->name);
-	read_addresses(wish, &reader);
+	cluster_config_read_underlay(&reader, wish->underlay, &wish->underlay_count);
 	json_reader_bool(&reader, "with_etcd", JSON_OPTIONAL, &wish->with_etcd);
 	json_reader_text(&reader, "store", JSON_OPTIONAL, length, &wish->store);
 	json_reader_text(&reader, "store_ca", JSON_OPTIONAL, length, &wish->store_ca);

@@ -57,17 +57,23 @@ static int set_up(struct netlink *netlink, const struct link_info *link, struct 
 	return result;
 }
 
+/* The device of this kind and port. Return: -ENODEV, and @name, when there is none. */
+static int find(struct netlink *netlink, uint32_t kind, uint16_t port, const char **link_kind,
+		char name[LINK_NAME_SIZE], struct link_info *link, struct error *error)
+{
+	int result = device_name(kind, port, link_kind, name, error);
+
+	return result ? result : netlink_link_get_by_name(netlink, name, link, error);
+}
+
 int device_tunnel_ensure(struct netlink *netlink, struct datapath *datapath, uint32_t kind,
 			 uint16_t port, uint32_t *ifindex, struct error *error)
 {
 	char name[LINK_NAME_SIZE] = "";
 	const char *link_kind = "";
 	struct link_info link = { 0 };
-	int result = device_name(kind, port, &link_kind, name, error);
+	int result = find(netlink, kind, port, &link_kind, name, &link, error);
 
-	if (result)
-		return result;
-	result = netlink_link_get_by_name(netlink, name, &link, NULL);
 	if (result == -ENODEV) {
 		result = netlink_link_add_tunnel(netlink, link_kind, name, port, error);
 		if (result == -EEXIST) /* a device of another name in the same mode */
@@ -75,8 +81,7 @@ int device_tunnel_ensure(struct netlink *netlink, struct datapath *datapath, uin
 		if (!result)
 			result = netlink_link_get_by_name(netlink, name, &link, error);
 	} else if (result) {
-		return error_set(error, result, NULL, "cannot look up device %s: %s", name,
-				 strerror(-result));
+		return result;
 	} else if (strcmp(link.kind, link_kind) != 0) {
 		return error_set(error, EEXIST, NULL,
 				 "the device %s is there and is no %s device: rename it", name,
@@ -97,11 +102,8 @@ int device_tunnel_remove(struct netlink *netlink, struct datapath *datapath, uin
 	char name[LINK_NAME_SIZE] = "";
 	const char *link_kind = "";
 	struct link_info link = { 0 };
-	int result = device_name(kind, port, &link_kind, name, error);
+	int result = find(netlink, kind, port, &link_kind, name, &link, error);
 
-	if (result)
-		return result;
-	result = netlink_link_get_by_name(netlink, name, &link, error);
 	if (result == -ENODEV || (!result && strcmp(link.kind, link_kind) != 0))
 		return 0;
 	if (result)

@@ -77,30 +77,6 @@ static json_t *tcp_flags_json(uint8_t flags)
 	return json_string(text);
 }
 
-/* What is behind the addresses: ports, or type and code. */
-static void add_transport(json_t *document, const struct drop_event *event)
-{
-	unsigned int source = ntohs(event->source_port);
-	unsigned int destination = ntohs(event->destination_port);
-
-	switch (event->protocol) {
-	case IPPROTO_TCP:
-		json_object_set_new(document, "tcp_flags", tcp_flags_json(event->tcp_flags));
-		/* fallthrough */
-	case IPPROTO_UDP:
-	case IPPROTO_SCTP:
-		json_object_set_new(document, "source_port", json_integer(source));
-		json_object_set_new(document, "destination_port", json_integer(destination));
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		json_object_set_new(document, "type", json_integer(destination >> 8));
-		json_object_set_new(document, "code", json_integer(destination & 0xff));
-		break;
-	default: break;
-	}
-}
-
 static void add_packet(json_t *document, const struct drop_event *event)
 {
 	static const struct address none;
@@ -119,8 +95,13 @@ static void add_packet(json_t *document, const struct drop_event *event)
 			    addresses ? names_address(&event->source) : json_null());
 	json_object_set_new(document, "destination",
 			    addresses ? names_address(&event->destination) : json_null());
-	if (addresses && ethertype != ETHERTYPE_ARP_BE)
-		add_transport(document, event);
+	if (addresses && ethertype != ETHERTYPE_ARP_BE) {
+		if (event->protocol == IPPROTO_TCP)
+			json_object_set_new(document, "tcp_flags",
+					    tcp_flags_json(event->tcp_flags));
+		names_add_transport(document, event->protocol, event->source_port,
+				    event->destination_port);
+	}
 	json_object_set_new(document, "source_mac", mac_json(event->ethernet + 6));
 	json_object_set_new(document, "destination_mac", mac_json(event->ethernet));
 }

@@ -83,31 +83,6 @@ static uint64_t read_counter(const void *base, size_t offset)
 			       __ATOMIC_RELAXED);
 }
 
-static void write_ports(const struct api *api, struct buf *text)
-{
-	const struct intent *intent = reconcile_intent(api->reconcile);
-	const struct object **ports;
-	size_t count = names_all(intent, OBJECT_PORT, &ports);
-	char name[PATH_NAME_SIZE];
-
-	for (size_t metric = 0; metric < ARRAY_SIZE(port_metrics); metric++) {
-		const struct metric *row = &port_metrics[metric];
-
-		family(text, row->name, row->type, row->help);
-		for (size_t i = 0; i < count; i++) {
-			uint32_t slot = reconcile_port_slot(api->reconcile, ports[i]->id);
-			struct port_stats *stats = slot ? datapath_port_stats(api->datapath, slot)
-							: NULL;
-
-			if (stats)
-				buf_printf(text, "weft_%s{port=\"%s\"} %" PRIu64 "\n", row->name,
-					   names_path(intent, ports[i], name),
-					   read_counter(stats, row->offset));
-		}
-	}
-	free(ports);
-}
-
 static const struct metric vpc_metrics[] = {
 	{ "vpc_flows", "gauge", "Connections of the VPC.", offsetof(struct vpc_stats, flows) },
 	{ "vpc_refused_flows_total", "counter", "Connections refused for a limit.",
@@ -117,26 +92,55 @@ static const struct metric vpc_metrics[] = {
 	  offsetof(struct vpc_stats, picked_up) },
 };
 
-static void write_vpcs(const struct api *api, struct buf *text)
-{
-	const struct object **vpcs;
-	size_t count = intent_list(reconcile_intent(api->reconcile), 0, OBJECT_VPC, &vpcs);
+/* What is counted for each object of a kind. @stats: its row of counters, NULL when it has none here. */
+struct counted {
+	enum object_kind kind;
+	const char *label;
+	const struct metric *metrics;
+	size_t metric_count;
+	const void *(*stats)(const struct api *api, uint32_t id);
+};
 
-	for (size_t r = 0; r < ARRAY_SIZE(vpc_metrics); r++) {
-		const struct metric *row = &vpc_metrics[r];
+static const void *port_stats(const struct api *api, uint32_t id)
+{
+	uint32_t slot = reconcile_port_slot(api->reconcile, id);
+
+	return slot ? datapath_port_stats(api->datapath, slot) : NULL;
+}
+
+static const void *vpc_stats(const struct api *api, uint32_t id)
+{
+	uint32_t slot = reconcile_vpc_slot(api->reconcile, id);
+
+	return slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+}
+
+static const struct counted counted_ports = { OBJECT_PORT, "port", port_metrics,
+					      ARRAY_SIZE(port_metrics), port_stats };
+static const struct counted counted_vpcs = { OBJECT_VPC, "vpc", vpc_metrics,
+					     ARRAY_SIZE(vpc_metrics), vpc_stats };
+
+static void write_counted(const struct api *api, const struct counted *counted, struct buf *text)
+{
+	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct object **objects;
+	size_t count = names_all(intent, counted->kind, &objects);
+	char name[PATH_NAME_SIZE];
+
+	for (size_t metric = 0; metric < counted->metric_count; metric++) {
+		const struct metric *row = &counted->metrics[metric];
 
 		family(text, row->name, row->type, row->help);
 		for (size_t i = 0; i < count; i++) {
-			uint32_t slot = reconcile_vpc_slot(api->reconcile, vpcs[i]->id);
-			struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot)
-						       : NULL;
+			const void *stats = counted->stats(api, objects[i]->id);
 
 			if (stats)
-				buf_printf(text, "weft_%s{vpc=\"%s\"} %" PRIu64 "\n", row->name,
-					   vpcs[i]->name, read_counter(stats, row->offset));
+				buf_printf(text, "weft_%s{%s=\"%s\"} %" PRIu64 "\n", row->name,
+					   counted->label, names_path(intent, objects[i], name),
+					   read_counter(stats, row->offset));
 		}
 	}
-	free(vpcs);
+	free(objects);
 }
 
 static void write_objects(const struct api *api, struct buf *text)
@@ -366,9 +370,9 @@ static void write_services(const struct api *api, struct buf *text)
 void metrics_write(const struct api *api, struct buf *text)
 {
 	write_verdicts(api, text);
-	write_ports(api, text);
+	write_counted(api, &counted_ports, text);
 	queues_write(api, text);
-	write_vpcs(api, text);
+	write_counted(api, &counted_vpcs, text);
 	write_tunnels(api, text);
 	write_objects(api, text);
 	write_dhcp(api, text);

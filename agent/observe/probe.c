@@ -14,6 +14,7 @@
 
 #include "base/big_endian.h"
 #include "base/checksum.h"
+#include "base/hex.h"
 
 #define ETHERNET_SIZE 14
 #define IPV4_SIZE 20
@@ -258,39 +259,27 @@ int probe_reply(const uint8_t *request, size_t request_size, struct probe *reply
 	return reply_transport(ip + size, request_size - ETHERNET_SIZE - size, reply);
 }
 
-static int hex_digit(char character)
-{
-	if (character >= '0' && character <= '9')
-		return character - '0';
-	if (character >= 'a' && character <= 'f')
-		return character - 'a' + 10;
-	if (character >= 'A' && character <= 'F')
-		return character - 'A' + 10;
-	return -1;
-}
-
 int probe_parse_hex(const char *text, uint8_t *frame, size_t room, size_t *size,
 		    struct error *error)
 {
 	size_t count = 0;
 
 	while (*text) {
-		int high, low;
+		int byte;
 
 		if (*text == ' ' || *text == ':' || *text == '\n' || *text == '\t') {
 			text++;
 			continue;
 		}
-		high = hex_digit(text[0]);
-		low = high < 0 ? -1 : hex_digit(text[1]);
-		if (low < 0)
+		byte = hex_byte(text);
+		if (byte < 0)
 			return error_set(error, EINVAL, NULL,
 					 "byte %zu of the frame is not two hexadecimal digits",
 					 count + 1);
 		if (count == room)
 			return error_set(error, EMSGSIZE, NULL, "no frame is longer than %zu bytes",
 					 room);
-		frame[count++] = (uint8_t)(high << 4 | low);
+		frame[count++] = (uint8_t)byte;
 		text += 2;
 	}
 	if (count == 0)

@@ -13,11 +13,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,10 +24,9 @@
 #include "base/clock.h"
 #include "base/netlink.h"
 #include "base/netns.h"
+#include "tests/unit/machine.h"
 
-#define DEADLINE_MS 5000
-
-static bool privileged;
+#define DEADLINE_MS 30000
 
 struct fixture {
 	struct loop *loop;
@@ -47,20 +44,6 @@ struct fixture {
 	char event_sentence[200];
 };
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *format, ...)
-{
-	char command[512];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(command, sizeof(command), format, arguments);
-	va_end(arguments);
-	if (system(command))
-		fail_msg("%s", command);
-}
-
 /* What a command prints contains a text? */
 static bool prints(const char *command, const char *text)
 {
@@ -76,10 +59,7 @@ static bool prints(const char *command, const char *text)
 static int make_machine(void **state)
 {
 	(void)state;
-	privileged = geteuid() == 0 && !unshare(CLONE_NEWNET | CLONE_NEWNS) &&
-		     !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-		     !mount("none", "/run", "tmpfs", 0, NULL);
-	if (privileged)
+	if (own_machine())
 		run("mkdir /run/netns");
 	return 0;
 }
@@ -168,12 +148,6 @@ static int tear_down(void **state)
 	free(fixture);
 	return 0;
 }
-
-#define NEEDS_ROOT()                                                                               \
-	do {                                                                                       \
-		if (!privileged)                                                                   \
-			skip();                                                                    \
-	} while (0)
 
 /* Runs the loop until that many events came. */
 static void wait_events(struct fixture *fixture, int events)

@@ -10,33 +10,22 @@
 #define WEFT_TESTS_UNIT_KERNEL_MACHINE_H
 
 #include <net/if.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/datapath_cases.h"
+#include "tests/unit/machine.h"
 
 static const char *bpffs = "/run/weft-bpf";
-static bool privileged;
 
 static const char mac_a[6] = { 0x02, 0, 0, 0, 0, 0x0a }, mac_b[6] = { 0x02, 0, 0, 0, 0, 0x0b };
 
 /* ---- the machine ---- */
 
-static inline void run(const char *command)
-{
-	if (system(command))
-		fail_msg("%s", command);
-}
-
 static inline int make_machine(void **state)
 {
 	(void)state;
-	privileged = geteuid() == 0 && !unshare(CLONE_NEWNET | CLONE_NEWNS) &&
-		     !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
-		     !mount("none", "/run", "tmpfs", 0, NULL);
-	if (!privileged)
+	if (!own_machine())
 		return 0;
 	setenv("WEFT_BPFFS", bpffs, 1);
 	run("ip link set lo up && mkdir /run/netns && ip netns add a && ip netns add b && "
@@ -47,12 +36,6 @@ static inline int make_machine(void **state)
 	    "ip link set wa up && ip link set wb up");
 	return 0;
 }
-
-#define NEEDS_ROOT()                                                                               \
-	do {                                                                                       \
-		if (!privileged)                                                                   \
-			skip();                                                                    \
-	} while (0)
 
 static inline struct datapath *open_with(const struct datapath_options *options)
 {

@@ -34,7 +34,7 @@
 #define TEXT(number) TEXT_OF(number)
 #define TABLES_NOW "/run/weft-bpf/weft/test/" TEXT(WEFT_LAYOUT)
 
-#define DEADLINE_MS 5000
+#define DEADLINE_MS 30000
 
 /* ---- traffic that counts what is lost ---- */
 

@@ -16,7 +16,7 @@
 #include "tests/unit/private_machine.h"
 
 #define PORT 26082
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 30000
 
 struct pair {
 	struct loop *loop;

@@ -164,13 +164,13 @@ static void test_quorum_lost(void **state)
 	start = clock_monotonic_ms(NULL);
 	result = put_number(store, 1);
 	assert_true(result == -ETIMEDOUT || result == -EHOSTUNREACH);
-	assert_in_range(took_ms(start), 0, 2500);
+	assert_in_range(took_ms(start), 0, 1500 + 10000); /* a machine in use */
 	assert_false(store_reachable(store, &error));
 	assert_string_not_equal(error.text, "");
 	start = clock_monotonic_ms(NULL);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(put_number(store, 1), -EHOSTUNREACH);
-	assert_in_range(took_ms(start), 0, 200);
+	assert_in_range(took_ms(start), 0, 5000); /* not ten times the deadline */
 	if (!strstr(error.text, "etcd cannot be reached: "))
 		fail_msg("%s", error.text);
 
