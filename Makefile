@@ -344,7 +344,11 @@ build/test-underlay: build/obj/tests/net/underlay.o $(call layers_AGENT,build/ob
 	$(call say,LD)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 
-NET_TESTS = $(wildcard tests/net/test_*.py)
+# Those that take longest come first, and those whose statements need nothing of one another are cut in parts.
+NET_TESTS := $(wildcard tests/net/test_*.py)
+NET_LONG  := $(foreach part,1/4 2/4 3/4 4/4,tests/net/test_guide.py:$(part)) \
+	     $(foreach part,1/2 2/2,tests/net/test_examples.py:$(part)) tests/net/test_join.py
+NET_RUNS  := $(NET_LONG) $(filter-out $(foreach run,$(NET_LONG),$(firstword $(subst :, ,$(run)))),$(NET_TESTS))
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
 .PHONY: deps check check-all unit vectors race verifier net interop fuzz test-programs
@@ -361,7 +365,7 @@ check-all: test-programs
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run \
 		--suite unit $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_NATIVE) \
 		--suite kernel $(VECTORS_KERNEL) $(RACE_TESTS) \
-		--suite net $(NET_TESTS) \
+		--suite net $(NET_RUNS) \
 		--suite fuzz $(FUZZ_RUNS)
 
 unit: $(UNIT_TESTS) $(GOLDEN_TESTS) $(VECTORS_RUNNER)
@@ -380,7 +384,7 @@ verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
 
 # make net T=neighbour runs tests/net/test_neighbour.py alone.
 net: all build/test-underlay
-	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_TESTS))
+	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_RUNS))
 
 # Against what others wrote: the kernel's vxlan, Open vSwitch, Linux 6.1 in a guest. T as for net.
 interop: all

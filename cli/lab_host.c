@@ -28,7 +28,7 @@
 #include "cli/lab.h"
 #include "client/client.h"
 
-#define START_DEADLINE_MS 15000
+#define START_DEADLINE_MS 30000
 #define STOP_DEADLINE_MS 15000
 #define ATTEMPT_INTERVAL_MS 20
 

@@ -17,7 +17,7 @@
 #include "cli/lab.h"
 #include "client/client.h"
 
-#define DEADLINE_MS 30000
+#define DEADLINE_MS 60000
 #define ATTEMPT_INTERVAL_MS 20
 #define DEADLINE_PER_PORT_MS 20
 #define ALL_PLUGGED 1 /* what the callbacks return to end the stream */

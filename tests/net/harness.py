@@ -8,6 +8,9 @@ A test file declares its statements and ends with main():
 
     main(setup)
 
+`test_guide.py 2/3` runs every third statement, beginning with the second: a file whose statements
+need nothing of one another is several programs for tests/run.
+
 main() starts the file again inside network, mount and process namespaces of its own, with its
 own /run/netns and BPF file system, so that tests run beside one another and touch nothing of the
 machine; when it ends the kernel takes everything away. Statements run in order and each prints
@@ -86,7 +89,7 @@ def wait_for(condition, what, seconds=SECONDS):
         select.select([], [], [], 0.01)
 
 
-def run(*command, data=None, timeout=60, accept=None, environment=None):
+def run(*command, data=None, timeout=180, accept=None, environment=None):
     """Run a command; its output as text. accept: exit statuses that are no failure (None: all)."""
     done = subprocess.run([str(word) for word in command], input=data, capture_output=True,
                           text=True, timeout=timeout, env=environment, check=False)
@@ -518,6 +521,12 @@ class Workloads:
         weft.plugged(*(f"blue/{name}" for name in names))
 
 
+def part_of(statements, part="1/1"):
+    """Those that "2/3" stands for."""
+    first, step = map(int, part.split("/"))
+    return statements[first - 1::step]
+
+
 def main(setup=None, start=True, ends_well=True):
     """Run the statements of the calling file. setup(weft) comes first; its value goes to each
     statement as second argument where there is one."""
@@ -526,7 +535,8 @@ def main(setup=None, start=True, ends_well=True):
         sys.exit(enter(path))
     private_machine()
     sys.stdout.reconfigure(line_buffering=True)
-    print(f"1..{len(_statements)}")
+    numbered = part_of(list(enumerate(_statements, 1)), *sys.argv[1:])
+    print(f"1..{len(numbered)}")
     weft, made, broken, failed = Weft(), None, None, 0
     try:
         if start:
@@ -537,7 +547,7 @@ def main(setup=None, start=True, ends_well=True):
     except Exception as error:  # pylint: disable=broad-except
         explain(weft, error)
         broken = error
-    for number, (title, function) in enumerate(_statements, 1):
+    for number, (title, function) in numbered:
         try:
             if isinstance(broken, Skip):
                 raise broken

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 
-from harness import ROOT, WEFT, check, equal, run, wait_for
+from harness import ROOT, SECONDS, WEFT, check, equal, run, wait_for
 
 SERVER = """
 import socket
@@ -57,7 +57,7 @@ class Lab:
         self.start(node, "python3", "-c", SERVER.replace("PORT", str(port)).replace("NAME", node))
         wait_for(lambda: f":{port} " in self.run(node, "ss", "-Hltn").stdout, f"server at {node}")
 
-    def fetch(self, node, address, port, seconds=3):
+    def fetch(self, node, address, port, seconds=SECONDS):
         """What the server says, or None."""
         done = self.run(node, "python3", "-c", CLIENT.replace("ADDRESS", address)
                         .replace("PORT", str(port)).replace("SECONDS", str(seconds)))

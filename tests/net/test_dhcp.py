@@ -18,7 +18,7 @@ import subprocess
 from dhcp import (ACK, DECLINE, DHCLIENT_SCRIPT, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST,
                   UDHCPC_SCRIPT, Dhcp4, address_inside, counted, dhcp4_frame, dhcp4_request,
                   environment_of, metric, write_script)
-from harness import (RUN, Netns, check, equal, main, run, statement, wait_for)
+from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import BROADCAST, IPV4, UDP, ethernet, ipv4, udp
 
 INTENT = """
@@ -94,7 +94,8 @@ class Clients:
         wire = self.wires[name]
         wire.drain()
         wire.send(dhcp4_frame(wire.mac, **fields))
-        packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68)
+        packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68,
+                              SECONDS)
         return Dhcp4(packet) if packet else None
 
 

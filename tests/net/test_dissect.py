@@ -20,8 +20,8 @@ import time
 
 import malformed
 from dhcp import DISCOVER, INFORM, REQUEST, Dhcp4, dhcp4_frame, dhcp6_frame, ia_na, option6
-from harness import (BUILD, ROOT, RUN, WEFT, Failure, Netns, Tap, check, equal, knock, main, run,
-                     statement, wait_for)
+from harness import (BUILD, ROOT, RUN, SECONDS, WEFT, Failure, Netns, Tap, check, equal, knock,
+                     main, run, statement, wait_for)
 from labs import lab
 from packets import (ICMP, ICMPV6, IPV4, IPV6, TCP, UDP, address_bytes, arp_request, ethernet,
                      icmp_echo, icmpv6, ipv4, ipv6, mac_bytes, neighbour_solicitation, tcp, udp)
@@ -73,7 +73,7 @@ class Machine:
         self.tap, self.mac = Tap(device, multi_queue=False, vnet_header=False), mac
         self.pcap = Pcap(device)
 
-    def ask(self, frame, wanted, what, seconds=3):
+    def ask(self, frame, wanted, what, seconds=SECONDS):
         """Sends a frame until something comes that is wanted."""
         def once():
             self.tap.send(frame)

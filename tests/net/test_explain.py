@@ -112,7 +112,7 @@ def agree(weft, explain):
         before = weft.counter(reason)
         explain.wire.send(frame)
         try:
-            wait_for(lambda: weft.counter(reason) > before, reason, 2)
+            wait_for(lambda: weft.counter(reason) > before, reason)
         except Exception:  # pylint: disable=broad-except
             wrong.append(f"{reason}: the kernel did not count it; last {weft.last_drops(1)}")
             continue

@@ -13,8 +13,8 @@ import socket
 import struct
 import subprocess
 
-from harness import (RUN, Netns, check, connect, equal, knock, listen, main, run, statement,
-                     tcp_works, wait_for)
+from harness import (RUN, SECONDS, Netns, check, connect, equal, knock, listen, main, run,
+                     statement, tcp_works, wait_for)
 
 INTENT = """
 vpcs:
@@ -176,7 +176,7 @@ def unlogged(weft, lan):
     check(lan.web1.ping("10.0.1.1"), "ping the router")
     lan.web1.silent_ping("169.254.169.123")
     with lan.web1.socket(kind=socket.SOCK_DGRAM) as udp:
-        udp.settimeout(2)
+        udp.settimeout(SECONDS)
         udp.sendto(b"\0\1\1\0\0\1\0\0\0\0\0\0\4web2\4blue\10internal\0\0\1\0\1",
                    ("169.254.169.253", 53))
         check(len(udp.recv(512)) > 12, "an answer of the resolver")
@@ -283,7 +283,7 @@ class Collector:
     def flows(self):
         """What nfcapd has understood, once it has ended."""
         self.nfcapd.send_signal(signal.SIGTERM)
-        text, _ = self.nfcapd.communicate(timeout=20)
+        text, _ = self.nfcapd.communicate(timeout=60)
         done = run("nfdump", "-q", "-R", self.directory, "-o",
                    "fmt:%sa|%da|%sp|%dp|%pr|%pkt|%byt|%flg|%in|%out|%dir")
         return [[word.strip() for word in line.split("|")]
@@ -338,7 +338,7 @@ def ipfix_udp(weft, lan):
 def ipfix_sequence(weft, lan):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
         collector.bind(("127.0.0.1", 4740))
-        collector.settimeout(5)
+        collector.settimeout(SECONDS)
         weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:127.0.0.1:4740",
                   "--flow-log-domain", "77")
         counted = 0
@@ -364,11 +364,11 @@ def ipfix_sequence(weft, lan):
 @statement("IPFIX by TCP: templates once in a connection, and again when it is made anew")
 def ipfix_tcp(weft, lan):
     with contextlib.closing(socket.create_server(("127.0.0.1", 4741))) as server:
-        server.settimeout(15)
+        server.settimeout(SECONDS)
         weft.weft("vpc", "set", "blue", "--flow-log-to", "tcp:127.0.0.1:4741")
         for _ in range(2):
             collector, _ = server.accept()
-            collector.settimeout(5)
+            collector.settimeout(SECONDS)
             wait_for(lambda: weft.json("flow-log", "list")["collectors"][0]["connected"], "TCP")
             check(lan.web1.ping("10.0.1.12"), "ping")
             weft.weft("flow-log", "write")

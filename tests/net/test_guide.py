@@ -34,7 +34,7 @@ def session(listed, folder=ROOT):
             lines.append(f'got=$?; [ $got = {status} ] || '
                          f'{{ echo "ENDED WITH $got, not {status}: " {quote(command)}; exit 1; }}')
     done = subprocess.run(["bash"], input="\n".join(lines), capture_output=True, text=True,
-                          cwd=folder, timeout=120, check=False,
+                          cwd=folder, timeout=300, check=False,
                           env=dict(os.environ, PATH=f"{BUILD}:{os.environ['PATH']}"))
     equal((done.returncode, "ENDED WITH" in done.stdout), (0, False),
           f"the session\n{done.stdout[-1500:]}{done.stderr[-500:]}")
@@ -253,7 +253,7 @@ def complete(_weft):
         if page != "README.md":
             check(f"({page})" in index, f"{page} is not in the index")
             check(f'"{page}"' in source, f"{page} is not run")
-    equal(sorted(os.listdir("/run/netns")), ["a", "b"], "namespaces after all labs are down")
+    check(set(os.listdir("/run/netns")) <= {"a", "b"}, "namespaces are left of the labs")
 
 
 main()

@@ -12,7 +12,7 @@ import time
 
 import malformed
 from dhcp import DISCOVER, Dhcp6, dhcp4_frame, dhcp6_frame, ia_na, option6
-from harness import Failure, Netns, check, equal, main, statement, wait_for
+from harness import SECONDS, Failure, Netns, check, equal, main, statement, wait_for
 from packets import UDP, mac_bytes
 
 INTENT = """
@@ -103,12 +103,12 @@ def try_case(world, sender, case):
     sender.wire.drain()
     if case.then.how == "answered":
         sender.send(frames)
-        check(sender.wire.receive(case.then.words[0]), "no such answer")
+        check(sender.wire.receive(case.then.words[0], SECONDS), "no such answer")
         return
     before = found_of(world, case.then)
     sender.send(frames)
     try:
-        wait_for(lambda: found_of(world, case.then) > before, f"{case.then.words} counts it", 2)
+        wait_for(lambda: found_of(world, case.then) > before, f"{case.then.words} counts it")
     except Failure as failure:
         raise Failure(f"{failure}; last drops: {world.weft.last_drops()}") from None
 

@@ -8,7 +8,7 @@
 import socket
 import struct
 
-from harness import Netns, check, equal, main, run, statement, wait_for
+from harness import SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import ethernet
 
 GROUP4, GROUP6 = "239.1.2.3", "ff15::1:2:3"
@@ -226,12 +226,13 @@ def querier(_weft, listeners):
         for name in ("n2", "o1"):
             seen = listeners.wires[name].receive(
                 lambda packet: packet.frame[12:14] == b"\x08\x00" and packet.frame[23] == 2 and
-                packet.frame[38] == 0x11, 6)
+                packet.frame[38] == 0x11, SECONDS)
             check(seen, f"a query at {name}")
         query = seen.frame[38:50]
         equal(sum(struct.unpack("!6H", query)) % 0xffff, 0, "the checksum of the query")
         seen = listeners.wires["n2"].receive(
-            lambda packet: packet.frame[12:14] == b"\x86\xdd" and packet.frame[62] == 130, 6)
+            lambda packet: packet.frame[12:14] == b"\x86\xdd" and packet.frame[62] == 130,
+            SECONDS)
         check(seen, "an MLD query at n2")
 
 
@@ -252,7 +253,7 @@ def reports(weft, listeners):
         listeners.wires[name].drain()
     wire.send(ethernet("01:00:5e:00:00:01", wire.mac, 0x0800, head + query))
     with listeners.join("n2", "239.7.7.7", 3):
-        check(wire.receive(is_report, 5), "the router sees the report")
+        check(wire.receive(is_report, SECONDS), "the router sees the report")
         equal(listeners.wires["n3"].arrived(is_report), [], "a workload sees no report")
         check("o1" in listeners.takers("239.9.9.9"), "the router gets every group")
 

@@ -7,7 +7,7 @@
           web2 .12  ---+--- gateway .1 ...... gateway .1 --- db1 .11
           web3 .13  ---+    (no host of its own: the pipeline answers)
 """
-from harness import (Netns, check, equal, main, statement, wait_for)
+from harness import SECONDS, Netns, check, equal, main, statement, wait_for
 from packets import (ARP, BROADCAST, ICMP, ICMPV6, IPV4, IPV6, UDP, arp, arp_request, ethernet,
                      icmp_echo, icmpv6, ipv4, ipv6, mac_bytes, neighbour_solicitation, udp)
 
@@ -53,7 +53,7 @@ class Blue:
         self.mac_db = self.db1.mac()
         self.gateway = self.ask("10.0.1.1").sender_mac
 
-    def ask(self, address, seconds=2):
+    def ask(self, address, seconds=SECONDS):
         """The answer to an ARP request of web1."""
         self.wire1.send(arp_request(self.mac1, "10.0.1.11", address))
         return self.wire1.receive(lambda packet: packet.ethertype == ARP and

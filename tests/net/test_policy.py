@@ -10,8 +10,8 @@
 import contextlib
 import socket
 
-from harness import (Netns, check, connect, equal, knock, listen, main, pair, statement, talks,
-                     tcp_works, wait_for)
+from harness import (SECONDS, Netns, check, connect, equal, knock, listen, main, pair, statement,
+                     talks, tcp_works, wait_for)
 from packets import (ACK, ICMP, IPV4, RST, SYN, TCP, UDP, ethernet, icmp, icmp_echo, ipv4, tcp, udp)
 
 INTENT = """
@@ -67,8 +67,8 @@ class Shop:
 
 def udp_round_trip(client, server, address, port):
     """Whether a datagram gets there and its answer back."""
-    one = client.socket(kind=socket.SOCK_DGRAM, timeout=2)
-    other = server.socket(kind=socket.SOCK_DGRAM, bind=("0.0.0.0", port), timeout=2)
+    one = client.socket(kind=socket.SOCK_DGRAM, timeout=SECONDS)
+    other = server.socket(kind=socket.SOCK_DGRAM, bind=("0.0.0.0", port), timeout=SECONDS)
     with one, other:
         one.sendto(b"question", (address, port))
         try:

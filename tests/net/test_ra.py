@@ -16,7 +16,7 @@ import struct
 import subprocess
 
 from dhcp import Dhcp6, dhcp6_frame, ia_na, link_local, option6
-from harness import (RUN, Netns, check, equal, main, run, statement, wait_for)
+from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import (ICMPV6, IPV6, UDP, address_bytes, ethernet, icmpv6, ipv6, mac_bytes)
 
 INTENT = """
@@ -95,7 +95,7 @@ class Hosts:
         self.wire, self.quiet_wire = self.raw.wire(), self.quiet.wire()
         self.link_local = link_local(self.wire.mac)
 
-    def ask(self, kind, *options, seconds=2):
+    def ask(self, kind, *options, seconds=SECONDS):
         """The answer to a DHCPv6 message, as Dhcp6, or None."""
         self.wire.drain()
         self.wire.send(dhcp6_frame(self.wire.mac, self.link_local, kind, b"".join(options)))

@@ -15,7 +15,7 @@ import struct
 from dhcp import (ACK, DHCLIENT_SCRIPT, DISCOVER, OFFER, REQUEST, UDHCPC_SCRIPT, Dhcp4, Dhcp6,
                   counted, dhcp4_frame, dhcp6_frame, environment_of, ia_na, link_local, option4,
                   option6, write_script)
-from harness import RUN, Netns, check, equal, main, run, statement, wait_for
+from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import UDP, mac_bytes
 
 SERVER, SERVER6 = "192.0.2.67", "2001:db8::67"
@@ -97,7 +97,7 @@ class World:
         self.process.terminate()
         self.process.wait(10)
 
-    def ask(self, wire=None, seconds=2, **fields):
+    def ask(self, wire=None, seconds=SECONDS, **fields):
         wire = wire or self.wire
         wire.drain()
         wire.send(dhcp4_frame(wire.mac, **fields))
@@ -110,7 +110,7 @@ class World:
         self.wire.send(dhcp6_frame(self.wire.mac, link_local(self.wire.mac), kind,
                                    b"".join(options)))
         packet = self.wire.receive(lambda got: got.protocol == UDP and
-                                   got.destination_port == 546)
+                                   got.destination_port == 546, SECONDS)
         return Dhcp6(packet) if packet else None
 
     def said(self):

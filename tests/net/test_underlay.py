@@ -380,7 +380,7 @@ def neighbour(_weft, hosts):
     check(one.ping("10.0.0.2"), "ping")
     run("ip", "-n", "h2", "link", "set", "u0", "address", "02:aa:00:00:00:02", accept=[0])
     run("ip", "-n", "h1", "neigh", "flush", "all", accept=[0])
-    wait_for(lambda: one.ping("10.0.0.2"), "pings come back", 5)
+    wait_for(lambda: one.ping("10.0.0.2"), "pings come back")
 
 
 @statement("a packet over the route's MTU is refused and told to the daemon")
