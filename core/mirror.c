@@ -66,9 +66,7 @@ static __always_inline void cut(struct frame *f, struct packet *p, __u32 size)
 		size = CUT_MIN;
 	if (frame_length(f) <= size)
 		return;
-	if (!frame_resize(f, size))
-		p->copy |= COPY_CUT;
-	else if (frame_length(f) > CUT_AGAIN && !frame_resize(f, CUT_AGAIN))
+	if (!frame_resize(f, size) || (frame_length(f) > CUT_AGAIN && !frame_resize(f, CUT_AGAIN)))
 		p->copy |= COPY_CUT;
 	p->frame_length = frame_length(f);
 }

@@ -14,11 +14,10 @@
  *
  * Sources: RFC 826, 5227, 4861, 4862. Before: guard.c. Next: bridge.c.
  */
+#include "core/arp.h"
 #include "core/checksum.h"
 #include "core/packet.h"
 
-#define ARP_REQUEST 1
-#define ARP_REPLY 2
 #define MLD_REPORT 131
 #define MLD_DONE 132
 #define MLD2_REPORT 143
@@ -34,19 +33,6 @@
 #define ADVERTISEMENT_ROUTER 0x80000000
 #define ADVERTISEMENT_SOLICITED 0x40000000
 #define ADVERTISEMENT_OVERRIDE 0x20000000
-
-struct arp_frame {
-	__u8 destination[6];
-	__u8 source[6];
-	__be16 ethertype;
-	__be16 hardware, protocol;
-	__u8 hardware_size, protocol_size;
-	__be16 operation;
-	__u8 sender_mac[6];
-	__be16 sender[2];
-	__u8 target_mac[6];
-	__be16 target[2];
-};
 
 struct solicitation {
 	__u8 type, code;
@@ -198,14 +184,7 @@ static __always_inline int is_behind_host(const struct packet *p)
 /* Turns the request in the frame into the answer "target is at mac". */
 static __always_inline int arp_answer(struct frame *f, struct packet *p, const __u8 *mac)
 {
-	struct arp_frame reply = {
-		.ethertype = be16(ETHERTYPE_ARP),
-		.hardware = be16(1),
-		.protocol = be16(ETHERTYPE_IPV4),
-		.hardware_size = 6,
-		.protocol_size = 4,
-		.operation = be16(ARP_REPLY),
-	};
+	struct arp_frame reply = ARP_FRAME(ARP_REPLY);
 
 	mac_copy(reply.destination, p->ethernet + 6);
 	mac_copy(reply.source, mac);

@@ -13,6 +13,7 @@
  *
  * Next: parse.c, flow.h, then pipeline.c or, of another host, arrive.c.
  */
+#include "core/arp.h"
 #include "core/checksum.h"
 #include "core/packet.h"
 #include "core/police.h"
@@ -234,19 +235,6 @@ int wire_guard(struct frame *f, struct packet *p)
 #define NEIGHBOUR_TICKS (300 * TICKS_PER_SECOND)
 #define ASK_SIZE_MIN 60
 
-struct probe {
-	__u8 destination[6];
-	__u8 source[6];
-	__be16 ethertype;
-	__be16 hardware, protocol;
-	__u8 hardware_size, protocol_size;
-	__be16 operation;
-	__u8 sender_mac[6];
-	__be16 sender[2];
-	__u8 target_mac[6];
-	__be16 target[2];
-};
-
 /*
  * A message of ARP or neighbour discovery has come by the wire. p: it says that the address `told` is at the
  * MAC in port_mac. Where that is no port's, the router knows from now on where it is. VERDICT_NEXT, or the
@@ -305,7 +293,7 @@ struct solicit {
  */
 static __always_inline int solicit(struct frame *f, struct packet *p, const struct port *wire)
 {
-	struct address from, to = { .word = { be32(0xff020000), 0, be32(1), 0 } };
+	struct address from = {}, to = { .word = { be32(0xff020000), 0, be32(1), 0 } };
 	__u32 low = host32(p->key.destination.word[3]) & 0xffffff, sum;
 	struct solicit message = {
 		.destination = { 0x33, 0x33, 0xff, (__u8)(low >> 16), (__u8)(low >> 8), (__u8)low },
@@ -339,14 +327,7 @@ static __always_inline int solicit(struct frame *f, struct packet *p, const stru
  */
 static __always_inline int ask(struct frame *f, struct packet *p, const struct port *wire)
 {
-	struct probe probe = {
-		.ethertype = be16(ETHERTYPE_ARP),
-		.hardware = be16(1),
-		.protocol = be16(ETHERTYPE_IPV4),
-		.hardware_size = 6,
-		.protocol_size = 4,
-		.operation = be16(1),
-	};
+	struct arp_frame probe = ARP_FRAME(ARP_REQUEST);
 	__u32 size = p->l4_offset + 18;
 
 	__builtin_memset(probe.destination, 0xff, 6);

@@ -52,14 +52,14 @@ static void add_tcp_flags(struct buf *text, uint8_t flags)
 	static const char *const names[] = {
 		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr",
 	};
-	char words[40] = "";
+	char words[40] = "", *end = words;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (!(flags & 1U << i))
 			continue;
-		if (*words)
-			strcat(words, ",");
-		strcat(words, names[i]);
+		if (end != words)
+			*end++ = ',';
+		end = stpcpy(end, names[i]);
 	}
 	add_text(text, "tcp_flags", words);
 }

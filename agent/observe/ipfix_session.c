@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -284,10 +285,7 @@ static void remember(struct domain *domain, uint32_t port_id, const char *vpc, c
 		return;
 	size = strlen(vpc) + strlen(name) + 2;
 	named = xcalloc(1, sizeof(*named) + size);
-	strcpy(named->text, vpc);
-	if (*vpc)
-		strcat(named->text, "/");
-	strcat(named->text, name);
+	snprintf(named->text, size, "%s%s%s", vpc, *vpc ? "/" : "", name);
 	map_put_u32(&domain->names, port_id, named);
 }
 

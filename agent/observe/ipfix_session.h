@@ -38,8 +38,8 @@ struct ipfix_session *ipfix_session_new(struct loop *loop,
 /** ipfix_session_free - end, what waits is lost. NULL is ignored. */
 void ipfix_session_free(struct ipfix_session *session);
 
-/** ipfix_session_add - a record with FLOW_STATUS_OK; sent when the message is full, or by a flush */
-void ipfix_session_add(struct ipfix_session *session, uint32_t domain,
+/** ipfix_session_add - a record of domain @id with FLOW_STATUS_OK; sent when the message is full, or by a flush */
+void ipfix_session_add(struct ipfix_session *session, uint32_t id,
 		       const struct flow_record *record);
 
 /**
