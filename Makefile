@@ -347,7 +347,8 @@ build/test-underlay: build/obj/tests/net/underlay.o $(call layers_AGENT,build/ob
 # Those that take longest come first, and those whose statements need nothing of one another are cut in parts.
 NET_TESTS := $(wildcard tests/net/test_*.py)
 NET_LONG  := $(foreach part,1/4 2/4 3/4 4/4,tests/net/test_guide.py:$(part)) \
-	     $(foreach part,1/2 2/2,tests/net/test_examples.py:$(part)) tests/net/test_join.py
+	     $(foreach part,1/2 2/2,tests/net/test_examples.py:$(part)) \
+	     $(foreach name,hosts join multicast_hosts dissect wires,tests/net/test_$(name).py)
 NET_RUNS  := $(NET_LONG) $(filter-out $(foreach run,$(NET_LONG),$(firstword $(subst :, ,$(run)))),$(NET_TESTS))
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
@@ -391,7 +392,7 @@ interop: all
 	@tools/deps install interop
 	@tests/interop/run $(T)
 
-# make fuzz T=parse FUZZ_SECONDS=600 runs one target for longer.
+# make fuzz T=pipeline FUZZ_SECONDS=600 runs one target for longer.
 FUZZ_RUNS = $(foreach program,$(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS)), \
 	    tests/run-fuzz:$(program):$(FUZZ_SEEDS_$(notdir $(program))))
 fuzz: $(if $(T),build/fuzz/tests/fuzz/$(T),$(FUZZ_TESTS))
