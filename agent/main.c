@@ -27,6 +27,7 @@
 #include "agent/devices/loops.h"
 #include "agent/devices/mirrors.h"
 #include "agent/devices/moves.h"
+#include "agent/devices/stack.h"
 #include "agent/isolate.h"
 #include "agent/notify.h"
 #include "agent/observe/capture.h"
@@ -236,6 +237,7 @@ static int open_cluster(struct daemon *daemon, struct error *error)
 		.member_context = daemon,
 		.shared = daemon->config.store != NULL,
 		.devices = !daemon->options.simulate,
+		.instance = daemon->options.name,
 		.adoptions = daemon->adoptions,
 	};
 	int code = cluster_open(&options, &daemon->cluster, error);
@@ -491,8 +493,10 @@ static int release_uplinks(struct daemon *daemon, struct error *error)
 
 	for (size_t i = 0; i < count && !code; i++)
 		adoption_release(daemon->adoptions, netlink, uplinks[i]);
-	if (!code)
+	if (!code) {
+		code = stacks_remove(daemon->options.name, netlink, error);
 		netlink_close(netlink);
+	}
 	free(uplinks);
 	return code;
 }

@@ -37,7 +37,7 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex, @uplink_ifindex, @uplink_mac, @uplink_alone, @device_shared, @tunnel_down: as in
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex, @uplink_mac, @stack_ifindex, @uplink_alone, @device_shared, @tunnel_down: as in
  *	struct plan_host
  */
 struct reconcile_cluster {
@@ -50,6 +50,7 @@ struct reconcile_cluster {
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 	bool (*device_shared)(void *context, uint32_t ifindex);
 	bool (*uplink_mac)(void *context, const char *ifname, struct mac_address *mac);
+	uint32_t (*stack_ifindex)(void *context, uint32_t subnet_id, struct mac_address *mac);
 	bool (*uplink_alone)(void *context, const char *ifname);
 	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
 };

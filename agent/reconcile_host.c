@@ -114,6 +114,16 @@ static bool host_uplink_mac(void *context, const char *ifname, struct mac_addres
 	return cluster && cluster->uplink_mac && cluster->uplink_mac(cluster->context, ifname, mac);
 }
 
+static uint32_t host_stack_ifindex(void *context, uint32_t subnet_id, struct mac_address *mac)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->stack_ifindex
+		       ? cluster->stack_ifindex(cluster->context, subnet_id, mac)
+		       : 0;
+}
+
 static bool host_uplink_alone(void *context, const char *ifname)
 {
 	const struct reconcile *reconcile = context;
@@ -147,6 +157,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.device_shared = host_device_shared,
 		.uplink_mac = host_uplink_mac,
 		.uplink_alone = host_uplink_alone,
+		.stack_ifindex = host_stack_ifindex,
 		.tunnel_down = host_tunnel_down,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,

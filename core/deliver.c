@@ -69,12 +69,17 @@ static __always_inline int way_out(struct packet *p, const struct port *port)
 
 /* Behind a wire of this host. What has come from there is there already: it was seen on its way, or the
  * switches between do not know where the receiver is. */
-static __always_inline int wire_out(struct packet *p)
+static __always_inline int wire_out(struct packet *p, const struct port *port)
 {
 	if ((p->flags & PACKET_FROM_WIRE) && p->source_subnet_id == p->out_subnet_id)
 		return VERDICT_OVERHEARD;
 	if (p->out_port_id < PEER_ID_FIRST)
 		p->flags |= PACKET_TO_PEER;
+	/* The host's end of the pair of devices that leads to its stack (agent/devices/stack.c). */
+	if (port->flags & PORT_HOST_STACK) {
+		mac_copy(p->ethernet_out, port->mac);
+		p->ethernet_out[1] ^= 1;
+	}
 	return VERDICT_NEXT;
 }
 
@@ -153,7 +158,7 @@ int deliver(struct frame *f, struct packet *p)
 	if (port->kind == PORT_TUNNEL)
 		verdict = way_out(p, port);
 	else
-		verdict = port->kind == PORT_WIRE ? wire_out(p) : isolated(p, port);
+		verdict = port->kind == PORT_WIRE ? wire_out(p, port) : isolated(p, port);
 	if (verdict)
 		return verdict;
 	if (!(p->flags & PACKET_IP))

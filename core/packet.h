@@ -401,7 +401,9 @@ static inline __u32 port_out_kind(const struct port *port)
 {
 	return port->kind | (port->flags & PORT_WATCHED ? OUT_WATCHED : 0) |
 	       (port->flags & PORT_SHAPED ? OUT_SHAPED : 0) |
-	       (port->flags & PORT_HOST_ROUTED ? OUT_HOST_ROUTED : 0);
+	       ((port->flags & (PORT_HOST_ROUTED | PORT_HOST_STACK)) == PORT_HOST_ROUTED
+			? OUT_HOST_ROUTED
+			: 0);
 }
 
 /*

@@ -97,7 +97,9 @@ enum port_flags {
 	PORT_HOST_ROUTED = 1 << 7, /* likewise */
 	PORT_WATCHED = 1 << 16,    /* has a row in port_watches */
 	PORT_SHAPED = 1 << 17,     /* the queue of its device holds what goes there to a rate */
-	PORT_LOGGED = 1 << 20,     /* it has a flow log */
+	PORT_HOST_STACK =
+		1 << 21,       /* with PORT_HOST_ROUTED: to the host's own stack, not by a NIC */
+	PORT_LOGGED = 1 << 20, /* it has a flow log */
 };
 
 struct port_key {

@@ -190,7 +190,8 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(SERVICE_ANSWER, SERVICE, "answered by a service of the host to")                         \
 	X(PUNTED, PUNT, "handed to weftd for")                                                     \
 	X(WIRE_FROM, WIRE, "by the wire of")                                                       \
-	X(WIRE_TO, WIRE, "onto the wire of")
+	X(WIRE_TO, WIRE, "onto the wire of")                                                       \
+	X(WIRE_STACK, WIRE, "to the host's own stack, whose rules and routes come next, by")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

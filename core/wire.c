@@ -156,7 +156,8 @@ int wire_push(struct frame *f, struct packet *p)
 	if (!port)
 		return VERDICT_PORT_DOWN;
 	if (port->kind == PORT_WIRE)
-		note(f, NOTE_WIRE_TO, port->tunnel_id ? port->tunnel_id : p->out_port_id);
+		note(f, port->flags & PORT_HOST_STACK ? NOTE_WIRE_STACK : NOTE_WIRE_TO,
+		     port->tunnel_id ? port->tunnel_id : p->out_port_id);
 	if (p->vlan_count && !(port->flags & PORT_TAGS_KEPT)) {
 		if (frame_tag_pop(f))
 			return VERDICT_INTERNAL;

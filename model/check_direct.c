@@ -55,7 +55,7 @@ static int check_member(struct draft *draft, const struct object *object,
 {
 	const struct port_object *twin;
 
-	if (port->attach.kind == ATTACH_TUN && subnet->segment.direct != DIRECT_L3)
+	if (port->attach.kind == ATTACH_TUN && !segment_is_host_routed(&subnet->segment))
 		return draft_refuse(draft, object, "attach", EINVAL, error,
 				    "port %s is a tun, without Ethernet, and cannot be attached to "
 				    "an uplink",
@@ -107,13 +107,15 @@ static int check_shared(const struct draft *draft, const struct subnet_object *s
 		return refuse_segment(draft, subnet, "gateway", error,
 				      "with direct: l2 the router is one of the network's own: say "
 				      "it by DHCP or in the workload");
-	if (segment->direct == DIRECT_L3 && segment->siblings == DIRECT_VEPA)
-		return refuse_segment(draft, subnet, "segment.siblings", error,
-				      "with direct: l3 siblings are bridge or private: what is "
-				      "routed is not reflected");
-	if (segment->direct == DIRECT_L3 && subnet->mode != SUBNET_MODE_L3)
-		return refuse_segment(draft, subnet, "mode", error,
-				      "direct: l3 has no broadcast and no stations: say mode: l3");
+	if (segment_is_host_routed(segment) && segment->siblings == DIRECT_VEPA)
+		return refuse_segment(
+			draft, subnet, "segment.siblings", error,
+			"with direct: l3 and l3s siblings are bridge or private: what is "
+			"routed is not reflected");
+	if (segment_is_host_routed(segment) && subnet->mode != SUBNET_MODE_L3)
+		return refuse_segment(
+			draft, subnet, "mode", error,
+			"direct: l3 and l3s have no broadcast and no stations: say mode: l3");
 	return 0;
 }
 
@@ -158,11 +160,12 @@ int check_direct(struct draft *draft, const struct subnet_object *subnet, struct
 	int code = 0;
 
 	if (subnet->segment.siblings != DIRECT_BRIDGE && !segment_shares_mac(&subnet->segment))
-		return refuse_segment(draft, subnet, "segment.siblings", error,
-				      "siblings goes with direct: l2 and l3; else direct says it");
+		return refuse_segment(
+			draft, subnet, "segment.siblings", error,
+			"siblings goes with direct: l2, l3 and l3s; else direct says it");
 	if (!subnet_of(draft, subnet->object.id))
 		return 0;
-	if (subnet->mode != SUBNET_MODE_L2 && subnet->segment.direct != DIRECT_L3)
+	if (subnet->mode != SUBNET_MODE_L2 && !segment_is_host_routed(&subnet->segment))
 		return refuse_segment(draft, subnet, "segment.direct", error,
 				      "direct is for mode: l2; in mode l3 ports see their router "
 				      "alone");

@@ -135,8 +135,9 @@ enum direct_mode {
 	DIRECT_VEPA,     /* they do by the switch outside, which reflects */
 	DIRECT_PASSTHRU, /* one port has all of the uplink */
 	/* On the wire all have the MAC of the uplink, and are told apart by their addresses: */
-	DIRECT_L2, /* as on a switch */
-	DIRECT_L3, /* without broadcast, what is not theirs by the host's routes */
+	DIRECT_L2,  /* as on a switch */
+	DIRECT_L3,  /* without broadcast, what is not theirs by the host's routes */
+	DIRECT_L3S, /* the same through the host's own stack, in both directions */
 	DIRECT_MODES,
 };
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
@@ -461,7 +462,21 @@ static inline bool segment_is_wire(const struct segment *segment)
 static inline bool segment_shares_mac(const struct segment *segment)
 {
 	return segment_is_wire(segment) &&
-	       (segment->direct == DIRECT_L2 || segment->direct == DIRECT_L3);
+	       (segment->direct == DIRECT_L2 || segment->direct == DIRECT_L3 ||
+		segment->direct == DIRECT_L3S);
+}
+
+/* Whether what is for nobody in the VPC goes by the host's routes. */
+static inline bool segment_is_host_routed(const struct segment *segment)
+{
+	return segment_is_wire(segment) &&
+	       (segment->direct == DIRECT_L3 || segment->direct == DIRECT_L3S);
+}
+
+/* Whether it goes through the host's own stack. */
+static inline bool segment_is_stacked(const struct segment *segment)
+{
+	return segment_is_wire(segment) && segment->direct == DIRECT_L3S;
 }
 
 /* Whether each port of a segment has one MAC, and is no way to other switches. */

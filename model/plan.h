@@ -101,6 +101,9 @@ struct plan_host {
 	uint32_t (*uplink_ifindex)(void *context, const char *ifname);
 	/* Its MAC. False: there is no such device. May be NULL. */
 	bool (*uplink_mac)(void *context, const char *ifname, struct mac_address *mac);
+	/* The device that leads to the host's own stack for a subnet (direct: l3s), and its MAC; 0: none
+	 * yet. May be NULL. */
+	uint32_t (*stack_ifindex)(void *context, uint32_t subnet_id, struct mac_address *mac);
 	/* Whether the kernel marks as the host's whatever comes in by it, and nothing is. May be NULL. */
 	bool (*uplink_alone)(void *context, const char *ifname);
 };

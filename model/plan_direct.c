@@ -34,7 +34,8 @@ static uint32_t flags_of(enum direct_mode mode)
 	case DIRECT_VEPA: return SUBNET_VEPA;
 	case DIRECT_PASSTHRU: return SUBNET_PASSTHRU;
 	case DIRECT_L2: return SUBNET_SHARED_MAC;
-	case DIRECT_L3: return SUBNET_SHARED_MAC | SUBNET_HOST_ROUTED;
+	case DIRECT_L3:
+	case DIRECT_L3S: return SUBNET_SHARED_MAC | SUBNET_HOST_ROUTED;
 	case DIRECT_BRIDGE:
 	case DIRECT_MODES: break;
 	}
@@ -61,7 +62,8 @@ uint32_t plan_direct_flags(const struct segment *segment)
 {
 	return (segment->direct == DIRECT_PASSTHRU ? PORT_TAGS_KEPT : 0) |
 	       (segment_shares_mac(segment) ? PORT_SHARED_MAC : 0) |
-	       (segment->direct == DIRECT_L3 ? PORT_HOST_ROUTED : 0);
+	       (segment_is_host_routed(segment) ? PORT_HOST_ROUTED : 0) |
+	       (segment_is_stacked(segment) ? PORT_HOST_STACK : 0);
 }
 
 uint32_t plan_direct_wire(const struct segment *segment)

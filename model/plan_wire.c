@@ -18,11 +18,19 @@
 #define TYPE_SERVICE 0x88a8
 
 /* The device here that leads to the network of a segment; 0: there is none now. */
-static uint32_t uplink_of(const struct plan *plan, const struct segment *segment)
+static uint32_t uplink_of(const struct plan *plan, const struct subnet_object *subnet)
 {
+	const struct segment *segment = &subnet->segment;
 	const struct host_object *own = intent_own_host(plan->intent);
 	const char *ifname = own ? host_uplink(own, segment->network) : NULL;
 
+	struct mac_address mac;
+
+	if (segment_is_stacked(segment))
+		return plan->host->stack_ifindex
+			       ? plan->host->stack_ifindex(plan->host->context, subnet->object.id,
+							   &mac)
+			       : 0;
 	return ifname && plan->host->uplink_ifindex
 		       ? plan->host->uplink_ifindex(plan->host->context, ifname)
 		       : 0;
@@ -43,6 +51,10 @@ static struct mac_address router_mac(const struct plan *plan, const struct subne
 	uint32_t id = host->object.id;
 	struct mac_address mac;
 
+	if (segment_is_stacked(&subnet->segment) && host == intent_own_host(plan->intent) &&
+	    plan->host->stack_ifindex &&
+	    plan->host->stack_ifindex(plan->host->context, subnet->object.id, &mac))
+		return mac;
 	if (segment_shares_mac(&subnet->segment) && host == intent_own_host(plan->intent) &&
 	    plan->host->uplink_mac &&
 	    plan->host->uplink_mac(plan->host->context, host_uplink(host, subnet->segment.network),
@@ -75,10 +87,13 @@ uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *su
 	return flags;
 }
 
-static void behind_wire(const struct plan *plan, const struct segment *segment, struct port *row)
+static void behind_wire(const struct plan *plan, const struct subnet_object *subnet,
+			struct port *row)
 {
+	const struct segment *segment = &subnet->segment;
+
 	row->kind = PORT_WIRE;
-	row->ifindex = uplink_of(plan, segment);
+	row->ifindex = uplink_of(plan, subnet);
 	row->tag = segment->tag;
 	if (plan_is_shared(plan, row->ifindex))
 		row->flags |= PORT_SHAPED;
@@ -91,7 +106,7 @@ void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet,
 {
 	const struct planner_peer *peer = wire_of(plan, subnet);
 
-	behind_wire(plan, &subnet->segment, row);
+	behind_wire(plan, subnet, row);
 	if (!peer)
 		return;
 	row->port_slot = plan_peer_slot(plan, peer);
@@ -151,7 +166,7 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 	if (!own)
 		return;
 	mac = router_mac(plan, subnet, own);
-	behind_wire(plan, segment, row);
+	behind_wire(plan, subnet, row);
 	row->flags |= PORT_UNFILTERED;
 	/* By the host's routes comes what is from anywhere. */
 	if (!(row->flags & PORT_HOST_ROUTED))

@@ -177,6 +177,7 @@ static void read_overlay(struct reading *reading, struct segment *segment)
 static const char *const direct_names[DIRECT_MODES] = {
 	[DIRECT_BRIDGE] = "bridge",     [DIRECT_PRIVATE] = "private", [DIRECT_VEPA] = "vepa",
 	[DIRECT_PASSTHRU] = "passthru", [DIRECT_L2] = "l2",           [DIRECT_L3] = "l3",
+	[DIRECT_L3S] = "l3s",
 };
 
 static void read_mode(struct reading *reading, const char *key, size_t count, const char *names,
@@ -202,7 +203,7 @@ static void read_mode(struct reading *reading, const char *key, size_t count, co
 
 static void read_direct(struct reading *reading, struct segment *segment)
 {
-	read_mode(reading, "direct", DIRECT_MODES, "bridge, private, vepa, passthru, l2 or l3",
+	read_mode(reading, "direct", DIRECT_MODES, "bridge, private, vepa, passthru, l2, l3 or l3s",
 		  &segment->direct);
 	read_mode(reading, "siblings", DIRECT_PASSTHRU, "bridge, private or vepa",
 		  &segment->siblings);

@@ -436,6 +436,13 @@ static bool on_uplink_mac(void *context, const char *ifname, struct mac_address 
 	return uplinks_mac(cluster->uplinks, ifname, mac);
 }
 
+static uint32_t on_stack_ifindex(void *context, uint32_t subnet_id, struct mac_address *mac)
+{
+	const struct cluster *cluster = context;
+
+	return uplinks_stack(cluster->uplinks, subnet_id, mac);
+}
+
 static bool on_uplink_alone(void *context, const char *ifname)
 {
 	const struct cluster *cluster = context;
@@ -520,6 +527,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.context = new,
 	};
 	const struct uplinks_options uplinks = {
+		.instance = options->instance,
 		.loop = options->loop,
 		.datapath = options->datapath,
 		.adoptions = options->adoptions,
@@ -542,6 +550,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.device_shared = on_device_shared,
 		.uplink_mac = on_uplink_mac,
 		.uplink_alone = on_uplink_alone,
+		.stack_ifindex = on_stack_ifindex,
 		.tunnel_down = cluster_tunnel_down,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)

@@ -41,6 +41,7 @@ struct shares;
  * @member: a member of the store that some host runs; may be NULL
  * @shared: the store is one that others write to
  * @devices: false in tests without privileges
+ * @instance: of the daemon; may be NULL without devices
  * @adoptions: how devices of others were before they were uplinks
  */
 struct cluster_options {
@@ -56,6 +57,7 @@ struct cluster_options {
 	void *member_context;
 	bool shared;
 	bool devices;
+	const char *instance;
 	struct adoptions *adoptions;
 };
 

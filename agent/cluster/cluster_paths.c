@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/cluster/cluster_private.h"
+#include "agent/devices/stack.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -156,10 +157,68 @@ static void refresh_groups(struct cluster *cluster, const struct host_object *ow
 
 /* ---- uplinks ---- */
 
+/* The addresses of the ports that are here, of a segment through the host's stack. */
+static struct stack_wish stack_of(const struct cluster *cluster, const struct host_object *own,
+				  const struct subnet_object *subnet)
+{
+	struct stack_wish wish = { .subnet_id = subnet->object.id };
+	const struct intent *intent = intent_of(cluster);
+	uint32_t *ids;
+	size_t count = intent_ports_of_subnet(intent, subnet->object.id, &ids);
+
+	snprintf(wish.uplink, sizeof(wish.uplink), "%.15s",
+		 host_uplink(own, subnet->segment.network));
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *port =
+			(const struct port_object *)intent_object(intent, ids[i]);
+
+		if (!intent_is_local(intent, port->host))
+			continue;
+		wish.addresses = xreallocarray(wish.addresses,
+					       wish.address_count + port->address_count,
+					       sizeof(*wish.addresses));
+		for (size_t j = 0; j < port->address_count; j++)
+			wish.addresses[wish.address_count++] = port->addresses[j];
+	}
+	free(ids);
+	return wish;
+}
+
+static void refresh_stacks(struct cluster *cluster, const struct host_object *own)
+{
+	struct stack_wish *wishes = NULL;
+	size_t count = 0, vpc_count;
+	uint32_t *vpcs;
+
+	vpc_count = own ? intent_vpcs_of_host(intent_of(cluster), own->object.name, &vpcs) : 0;
+	for (size_t i = 0; i < vpc_count; i++) {
+		const struct object **subnets;
+		size_t subnet_count =
+			intent_list(intent_of(cluster), vpcs[i], OBJECT_SUBNET, &subnets);
+
+		for (size_t j = 0; j < subnet_count; j++) {
+			const struct subnet_object *subnet =
+				(const struct subnet_object *)subnets[j];
+
+			if (!segment_is_stacked(&subnet->segment) ||
+			    !host_uplink(own, subnet->segment.network))
+				continue;
+			wishes = xreallocarray(wishes, count + 1, sizeof(*wishes));
+			wishes[count++] = stack_of(cluster, own, subnet);
+		}
+		free(subnets);
+	}
+	if (own)
+		free(vpcs);
+	if (uplinks_set_stacks(cluster->uplinks, wishes, count))
+		cluster->uplinks_changed = true;
+}
+
 static void refresh_uplinks(struct cluster *cluster, const struct host_object *own)
 {
 	struct problems *problems = &cluster->reconcile->problems;
 
+	refresh_stacks(cluster, own);
 	uplinks_set(cluster->uplinks, own ? own->uplinks : NULL, own ? own->uplink_count : 0);
 	for (size_t i = 0; i < HOST_UPLINKS_MAX; i++) {
 		const char *trouble = uplinks_trouble(cluster->uplinks, i);

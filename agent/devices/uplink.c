@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "agent/devices/adoption.h"
+#include "agent/devices/stack.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/netlink.h"
@@ -31,6 +32,7 @@ struct uplinks {
 	struct uplinks_options options;
 	struct netlink *netlink;
 	struct netlink_monitor *monitor; /* while there are uplinks */
+	struct stacks *stacks;
 	size_t count;
 	struct uplink *list;
 };
@@ -79,7 +81,7 @@ static bool is_wanted(const struct uplinks *uplinks, uint32_t ifindex)
 	for (size_t i = 0; i < uplinks->count; i++)
 		if (uplinks->list[i].ifindex == ifindex)
 			return true;
-	return false;
+	return uplinks->stacks && stacks_has(uplinks->stacks, ifindex);
 }
 
 /* Also what an earlier run adopted and nothing needs any more. */
@@ -249,11 +251,29 @@ bool uplinks_alone(struct uplinks *uplinks, const char *ifname)
 	       link_is_macvlan(&link) && !link_has_addresses(uplinks->netlink, link.ifindex);
 }
 
+bool uplinks_set_stacks(struct uplinks *uplinks, struct stack_wish *wishes, size_t count)
+{
+	if (uplinks->stacks)
+		return stacks_set(uplinks->stacks, wishes, count);
+	for (size_t i = 0; i < count; i++)
+		free(wishes[i].addresses);
+	free(wishes);
+	return false;
+}
+
+uint32_t uplinks_stack(const struct uplinks *uplinks, uint32_t subnet_id, struct mac_address *mac)
+{
+	return uplinks->stacks ? stacks_ifindex(uplinks->stacks, subnet_id, mac) : 0;
+}
+
 const char *uplinks_trouble(const struct uplinks *uplinks, size_t index)
 {
-	return index < uplinks->count && uplinks->list[index].trouble[0]
-		       ? uplinks->list[index].trouble
-		       : NULL;
+	if (index >= uplinks->count)
+		return NULL;
+	if (uplinks->list[index].trouble[0])
+		return uplinks->list[index].trouble;
+	return uplinks->stacks ? stacks_trouble(uplinks->stacks, uplinks->list[index].ifname)
+			       : NULL;
 }
 
 int uplinks_open(const struct uplinks_options *options, struct uplinks **uplinks,
@@ -269,6 +289,8 @@ int uplinks_open(const struct uplinks_options *options, struct uplinks **uplinks
 		free(new);
 		return code;
 	}
+	if (options->devices && options->instance)
+		new->stacks = stacks_new(options->instance, options->datapath, new->netlink);
 	*uplinks = new;
 	return 0;
 }
@@ -278,6 +300,7 @@ void uplinks_close(struct uplinks *uplinks)
 	if (!uplinks)
 		return;
 	stop_listening(uplinks);
+	stacks_free(uplinks->stacks);
 	netlink_close(uplinks->netlink);
 	free(uplinks->list);
 	free(uplinks);

@@ -22,6 +22,7 @@
 #include "model/object.h"
 
 struct adoptions;
+struct stack_wish;
 struct uplinks;
 
 /* A device has come, gone, or come anew. */
@@ -30,12 +31,14 @@ typedef void uplinks_changed_callback(void *context);
 /**
  * struct uplinks_options - borrowed
  * @adoptions: how the devices were before
+ * @instance: of the daemon
  * @devices: false: there is no device at all (tests)
  */
 struct uplinks_options {
 	struct loop *loop;
 	struct datapath *datapath;
 	struct adoptions *adoptions;
+	const char *instance;
 	bool devices;
 	uplinks_changed_callback *changed;
 	void *context;
@@ -50,6 +53,12 @@ void uplinks_close(struct uplinks *uplinks);
 
 /** uplinks_set - these are the uplinks, and no others */
 void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t count);
+
+/** uplinks_set_stacks - the segments that go through the host's stack; as stacks_set() (stack.h) */
+bool uplinks_set_stacks(struct uplinks *uplinks, struct stack_wish *wishes, size_t count);
+
+/** uplinks_stack - as stacks_ifindex() */
+uint32_t uplinks_stack(const struct uplinks *uplinks, uint32_t subnet_id, struct mac_address *mac);
 
 /** uplinks_ifindex - Return: the device of this name, 0 if there is none */
 uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname);

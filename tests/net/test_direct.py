@@ -239,6 +239,79 @@ def l3(_weft, _cloud):
     wait_for(lambda: cloud.ping("router", "10.2.0.20"), "the router to reach the tap")
 
 
+FILTER = """
+table inet guard {
+    counter passed {}
+    chain forward {
+        type filter hook forward priority filter
+        iifname "eth3" ct state established,related counter name passed accept
+        iifname "eth3" counter drop
+        oifname "eth3" tcp dport 81 reject with tcp reset
+        oifname "eth3" counter name passed
+    }
+}
+"""
+
+
+def passed(cloud):
+    shown = json.loads(cloud.run("h1", "nft", "-j", "list", "counter", "inet", "guard", "passed",
+                                 accept=[0]).stdout)
+    return next(entry["counter"]["packets"] for entry in shown["nftables"] if "counter" in entry)
+
+
+@statement("l3s: the host forwards, says so while it does not, and its firewall has both directions")
+def l3s(_weft, _cloud):
+    cloud = SHARED["cloud"]
+    cloud.run("h1", "ip", "address", "add", "192.168.8.10/24", "dev", "eth3", accept=[0])
+    cloud.run("server", "ip", "route", "add", "10.3.0.0/24", "via", "192.168.8.10", accept=[0])
+    cloud.run("h1", "sysctl", "-w", "net.ipv4.conf.eth3.forwarding=0", accept=[0])
+    cloud.weft("subnet", "set", "shared/l3s", "--dhcp")
+    wait_for(lambda: "net.ipv4.ip_forward=1" in cloud.weft("status").stdout,
+             "the status says that the host does not forward", 30)
+    cloud.run("h1", "sysctl", "-w", "net.ipv4.ip_forward=1", accept=[0])
+    cloud.weft("subnet", "set", "shared/l3s", "--no-dhcp")
+    wait_for(lambda: "ip_forward" not in cloud.weft("status").stdout, "and then that it does", 30)
+    wait_for(lambda: cloud.ping("shared/s1", "192.168.8.50"), "the server to be reached", 30)
+    for node, address in (("server", "10.3.0.12"), ("shared/s1", "10.3.0.12"),
+                          ("h1", "10.3.0.11"), ("shared/s1", "192.168.8.10")):
+        check(cloud.ping(node, address), f"{node} does not reach {address}")
+    cloud.run("h1", "nft", FILTER, accept=[0])
+    before = passed(cloud)
+    check(cloud.ping("shared/s1", "192.168.8.50"), "s1 does not reach the server")
+    check(passed(cloud) >= before + 2, "the host's firewall has not seen both directions")
+    check(not cloud.ping("server", "10.3.0.11"), "the host's firewall lets a new one in")
+    check(cloud.ping("shared/s1", "10.3.0.12"), "siblings are not the host's affair")
+    for port, answer in ((80, "hello from server"), (81, None)):
+        cloud.serve("server", port)
+        if answer:
+            wait_for(lambda: cloud.fetch("shared/s1", "192.168.8.50", 80) == "hello from server",
+                     "TCP through the host's stack", 30)
+        else:
+            check(not cloud.fetch("shared/s1", "192.168.8.50", port), "the host's reset is lost")
+    trace = cloud.weft("trace", "shared/s1", "--to", "192.168.8.50", "--icmp", "echo").stdout
+    check("the host's own stack" in trace, trace)
+    check("direct: l3s" in cloud.weft("export").stdout, "the export has lost the mode")
+
+
+@statement("l3s: routes follow the ports; l3: who uses a port's address outside is refused")
+def l3s_routes(_weft, _cloud):
+    cloud = SHARED["cloud"]
+    cloud.run("h1", "nft", "delete", "table", "inet", "guard", accept=[0])
+
+    def routes():
+        return cloud.run("h1", "ip", "route", accept=[0]).stdout
+    check("10.3.0.11 via" in routes() and "10.3.0.12 via" in routes(), routes())
+    cloud.weft("port", "remove", "shared/s2")
+    wait_for(lambda: "10.3.0.12 via" not in routes(), "the route to go with its port", 30)
+
+    def refused():
+        before = cloud.counter("spoofed_outside")
+        cloud.run("router", "ping", "-c1", "-W0.2", "-I", "10.2.0.12", "10.2.0.11")
+        return cloud.counter("spoofed_outside") > before
+    cloud.run("router", "ip", "address", "add", "10.2.0.12/32", "dev", "lo", accept=[0])
+    wait_for(refused, "who uses a port's address outside to be refused", 30)
+
+
 def up(_weft):
     cloud = STACK.enter_context(lab("direct-attachment"))
     return cloud

@@ -27,7 +27,7 @@ static void test_direct(void **state)
 	static const struct refusal cases[] = {
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'vepaa'}}"),
 		  "vpcs.blue.subnets.floor.segment.direct",
-		  "subnet blue/floor: direct is bridge, private, vepa, passthru, l2 or l3, not \"vepaa\" "
+		  "subnet blue/floor: direct is bridge, private, vepa, passthru, l2, l3 or l3s, not \"vepaa\" "
 		  "(did you mean \"vepa\"?)" },
 		{ "vpcs/blue/subnets/floor",
 		  "{'cidr':'10.0.9.0/24','segment':{'type':'local','direct':'vepa'}}",
@@ -60,14 +60,14 @@ static void test_direct(void **state)
 		  "device's: make that one the uplink, and say type: flat" },
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3'}}"),
 		  "vpcs.blue.subnets.floor.mode",
-		  "subnet blue/floor: direct: l3 has no broadcast and no stations: say mode: l3" },
+		  "subnet blue/floor: direct: l3 and l3s have no broadcast and no stations: say mode: l3" },
 		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'l3','siblings':'vepa'}}"),
 		  "vpcs.blue.subnets.floor.segment.siblings",
-		  "subnet blue/floor: with direct: l3 siblings are bridge or private: what is routed "
+		  "subnet blue/floor: with direct: l3 and l3s siblings are bridge or private: what is routed "
 		  "is not reflected" },
 		{ "vpcs/blue/subnets/floor", FLAT(",'siblings':'private'}}"),
 		  "vpcs.blue.subnets.floor.segment.siblings",
-		  "subnet blue/floor: siblings goes with direct: l2 and l3; else direct says it" },
+		  "subnet blue/floor: siblings goes with direct: l2, l3 and l3s; else direct says it" },
 	};
 	struct intent *intent = world();
 

@@ -22,6 +22,7 @@ const char *const world_wires[WORLD_WIRES] = {
 	"tests/vectors/shared-l2-private.json",
 	"tests/vectors/shared-l3-private.json",
 	"tests/vectors/shared.json",
+	"tests/vectors/shared-l3s.json",
 };
 
 static bool port_device(void *context, uint32_t port_id, struct port_device *device)
@@ -85,6 +86,15 @@ static bool uplink_mac(void *context, const char *ifname, struct mac_address *ma
 	return true;
 }
 
+/* And so is the way to the host's own stack. */
+static uint32_t stack_ifindex(void *context, uint32_t subnet_id, struct mac_address *mac)
+{
+	(void)context;
+	(void)subnet_id;
+	*mac = (struct mac_address){ { 0x02, 0, 0, 0, 0x55, 0x02 } };
+	return 1;
+}
+
 static json_t *read_json(const char *path)
 {
 	json_error_t error;
@@ -106,6 +116,7 @@ void world_plan(struct world *world)
 		.tunnel_slot = object_slot,
 		.uplink_ifindex = uplink_ifindex,
 		.uplink_mac = uplink_mac,
+		.stack_ifindex = stack_ifindex,
 		.flow_capacity = 4096,
 		.flow_guarantee = 64,
 	};
