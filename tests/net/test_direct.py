@@ -259,7 +259,7 @@ def passed(cloud):
     return next(entry["counter"]["packets"] for entry in shown["nftables"] if "counter" in entry)
 
 
-@statement("l3s: the host forwards, says so while it does not, and its firewall has both directions")
+@statement("l3s: the host forwards, says so if it does not, and its firewall has both ways")
 def l3s(_weft, _cloud):
     cloud = SHARED["cloud"]
     cloud.run("h1", "ip", "address", "add", "192.168.8.10/24", "dev", "eth3", accept=[0])
@@ -293,7 +293,7 @@ def l3s(_weft, _cloud):
     check("direct: l3s" in cloud.weft("export").stdout, "the export has lost the mode")
 
 
-@statement("l3s: routes follow the ports; l3: who uses a port's address outside is refused")
+@statement("l3s: routes follow the ports; l3: a port's address from outside is refused")
 def l3s_routes(_weft, _cloud):
     cloud = SHARED["cloud"]
     cloud.run("h1", "nft", "delete", "table", "inet", "guard", accept=[0])
