@@ -304,9 +304,15 @@ bool stacks_set(struct stacks *stacks, struct stack_wish *wishes, size_t count)
 uint32_t stacks_ifindex(const struct stacks *stacks, uint32_t subnet_id, struct mac_address *mac)
 {
 	const struct stack *stack = find(stacks, subnet_id);
+	char name[LINK_NAME_SIZE];
+	struct link_info link;
 
 	*mac = mac_of(subnet_id, false);
-	return stack ? stack->near_ifindex : 0;
+	if (stack)
+		return stack->near_ifindex;
+	/* Of a daemon before this one: rows first, then the programs that read them. */
+	name_of(stacks->instance, subnet_id, false, name);
+	return netlink_link_get_by_name(stacks->netlink, name, &link, NULL) ? 0 : link.ifindex;
 }
 
 bool stacks_has(const struct stacks *stacks, uint32_t ifindex)

@@ -135,6 +135,16 @@ def direct_shared(_weft):
     page_runs("direct-shared.md")
 
 
+@statement("guide: networks as Docker has them")
+def docker_networks(_weft):
+    page_runs("docker-networks.md")
+
+
+@statement("guide: networks of virtual machines")
+def virtual_machine_networks(_weft):
+    page_runs("virtual-machine-networks.md")
+
+
 @statement("guide: access ports")
 def vlan_access(_weft):
     page_runs("vlan-access.md")
