@@ -2,12 +2,14 @@
 /*
  * The kernel side of the vectors: the same programs and maps as weftd's, run by BPF_PROG_TEST_RUN.
  *
- * Nothing is pinned and nothing attached. Frames come in as from lo; the attachment of lo is set to the
+ * Nothing is pinned and nothing attached. The verifier takes seconds to walk the programs, so they are loaded
+ * once, and for each world the maps are emptied. Frames come in as from lo; the attachment of lo is set to the
  * sending port before each run. The program leaves its verdict in the control block of the context.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <bpf/bpf.h>
@@ -28,9 +30,97 @@ static void kernel_unload(void)
 	weft = NULL;
 }
 
-static void kernel_load(void)
+static int forget_event(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+static void empty_ring(int fd)
+{
+	struct ring_buffer *ring = ring_buffer__new(fd, forget_event, NULL, NULL);
+
+	if (!ring || ring_buffer__consume(ring) < 0)
+		vector_fail("kernel: a ring is not emptied: %s", strerror(errno));
+	ring_buffer__free(ring);
+}
+
+static void zero_rows(const struct bpf_map *map)
+{
+	size_t size = (bpf_map__value_size(map) + 7) / 8 * 8;
+	int fd = bpf_map__fd(map), failed = 0;
+	void *row;
+
+	if (bpf_map__map_flags(map) & BPF_F_MMAPABLE) {
+		size *= bpf_map__max_entries(map);
+		row = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (row == MAP_FAILED)
+			vector_fail("kernel: %s is not mapped", bpf_map__name(map));
+		memset(row, 0, size);
+		munmap(row, size);
+		return;
+	}
+	row = calloc((size_t)libbpf_num_possible_cpus(), size);
+	for (__u32 i = 0; i < bpf_map__max_entries(map); i++)
+		failed |= bpf_map_update_elem(fd, &i, row, BPF_ANY);
+	free(row);
+	if (failed)
+		vector_fail("kernel: %s is not emptied", bpf_map__name(map));
+}
+
+static void remove_rows(const struct bpf_map *map)
+{
+	unsigned char key[64], next[64];
+	int fd = bpf_map__fd(map);
+	bool more = !bpf_map_get_next_key(fd, NULL, next);
+
+	while (more) {
+		memcpy(key, next, sizeof(key));
+		more = !bpf_map_get_next_key(fd, key, next);
+		if (bpf_map_delete_elem(fd, key))
+			vector_fail("kernel: %s is not emptied", bpf_map__name(map));
+	}
+}
+
+static void empty_maps(void)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, weft->obj)
+	{
+		unsigned int type = bpf_map__type(map);
+
+		if (bpf_map__is_internal(map)) /* constants alone */
+			continue;
+		if (type == BPF_MAP_TYPE_RINGBUF)
+			empty_ring(bpf_map__fd(map));
+		else if (type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY)
+			zero_rows(map);
+		else
+			remove_rows(map);
+	}
+}
+
+static void load_once(void)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	weft = weft__open();
+	if (!weft)
+		vector_fail("kernel: the programs cannot be opened: %s", strerror(errno));
+	bpf_map__set_max_entries(weft->maps.flows, 8192);
+	weft->rodata->underlay_dry_run = 1; /* there are no routes in this place */
+	if (weft__load(weft))
+		vector_fail("kernel: the programs cannot be loaded: %s", strerror(errno));
+	for (int i = 0; i < TABLES; i++)
+		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
+}
+
+static void kernel_load(void)
+{
 	struct datapath_state state = { .shared_limit = 1024,
 					.event_rate = 1000,
 					.icmp_rate = 100,
@@ -42,17 +132,10 @@ static void kernel_load(void)
 					.punt_rate = 3 };
 	__u32 zero = 0;
 
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	kernel_unload();
-	weft = weft__open();
-	if (!weft)
-		vector_fail("kernel: the programs cannot be opened: %s", strerror(errno));
-	bpf_map__set_max_entries(weft->maps.flows, 8192);
-	weft->rodata->underlay_dry_run = 1; /* there are no routes in this place */
-	if (weft__load(weft))
-		vector_fail("kernel: the programs cannot be loaded: %s", strerror(errno));
-	for (int i = 0; i < TABLES; i++)
-		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
+	if (weft)
+		empty_maps();
+	else
+		load_once();
 	if (bpf_map_update_elem(fds[TABLE_state], &zero, &state, BPF_ANY))
 		vector_fail("kernel: no state row: %s", strerror(errno));
 }
