@@ -86,7 +86,7 @@ AGENT := $(addprefix agent/, \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
-	metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
+	leaving.c metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \
 	capture.c client.c events.c http.c yaml.c yaml_emit.c)

@@ -34,6 +34,7 @@
 #include "agent/observe/flow_log.h"
 #include "agent/options.h"
 #include "agent/services/dhcp.h"
+#include "agent/services/leaving.h"
 #include "agent/services/querier.h"
 #include "agent/services/services.h"
 #include "base/alloc.h"
@@ -265,6 +266,16 @@ static int number_installation(const struct daemon *daemon, uint64_t *domain, st
 	return code;
 }
 
+/* What the pipeline tells of single packets. */
+static void packet_event(void *context, const struct drop_event *event)
+{
+	struct daemon *daemon = context;
+
+	moves_heard(cluster_moves(daemon->cluster), event);
+	if (daemon->querier)
+		leaving_heard(querier_leaving(daemon->querier), event);
+}
+
 static int open_reconcile(struct daemon *daemon, struct error *error)
 {
 	struct reconcile_options options = {
@@ -297,7 +308,7 @@ static int open_reconcile(struct daemon *daemon, struct error *error)
 				  daemon->host);
 	daemon->captures = captures_new(daemon->loop, daemon->datapath, daemon->reconcile);
 	cluster_start(daemon->cluster, daemon->reconcile);
-	drops_listen(daemon->drops, moves_heard, cluster_moves(daemon->cluster));
+	drops_listen(daemon->drops, packet_event, daemon);
 	return 0;
 }
 
@@ -334,7 +345,8 @@ static int open_punt(struct daemon *daemon, struct error *error)
 	if (!code)
 		daemon->dhcp = dhcp_new(daemon->loop, daemon->punt, daemon->reconcile);
 	if (!code)
-		daemon->querier = querier_new(daemon->loop, daemon->punt, daemon->reconcile);
+		daemon->querier = querier_new(daemon->loop, daemon->punt, daemon->reconcile,
+					      daemon->datapath);
 	return code;
 }
 

@@ -6,6 +6,8 @@
  * groups remembers it until it ages, and rows of group_sources the sources that it names. Where one stack is
  * behind the port its word is exact: leaving counts at once, and blocked sources are blocked. Where there may be
  * more, nothing that one says takes anything from another (RFC 4541, 2.1.2 (7)): rows are only made, and age.
+ * Who leaves is told to weftd, which asks whether others still listen (agent/services/leaving.c); what another host's
+ * weftd asks its ports about a group is heard here, and nobody answering is the end of that row (RFC 3376, 6.6.1).
  *
  * What is read must be a message that its protocol allows. Lengths: an IGMP query of 8 bytes or of 12 and more, an MLD
  * one of 24 or of 28 and more, with as many sources as it says; records within the message (RFC 3376, 7.1 and
@@ -18,6 +20,7 @@
  */
 #include "core/checksum.h"
 #include "core/multicast.h"
+#include "core/police.h"
 #include "core/tunnel.h"
 
 #define IGMP_SIZE 8
@@ -137,15 +140,41 @@ static __always_inline int join(struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/*
+ * Somebody behind a port of this host wants less of the group than before: an event of a packet that is no drop, as often
+ * as the port's events may be. Made in p->header, for the stack has no room.
+ */
+static __always_inline void tell_left(struct packet *p)
+{
+	struct drop_event *event = (struct drop_event *)p->header;
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
+	struct port_stats *stats = stats_of(p);
+
+	if (!shared || !stats || (p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)) ||
+	    !bucket_take(&stats->event_tokens, (__u32)shared->event_rate, p->now))
+		return;
+	__builtin_memset(event, 0, sizeof(*event));
+	event->verdict = VERDICT_CONSUMED;
+	event->object_id = p->subnet_id;
+	event->port_id = p->membership.listener_id;
+	event->vpc_id = p->vpc_id;
+	event->destination = p->membership.group;
+	event_send(event);
+}
+
 /* Nobody does any more, if the one who says so is all there is behind the port. */
 static __always_inline void leave(struct packet *p)
 {
 	struct port_stats *stats = stats_of(p);
 	struct group_key key;
 
-	if (!stats || !p->membership.alone)
-		return;
 	key_set(&key, p);
+	if (!stats || !table_lookup(groups, &key))
+		return;
+	tell_left(p);
+	if (!p->membership.alone)
+		return;
 	if (!table_remove(groups, &key))
 		atomic_add(&stats->groups, -(__u64)1);
 }
@@ -160,6 +189,11 @@ static __always_inline int is_include(__u32 type)
 static __always_inline int is_exclude(__u32 type)
 {
 	return type == MODE_IS_EXCLUDE || type == CHANGE_TO_EXCLUDE;
+}
+
+static __always_inline int wants_less(__u32 type)
+{
+	return type == BLOCK_OLD_SOURCES || type == CHANGE_TO_INCLUDE;
 }
 
 /* A record begins: its type, group and count of sources are in p->membership. VERDICT_NEXT or the drop. */
@@ -185,6 +219,8 @@ static __always_inline int record_begin(struct packet *p)
 	}
 	key_set(&key, p);
 	row = table_lookup(groups, &key);
+	if (row && wants_less(type))
+		tell_left(p);
 	if (type == BLOCK_OLD_SOURCES && (!row || !walk->alone))
 		return VERDICT_NEXT;
 	if (!row) {
@@ -390,8 +426,25 @@ static __always_inline int note_speaker(struct packet *p)
 	return VERDICT_CONSUMED;
 }
 
-/* A query or hello: reports and all groups go to the router from now on. */
-static __always_inline int note_router(struct packet *p)
+/* It asks them about one group, for somebody has left it: if none of them answers, none listens. */
+static __always_inline int note_asked(struct packet *p)
+{
+	struct group_key key;
+	struct group *row;
+
+	key_set(&key, p);
+	row = table_lookup(groups, &key);
+	if (!row)
+		return VERDICT_CONSUMED;
+	if (!ticks_passed(p->now + GROUP_LEFT_TICKS, row->expires, 0))
+		row->expires = p->now + GROUP_LEFT_TICKS;
+	if (!ticks_passed(p->now + GROUP_LEFT_TICKS, row->any_until, 0))
+		row->any_until = p->now + GROUP_LEFT_TICKS;
+	return VERDICT_CONSUMED;
+}
+
+/* A query, of a group or of all, or a hello: reports and all groups go to the router from now on. */
+static __always_inline int note_router(struct packet *p, int of_group)
 {
 	struct membership_walk *walk = &p->membership;
 
@@ -399,7 +452,7 @@ static __always_inline int note_router(struct packet *p)
 	if ((p->flags & (PACKET_FROM_PEER | PACKET_FROM_TUNNEL)) ==
 		    (PACKET_FROM_PEER | PACKET_FROM_TUNNEL) &&
 	    p->port_id == p->source_port_id)
-		return note_speaker(p);
+		return of_group ? note_asked(p) : note_speaker(p);
 	if (address_is_unspecified(&p->key.source) ||
 	    (p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)))
 		return VERDICT_NEXT;
@@ -419,16 +472,16 @@ static __always_inline int igmp(struct frame *f, struct packet *p, __u32 size)
 
 	if (size < IGMP_SIZE || frame_load(f, p->l4_offset, &message, sizeof(message)))
 		return VERDICT_BAD_MEMBERSHIP;
+	walk->group.word[0] = walk->group.word[1] = 0;
+	walk->group.word[2] = IPV4_MAPPED;
+	walk->group.word[3] = message.group;
 	if (message.type == IGMP_QUERY) {
 		if (size != IGMP_SIZE &&
 		    (size < IGMP3_QUERY_SIZE || frame_load(f, p->l4_offset + 10u, &sources, 2) ||
 		     size < IGMP3_QUERY_SIZE + host16(sources) * 4u))
 			return VERDICT_BAD_MEMBERSHIP;
-		return note_router(p);
+		return note_router(p, message.group != 0);
 	}
-	walk->group.word[0] = walk->group.word[1] = 0;
-	walk->group.word[2] = IPV4_MAPPED;
-	walk->group.word[3] = message.group;
 	walk->records = host32(message.group) & 0xffff;
 	if (message.type != IGMP3_REPORT)
 		return simple_report(p, message.type != IGMP2_LEAVE);
@@ -447,17 +500,15 @@ static __always_inline int mld(struct frame *f, struct packet *p, __u32 size)
 	walk->records = host16(message.count);
 	if (type == MLD2_REPORT)
 		return walk->records ? membership_records(f, p) : VERDICT_NEXT;
-	if (size < MLD_SIZE)
+	if (size < MLD_SIZE || frame_load(f, p->l4_offset + 8u, &walk->group, 16))
 		return VERDICT_BAD_MEMBERSHIP;
 	if (type == MLD_QUERY) {
 		if (size != MLD_SIZE &&
 		    (size < MLD2_QUERY_SIZE || frame_load(f, p->l4_offset + 26u, &sources, 2) ||
 		     size < MLD2_QUERY_SIZE + host16(sources) * 16u))
 			return VERDICT_BAD_MEMBERSHIP;
-		return note_router(p);
+		return note_router(p, !address_is_unspecified(&walk->group));
 	}
-	if (frame_load(f, p->l4_offset + 8u, &walk->group, 16))
-		return VERDICT_BAD_MEMBERSHIP;
 	return simple_report(p, type == MLD_REPORT);
 }
 
@@ -510,9 +561,8 @@ int membership(struct frame *f, struct packet *p)
 	walk->alone = !remote && stats && !stats->stations && p->in_kind != PORT_LINK;
 	walk->offset = p->l4_offset + IGMP_SIZE;
 	walk->end = p->l3_offset + p->ip_length;
-	if (p->key.protocol == PROTOCOL_PIM) {
-		return note_router(p);
-	}
+	if (p->key.protocol == PROTOCOL_PIM)
+		return note_router(p, 0);
 	if ((p->flags & PACKET_FRAGMENT_FIRST) || p->ttl != 1 || walk->end < walk->offset)
 		return VERDICT_BAD_MEMBERSHIP;
 	size = walk->end - p->l4_offset;

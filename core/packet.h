@@ -227,7 +227,7 @@ struct packet {
 	struct address told; /* that a machine on a wire says it has (wire_heard) */
 	struct multicast_walk routing;
 	__u8 header[PACKET_HEADER_SIZE]
-		__attribute__((aligned(4))); /* bytes on their way into or out of the frame */
+		__attribute__((aligned(8))); /* bytes on their way into or out of the frame */
 };
 
 /* So much of a packet must be zero before it enters the pipeline. */

@@ -37,6 +37,9 @@ struct group {
 #define GROUP_SPEAKER_WORD 1
 #define GROUP_SPEAKER_TICKS (12 * TICKS_PER_SECOND)
 
+/* A group that somebody has left is asked for twice, with a second for each answer; then it is over. */
+#define GROUP_LEFT_TICKS (3 * TICKS_PER_SECOND)
+
 struct group_source_key {
 	struct group_key group;
 	struct address source;

@@ -148,7 +148,8 @@ static void drops_event(void *context, const struct drop_event *event)
 {
 	struct drops *drops = context;
 
-	drops_take(drops, event);
+	if (names_verdict_is_drop((enum verdict)event->verdict))
+		drops_take(drops, event);
 	if (drops->listener)
 		drops->listener(drops->listener_context, event);
 }

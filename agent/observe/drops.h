@@ -32,7 +32,7 @@ struct drops *drops_new(struct loop *loop, struct datapath *datapath, const stru
 /** drops_free - stop (NULL is ignored) */
 void drops_free(struct drops *drops);
 
-/* Hears of each reported drop; may not change what the datapath is doing at once. */
+/* Hears of each reported drop, and of packets with another verdict that the pipeline tells of; may not change what the datapath is doing at once. */
 typedef void drops_listener(void *context, const struct drop_event *event);
 
 /** drops_listen - tell somebody of each event as well */

@@ -4,6 +4,7 @@
  */
 #include "agent/observe/listeners.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,8 @@ static void add_sources(const struct reading *reading, const struct group_key *k
 static bool read_group(void *context, const void *key_bytes, const void *value)
 {
 	static const struct address none;
+	/* Another host's daemon has asked: nobody listens by that (core/tables_multicast.h). */
+	const struct address speaker = { .word[3] = htonl(GROUP_SPEAKER_WORD) };
 	struct reading *reading = context;
 	struct listener *listener;
 	struct group_key key;
@@ -101,7 +104,7 @@ static bool read_group(void *context, const void *key_bytes, const void *value)
 
 	memcpy(&key, key_bytes, sizeof(key));
 	memcpy(&row, value, sizeof(row));
-	if (has_aged(reading, row.expires))
+	if (has_aged(reading, row.expires) || memcmp(&key.address, &speaker, sizeof(speaker)) == 0)
 		return true;
 	reading->listeners->list = xreallocarray(reading->listeners->list,
 						 reading->listeners->count + 1,

@@ -16,6 +16,7 @@
 #include "agent/observe/queues.h"
 #include "agent/services/dhcp.h"
 #include "agent/services/dns_forward.h"
+#include "agent/services/leaving.h"
 #include "agent/services/querier.h"
 #include "agent/services/services.h"
 #include "base/alloc.h"
@@ -225,11 +226,20 @@ static void write_dhcp(const struct api *api, struct buf *text)
 static void write_multicast(const struct api *api, struct buf *text)
 {
 	const struct intent *intent = reconcile_intent(api->reconcile);
+	const struct leaving_counts *leaves = leaving_counts(querier_leaving(api->querier));
 	struct listeners listeners = { 0 };
 	char name[PATH_NAME_SIZE];
 
 	single(text, "multicast_queries_total", "counter",
 	       "Questions to ports which groups they listen to.", querier_sent(api->querier));
+	single(text, "multicast_leaves_total", "counter",
+	       "Ports that have left a group, or want fewer of its sources.", leaves->heard);
+	single(text, "multicast_leave_queries_total", "counter",
+	       "Questions to ports whether they still listen to a group that another has left.",
+	       leaves->asked);
+	single(text, "multicast_leaves_missed_total", "counter",
+	       "Leaves that nobody was asked for, for there were too many: listeners age.",
+	       leaves->missed);
 	if (listeners_read(api->datapath, &listeners))
 		return;
 	family(text, "multicast_members", "gauge",

@@ -13,6 +13,7 @@
 
 #include "agent/devices/ports.h"
 #include "agent/names.h"
+#include "agent/services/leaving.h"
 #include "base/alloc.h"
 #include "base/big_endian.h"
 #include "base/checksum.h"
@@ -39,6 +40,7 @@ struct querier {
 	struct punt *punt;
 	struct reconcile *reconcile;
 	struct loop_timer timer;
+	struct leaving *leaving;
 	uint64_t revision; /* the intent's when `subnets` was made */
 	bool known;
 	struct map subnets; /* id -> struct asked, owned */
@@ -59,61 +61,70 @@ static uint8_t interval_code(uint32_t seconds)
 	return (uint8_t)(0x80 | exponent << 4 | (seconds >> (exponent + 3) & 0xf));
 }
 
-/* IPv4 with the router alert option, to 224.0.0.1. */
-static size_t write_igmp(const struct ip_address *gateway, uint32_t response, uint32_t interval,
+/* IPv4 with the router alert option, to 224.0.0.1 or the group. */
+static size_t write_igmp(const struct querier_question *question, const struct ip_address *to,
 			 uint8_t *packet)
 {
-	static const uint8_t header[24] = { 0x46, 0xc0, 0, 36, 0,   0, 0, 0, 1,    2, 0, 0,
-					    0,    0,    0, 0,  224, 0, 0, 1, 0x94, 4, 0, 0 };
+	static const uint8_t header[24] = { 0x46, 0xc0, 0, 36, 0, 0, 0, 0, 1,    2, 0, 0,
+					    0,    0,    0, 0,  0, 0, 0, 0, 0x94, 4, 0, 0 };
 	uint8_t *query = packet + sizeof(header);
 
 	memcpy(packet, header, sizeof(header));
-	memcpy(packet + 12, gateway->byte + 12, 4);
+	if (question->source)
+		memcpy(packet + 12, question->source->byte + 12, 4);
+	memcpy(packet + 16, to->byte + 12, 4);
 	put_be16(packet + 10, checksum(packet, sizeof(header)));
 	memset(query, 0, 12);
 	query[0] = IGMP_QUERY;
-	query[1] = (uint8_t)(response * 10);
+	query[1] = (uint8_t)(question->response_seconds * 10);
+	memcpy(query + 4, question->group.byte + 12, 4);
 	query[8] = ROBUSTNESS;
-	query[9] = interval_code(interval);
+	query[9] = interval_code(question->interval);
 	put_be16(query + 2, checksum(query, 12));
 	return sizeof(header) + 12;
 }
 
-/* IPv6 with the router alert option, from the gateway's link-local address to ff02::1. */
-static size_t write_mld(const struct mac_address *mac, uint32_t response, uint32_t interval,
+/* IPv6 with the router alert option, from the gateway's link-local address to ff02::1 or the group. */
+static size_t write_mld(const struct querier_question *question, const struct ip_address *to,
 			uint8_t *packet)
 {
 	static const uint8_t header[8] = { 0x60, 0, 0, 0, 0, 36, 0, 1 };
 	static const uint8_t options[8] = { 58, 0, 5, 2, 0, 0, 1, 0 };
-	static const struct ip_address all_nodes = { { 0xff, 2, [15] = 1 } };
-	const struct ip_address source = ip_address_link_local_from_mac(mac);
+	const struct ip_address source = ip_address_link_local_from_mac(question->mac);
 	uint8_t *query = packet + 48;
 
 	memcpy(packet, header, sizeof(header));
 	memcpy(packet + 8, source.byte, 16);
-	memcpy(packet + 24, all_nodes.byte, 16);
+	memcpy(packet + 24, to->byte, 16);
 	memcpy(packet + 40, options, sizeof(options));
 	memset(query, 0, 28);
 	query[0] = MLD_QUERY;
-	put_be16(query + 4, response * 1000);
+	put_be16(query + 4, question->response_seconds * 1000);
+	memcpy(query + 8, question->group.byte, 16);
 	query[24] = ROBUSTNESS;
-	query[25] = interval_code(interval);
-	put_be16(query + 2, checksum_transport(&source, &all_nodes, IPPROTO_ICMPV6, query, 28));
+	query[25] = interval_code(question->interval);
+	put_be16(query + 2, checksum_transport(&source, to, IPPROTO_ICMPV6, query, 28));
 	return 76;
 }
 
-size_t querier_write(bool ipv4, const struct mac_address *mac, const struct ip_address *gateway,
-		     uint32_t response_seconds, uint32_t interval,
-		     uint8_t frame[QUERIER_FRAME_SIZE])
+size_t querier_write(const struct querier_question *question, uint8_t frame[QUERIER_FRAME_SIZE])
 {
-	static const uint8_t to4[6] = { 0x01, 0x00, 0x5e, 0, 0, 1 };
-	static const uint8_t to6[6] = { 0x33, 0x33, 0, 0, 0, 1 };
+	static const struct ip_address all4 = { { [10] = 0xff, 0xff, 224, 0, 0, 1 } };
+	static const struct ip_address all6 = { { 0xff, 2, [15] = 1 } };
+	const bool general = ip_address_is_unspecified(&question->group);
+	const struct ip_address *to = question->ipv4 ? &all4 : &all6;
 
-	memcpy(frame, ipv4 ? to4 : to6, 6);
-	memcpy(frame + 6, mac->byte, 6);
-	put_be16(frame + 12, ipv4 ? 0x0800 : 0x86dd);
-	return 14 + (ipv4 ? write_igmp(gateway, response_seconds, interval, frame + 14)
-			  : write_mld(mac, response_seconds, interval, frame + 14));
+	if (!general)
+		to = &question->group;
+	frame[0] = question->ipv4 ? 0x01 : 0x33;
+	frame[1] = question->ipv4 ? 0x00 : 0x33;
+	frame[2] = question->ipv4 ? 0x5e : to->byte[12];
+	frame[3] = question->ipv4 ? to->byte[13] & 0x7f : to->byte[13];
+	memcpy(frame + 4, to->byte + 14, 2);
+	memcpy(frame + 6, question->mac->byte, 6);
+	put_be16(frame + 12, question->ipv4 ? 0x0800 : 0x86dd);
+	return 14 + (question->ipv4 ? write_igmp(question, to, frame + 14)
+				    : write_mld(question, to, frame + 14));
 }
 
 /* ---- when ---- */
@@ -122,12 +133,19 @@ static void ask_port(struct querier *querier, const struct subnet_object *subnet
 		     uint32_t response)
 {
 	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	struct querier_question question = {
+		.mac = &mac,
+		.source = &subnet->gateways[0],
+		.response_seconds = response,
+		.interval = subnet->query_interval,
+	};
 	uint8_t frame[QUERIER_FRAME_SIZE];
 
 	for (int family = 0; family < 2; family++) {
-		size_t size = querier_write(family == 0, &mac, &subnet->gateways[0], response,
-					    subnet->query_interval, frame);
+		size_t size;
 
+		question.ipv4 = family == 0;
+		size = querier_write(&question, frame);
 		if (!punt_send(querier->punt, port_id, 0, frame, size))
 			querier->sent++;
 	}
@@ -137,9 +155,13 @@ static void ask_port(struct querier *querier, const struct subnet_object *subnet
 static void tell_hosts(struct querier *querier, const struct subnet_object *subnet)
 {
 	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct querier_question question = {
+		.mac = &mac,
+		.response_seconds = RESPONSE_SECONDS,
+		.interval = subnet->query_interval,
+	};
 	uint8_t frame[QUERIER_FRAME_SIZE];
-	size_t size = querier_write(false, &mac, &subnet->gateways[0], RESPONSE_SECONDS,
-				    subnet->query_interval, frame);
+	size_t size = querier_write(&question, frame);
 
 	if (intent_has_hosts(reconcile_intent(querier->reconcile)))
 		punt_send_hosts(querier->punt, subnet->object.id, frame, size);
@@ -229,13 +251,15 @@ static void on_second(void *context)
 	}
 }
 
-struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile)
+struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile,
+			    struct datapath *datapath)
 {
 	struct querier *querier = xcalloc(1, sizeof(*querier));
 
 	querier->loop = loop;
 	querier->punt = punt;
 	querier->reconcile = reconcile;
+	querier->leaving = leaving_new(loop, punt, reconcile, datapath);
 	loop_timer_init(&querier->timer, on_second, querier);
 	loop_timer_start(loop, &querier->timer, SECOND_NS, SECOND_NS);
 	return querier;
@@ -246,6 +270,7 @@ void querier_free(struct querier *querier)
 	if (!querier)
 		return;
 	loop_timer_stop(&querier->timer);
+	leaving_free(querier->leaving);
 	map_fini(&querier->subnets, free);
 	free(querier);
 }
@@ -271,6 +296,11 @@ void querier_each(const struct querier *querier,
 
 		callback(context, &state);
 	}
+}
+
+struct leaving *querier_leaving(const struct querier *querier)
+{
+	return querier ? querier->leaving : NULL;
 }
 
 uint64_t querier_sent(const struct querier *querier)

@@ -5,7 +5,7 @@
  * Every host asks its own ports, from the gateway of the subnet, IGMP v3 and MLD v2 (which speakers of
  * older versions understand); the answers are the datapath's (core/multicast.c).
  *
- * Neighbours: punt.h (how a frame gets to a port).
+ * Neighbours: punt.h (how a frame gets to a port), leaving.h (when somebody leaves a group).
  */
 #ifndef WEFT_AGENT_QUERIER_H
 #define WEFT_AGENT_QUERIER_H
@@ -19,23 +19,36 @@
 #define QUERIER_FRAME_SIZE 90 /* the larger of both */
 
 /**
- * querier_write - a general query
+ * struct querier_question - a query
  * @ipv4: IGMP; else MLD
- * @gateway: of the subnet, IPv4; all zero: none, then nobody takes us for a router
+ * @mac: of the gateway
+ * @source: the gateway's address, IPv4; NULL or all zero: none, then nobody takes us for a router
+ * @group: that is asked for, of the same family; all zero: every group
  * @response_seconds: how long listeners may take
- * @interval: seconds between queries
- *
- * Return: size of the frame.
+ * @interval: seconds between general queries
  */
-size_t querier_write(bool ipv4, const struct mac_address *mac, const struct ip_address *gateway,
-		     uint32_t response_seconds, uint32_t interval,
-		     uint8_t frame[QUERIER_FRAME_SIZE]);
+struct querier_question {
+	bool ipv4;
+	const struct mac_address *mac;
+	const struct ip_address *source;
+	struct ip_address group;
+	uint32_t response_seconds;
+	uint32_t interval;
+};
 
+/** querier_write - the frame of a query. Return: its size. */
+size_t querier_write(const struct querier_question *question, uint8_t frame[QUERIER_FRAME_SIZE]);
+
+struct leaving;
 struct querier;
 
 /** querier_new - ask when it is time; release with querier_free() */
-struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile);
+struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile,
+			    struct datapath *datapath);
 void querier_free(struct querier *querier); /* accepts NULL */
+
+/** querier_leaving - who asks again when somebody has left (leaving.h); the querier's own; NULL for NULL */
+struct leaving *querier_leaving(const struct querier *querier);
 
 /**
  * struct querier_state - of one subnet

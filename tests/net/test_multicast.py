@@ -5,6 +5,7 @@
       lan 10.0.1.0/24, fd00:0:0:1::/64 (l2, multicast: snoop, query_interval 2):
           n1 .11 sends    n2 .12    n3 .13    br === br0 --- o1 .101, o2 .102
 """
+import re
 import socket
 import struct
 
@@ -208,6 +209,10 @@ def listed(weft, listeners):
         metrics = weft.http("GET", "/metrics", raw=True)[2]
         check(b'weft_multicast_members{subnet="blue/lan"}' in metrics, "the metric")
     wait_for(lambda: not listeners.member(weft, GROUP4, "blue/n2"), "n2 is forgotten")
+    wait_for(lambda: re.search(rb"^weft_multicast_leaves_total [1-9]",
+                               weft.http("GET", "/metrics", raw=True)[2], re.M),
+             "leaves are counted")
+    check("consumed" not in weft.weft("drops").stdout, "a leave is no drop")
 
 
 @statement("a listener behind a bridge is known by its port, and forgotten when it answers no "

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Leaves; see leaving.h.
+ *
+ * An event is read in the middle of others, so questions wait for the next round of the loop: who leaves many groups
+ * at once, or one group through many ports, causes one question for each group and second. What a tenant can make wait
+ * is bounded for its subnet and for all.
+ */
+#include "agent/services/leaving.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/devices/ports.h"
+#include "agent/services/querier.h"
+#include "base/alloc.h"
+#include "base/map.h"
+#include "model/plan.h"
+
+#define ROUNDS 2 /* RFC 3376, 8.9 */
+#define ROUND_NS CLOCK_NS_PER_SECOND
+#define SOON_NS (5 * CLOCK_NS_PER_MS)
+#define GROUPS_PER_SUBNET 64
+#define GROUPS_IN_ALL 256
+
+/* A group of a subnet that is asked for. */
+struct left {
+	struct group_key key; /* port_id 0 */
+	unsigned int rounds;  /* still to come */
+	bool told;            /* the other hosts have heard of it */
+	uint64_t due_ns;
+};
+
+struct leaving {
+	struct loop *loop;
+	struct punt *punt;
+	struct reconcile *reconcile;
+	struct datapath *datapath;
+	struct loop_timer timer;
+	struct map groups; /* struct group_key -> struct left, owned */
+	struct leaving_counts counts;
+};
+
+static const struct subnet_object *subnet_of(const struct leaving *leaving, uint32_t subnet_id)
+{
+	const struct object *object =
+		intent_object(reconcile_intent(leaving->reconcile), subnet_id);
+
+	return object && object->kind == OBJECT_SUBNET ? (const struct subnet_object *)object
+						       : NULL;
+}
+
+/* ---- a round ---- */
+
+/* Whether the port has listened to the group until now. */
+static bool listens(const struct leaving *leaving, const struct left *left, uint32_t port_id)
+{
+	struct group_key key = left->key;
+	struct group row;
+
+	key.port_id = port_id;
+	return !datapath_get(leaving->datapath, TABLE_groups, &key, &row);
+}
+
+static void ask(struct leaving *leaving, const struct subnet_object *subnet, struct left *left)
+{
+	const struct intent *intent = reconcile_intent(leaving->reconcile);
+	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	uint8_t frame[QUERIER_FRAME_SIZE];
+	struct querier_question question = {
+		.mac = &mac,
+		.source = &subnet->gateways[0],
+		.response_seconds = 1,
+		.interval = subnet->query_interval,
+	};
+	uint32_t *ids;
+	size_t size, count = intent_ports_of_subnet(intent, subnet->object.id, &ids);
+
+	memcpy(question.group.byte, &left->key.address, sizeof(question.group.byte));
+	question.ipv4 = ip_address_is_ipv4(&question.group);
+	size = querier_write(&question, frame);
+	for (size_t i = 0; i < count; i++) {
+		struct port_device device = { 0 };
+
+		ports_device(reconcile_ports(leaving->reconcile), ids[i], &device);
+		if (device.ifindex && device.kind != PORT_TUN && listens(leaving, left, ids[i]) &&
+		    !punt_send(leaving->punt, ids[i], 0, frame, size))
+			leaving->counts.asked++;
+	}
+	free(ids);
+	if (left->told || !intent_has_hosts(intent))
+		return;
+	/* Of IPv4 from nobody: a gateway's address is no host's (V8). */
+	question.source = NULL;
+	size = querier_write(&question, frame);
+	punt_send_hosts(leaving->punt, subnet->object.id, frame, size);
+	left->told = true;
+}
+
+static void on_time(void *context)
+{
+	struct leaving *leaving = context;
+	const uint64_t now_ns = clock_monotonic_ns(loop_clock(leaving->loop));
+	uint64_t next_ns = UINT64_MAX;
+
+	MAP_FOR_EACH(&leaving->groups, it) {
+		struct left *left = it.value;
+		const struct subnet_object *subnet = subnet_of(leaving, left->key.subnet_id);
+
+		if (now_ns >= left->due_ns) {
+			if (left->rounds && subnet && punt_is_there(leaving->punt)) {
+				ask(leaving, subnet, left);
+				left->rounds--;
+				left->due_ns = now_ns + ROUND_NS;
+			} else {
+				free(map_remove(&leaving->groups, it.key, sizeof(left->key)));
+				continue;
+			}
+		}
+		if (left->due_ns < next_ns)
+			next_ns = left->due_ns;
+	}
+	if (next_ns != UINT64_MAX)
+		loop_timer_start(leaving->loop, &leaving->timer, next_ns - now_ns + 1, 0);
+}
+
+/* ---- what is heard ---- */
+
+static bool has_room(const struct leaving *leaving, uint32_t subnet_id)
+{
+	size_t count = 0;
+
+	if (map_count(&leaving->groups) >= GROUPS_IN_ALL)
+		return false;
+	MAP_FOR_EACH(&leaving->groups, it)
+		count += ((const struct left *)it.value)->key.subnet_id == subnet_id;
+	return count < GROUPS_PER_SUBNET;
+}
+
+/* The row of who has left ends soon, unless it is refreshed: others may listen behind the same port. */
+static void shorten(struct leaving *leaving, const struct group_key *key)
+{
+	const uint32_t end =
+		(uint32_t)(clock_monotonic_ns(loop_clock(leaving->loop)) >> 20) + GROUP_LEFT_TICKS;
+	struct group row;
+
+	if (datapath_get(leaving->datapath, TABLE_groups, key, &row) ||
+	    (int32_t)(row.expires - end) <= 0)
+		return;
+	row.expires = end;
+	if ((int32_t)(row.any_until - end) > 0)
+		row.any_until = end;
+	datapath_put(leaving->datapath, TABLE_groups, key, &row);
+}
+
+void leaving_heard(struct leaving *leaving, const struct drop_event *event)
+{
+	struct group_key key = {
+		.subnet_id = event->object_id,
+		.port_id = event->port_id,
+		.address = event->destination,
+	};
+	struct left *left;
+
+	if (event->verdict != VERDICT_CONSUMED || !subnet_of(leaving, key.subnet_id))
+		return;
+	leaving->counts.heard++;
+	shorten(leaving, &key);
+	key.port_id = 0;
+	left = map_get(&leaving->groups, &key, sizeof(key));
+	if (!left) {
+		if (!has_room(leaving, key.subnet_id)) {
+			leaving->counts.missed++;
+			return;
+		}
+		left = xcalloc(1, sizeof(*left));
+		left->key = key;
+		left->due_ns = clock_monotonic_ns(loop_clock(leaving->loop)) + SOON_NS;
+		map_put(&leaving->groups, &key, sizeof(key), left);
+	}
+	left->rounds = ROUNDS;
+	left->told = false;
+	loop_timer_start(leaving->loop, &leaving->timer, SOON_NS, 0);
+}
+
+const struct leaving_counts *leaving_counts(const struct leaving *leaving)
+{
+	static const struct leaving_counts none;
+
+	return leaving ? &leaving->counts : &none;
+}
+
+/* ---- open and close ---- */
+
+struct leaving *leaving_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile,
+			    struct datapath *datapath)
+{
+	struct leaving *leaving = xcalloc(1, sizeof(*leaving));
+
+	leaving->loop = loop;
+	leaving->punt = punt;
+	leaving->reconcile = reconcile;
+	leaving->datapath = datapath;
+	loop_timer_init(&leaving->timer, on_time, leaving);
+	return leaving;
+}
+
+void leaving_free(struct leaving *leaving)
+{
+	if (!leaving)
+		return;
+	loop_timer_stop(&leaving->timer);
+	map_fini(&leaving->groups, free);
+	free(leaving);
+}
