@@ -5,10 +5,10 @@
     omping.py GROUP OWN PEER...      ask each peer until it has answered COUNT times both ways
     omping.py --ssm GROUP OWN PEER...     listen to the peers' sources alone
 
-A question goes to a peer by unicast; the peer answers it twice, by unicast and to the group. Answers
-carry the asker's address and number, so that everybody sees all answers in the group and counts its
-own. The result is one line of JSON, when all are there or the time is over; it goes on answering
-others until it is killed.
+A question goes to a peer by unicast; the peer answers it twice, by unicast and to the group.
+Answers carry the asker's address and number, so that everybody sees all answers in the group and
+counts its own. The result is one line of JSON, when all are there or the time is over; it goes on
+answering others until it is killed.
 
       {"10.0.1.12": {"unicast": 20, "multicast": 20, "twice": 0, "hops": [3]}, ...}
 """
