@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A Linux bridge that snoops as a member of a subnet that snoops: each knows of the other's listeners.
+"""A Linux bridge that snoops, in a subnet that snoops: each knows of the listeners of the other.
 
       lan 10.0.1.0/24, fd00:0:0:1::/64 (l2, multicast: snoop):
           n1 .11    n2 .12    br === br0 (mcast_snooping 1) --- o1 .101, o2 .102
