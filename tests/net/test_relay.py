@@ -8,6 +8,7 @@
           raw .14    --+    (the gateway is nobody's server)
       red/web     10.0.1.0/24 again; dnsmasq tells the tenants apart by their circuits
 """
+import json
 import os
 import socket
 import struct
@@ -15,7 +16,8 @@ import struct
 from dhcp import (ACK, DHCLIENT_SCRIPT, DISCOVER, OFFER, REQUEST, UDHCPC_SCRIPT, Dhcp4, Dhcp6,
                   counted, dhcp4_frame, dhcp6_frame, environment_of, ia_na, link_local, option4,
                   option6, write_script)
-from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
+from harness import (RUN, SECONDS, Failure, Netns, check, equal, main, run, statement,
+                     wait_for)
 from packets import UDP, mac_bytes
 
 SERVER, SERVER6 = "192.0.2.67", "2001:db8::67"
@@ -267,6 +269,93 @@ def dhcpd(_weft, world):
     finally:
         process.terminate()
         process.wait(10)
+        world.serve()
+
+
+def kea(family):
+    """What kea-dhcp4 or kea-dhcp6 is told: IPv4 by circuit, IPv6 by the MAC that the relay names."""
+    six = family == "6"
+    held = [{"hw-address": MACS[name], "ip-addresses": [f"fd00:b:0:1::{number}"]} if six else
+            {"circuit-id": f"'blue/{name}'", "ip-address": f"10.0.1.{number}"}
+            for name, number in NUMBERS.items() if name != "wrong"]
+    subnet = {"id": 1, "subnet": "fd00:b:0:1::/64" if six else "10.0.1.0/24", "reservations": held,
+              "option-data": [{"name": "dns-servers", "data": "2001:db8::53"} if six else
+                              {"name": "routers", "data": "10.0.1.1"}]}
+    return {f"Dhcp{family}": {
+        "interfaces-config": {"interfaces": [f"eth0/{SERVER6}" if six else "eth0"],
+                              **({} if six else {"dhcp-socket-type": "udp"})},
+        "lease-database": {"type": "memfile", "persist": False}, "valid-lifetime": 600,
+        "host-reservation-identifiers": ["hw-address"] if six else ["circuit-id"],
+        **({"mac-sources": ["client-link-addr-option"]} if six else {}),
+        f"subnet{family}": [subnet],
+        "loggers": [{"name": f"kea-dhcp{family}", "severity": "INFO",
+                     "output_options": [{"output": "stdout"}]}]}}
+
+
+def kea_start(world, family):
+    path = f"{RUN}/kea{family}.conf"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(kea(family), file)
+    with open(f"{RUN}/kea{family}.log", "wb") as log:
+        process = world.server.start(
+            "env", f"KEA_PIDFILE_DIR={RUN}", "KEA_LOCKFILE_DIR=none", f"kea-dhcp{family}", "-c",
+            path, stdout=log, stderr=log)
+    port = {"4": f"{SERVER}:67 ", "6": f"[{SERVER6}]:547 "}[family]
+    try:
+        wait_for(lambda: port in world.server.run("ss", "-Hlnu").stdout, f"kea at {port}")
+    except Failure as failure:
+        process.kill()
+        with open(f"{RUN}/kea{family}.log", encoding="utf-8", errors="replace") as file:
+            raise Failure(f"{failure}\n{file.read()[-2000:]}") from failure
+    return process
+
+
+@statement("kea gives it: by circuit, in the subnet that the relay names, and renews with the "
+           "gateway")
+def kea4(weft, world):
+    world.stop()
+    process = kea_start(world, "4")
+    try:
+        offer = wait_for(lambda: world.ask(seconds=0.5, kind=DISCOVER), "kea's offer")
+        equal((offer.your, 82 in offer.options, offer.addresses(54), offer.addresses(3)),
+              ("10.0.1.14", False, ["10.0.1.1"], ["10.0.1.1"]), "the offer")
+        ack = world.ask(kind=REQUEST, requested="10.0.1.14", server="10.0.1.1")
+        equal((ack.kind, ack.your), (ACK, "10.0.1.14"), "the ACK")
+        renewed = world.ask(kind=REQUEST, client="10.0.1.14", source="10.0.1.14",
+                            destination="10.0.1.1", destination_mac=offer.packet.source_mac)
+        equal((renewed.kind, renewed.packet.destination), (ACK, "10.0.1.14"), "renewing")
+        rebound = world.ask(kind=REQUEST, client="10.0.1.14", source="10.0.1.14")
+        equal((rebound.kind, rebound.your), (ACK, "10.0.1.14"), "rebinding")
+        result = f"{RUN}/udhcpc-kea"
+        with counted(weft, "returned", 2):
+            world.udhcpc.run("busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s",
+                             write_script("udhcpc.sh", UDHCPC_SCRIPT),
+                             environment=dict(os.environ, RESULT=result), accept=[0])
+        equal(environment_of(f"{result}.bound")["ip"], "10.0.1.11", "what udhcpc has")
+    finally:
+        process.terminate()
+        process.wait(20)
+        world.serve()
+
+
+@statement("kea gives IPv6 addresses by the MAC that the relay says (RFC 6939)")
+def kea6(weft, world):
+    world.stop()
+    process = kea_start(world, "6")
+    client = option6(1, bytes.fromhex("00030001") + mac_bytes(world.wire.mac))
+    try:
+        with counted(weft, "returned", protocol="dhcpv6"):
+            advertise = wait_for(lambda: world.ask6(1, client, ia_na(9)), "kea's ADVERTISE")
+        equal((advertise.kind, advertise.addresses[0][0]), (2, "fd00:b:0:1::14"), "ADVERTISE")
+        held = ia_na(9, "fd00:b:0:1::14")
+        server = option6(2, advertise.options[2])
+        for kind, *more in ((3, server), (5, server), (6,)):  # REQUEST, RENEW, REBIND
+            reply = world.ask6(kind, client, *more, held)
+            equal((reply.kind, reply.addresses[0][0]), (7, "fd00:b:0:1::14"), f"REPLY to {kind}")
+        check(reply.options[23] == socket.inet_pton(socket.AF_INET6, "2001:db8::53"), "DNS")
+    finally:
+        process.terminate()
+        process.wait(20)
         world.serve()
 
 
