@@ -273,7 +273,7 @@ def dhcpd(_weft, world):
 
 
 def kea(family):
-    """What kea-dhcp4 or kea-dhcp6 is told: IPv4 by circuit, IPv6 by the MAC that the relay names."""
+    """What kea-dhcp4 or kea-dhcp6 is told: IPv4 by circuit, IPv6 by the MAC of RFC 6939."""
     six = family == "6"
     held = [{"hw-address": MACS[name], "ip-addresses": [f"fd00:b:0:1::{number}"]} if six else
             {"circuit-id": f"'blue/{name}'", "ip-address": f"10.0.1.{number}"}
