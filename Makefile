@@ -29,7 +29,7 @@ VERSION := 0.1.0
 # ---- sources -------------------------------------------------------------------------------------
 
 BASE := $(addprefix base/, \
-	addr.c addr_text.c alloc.c buf.c checksum.c clock.c cursor.c dns.c error.c ethtool.c file.c \
+	addr.c addr_text.c alloc.c buf.c checksum.c clock.c cursor.c dns.c dns_answer.c error.c ethtool.c file.c \
 	json.c list.c log.c loop.c loop_timer.c map.c netlink.c netlink_address.c netlink_link.c netlink_monitor.c netlink_qdisc.c netlink_htb.c \
 	netns.c netns_watch.c suggest.c tap.c)
 
@@ -85,7 +85,7 @@ AGENT := $(addprefix agent/, \
 	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
-	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_forward.c dns_server.c dns_zone.c \
+	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_cache.c dns_forward.c dns_server.c dns_zone.c \
 	leaving.c metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \
@@ -114,7 +114,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff filter rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := metadata dhcp certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
+TESTS_AGENT    := metadata dhcp dns_cache certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots moves reconcile \
 		  device device_adopt api
 TESTS_CLIENT   := client yaml
@@ -126,12 +126,13 @@ VECTORS_SOURCES      := $(addprefix tests/vectors/, \
 			run.c rows.c services.c tables.c frame.c outer.c hosts.c watch.c mirrors.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
-FUZZ                 := dhcp pipeline yaml model dns
+FUZZ                 := dhcp pipeline yaml model dns dns_answer
 
 # Folder of seeds for a fuzz target, where it has one: FUZZ_SEEDS_NAME.
 FUZZ_SEEDS_pipeline := build/fuzz/seeds/pipeline
 FUZZ_SEEDS_yaml     := examples
 FUZZ_SEEDS_dns      := build/fuzz/seeds/dns
+FUZZ_SEEDS_dns_answer := build/fuzz/seeds/dns_answer
 FUZZ_SEEDS_model    := tests/golden/model
 FUZZ_SECONDS        ?= 5
 
@@ -323,6 +324,14 @@ build/fuzz/seeds/dns:
 	@printf '\0\7\1\0\0\1\0\0\0\0\0\1\4many\4blue\10internal\0\0\377\0\1\0\0\51\20\0\0\0\200\0\0\0' \
 		> $@/any
 	@printf '\0\7\1\0\0\1\0\0\0\0\0\0\00211\0011\0010\00210\7in-addr\4arpa\0\0\14\0\1' > $@/reverse
+# An address; and no such name, with the SOA.
+$(filter %/dns_answer,$(FUZZ_TESTS)): | build/fuzz/seeds/dns_answer
+build/fuzz/seeds/dns_answer:
+	@mkdir -p $@
+	@printf '\0\7\201\200\0\1\0\1\0\0\0\0\3web\0\0\1\0\1\300\14\0\1\0\1\0\0\0\74\0\4\1\2\3\4' \
+		> $@/address
+	@printf '\0\7\201\203\0\1\0\0\0\1\0\0\3web\0\0\1\0\1\300\14\0\6\0\1\0\0\0\74\0\30\300\14\300\14aaaabbbbccccdddd\0\0\0\36' \
+		> $@/nothing
 $(FUZZ_TESTS): %: %.o $(FUZZ_ARCHIVES)
 	$(call say,LD)
 	$(Q)$(CLANG) -g -fsanitize=fuzzer,address,undefined $(filter %.o,$^) -Wl,--start-group \

@@ -347,10 +347,11 @@ static void write_services(const struct api *api, struct buf *text)
 					      "notimp",  "refused", "other" };
 	const struct services_counts *counts = services_counts(api->services);
 	const struct dns_forwards_counts *forwards = services_forwards(api->services);
+	const struct dns_cache_counts *cache = services_dns_cache(api->services);
 
 	single(text, "services_up", "gauge", "Whether DNS and metadata are served.",
 	       services_up(api->services));
-	if (!counts || !forwards)
+	if (!counts || !forwards || !cache)
 		return;
 	single(text, "dns_queries_total", "counter", "Questions of ports, well formed.",
 	       counts->dns_queries);
@@ -366,6 +367,13 @@ static void write_services(const struct api *api, struct buf *text)
 	       forwards->late);
 	single(text, "dns_forward_refused_total", "counter", "Questions not passed on, too many.",
 	       forwards->refused);
+	single(text, "dns_cache_hits_total", "counter",
+	       "Questions answered by what others had answered before.", cache->hits);
+	single(text, "dns_cache_misses_total", "counter",
+	       "Questions that others had to be asked, for no answer was kept.", cache->misses);
+	single(text, "dns_cache_answers", "gauge", "Answers of others that are kept.",
+	       cache->answers);
+	single(text, "dns_cache_bytes", "gauge", "Memory that these take.", cache->bytes);
 	single(text, "dns_forward_stray_total", "counter", "Messages that answered no question.",
 	       forwards->stray);
 	single(text, "metadata_requests_total", "counter", "Requests for metadata.",

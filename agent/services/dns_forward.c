@@ -36,6 +36,8 @@ struct question {
 	struct dns_forwards *forwards;
 	struct dns_client client;
 	struct dns_query query;
+	uint32_t vpc_id;
+	bool asked_already; /* by another question that is still open */
 	size_t resolver_count;
 	struct ip_address resolvers[DNS_FORWARDERS_MAX];
 	unsigned int attempt;
@@ -52,6 +54,7 @@ struct dns_forwards {
 	char *resolv_conf;
 	dns_forwards_callback *answered;
 	void *context;
+	struct dns_cache *cache;
 	struct list questions;
 	size_t count;
 	struct dns_forwards_counts counts;
@@ -108,9 +111,33 @@ static void question_end_empty(struct question *question, uint16_t flags, enum d
 	question_end(question, answer, size);
 }
 
+static uint64_t now_seconds(const struct dns_forwards *forwards)
+{
+	return clock_monotonic_ns(loop_clock(forwards->loop)) / CLOCK_NS_PER_SECOND;
+}
+
+/*
+ * What is kept was asked once: with many questions open for one name, the first of as many guesses at an id and a
+ * port would do (RFC 5452, 5).
+ */
+static void keep(const struct question *question, const uint8_t *answer, size_t size)
+{
+	const struct dns_cache_key key = {
+		.vpc_id = question->vpc_id,
+		.resolver_count = question->resolver_count,
+		.resolvers = question->resolvers,
+		.query = &question->query,
+	};
+
+	if (!question->asked_already)
+		dns_cache_put(question->forwards->cache, &key, answer, size,
+			      now_seconds(question->forwards));
+}
+
 /* Answered; @answer is the forwards' own buffer. */
 static void question_answered(struct question *question, uint8_t *answer, size_t size)
 {
+	keep(question, answer, size);
 	if (size > question->client.limit) {
 		question_end_empty(question, DNS_FLAG_TRUNCATED, DNS_NOERROR);
 		return;
@@ -281,23 +308,23 @@ size_t dns_resolvers_read(const char *path, struct ip_address *addresses, size_t
 	return count;
 }
 
-static void find_resolvers(struct dns_forwards *forwards, const struct vpc_dns *dns,
-			   struct question *question)
+/* Return: how many there are. */
+static size_t find_resolvers(struct dns_forwards *forwards, const struct vpc_dns *dns,
+			     struct ip_address resolvers[DNS_FORWARDERS_MAX])
 {
 	uint64_t now = clock_monotonic_ns(loop_clock(forwards->loop));
 
 	if (dns->forward == DNS_FORWARD_TO) {
-		question->resolver_count = dns->forwarder_count;
-		memcpy(question->resolvers, dns->forwarders, sizeof(dns->forwarders));
-		return;
+		memcpy(resolvers, dns->forwarders, sizeof(dns->forwarders));
+		return dns->forwarder_count;
 	}
 	if (!forwards->read_ns || now - forwards->read_ns > RESOLV_CONF_NS) {
 		forwards->host_count = dns_resolvers_read(forwards->resolv_conf, forwards->host,
 							  ARRAY_SIZE(forwards->host));
 		forwards->read_ns = now;
 	}
-	question->resolver_count = forwards->host_count;
-	memcpy(question->resolvers, forwards->host, sizeof(forwards->host));
+	memcpy(resolvers, forwards->host, sizeof(forwards->host));
+	return forwards->host_count;
 }
 
 static bool is_full(const struct dns_forwards *forwards, uint32_t port_id)
@@ -312,14 +339,48 @@ static bool is_full(const struct dns_forwards *forwards, uint32_t port_id)
 	return count >= QUESTIONS_PER_PORT;
 }
 
-int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_dns *dns,
+/* Whether the same is asked for the same VPC at this moment. */
+static bool is_open(const struct dns_forwards *forwards, const struct question *asked)
+{
+	const struct question *question;
+
+	LIST_FOR_EACH(question, &forwards->questions, node)
+		if (question != asked && question->vpc_id == asked->vpc_id &&
+		    question->query.type == asked->query.type &&
+		    strcmp(question->query.name, asked->query.name) == 0)
+			return true;
+	return false;
+}
+
+size_t dns_forwards_recall(struct dns_forwards *forwards, const struct vpc_object *vpc,
+			   const struct dns_client *client, const struct dns_query *query,
+			   const uint8_t *message, uint8_t *answer)
+{
+	struct ip_address resolvers[DNS_FORWARDERS_MAX];
+	const struct dns_cache_key key = {
+		.vpc_id = vpc->object.id,
+		.resolver_count = find_resolvers(forwards, &vpc->dns, resolvers),
+		.resolvers = resolvers,
+		.query = query,
+	};
+	struct dns_reply reply;
+	size_t size = dns_cache_get(forwards->cache, &key, message, answer, now_seconds(forwards));
+
+	if (size <= client->limit)
+		return size;
+	dns_reply_begin(&reply, query, message, answer, client->limit);
+	return dns_reply_end(&reply, query, DNS_FLAG_TRUNCATED | DNS_FLAG_RECURSION_AVAILABLE,
+			     DNS_NOERROR);
+}
+
+int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_object *vpc,
 		     const struct dns_client *client, const struct dns_query *query,
 		     const uint8_t *message)
 {
 	struct question *question;
 	uint16_t id;
 
-	if (dns->forward == DNS_FORWARD_OFF)
+	if (vpc->dns.forward == DNS_FORWARD_OFF)
 		return -ENOENT;
 	if (is_full(forwards, client->port_id)) {
 		forwards->counts.refused++;
@@ -328,7 +389,7 @@ int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_dns *dns,
 	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 		return -errno;
 	question = xcalloc(1, sizeof(*question));
-	find_resolvers(forwards, dns, question);
+	question->resolver_count = find_resolvers(forwards, &vpc->dns, question->resolvers);
 	if (!question->resolver_count) {
 		free(question);
 		return -ENOENT;
@@ -336,6 +397,8 @@ int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_dns *dns,
 	question->forwards = forwards;
 	question->client = *client;
 	question->query = *query;
+	question->vpc_id = vpc->object.id;
+	question->asked_already = is_open(forwards, question);
 	question->fd = -1;
 	question->asked_size =
 		dns_question_write(query, message, question->asked + LENGTH_SIZE, id, OWN_PAYLOAD);
@@ -369,6 +432,7 @@ struct dns_forwards *dns_forwards_new(struct loop *loop, const char *resolv_conf
 	forwards->resolv_conf = xstrdup(resolv_conf);
 	forwards->answered = answered;
 	forwards->context = context;
+	forwards->cache = dns_cache_new();
 	list_init(&forwards->questions);
 	return forwards;
 }
@@ -381,6 +445,7 @@ void dns_forwards_free(struct dns_forwards *forwards)
 		return;
 	LIST_FOR_EACH_SAFE(question, next, &forwards->questions, node)
 		question_free(question);
+	dns_cache_free(forwards->cache);
 	free(forwards->resolv_conf);
 	free(forwards);
 }
@@ -388,4 +453,9 @@ void dns_forwards_free(struct dns_forwards *forwards)
 const struct dns_forwards_counts *dns_forwards_counts(const struct dns_forwards *forwards)
 {
 	return &forwards->counts;
+}
+
+const struct dns_cache_counts *dns_forwards_cache_counts(const struct dns_forwards *forwards)
+{
+	return dns_cache_counts(forwards->cache);
 }

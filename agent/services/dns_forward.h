@@ -5,7 +5,7 @@
  * Each question goes out by a socket of its own, so that the kernel picks its port, with an id of its own;
  * only an answer from who was asked, with that id and that question, is taken (RFC 5452). What came
  * over TCP is asked over TCP. There are bounds for all and for each port; when nobody answers in time the
- * client hears SERVFAIL. Nothing is remembered: that is the business of who is asked.
+ * client hears SERVFAIL. Answers are kept for the VPC as long as they hold (dns_cache.h).
  *
  * Neighbours: dns_server.c (who asks here), base/dns.h (messages).
  */
@@ -14,6 +14,7 @@
 
 #include <sys/socket.h>
 
+#include "agent/services/dns_cache.h"
 #include "base/dns.h"
 #include "base/loop.h"
 #include "model/object.h"
@@ -66,14 +67,29 @@ void dns_forwards_free(struct dns_forwards *forwards);
  * Return: 0, and @answered is called once, later; -ENOENT if there is nobody to ask; -EBUSY if too many
  * questions are open; or another negative errno.
  */
-int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_dns *dns,
+int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_object *vpc,
 		     const struct dns_client *client, const struct dns_query *query,
 		     const uint8_t *message);
+
+/**
+ * dns_forwards_recall - what others have answered before, if it still holds
+ * @client: its limit says how much of it fits; more is a truncated answer
+ * @message: the bytes @query was read from
+ * @answer: room for DNS_MESSAGE_SIZE_MAX bytes
+ *
+ * Return: bytes of the answer; 0: they have to be asked.
+ */
+size_t dns_forwards_recall(struct dns_forwards *forwards, const struct vpc_object *vpc,
+			   const struct dns_client *client, const struct dns_query *query,
+			   const uint8_t *message, uint8_t *answer);
 
 /** dns_forwards_drop - a connection has ended: what it asked is of no interest any more */
 void dns_forwards_drop(struct dns_forwards *forwards, const void *connection);
 
 const struct dns_forwards_counts *dns_forwards_counts(const struct dns_forwards *forwards);
+
+/** dns_forwards_cache_counts - of what is kept of answers */
+const struct dns_cache_counts *dns_forwards_cache_counts(const struct dns_forwards *forwards);
 
 /** dns_resolvers_read - the addresses behind "nameserver" in a file as resolv.conf(5). Return: how many. */
 size_t dns_resolvers_read(const char *path, struct ip_address *addresses, size_t count_max);

@@ -70,12 +70,12 @@ static const struct vpc_object *vpc_of(const struct dns_server *server,
 
 /*
  * What the port is told of what it asks well formed. @later: set when others are asked; the answer comes by
- * forwarded().
+ * forwarded(). @kept: set to the size when it is in server->answer as a whole, for others have said it before.
  */
 static enum dns_rcode decide(struct dns_server *server, const struct port_object *port,
 			     const struct dns_client *client, const struct dns_query *query,
 			     const uint8_t *message, struct dns_reply *reply, uint16_t *flags,
-			     bool *later)
+			     bool *later, size_t *kept)
 {
 	const struct intent *intent = reconcile_intent(server->services->options.reconcile);
 	const struct vpc_object *vpc = vpc_of(server, port);
@@ -92,7 +92,10 @@ static enum dns_rcode decide(struct dns_server *server, const struct port_object
 	}
 	if (vpc->dns.forward == DNS_FORWARD_OFF || !(query->flags & DNS_FLAG_RECURSION_DESIRED))
 		return DNS_REFUSED;
-	code = dns_forwards_ask(server->forwards, &vpc->dns, client, query, message);
+	*kept = dns_forwards_recall(server->forwards, vpc, client, query, message, server->answer);
+	if (*kept)
+		return (enum dns_rcode)(server->answer[3] & DNS_FLAG_RCODE);
+	code = dns_forwards_ask(server->forwards, vpc, client, query, message);
 	*later = !code;
 	*flags = DNS_FLAG_RECURSION_AVAILABLE;
 	return DNS_SERVFAIL;
@@ -121,6 +124,7 @@ static size_t answer(struct dns_server *server, const struct port_object *port,
 	struct dns_reply reply;
 	uint16_t flags = 0;
 	bool later = false;
+	size_t kept = 0;
 	int code = dns_query_read(message, size, &query);
 	enum dns_rcode rcode = (enum dns_rcode)code;
 
@@ -133,12 +137,13 @@ static size_t answer(struct dns_server *server, const struct port_object *port,
 	dns_reply_begin(&reply, &query, message, server->answer, client->limit);
 	if (!code) {
 		counts->dns_queries++;
-		rcode = decide(server, port, client, &query, message, &reply, &flags, &later);
+		rcode = decide(server, port, client, &query, message, &reply, &flags, &later,
+			       &kept);
 	}
 	if (later)
 		return 0;
 	count_answer(counts, rcode);
-	return dns_reply_end(&reply, &query, flags, rcode);
+	return kept ? kept : dns_reply_end(&reply, &query, flags, rcode);
 }
 
 /* ---- UDP ---- */
@@ -400,4 +405,9 @@ void dns_server_close(struct dns_server *server)
 const struct dns_forwards_counts *dns_server_forwards(const struct dns_server *server)
 {
 	return dns_forwards_counts(server->forwards);
+}
+
+const struct dns_cache_counts *dns_server_cache(const struct dns_server *server)
+{
+	return dns_forwards_cache_counts(server->forwards);
 }

@@ -368,3 +368,8 @@ const struct dns_forwards_counts *services_forwards(const struct services *servi
 {
 	return services && services->dns ? dns_server_forwards(services->dns) : NULL;
 }
+
+const struct dns_cache_counts *services_dns_cache(const struct services *services)
+{
+	return services && services->dns ? dns_server_cache(services->dns) : NULL;
+}

@@ -70,6 +70,10 @@ void services_close(struct services *services);
 struct dns_forwards_counts;
 const struct dns_forwards_counts *services_forwards(const struct services *services);
 
+/** services_dns_cache - what is kept of their answers; NULL if @services is NULL */
+struct dns_cache_counts;
+const struct dns_cache_counts *services_dns_cache(const struct services *services);
+
 /** services_counts - Return: NULL if @services is NULL */
 const struct services_counts *services_counts(const struct services *services);
 

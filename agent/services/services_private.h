@@ -39,6 +39,9 @@ void dns_server_close(struct dns_server *server);
 /** dns_server_forwards - what was asked of others */
 const struct dns_forwards_counts *dns_server_forwards(const struct dns_server *server);
 
+/** dns_server_cache - of what is kept of their answers */
+const struct dns_cache_counts *dns_server_cache(const struct dns_server *server);
+
 /** metadata_open - serve on the sockets of @services; *@metadata is set in any case */
 int metadata_open(struct services *services, struct metadata **metadata, struct error *error);
 

@@ -340,7 +340,8 @@ def kea4(weft, world):
 def kea6(weft, world):
     world.stop()
     process = kea_start(world, "6")
-    client = option6(1, bytes.fromhex("00030001") + mac_bytes(world.wire.mac))
+    client = option6(1, bytes.fromhex("00030001") + mac_bytes(world.wire.mac)) + \
+        option6(6, b"\0\x17")  # DNS servers are wanted
     try:
         with counted(weft, "returned", protocol="dhcpv6"):
             advertise = wait_for(lambda: world.ask6(1, client, ia_na(9)), "kea's ADVERTISE")
