@@ -292,7 +292,8 @@ def proven(weft, hosts):
     check(weft.process.poll() is None, "weftd has ended")
 
 
-@statement("DHCPv6 by hand: SOLICIT, REQUEST, RENEW, CONFIRM, RELEASE, INFORMATION-REQUEST")
+@statement("DHCPv6 by hand: SOLICIT, REQUEST, RENEW, REBIND, CONFIRM, DECLINE, RELEASE, "
+           "INFORMATION-REQUEST")
 def by_hand(weft, hosts):
     client = option6(1, bytes.fromhex("00030001") + mac_bytes(hosts.wire.mac))
     advertise = hosts.ask(1, client, ia_na(7))
@@ -304,9 +305,13 @@ def by_hand(weft, hosts):
     reply = hosts.ask(5, client, server, ia_na(7, "fd00:b:0:3::99"))
     equal(sorted(reply.addresses), [("fd00:b:0:3::10", 3600), ("fd00:b:0:3::99", 0)],
           "REPLY to RENEW of an address that is not the port's")
+    reply = hosts.ask(6, client, ia_na(7, "fd00:b:0:3::10"))
+    equal((reply.kind, reply.addresses), (7, [("fd00:b:0:3::10", 3600)]), "REPLY to REBIND")
     equal(hosts.ask(4, client, ia_na(7, "fd00:b:0:3::10")).status, 0, "CONFIRM of the own")
     equal(hosts.ask(4, client, ia_na(7, "fd00:b:0:3::99")).status, 4, "CONFIRM of another")
     equal(hosts.ask(8, client, server, ia_na(7, "fd00:b:0:3::10")).status, 0, "RELEASE")
+    with counted(weft, "dhcpv6", "decline"):
+        equal(hosts.ask(9, client, server, ia_na(7, "fd00:b:0:3::10")).status, 0, "DECLINE")
     reply = hosts.ask(11)
     equal((reply.kind, reply.addresses, reply.options[23]),
           (7, [], address_bytes("fd00:b:0:3::2")), "INFORMATION-REQUEST")
