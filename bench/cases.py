@@ -5,6 +5,8 @@ Each case joins a client and a server namespace of its own, with the same addres
 only in what lies between:
 
     veth         client ===== server                    one veth pair: the limit
+    redirect     client == program == server            a program that redirects and nothing else:
+                                                        the least that any eBPF datapath costs
     bridge       client == bridge == server             two veth pairs on a Linux bridge
     nft-N        the same, and nftables on the bridge   connection tracking, N rules
     weft-N       client == weft == server               two ports of a VPC, N rules
@@ -13,8 +15,10 @@ only in what lies between:
 it by itself), then rules for one address and port that nothing matches, and last one rule per
 address family that lets the bench in: the first packet of a connection meets the worst case.
 """
+import os
+
 import weft
-from sandbox import LOAD, Failed, run, start, stop, succeeds, wait_until
+from sandbox import BUILD, LOAD, Failed, run, start, stop, succeeds, wait_until
 
 CLIENT = {4: "10.0.1.11", 6: "fd00:b:0:1::11"}
 SERVER = {4: "10.0.1.12", 6: "fd00:b:0:1::12"}
@@ -81,6 +85,24 @@ class Veth(Case):
             "peer", "name", "eth0", "netns", self.server)
         configure(self.client, CLIENT)
         configure(self.server, SERVER)
+
+
+class Redirect(Case):
+    """Needs tcx (Linux 6.6)."""
+
+    def build(self, _context):
+        for namespace in (self.host, self.client, self.server):
+            run("ip", "netns", "add", namespace)
+        numbers = []
+        for namespace, end, addresses in ((self.client, "client", CLIENT),
+                                          (self.server, "server", SERVER)):
+            run("ip", "-n", self.host, "link", "add", end, "up", "type", "veth", "peer", "name",
+                "eth0", "netns", namespace)
+            configure(namespace, addresses)
+            numbers.append(run("ip", "-n", self.host, "-o", "link", "show", end).split(":")[0])
+        self.processes.append(start(os.path.join(BUILD, "weft-bench-pipeline"), "straight",
+                                    os.path.join(BUILD, "bpf/bench/pipeline.bpf.o"), *numbers,
+                                    namespace=self.host, ready="ready"))
 
 
 class Bridge(Case):
@@ -157,6 +179,7 @@ def all_cases():
     """Every case, the limit first."""
     return [
         Veth("veth", "bare veth pair"),
+        Redirect("redirect", "program that redirects"),
         Bridge("bridge", "Linux bridge"),
         Bridge("nft-10", "bridge + nftables, 10 rules", 10),
         Bridge("nft-200", "bridge + nftables, 200 rules", 200),

@@ -4,6 +4,7 @@
  *
  *	weft-bench-pipeline run OBJECT IFINDEX SOURCE DESTINATION MAC GATEWAY-MAC FIRST-PORT
  *	weft-bench-pipeline routes PINS IFINDEX DESTINATION COUNT
+ *	weft-bench-pipeline straight OBJECT IFINDEX IFINDEX
  *
  * `run` takes the program that weftd has attached to a port's device, with the tables as weftd
  * filled them, and lets the kernel run it on a UDP packet as if it had come in there: many times as
@@ -13,6 +14,8 @@
  * `routes` adds blackhole routes to the route table of the port's subnet, past the daemon (which
  * must be stopped, for it would repair this), because a route table of weft.yaml ends at 1,000. The
  * prefixes surround the destination, so that its look-up goes as deep as it can.
+ *
+ * `straight` joins two devices by a program that redirects and does nothing else, until it is ended.
  *
  * bench/micro.py makes the ports and calls this.
  */
@@ -263,15 +266,55 @@ static void routes(char **arguments)
 	printf("{\"routes\":%u}\n", count);
 }
 
+/* The program has to know the devices before it is loaded. */
+static void straight_between(struct bpf_object *object, const uint32_t ends[2])
+{
+	const size_t size = 2 * sizeof(*ends);
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		if (strstr(bpf_map__name(map), ".rodata") && bpf_map__value_size(map) == size &&
+		    !bpf_map__set_initial_value(map, ends, size))
+			return;
+	}
+	die("the constants of the program", ENOENT);
+}
+
+static void straight(char **arguments)
+{
+	struct bpf_object *object = bpf_object__open_file(arguments[0], NULL);
+	uint32_t ends[2] = { parse_number(arguments[1]), parse_number(arguments[2]) };
+	int program, error, i;
+
+	if (!object)
+		die(arguments[0], errno);
+	straight_between(object, ends);
+	error = bpf_object__load(object);
+	if (error)
+		die(arguments[0], error);
+	program = bpf_program__fd(bpf_object__find_program_by_name(object, "straight"));
+	for (i = 0; i < 2; i++) {
+		if (bpf_link_create(program, (int)ends[i], (enum bpf_attach_type)TCX_INGRESS,
+				    NULL) < 0)
+			die("tcx", errno);
+	}
+	puts("ready");
+	fflush(stdout);
+	pause();
+	bpf_object__close(object);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 9 && strcmp(argv[1], "run") == 0)
 		run(argv + 2);
 	else if (argc == 6 && strcmp(argv[1], "routes") == 0)
 		routes(argv + 2);
+	else if (argc == 5 && strcmp(argv[1], "straight") == 0)
+		straight(argv + 2);
 	else
 		die("usage: run OBJECT IFINDEX SOURCE DESTINATION MAC MAC PORT | "
-		    "routes PINS IFINDEX DESTINATION COUNT",
+		    "routes PINS IFINDEX DESTINATION COUNT | straight OBJECT IFINDEX IFINDEX",
 		    EINVAL);
 	return 0;
 }
