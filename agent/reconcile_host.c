@@ -199,13 +199,9 @@ void reconcile_take_port_slot(struct reconcile *reconcile, uint32_t port_id)
 {
 	bool fresh;
 	uint32_t slot = take_slot(reconcile, &reconcile->port_slots, port_id, &fresh);
-	struct port_stats *stats;
 
-	if (!slot || !fresh)
-		return;
-	stats = datapath_port_stats(reconcile->options.datapath, slot);
-	if (stats)
-		memset(stats, 0, sizeof(*stats));
+	if (slot && fresh)
+		datapath_port_clear(reconcile->options.datapath, slot);
 }
 
 /*

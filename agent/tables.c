@@ -102,6 +102,8 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_watches:
 	case TABLE_capture_records:
 	case TABLE_rate_states:
+	case TABLE_judgements:
+	case TABLE_port_counts:
 	case TABLES: break;
 	}
 	return false;

@@ -318,16 +318,16 @@ static inline void count_delivered(struct packet *p)
 	struct slot_key out = { .slot = p->out_slot };
 	struct verdict_key delivered = { .verdict = VERDICT_DELIVERED };
 	struct verdict_counter *counter = table_lookup(verdicts, &delivered);
-	struct port_stats *stats = table_lookup(port_stats, &in);
+	struct port_counts *counts = table_lookup(port_counts, &in);
 
-	if (stats) {
-		atomic_add(&stats->received_packets, 1);
-		atomic_add(&stats->received_bytes, p->frame_length);
+	if (counts) {
+		counts->received_packets += 1;
+		counts->received_bytes += p->frame_length;
 	}
-	stats = table_lookup(port_stats, &out);
-	if (stats) {
-		atomic_add(&stats->sent_packets, 1);
-		atomic_add(&stats->sent_bytes, p->frame_length);
+	counts = table_lookup(port_counts, &out);
+	if (counts) {
+		counts->sent_packets += 1;
+		counts->sent_bytes += p->frame_length;
 	}
 	if (counter) {
 		counter->packets += 1;

@@ -17,6 +17,10 @@
  * cost is flat in the number of rules. A peer counts as a member of its groups only when the packet
  * comes straight from it or goes straight to it, not through a middlebox (V41).
  *
+ * What lets a new connection pass is remembered (judgements) and holds for the next one of the same kind,
+ * until the generation moves, as what is known of live connections does. So a client that connects to
+ * a server again and again is judged once. Refusals are not: they are nobody's hurry.
+ *
  * Before: flow.c (flow_find). Next: flow.c (flow_write).
  */
 #include "core/packet.h"
@@ -177,8 +181,10 @@ static __noinline int acl_allows(struct packet *p, struct question *q, __u32 sub
 	return (int)rule.allow;
 }
 
-/* Both ACLs between two subnets. VERDICT_NEXT or the drop, with its object. */
-static __always_inline int judge_acls(struct frame *f, struct packet *p, struct question *q)
+/* Both ACLs between two subnets. VERDICT_NEXT with who admits it in *out and *in, where they are asked; or the
+ * drop, with its object. */
+static __always_inline int judge_acls(struct frame *f, struct packet *p, struct question *q,
+				      __u32 *out, __u32 *in)
 {
 	__u32 decided;
 
@@ -190,6 +196,7 @@ static __always_inline int judge_acls(struct frame *f, struct packet *p, struct 
 		p->object_id = decided;
 		return VERDICT_ACL_EGRESS;
 	}
+	*out = decided;
 	if (decided)
 		note(f, NOTE_POLICY_ACL_EGRESS, decided);
 	if ((p->flags & PACKET_TO_PEER) || !p->out_subnet_id)
@@ -198,6 +205,7 @@ static __always_inline int judge_acls(struct frame *f, struct packet *p, struct 
 		p->object_id = decided;
 		return VERDICT_ACL_INGRESS;
 	}
+	*in = decided;
 	if (decided)
 		note(f, NOTE_POLICY_ACL_INGRESS, decided);
 	return VERDICT_NEXT;
@@ -260,23 +268,86 @@ static __always_inline void find_beginner(struct packet *p, struct question *q)
 		p->flags &= ~(__u32)PACKET_ORIGINAL;
 }
 
-/*
- * p: out_* and what flow_find found. VERDICT_NEXT with the ids of the admitting rules, or the drop with
- * the rule, group or ACL that decided. What is not IP has no rules.
- */
-int policy(struct frame *f, struct packet *p)
+/* ---- what was said lately ---- */
+
+#define JUDGEMENT_FLAGS                                                                            \
+	(PACKET_IPV4 | PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN | PACKET_FROM_PEER |             \
+	 PACKET_TO_PEER)
+
+static __always_inline __u32 judgement_flags(const struct packet *p)
 {
-	struct slot_key slot;
+	return (p->flags & JUDGEMENT_FLAGS) | (p->port_flags & PORT_UNFILTERED) |
+	       (p->out_flags & PORT_UNFILTERED) << 1;
+}
+
+/* The place of such packets; whoever else is there, too, is judged more often. */
+static __always_inline struct judgement *judgement_place(const struct packet *p, __u16 service)
+{
+	__u32 mixed = p->port_id * 31 ^ p->out_port_id ^ p->key.source.word[3] ^
+		      host32(p->key.destination.word[3]) ^ (__u32)service << 16 ^ p->key.protocol;
+	struct slot_key slot = { .slot = (mixed * 0x9e3779b1u) >> (32 - JUDGEMENTS_BITS) };
+
+	return table_lookup(judgements, &slot);
+}
+
+static __always_inline int judgement_holds(const struct judgement *j, const struct packet *p,
+					   __u16 service)
+{
+	return j->port_id == p->port_id && j->out_port_id == p->out_port_id &&
+	       j->generation == p->generation && j->vpc_slot == p->vpc_slot &&
+	       j->service == service && j->protocol == p->key.protocol &&
+	       address_equal(&j->source, &p->key.source) &&
+	       address_equal(&j->destination, &p->key.destination) &&
+	       j->flags == judgement_flags(p) && j->subnet_id == p->subnet_id &&
+	       j->out_subnet_id == p->out_subnet_id && j->group_set_id == p->group_set_id &&
+	       j->out_group_set_id == p->out_group_set_id;
+}
+
+/* The judgement once more, with all that is told of it. */
+static __always_inline void judgement_repeat(struct frame *f, struct packet *p,
+					     const struct judgement *j)
+{
+	p->egress_rule_id = j->egress_rule_id;
+	p->ingress_rule_id = j->ingress_rule_id;
+	if (j->egress_rule_id)
+		note(f, NOTE_POLICY_EGRESS, j->egress_rule_id);
+	if (j->acl_egress_id)
+		note(f, NOTE_POLICY_ACL_EGRESS, j->acl_egress_id);
+	if (j->acl_ingress_id)
+		note(f, NOTE_POLICY_ACL_INGRESS, j->acl_ingress_id);
+	if (j->ingress_rule_id)
+		note(f, NOTE_POLICY_INGRESS, j->ingress_rule_id);
+}
+
+static __always_inline void judgement_keep(struct judgement *j, const struct packet *p,
+					   __u16 service)
+{
+	j->port_id = p->port_id;
+	j->out_port_id = p->out_port_id;
+	j->vpc_slot = p->vpc_slot;
+	j->generation = p->generation;
+	j->source = p->key.source;
+	j->destination = p->key.destination;
+	j->flags = judgement_flags(p);
+	j->subnet_id = p->subnet_id;
+	j->out_subnet_id = p->out_subnet_id;
+	j->group_set_id = p->group_set_id;
+	j->out_group_set_id = p->out_group_set_id;
+	j->service = service;
+	j->protocol = p->key.protocol;
+	j->egress_rule_id = p->egress_rule_id;
+	j->ingress_rule_id = p->ingress_rule_id;
+}
+
+/* All that is to be asked about a packet; who admits it by ACLs is in *acl_out and *acl_in. */
+static __always_inline int judge(struct frame *f, struct packet *p, __u32 *acl_out, __u32 *acl_in)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
 	struct question q = {};
 	struct vpc *vpc;
 	int again, forward, verdict;
 	__u32 decided;
 
-	if (!p)
-		return VERDICT_INTERNAL;
-	if (!(p->flags & PACKET_IP))
-		return VERDICT_NEXT;
-	slot.slot = p->vpc_slot;
 	vpc = table_lookup(vpcs, &slot);
 	if (!vpc)
 		return VERDICT_INTERNAL;
@@ -299,7 +370,7 @@ int policy(struct frame *f, struct packet *p)
 	} else {
 		note(f, p->flags & PACKET_RULES_MOVED ? NOTE_POLICY_KEPT : NOTE_POLICY_REPLY, 0);
 	}
-	verdict = judge_acls(f, p, &q);
+	verdict = judge_acls(f, p, &q, acl_out, acl_in);
 	if (verdict)
 		return verdict;
 	if (!(p->flags & PACKET_PEER_KNOWN) || again) {
@@ -319,15 +390,51 @@ int policy(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/*
+ * p: out_* and what flow_find found. VERDICT_NEXT with the ids of the admitting rules, or the drop with
+ * the rule, group or ACL that decided. What is not IP has no rules.
+ */
+int policy(struct frame *f, struct packet *p)
+{
+	const __u32 marks = PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN | PACKET_PICKED_UP |
+			    PACKET_ICMP_ERROR;
+	__u32 acl_out = 0, acl_in = 0;
+	struct judgement *lately;
+	int verdict, particular;
+	__u16 service;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	if (!(p->flags & PACKET_IP))
+		return VERDICT_NEXT;
+	service = service_of(p);
+	lately = judgement_place(p, service);
+	if (!lately)
+		return VERDICT_INTERNAL;
+	particular = (p->flags & marks) != 0;
+	if (!particular && judgement_holds(lately, p, service)) {
+		judgement_repeat(f, p, lately);
+		return VERDICT_NEXT;
+	}
+	verdict = judge(f, p, &acl_out, &acl_in);
+	if (verdict || particular)
+		return verdict;
+	judgement_keep(lately, p, service);
+	lately->acl_egress_id = acl_out;
+	lately->acl_ingress_id = acl_in;
+	return VERDICT_NEXT;
+}
+
 /* A flooded packet goes from subnet_id into out_subnet_id: what do their ACLs say? VERDICT_NEXT or the drop. */
 int policy_between(struct frame *f, struct packet *p)
 {
 	struct question q = {};
+	__u32 out, in;
 
 	if (!p)
 		return VERDICT_INTERNAL;
 	p->flags &= ~(__u32)PACKET_TO_PEER;
-	return judge_acls(f, p, &q);
+	return judge_acls(f, p, &q, &out, &in);
 }
 
 /*

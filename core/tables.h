@@ -395,6 +395,35 @@ struct policy {
 	__u32 pad;
 };
 
+/*
+ * What the rules have said lately, per CPU: connections between the same two ports are asked for once, until
+ * the VPC's generation moves. All that policy.c reads of a packet is here, so that a row stands for it.
+ */
+#define JUDGEMENTS_BITS 10
+#define JUDGEMENTS (1 << JUDGEMENTS_BITS)
+
+struct judgement {
+	__u32 port_id; /* 0: none */
+	__u32 out_port_id;
+	__u32 vpc_slot;
+	__u32 generation;
+	struct address source;
+	struct address destination;
+	__u32 flags; /* JUDGEMENT_FLAGS of the packet, PORT_UNFILTERED of both ports */
+	__u32 subnet_id;
+	__u32 out_subnet_id;
+	__u32 group_set_id;
+	__u32 out_group_set_id;
+	__u16 service; /* destination port, or ICMP type and code; host order */
+	__u8 protocol;
+	__u8 pad;
+	/* Who let it pass; 0: was not asked. */
+	__u32 egress_rule_id;
+	__u32 ingress_rule_id;
+	__u32 acl_egress_id;
+	__u32 acl_ingress_id;
+};
+
 /* ---- connections ---- */
 
 /*
@@ -557,7 +586,8 @@ struct slot_key {
 	__u32 slot;
 };
 
-/* Array by port slot; three cache lines: from the workload, to it, and what is rare. Updated atomically. */
+/* Array by port slot; three cache lines: from the workload, to it, and what is rare. Updated atomically. Of
+ * delivered packets port_counts has the numbers, which are to be added; these may be less than zero. */
 struct port_stats {
 	__u64 received_packets; /* from the workload */
 	__u64 received_bytes;
@@ -580,6 +610,14 @@ struct port_stats {
 	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
 	__u64 groups;          /* rows of groups and group_sources, routers among them */
 	__u64 pad2[4];
+};
+
+/* By port slot, for each CPU: what was delivered. No CPU writes what another one reads for each packet. */
+struct port_counts {
+	__u64 received_packets; /* from the workload */
+	__u64 received_bytes;
+	__u64 sent_packets; /* to the workload */
+	__u64 sent_bytes;
 };
 
 struct vpc_stats {
@@ -744,7 +782,9 @@ struct underlay_device {
 	X(flow_rejects, HASH, struct flow_reject_key, struct flow_reject, 32768)                   \
 	X(flow_log_ports, ARRAY, struct slot_key, struct flow_log_port, 16384)                     \
 	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)    \
-	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)
+	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)                       \
+	X(judgements, PERCPU_ARRAY, struct slot_key, struct judgement, JUDGEMENTS)                 \
+	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -210,6 +211,42 @@ static void *mapped_row(struct datapath *datapath, enum table_id table, uint32_t
 struct port_stats *datapath_port_stats(struct datapath *datapath, uint32_t slot)
 {
 	return mapped_row(datapath, TABLE_port_stats, slot);
+}
+
+int datapath_port_counts(struct datapath *datapath, uint32_t slot, struct port_counts *counts)
+{
+	const struct port_stats *stats = datapath_port_stats(datapath, slot);
+	const struct slot_key key = { .slot = slot };
+	int result;
+
+	if (!stats)
+		return -ENOENT;
+	result = datapath_get(datapath, TABLE_port_counts, &key, counts);
+	if (result)
+		return result;
+	counts->received_packets += __atomic_load_n(&stats->received_packets, __ATOMIC_RELAXED);
+	counts->received_bytes += __atomic_load_n(&stats->received_bytes, __ATOMIC_RELAXED);
+	counts->sent_packets += __atomic_load_n(&stats->sent_packets, __ATOMIC_RELAXED);
+	counts->sent_bytes += __atomic_load_n(&stats->sent_bytes, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* Rows of single CPUs are those CPUs' to write: what they have counted so far is taken off beside them. */
+void datapath_port_clear(struct datapath *datapath, uint32_t slot)
+{
+	struct port_stats *stats = datapath_port_stats(datapath, slot);
+	const struct slot_key key = { .slot = slot };
+	struct port_counts counts = { 0 };
+
+	if (!stats)
+		return;
+	memset(stats, 0, sizeof(*stats));
+	if (datapath_get(datapath, TABLE_port_counts, &key, &counts))
+		return;
+	stats->received_packets = 0 - counts.received_packets;
+	stats->received_bytes = 0 - counts.received_bytes;
+	stats->sent_packets = 0 - counts.sent_packets;
+	stats->sent_bytes = 0 - counts.sent_bytes;
 }
 
 struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot)

@@ -139,6 +139,14 @@ size_t datapath_attached_as(struct datapath *datapath, enum datapath_role role,
 
 /* ---- counters: live memory shared with the pipeline, read and written atomically ---- */
 struct port_stats *datapath_port_stats(struct datapath *datapath, uint32_t slot);
+/*
+ * datapath_port_counts - what a port has received and sent, all CPUs together
+ *
+ * datapath_port_stats() has a part of it only. Return: 0 with *counts set, or negative errno.
+ */
+int datapath_port_counts(struct datapath *datapath, uint32_t slot, struct port_counts *counts);
+/* All counters of a port at zero: the slot is another port's now. */
+void datapath_port_clear(struct datapath *datapath, uint32_t slot);
 struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot);
 struct datapath_state *datapath_state(struct datapath *datapath);
 /* Sum over CPUs. */

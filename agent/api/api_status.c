@@ -144,15 +144,16 @@ static json_t *port_counters(struct api_call *call, uint32_t port_id)
 {
 	uint32_t slot = reconcile_port_slot(call->api->reconcile, port_id);
 	struct port_stats *stats = slot ? datapath_port_stats(call->api->datapath, slot) : NULL;
+	struct port_counts counts;
 
-	if (!stats)
+	if (!stats || datapath_port_counts(call->api->datapath, slot, &counts))
 		return NULL;
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "received_packets",
-			 counter(&stats->received_packets), "received_bytes",
-			 counter(&stats->received_bytes), "dropped_packets",
+			 (json_int_t)counts.received_packets, "received_bytes",
+			 (json_int_t)counts.received_bytes, "dropped_packets",
 			 counter(&stats->dropped_packets), "sent_packets",
-			 counter(&stats->sent_packets), "sent_bytes", counter(&stats->sent_bytes),
-			 "refused_packets", counter(&stats->refused_packets), "flows",
+			 (json_int_t)counts.sent_packets, "sent_bytes",
+			 (json_int_t)counts.sent_bytes, "refused_packets", counter(&stats->refused_packets), "flows",
 			 counter(&stats->flows), "stations", counter(&stats->stations));
 }
 

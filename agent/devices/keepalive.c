@@ -131,13 +131,13 @@ static uint64_t received_packets(const struct keepalive *keepalive)
 {
 	struct port_key key = { .port_id = keepalive->target.tunnel_id };
 	struct datapath *datapath = keepalive->keepalives->datapath;
-	struct port_stats *stats;
+	struct port_counts counts;
 	struct port row;
 
-	if (datapath_get(datapath, TABLE_ports, &key, &row))
+	if (datapath_get(datapath, TABLE_ports, &key, &row) ||
+	    datapath_port_counts(datapath, row.port_slot, &counts))
 		return 0;
-	stats = datapath_port_stats(datapath, row.port_slot);
-	return stats ? __atomic_load_n(&stats->received_packets, __ATOMIC_RELAXED) : 0;
+	return counts.received_packets;
 }
 
 static void become(struct keepalive *keepalive, enum keepalive_life life)

@@ -179,10 +179,10 @@ void flow_logs_forget(struct flow_logs *logs, struct log_port *port)
 static bool has_talked(const struct flow_logs *logs, uint32_t port_id)
 {
 	uint32_t slot = reconcile_port_slot(logs->options.reconcile, port_id);
-	struct port_stats *stats = slot ? datapath_port_stats(logs->options.datapath, slot) : NULL;
+	struct port_counts counts;
 
-	return stats && __atomic_load_n(&stats->received_packets, __ATOMIC_RELAXED) +
-				__atomic_load_n(&stats->sent_packets, __ATOMIC_RELAXED);
+	return slot && !datapath_port_counts(logs->options.datapath, slot, &counts) &&
+	       counts.received_packets + counts.sent_packets;
 }
 
 static void set_names(const struct intent *intent, struct log_port *known,

@@ -93,54 +93,75 @@ static const struct metric vpc_metrics[] = {
 	  offsetof(struct vpc_stats, picked_up) },
 };
 
-/* What is counted for each object of a kind. @stats: its row of counters, NULL when it has none here. */
+/* The counters of one object. */
+union counters {
+	struct port_stats port;
+	struct vpc_stats vpc;
+};
+
+/* What is counted for each object of a kind. @read: its counters; false when it has none here. */
 struct counted {
 	enum object_kind kind;
 	const char *label;
 	const struct metric *metrics;
 	size_t metric_count;
-	const void *(*stats)(const struct api *api, uint32_t id);
+	bool (*read)(const struct api *api, uint32_t id, union counters *row);
 };
 
-static const void *port_stats(const struct api *api, uint32_t id)
+/* The row that all CPUs share, and what each of them has counted. */
+static bool read_port(const struct api *api, uint32_t id, union counters *row)
 {
 	uint32_t slot = reconcile_port_slot(api->reconcile, id);
+	const struct port_stats *stats = slot ? datapath_port_stats(api->datapath, slot) : NULL;
+	struct port_counts counts;
 
-	return slot ? datapath_port_stats(api->datapath, slot) : NULL;
+	if (!stats || datapath_port_counts(api->datapath, slot, &counts))
+		return false;
+	row->port = *stats;
+	row->port.received_packets = counts.received_packets;
+	row->port.received_bytes = counts.received_bytes;
+	row->port.sent_packets = counts.sent_packets;
+	row->port.sent_bytes = counts.sent_bytes;
+	return true;
 }
 
-static const void *vpc_stats(const struct api *api, uint32_t id)
+static bool read_vpc(const struct api *api, uint32_t id, union counters *row)
 {
 	uint32_t slot = reconcile_vpc_slot(api->reconcile, id);
+	const struct vpc_stats *stats = slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
 
-	return slot ? datapath_vpc_stats(api->datapath, slot) : NULL;
+	if (stats)
+		row->vpc = *stats;
+	return stats;
 }
 
 static const struct counted counted_ports = { OBJECT_PORT, "port", port_metrics,
-					      ARRAY_SIZE(port_metrics), port_stats };
+					      ARRAY_SIZE(port_metrics), read_port };
 static const struct counted counted_vpcs = { OBJECT_VPC, "vpc", vpc_metrics,
-					     ARRAY_SIZE(vpc_metrics), vpc_stats };
+					     ARRAY_SIZE(vpc_metrics), read_vpc };
 
 static void write_counted(const struct api *api, const struct counted *counted, struct buf *text)
 {
 	const struct intent *intent = reconcile_intent(api->reconcile);
 	const struct object **objects;
-	size_t count = names_all(intent, counted->kind, &objects);
+	size_t count = names_all(intent, counted->kind, &objects), found = 0;
+	union counters *rows = xcalloc(count + 1, sizeof(*rows));
 	char name[PATH_NAME_SIZE];
 
+	for (size_t i = 0; i < count; i++) {
+		if (counted->read(api, objects[i]->id, &rows[found]))
+			objects[found++] = objects[i];
+	}
 	for (size_t metric = 0; metric < counted->metric_count; metric++) {
 		const struct metric *row = &counted->metrics[metric];
 
 		family(text, row->name, row->type, row->help);
-		for (size_t i = 0; i < count; i++) {
-			const void *stats = counted->stats(api, objects[i]->id);
-
-			if (stats)
-				buf_printf(text, "weft_%s{%s=\"%s\"} %" PRIu64 "\n", row->name,
-					   counted->label, names_path(intent, objects[i], name),
-					   read_counter(stats, row->offset));
-		}
+		for (size_t i = 0; i < found; i++)
+			buf_printf(text, "weft_%s{%s=\"%s\"} %" PRIu64 "\n", row->name,
+				   counted->label, names_path(intent, objects[i], name),
+				   read_counter(&rows[i], row->offset));
 	}
+	free(rows);
 	free(objects);
 }
 

@@ -183,6 +183,7 @@ static void case_counters(struct datapath *datapath)
 {
 	struct slot_key key = { .slot = 3 };
 	struct verdict_counter counter = { 1, 1 };
+	struct port_counts counts;
 	struct port_stats read;
 
 	datapath_port_stats(datapath, 3)->received_packets = 42;
@@ -190,6 +191,13 @@ static void case_counters(struct datapath *datapath)
 	assert_int_equal(read.received_packets, 42);
 	assert_int_equal(datapath_remove(datapath, TABLE_port_stats, &key), 0);
 	assert_int_equal(datapath_port_stats(datapath, 3)->received_packets, 0);
+	datapath_port_stats(datapath, 3)->sent_bytes = 7;
+	assert_int_equal(datapath_port_counts(datapath, 3, &counts), 0);
+	assert_int_equal(counts.sent_bytes, 7);
+	datapath_port_clear(datapath, 3);
+	assert_int_equal(datapath_port_counts(datapath, 3, &counts), 0);
+	assert_int_equal(counts.sent_bytes, 0);
+	assert_int_equal(datapath_port_counts(datapath, UINT32_MAX, &counts), -ENOENT);
 	assert_non_null(datapath_vpc_stats(datapath, 4095));
 	assert_null(datapath_vpc_stats(datapath, 4096));
 	assert_null(datapath_port_stats(datapath, UINT32_MAX));
