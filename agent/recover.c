@@ -104,6 +104,14 @@ static bool is_elsewhere(const struct reconcile *reconcile, uint32_t port_id,
 	return row->kind == PORT_TUNNEL && object && object->kind == OBJECT_PORT;
 }
 
+/* What an older program has counted in another place: rows of connections may have it in their generation. */
+static uint32_t moves_before(const struct reconcile *reconcile, uint32_t vpc_slot)
+{
+	const struct vpc_stats *stats = datapath_vpc_stats(reconcile->options.datapath, vpc_slot);
+
+	return stats ? (uint32_t)__atomic_load_n(&stats->moves, __ATOMIC_RELAXED) : 0;
+}
+
 static void adopt_row(void *context, enum table_id table, const void *key, const void *value)
 {
 	struct reconcile *reconcile = context;
@@ -127,7 +135,8 @@ static void adopt_row(void *context, enum table_id table, const void *key, const
 		const struct vpc *vpc = value;
 
 		if (slots_adopt(&reconcile->vpc_slots, slot_key->slot, vpc->vpc_id))
-			reconcile->generations[slot_key->slot] = vpc->generation;
+			reconcile->generations[slot_key->slot] =
+				vpc->generation + moves_before(reconcile, slot_key->slot);
 		else
 			log_warning("slot not taken over", "vpc=%u slot=%u", vpc->vpc_id,
 				    slot_key->slot);

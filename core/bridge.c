@@ -56,7 +56,7 @@ static __always_inline int station_move(struct packet *p, struct station *statio
 	__u32 from_id = station->port_id;
 	struct port_key from_key = { .port_id = from_id };
 	struct port *from = table_lookup(ports, &from_key);
-	struct vpc_stats *stats;
+	struct vpc_moves *row;
 
 	if (ticks_passed(p->now, station->moved_at, MOVE_WINDOW_TICKS))
 		station->moves = 0;
@@ -73,9 +73,9 @@ static __always_inline int station_move(struct packet *p, struct station *statio
 	if (from)
 		count_station(from->port_slot, -1);
 	count_station(p->port_slot, 1);
-	stats = table_lookup(vpc_stats, &slot);
-	if (stats)
-		atomic_add(&stats->moves, 1);
+	row = table_lookup(vpc_moves, &slot);
+	if (row)
+		atomic_add(&row->moves, 1);
 	return VERDICT_NEXT;
 }
 

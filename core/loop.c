@@ -36,7 +36,7 @@ static __always_inline void hold(struct packet *p, __u32 port_slot, __u32 with_i
 	struct slot_key slot = { .slot = port_slot };
 	struct slot_key vpc = { .slot = p->vpc_slot };
 	struct port_stats *stats = table_lookup(port_stats, &slot);
-	struct vpc_stats *vpc_row = table_lookup(vpc_stats, &vpc);
+	struct vpc_moves *vpc_row = table_lookup(vpc_moves, &vpc);
 	int fresh;
 
 	if (!stats)

@@ -321,9 +321,9 @@ static inline void flow_key_reverse(const struct flow_key *key, __u32 port_id, s
 static inline __u32 generation_now(__u32 vpc_slot, const struct vpc *vpc)
 {
 	struct slot_key slot = { .slot = vpc_slot };
-	struct vpc_stats *stats = table_lookup(vpc_stats, &slot);
+	struct vpc_moves *row = table_lookup(vpc_moves, &slot);
 
-	return vpc->generation + (stats ? (__u32)stats->moves : 0);
+	return vpc->generation + (row ? (__u32)row->moves : 0);
 }
 
 /* Is an address in a prefix of the 128-bit space? */

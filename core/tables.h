@@ -212,7 +212,7 @@ enum flow_timeout {
 
 /*
  * Array by vpc slot. generation moves with every change that may alter what a live connection gets. It is
- * the daemon's alone; what the pipeline sees by itself (a MAC that moved) it counts in vpc_stats, and
+ * the daemon's alone; what the pipeline sees by itself (a MAC that moved) it counts in vpc_moves, and
  * the sum of both is what connections are compared with.
  */
 struct vpc {
@@ -623,9 +623,14 @@ struct port_counts {
 struct vpc_stats {
 	__u64 flows;
 	__u64 refused_flows;
-	__u64 moves;     /* learned MACs that have moved: the pipeline's part of the generation */
+	__u64 moves;     /* what vpc_moves has, as programs before it have counted */
 	__u64 picked_up; /* connections of ports that came here, entered in the middle */
 	__u64 pad[4];
+};
+
+/* Array by vpc slot, read for each packet: not in a cache line with what each connection changes. */
+struct vpc_moves {
+	__u64 moves; /* learned MACs that have moved: the pipeline's part of the generation */
 };
 
 /* Array of one row: what the whole datapath shares. */
@@ -784,7 +789,8 @@ struct underlay_device {
 	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)    \
 	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)                       \
 	X(judgements, PERCPU_ARRAY, struct slot_key, struct judgement, JUDGEMENTS)                 \
-	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)
+	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)                   \
+	X(vpc_moves, ARRAY, struct slot_key, struct vpc_moves, 4096)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -254,6 +254,11 @@ struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot)
 	return mapped_row(datapath, TABLE_vpc_stats, slot);
 }
 
+struct vpc_moves *datapath_vpc_moves(struct datapath *datapath, uint32_t slot)
+{
+	return mapped_row(datapath, TABLE_vpc_moves, slot);
+}
+
 struct datapath_state *datapath_state(struct datapath *datapath)
 {
 	return mapped_row(datapath, TABLE_state, 0);

@@ -148,6 +148,7 @@ int datapath_port_counts(struct datapath *datapath, uint32_t slot, struct port_c
 /* All counters of a port at zero: the slot is another port's now. */
 void datapath_port_clear(struct datapath *datapath, uint32_t slot);
 struct vpc_stats *datapath_vpc_stats(struct datapath *datapath, uint32_t slot);
+struct vpc_moves *datapath_vpc_moves(struct datapath *datapath, uint32_t slot);
 struct datapath_state *datapath_state(struct datapath *datapath);
 /* Sum over CPUs. */
 int datapath_verdict(struct datapath *datapath, enum verdict verdict,

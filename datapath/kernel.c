@@ -22,7 +22,8 @@
 #include "datapath/kernel.h"
 
 /* The tables whose memory the daemon and the pipeline share. */
-static const enum table_id shared_tables[] = { TABLE_port_stats, TABLE_vpc_stats, TABLE_state };
+static const enum table_id shared_tables[] = { TABLE_port_stats, TABLE_vpc_stats, TABLE_vpc_moves,
+					       TABLE_state };
 
 static void kernel_close(struct datapath *datapath)
 {

@@ -291,13 +291,13 @@ void loops_forget_stations(struct loops *loops)
 	count = intent_links(options->intent, &ids);
 	for (size_t i = 0; i < count; i++) {
 		const struct object *port = intent_object(options->intent, ids[i]);
-		struct vpc_stats *stats =
-			port ? datapath_vpc_stats(options->datapath,
+		struct vpc_moves *row =
+			port ? datapath_vpc_moves(options->datapath,
 						  slots_get(options->vpc_slots, port->vpc_id))
 			     : NULL;
 
-		if (stats)
-			__atomic_fetch_add(&stats->moves, 1, __ATOMIC_RELAXED);
+		if (row)
+			__atomic_fetch_add(&row->moves, 1, __ATOMIC_RELAXED);
 	}
 	free(ids);
 }
