@@ -272,7 +272,8 @@ static void straight_between(struct bpf_object *object, const uint32_t ends[2])
 	const size_t size = 2 * sizeof(*ends);
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (strstr(bpf_map__name(map), ".rodata") && bpf_map__value_size(map) == size &&
 		    !bpf_map__set_initial_value(map, ends, size))
 			return;

@@ -153,8 +153,9 @@ static json_t *port_counters(struct api_call *call, uint32_t port_id)
 			 (json_int_t)counts.received_bytes, "dropped_packets",
 			 counter(&stats->dropped_packets), "sent_packets",
 			 (json_int_t)counts.sent_packets, "sent_bytes",
-			 (json_int_t)counts.sent_bytes, "refused_packets", counter(&stats->refused_packets), "flows",
-			 counter(&stats->flows), "stations", counter(&stats->stations));
+			 (json_int_t)counts.sent_bytes, "refused_packets",
+			 counter(&stats->refused_packets), "flows", counter(&stats->flows),
+			 "stations", counter(&stats->stations));
 }
 
 static json_t *vpc_counters(struct api_call *call, uint32_t vpc_id)
