@@ -396,7 +396,7 @@ verifier: $(VERIFIER_LOADER) $(VERIFIER_RUNNER)
 net: all build/test-underlay
 	@tests/run --suite net $(if $(T),tests/net/test_$(T).py,$(NET_RUNS))
 
-# Against what others wrote: the kernel's vxlan, Open vSwitch, Linux 6.1 in a guest. T as for net.
+# Against what others wrote: the kernel's vxlan, Open vSwitch, Linux 6.1 in a guest, systemd. T as for net.
 interop: all
 	@tools/deps install interop
 	@tests/interop/run $(T)
@@ -445,6 +445,7 @@ install: all
 	build/weft completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_weft
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/weftd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/weftd.service
+	install -m 644 packaging/weft-bpffs.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
 
 clean:
 	rm -rf build

@@ -117,6 +117,7 @@ static void become_etcd(const struct etcd *etcd, int report)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
+	unsetenv("NOTIFY_SOCKET"); /* the service manager listens to weftd alone */
 	if (null >= 0 && log >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
 	    dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0)
 		execv(etcd->program, etcd->arguments);

@@ -41,8 +41,15 @@ def card(number):
 
 
 def prepare():
-    """Its kernel and files, made once. What became of it."""
-    return run(ROOT / "tests/interop/guest.sh", BUILD / "kernel61", timeout=240)
+    """Its kernel and files, made once, and the kernel lent to the virtual machine of the examples,
+    which could not download it inside a test. What became of it."""
+    made = run(ROOT / "tests/interop/guest.sh", BUILD / "kernel61", timeout=240)
+    machine = BUILD / "virtual-machine"
+    machine.mkdir(parents=True, exist_ok=True)
+    for name in ("vmlinuz", "modules"):
+        if (BUILD / "kernel61" / name).exists() and not (machine / name).exists():
+            (machine / name).symlink_to(BUILD / "kernel61" / name)
+    return made
 
 
 def boot(folder):
