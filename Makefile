@@ -43,7 +43,7 @@ MODEL := $(addprefix model/, \
 	check_wire.c check_direct.c plan_direct.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
-	encapsulation.c filter.c intent.c intent_hosts.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
+	encapsulation.c filter.c intent.c intent_hosts.c mac.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
 	plan_tunnel.c plan_device.c plan_quality.c plan_services.c plan_wire.c planner.c planner_tunnels.c rows.c \
 	services.c text_flow_log.c text_mirror.c text_rate.c text_dhcp.c text_dns.c text_host.c text_port.c \
 	text_read.c text_rules.c text_segment.c text_write.c)
@@ -111,7 +111,7 @@ TESTS_BASE     := addr alloc buf checksum clock cursor dns error ethtool file js
 TESTS_STORE    := store store_sqlite store_etcd store_etcd_access
 TESTS_MODEL    := model_intent model_text model_check model_draft model_store plan plan_random \
 		  plan_hosts plan_hosts_random model_hosts model_wires \
-		  classifier diff filter rate
+		  classifier diff filter mac rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
 TESTS_AGENT    := metadata dhcp dns_cache certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \

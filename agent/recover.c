@@ -317,6 +317,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 	new->intent = intent_new();
 	reconcile_watches_init(new);
 	intent_set_host(new->intent, options->host);
+	intent_number_installation(new->intent, options->loop_domain);
 	if (options->shared)
 		intent_give_ids(new->intent, 1, 1); /* none yet: the first change takes a block */
 	new->planner = planner_new();

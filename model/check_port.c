@@ -444,6 +444,17 @@ static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 	port_set_addresses(port, list, count);
 }
 
+/* What was given out once stays, and so does that nothing was (mac.c). */
+static void keep_gateway_mac(struct draft_entry *entry)
+{
+	if (entry->before && entry->after->kind == OBJECT_SUBNET)
+		((struct subnet_object *)entry->after)->gateway_mac =
+			((const struct subnet_object *)entry->before)->gateway_mac;
+	if (entry->before && entry->after->kind == OBJECT_HOST)
+		((struct host_object *)entry->after)->router_mac =
+			((const struct host_object *)entry->before)->router_mac;
+}
+
 void check_keep(struct draft *draft, struct draft_entry *entry)
 {
 	const struct port_object *before = (const struct port_object *)entry->before;
@@ -451,6 +462,7 @@ void check_keep(struct draft *draft, struct draft_entry *entry)
 
 	if (entry->after->kind == OBJECT_SUBNET)
 		check_keep_segment(draft, entry);
+	keep_gateway_mac(entry);
 	if (entry->after->kind != OBJECT_PORT)
 		return;
 	if (entry->automatic_addresses)
@@ -483,7 +495,7 @@ static int give_addresses(struct draft *draft, struct port_object *port, struct 
 static int give_mac(struct draft *draft, struct port_object *port, struct error *error)
 {
 	for (uint32_t attempt = 0; attempt < MAC_ATTEMPTS; attempt++) {
-		port->mac = port_mac_of_id(port->object.id, attempt);
+		port->mac = port_mac_of_id(draft->intent->installation, port->object.id, attempt);
 		if (claim_mac(draft, port) == 0)
 			return 0;
 	}
@@ -496,6 +508,10 @@ int check_assign(struct draft *draft, struct draft_entry *entry, struct error *e
 	struct port_object *port = (struct port_object *)entry->after;
 	int code = 0;
 
+	if (!entry->before && entry->after->kind == OBJECT_SUBNET)
+		give_gateway_mac(draft->intent, (struct subnet_object *)entry->after);
+	if (!entry->before && entry->after->kind == OBJECT_HOST)
+		give_router_mac(draft->intent, (struct host_object *)entry->after);
 	if (entry->after->kind == OBJECT_SUBNET)
 		return check_assign_segment(draft, entry, error);
 	if (entry->after->kind != OBJECT_PORT)

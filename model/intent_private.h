@@ -70,6 +70,7 @@ struct intent {
 	struct host_index hosts;
 	uint32_t next_id;          /* the first one that was never given out */
 	uint32_t apart;            /* addresses to pass over when one is given out */
+	uint64_t installation;     /* mixed into MACs; 0: none */
 	uint32_t id_end;           /* of the block next_id is in; 0: all ids are this intent's */
 	uint64_t next_id_revision; /* of its record, as it was read */
 	uint64_t generation;       /* moves with every commit */
@@ -141,7 +142,12 @@ bool attachment_native_key(char key[ATTACHMENT_KEY_SIZE], const struct port_obje
 uint64_t member_key(uint32_t vpc_id, enum object_kind kind);
 
 bool name_is_valid(const char *name);
-struct mac_address port_mac_of_id(uint32_t port_id, uint32_t attempt);
+struct mac_address port_mac_of_id(uint64_t installation, uint32_t port_id, uint32_t attempt);
+/* For a new subnet or host; zero without an installation. */
+void give_gateway_mac(const struct intent *intent, struct subnet_object *subnet);
+void give_router_mac(const struct intent *intent, struct host_object *host);
+/* Whether the MAC of a port is one that is made of its id. */
+bool port_mac_is_own(const struct intent *intent, const struct port_object *port);
 bool object_kind_from_plural(const char *word, enum object_kind *kind); /* not "vpcs" */
 static inline int family_of(const struct ip_address *address)
 {

@@ -631,12 +631,3 @@ uint64_t member_key(uint32_t vpc_id, enum object_kind kind)
 {
 	return kind == OBJECT_VPC ? (uint64_t)OBJECT_VPC : (uint64_t)vpc_id << 8 | (uint64_t)kind;
 }
-
-struct mac_address port_mac_of_id(uint32_t port_id, uint32_t attempt)
-{
-	struct mac_address mac = { { 0x02, (uint8_t)(0x57 + attempt), (uint8_t)(port_id >> 24),
-				     (uint8_t)(port_id >> 16), (uint8_t)(port_id >> 8),
-				     (uint8_t)port_id } };
-
-	return mac;
-}

@@ -174,18 +174,20 @@ struct subnet_object {
 	struct ip_address gateways[2]; /* all zero: absent */
 	enum subnet_mode mode;
 	struct segment segment;
-	uint32_t route_table_id;       /* the VPC's main table where none was named */
-	bool route_table_implicit;     /* none was named: follows the main table (V18) */
-	uint32_t acl_id;               /* 0: all passes */
-	uint32_t flood_rate;           /* l2: frames per second and port; 0: no limit */
-	uint32_t station_limit;        /* l2: learned addresses per port */
-	uint32_t station_ageing;       /* l2: seconds */
-	bool snoop;                    /* l2: multicast goes to its listeners alone */
-	uint32_t query_interval;       /* l2: seconds between questions who listens */
-	uint32_t segment_flood_rate;   /* l2: frames per second of all ports; 0: no limit */
-	bool route_multicast;          /* from and to others of the VPC, if the VPC does */
-	struct subnet_dhcp *dhcp;      /* owned; NULL: not served */
-	struct subnet_ra *ra;          /* owned; NULL: no router advertisements */
+	uint32_t route_table_id;     /* the VPC's main table where none was named */
+	bool route_table_implicit;   /* none was named: follows the main table (V18) */
+	uint32_t acl_id;             /* 0: all passes */
+	uint32_t flood_rate;         /* l2: frames per second and port; 0: no limit */
+	uint32_t station_limit;      /* l2: learned addresses per port */
+	uint32_t station_ageing;     /* l2: seconds */
+	bool snoop;                  /* l2: multicast goes to its listeners alone */
+	uint32_t query_interval;     /* l2: seconds between questions who listens */
+	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
+	bool route_multicast;        /* from and to others of the VPC, if the VPC does */
+	struct mac_address
+		gateway_mac;      /* given out; zero: made of the id alone (subnet_gateway_mac()) */
+	struct subnet_dhcp *dhcp; /* owned; NULL: not served */
+	struct subnet_ra *ra;     /* owned; NULL: no router advertisements */
 	struct flow_log *flow_log;     /* owned; NULL: the VPC's */
 	struct port_mirror_to *mirror; /* owned; of its ports that have none; NULL: none */
 };
@@ -318,6 +320,8 @@ struct host_rate {
 
 struct host_object {
 	struct object object;
+	struct mac_address
+		router_mac; /* given out, for its gateways on wires; zero: made of the id alone */
 	size_t address_count;
 	struct ip_prefix addresses[HOST_ADDRESSES_MAX]; /* the underlay's; not canonical */
 	uint32_t mtu;                                   /* of the underlay */
@@ -537,6 +541,19 @@ bool intent_vpc_offloads(const struct intent *intent, uint32_t vpc_id);
 const struct port_object *intent_parent(const struct intent *intent,
 					const struct port_object *child);
 size_t intent_children(const struct intent *intent, const struct port_object *port, uint32_t **ids);
+
+/*
+ * The number of this installation of Weft, which is mixed into the MACs that are given out from now on, so that those
+ * of two installations on one wire differ. 0, or never called: they are made of ids alone.
+ */
+void intent_number_installation(struct intent *intent, uint64_t number);
+
+/* The MAC of the gateway of a subnet; and of one that was made while there was no number of the installation. */
+struct mac_address gateway_mac_of_id(uint32_t subnet_id);
+struct mac_address subnet_gateway_mac(const struct subnet_object *subnet);
+
+/* The MAC that the gateways on the wires of a host have, where another host is the router. */
+struct mac_address host_router_mac(const struct host_object *host);
 
 /* The port of a VPC that owns an address; 0 when none does. O(1). */
 uint32_t intent_address_owner(const struct intent *intent, uint32_t vpc_id,

@@ -51,15 +51,6 @@ static bool prefix_swallows_ipv4(const struct ip_prefix *prefix)
 	return !bits || !((prefix->address.byte[bytes] ^ mapped.address.byte[bytes]) >> (8 - bits));
 }
 
-struct mac_address plan_gateway_mac(uint32_t subnet_id)
-{
-	struct mac_address mac = { { 0x06, 0x57, (uint8_t)(subnet_id >> 24),
-				     (uint8_t)(subnet_id >> 16), (uint8_t)(subnet_id >> 8),
-				     (uint8_t)subnet_id } };
-
-	return mac;
-}
-
 /* ---- vpc ---- */
 
 /* The subnets that multicast is routed between; not more than the check allows. */
@@ -178,7 +169,7 @@ static void plan_subnet_acl(const struct plan *plan, uint32_t acl_id, struct sub
 
 static void plan_subnet(const struct plan *plan, const struct subnet_object *subnet)
 {
-	struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	struct mac_address mac = subnet_gateway_mac(subnet);
 	struct subnet_key key = { .subnet_id = subnet->object.id };
 	struct subnet row = {
 		.vpc_id = subnet->object.vpc_id,

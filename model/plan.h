@@ -167,9 +167,6 @@ void plan_dirty(struct planner *planner, const struct intent *intent, const stru
 /* All units of the intent (start, audit). The array is the caller's to free(). */
 size_t plan_all(struct planner *planner, const struct intent *intent, struct unit **units);
 
-/* The MAC of a subnet's gateway: locally administered, never that of a port made by the model. */
-struct mac_address plan_gateway_mac(uint32_t subnet_id);
-
 /* The rows of one unit; none when its object is gone. Appends to rows. Only after plan_dirty or
  * plan_all told the planner of the unit, or again for a port whose device changed. */
 void plan_unit(struct planner *planner, const struct intent *intent, const struct plan_host *host,

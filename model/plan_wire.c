@@ -48,7 +48,6 @@ static struct planner_peer *wire_of(const struct plan *plan, const struct subnet
 static struct mac_address router_mac(const struct plan *plan, const struct subnet_object *subnet,
 				     const struct host_object *host)
 {
-	uint32_t id = host->object.id;
 	struct mac_address mac;
 
 	if (segment_is_stacked(&subnet->segment) && host == intent_own_host(plan->intent) &&
@@ -61,9 +60,8 @@ static struct mac_address router_mac(const struct plan *plan, const struct subne
 				   &mac))
 		return mac;
 	if (intent_wire_router(plan->intent, subnet) == host)
-		return plan_gateway_mac(subnet->object.id);
-	return (struct mac_address){ { 0x06, 0x59, (uint8_t)(id >> 24), (uint8_t)(id >> 16),
-				       (uint8_t)(id >> 8), (uint8_t)id } };
+		return subnet_gateway_mac(subnet);
+	return host_router_mac(host);
 }
 
 uint32_t plan_wire_member(const struct plan *plan, const struct subnet_object *subnet,

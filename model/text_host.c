@@ -182,11 +182,21 @@ static void read_uplinks(struct reading *reading, struct host_object *host)
 	qsort(host->uplinks, host->uplink_count, sizeof(*host->uplinks), compare_uplinks);
 }
 
+void text_read_given_mac(struct reading *reading, const char *key, struct mac_address *mac)
+{
+	const char *text;
+
+	if (reading->record && json_reader_text(reading->reader, key, JSON_OPTIONAL, 17, &text) &&
+	    mac_address_parse(text, mac))
+		text_refuse(reading->draft, reading->reader, key, "\"%.64s\" is no MAC", text);
+}
+
 void text_read_host(struct reading *reading)
 {
 	struct host_object *host = (struct host_object *)reading->entry->after;
 
 	read_underlay(reading, host);
+	text_read_given_mac(reading, "router_mac", &host->router_mac);
 	text_read_number(reading->reader, "mtu", MTU_MIN, MTU_MAX, &host->mtu);
 	read_encapsulations(reading, host);
 	read_peers(reading, host);
@@ -210,6 +220,15 @@ static json_t *encapsulations_json(const struct host_object *host, bool *usual)
 	return list;
 }
 
+void text_write_given_mac(const struct writing *writing, const char *key,
+			  const struct mac_address *mac)
+{
+	char text[MAC_ADDRESS_TEXT_SIZE];
+
+	if (writing->form == TEXT_RECORD && !mac_address_is_zero(mac))
+		json_object_set_new(writing->json, key, json_string(mac_address_format(mac, text)));
+}
+
 void text_write_host(const struct writing *writing, const struct host_object *host)
 {
 	json_t *underlay = json_array(), *peers = json_object(), *uplinks = json_object();
@@ -220,6 +239,7 @@ void text_write_host(const struct writing *writing, const struct host_object *ho
 		json_array_append_new(underlay, text_prefix(&host->addresses[i]));
 	if (writing->form == TEXT_EXPORT)
 		underlay = text_one_or_list(underlay);
+	text_write_given_mac(writing, "router_mac", &host->router_mac);
 	text_write_value(writing, "underlay", host->address_count == 0, underlay);
 	text_write_number(writing, "mtu", host->mtu, HOST_MTU_DEFAULT);
 	encapsulations = encapsulations_json(host, &usual);

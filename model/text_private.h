@@ -105,6 +105,9 @@ void text_read_tunnel(struct reading *reading);
 /** text_read_host - fill the host of @reading */
 void text_read_host(struct reading *reading);
 
+/** text_read_given_mac - a MAC that was given out; only records have one */
+void text_read_given_mac(struct reading *reading, const char *key, struct mac_address *mac);
+
 /* ---- writing ---- */
 
 /* What is written, and how. */
@@ -117,6 +120,10 @@ struct writing {
 /** text_write_value - one key; left out of an export where it @is_default. Takes @value over. */
 void text_write_value(const struct writing *writing, const char *key, bool is_default,
 		      json_t *value);
+
+/** text_write_given_mac - the same, into records; nothing where none was given out */
+void text_write_given_mac(const struct writing *writing, const char *key,
+			  const struct mac_address *mac);
 
 /** text_write_rates - rates, share and DSCP of a port (text_rate.c) */
 void text_write_rates(const struct writing *writing, const struct port_object *port);

@@ -270,6 +270,7 @@ static void read_subnet(struct reading *reading)
 	read_choice(reading, "mode", "l3", "l2", &l2);
 	subnet->mode = l2 ? SUBNET_MODE_L2 : SUBNET_MODE_L3;
 	read_gateway(reading, subnet);
+	text_read_given_mac(reading, "gateway_mac", &subnet->gateway_mac);
 	text_read_segment(reading, &subnet->segment);
 	subnet->route_table_id = draft_vpc(reading->draft, vpc_id)->main_table_id;
 	if (json_reader_text(reading->reader, "route_table", JSON_OPTIONAL, 400, &text)) {

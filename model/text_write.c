@@ -133,6 +133,7 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	write_gateway(writing, subnet);
 	text_write_value(writing, "mode", subnet->mode == SUBNET_MODE_L3,
 			 json_string(subnet->mode == SUBNET_MODE_L3 ? "l3" : "l2"));
+	text_write_given_mac(writing, "gateway_mac", &subnet->gateway_mac);
 	text_write_segment(writing, &subnet->segment);
 	text_write_value(writing, "route_table", subnet->route_table_implicit,
 			 subnet->route_table_implicit ? json_null()
@@ -230,13 +231,12 @@ static void write_groups(const struct writing *writing, const struct port_object
 
 static void write_port(const struct writing *writing, const struct port_object *port)
 {
-	struct mac_address own = port_mac_of_id(port->object.id, 0);
 	char mac[MAC_ADDRESS_TEXT_SIZE];
 	json_t *allowed = json_array();
 
 	text_write_value(writing, "subnet", false, text_name(writing, port->subnet_id));
 	write_addresses(writing, port);
-	text_write_value(writing, "mac", mac_address_equal(&port->mac, &own),
+	text_write_value(writing, "mac", port_mac_is_own(writing->intent, port),
 			 json_string(mac_address_format(&port->mac, mac)));
 	write_groups(writing, port);
 	for (size_t i = 0; i < port->allowed_count; i++)

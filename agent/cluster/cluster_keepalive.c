@@ -75,7 +75,7 @@ static void make_frame(const struct intent *intent, const struct tunnel_object *
 
 	if (!subnet)
 		return;
-	mac = plan_gateway_mac(subnet->object.id);
+	mac = subnet_gateway_mac(subnet);
 	if (tunnel->subnet_id) {
 		struct ip_address from = subnet->gateways[ipv4 ? 0 : 1];
 

@@ -165,7 +165,7 @@ static void send_answer4(struct dhcp *dhcp, const struct punt_frame *frame,
 			 const struct asker *asker, const struct dhcp4_writer *reply, uint32_t to)
 {
 	struct punt_packet packet = {
-		.source_mac = plan_gateway_mac(asker->subnet->object.id),
+		.source_mac = subnet_gateway_mac(asker->subnet),
 		.destination_mac = asker->port->mac,
 		.source = subnet_dhcp_server(asker->subnet),
 		.destination = ip_address_from_ipv4(to),
@@ -237,7 +237,7 @@ static void send6(struct dhcp *dhcp, uint32_t port_id, uint16_t vlan,
 	uint8_t bytes[PUNT_PACKET_HEADERS_MAX + MESSAGE6_MAX];
 	size_t size;
 
-	packet->source_mac = plan_gateway_mac(subnet->object.id);
+	packet->source_mac = subnet_gateway_mac(subnet);
 	packet->source = ip_address_link_local_from_mac(&packet->source_mac);
 	size = punt_packet_write(packet, bytes, sizeof(bytes));
 	if (size)
@@ -274,7 +274,7 @@ static enum dhcp_result serve6(struct dhcp *dhcp, const struct punt_frame *frame
 	lease = (struct dhcp6_lease){
 		.subnet = asker.subnet,
 		.names = &names,
-		.gateway_mac = plan_gateway_mac(asker.subnet->object.id),
+		.gateway_mac = subnet_gateway_mac(asker.subnet),
 		.lease = asker.subnet->dhcp ? asker.subnet->dhcp->lease : DHCP_LEASE_DEFAULT,
 	};
 	if (asker.subnet->ra->mode == RA_MANAGED)

@@ -164,7 +164,7 @@ static enum dhcp_result return4(struct dhcp_outside *outside, const struct relay
 	if (result != DHCP_RESULT_RETURNED)
 		return result;
 	packet = (struct punt_packet){
-		.source_mac = plan_gateway_mac(subnet->object.id),
+		.source_mac = subnet_gateway_mac(subnet),
 		.destination_mac = port->mac,
 		.source = line->link,
 		.destination = ip_address_from_ipv4(to),
@@ -186,7 +186,7 @@ static enum dhcp_result return6(struct dhcp_outside *outside, const struct relay
 {
 	struct buf back = { 0 };
 	struct punt_packet packet = {
-		.source_mac = plan_gateway_mac(subnet->object.id),
+		.source_mac = subnet_gateway_mac(subnet),
 		.destination_mac = port->mac,
 		.protocol = IPPROTO_UDP,
 		.source_port = DHCP6_SERVER_PORT,

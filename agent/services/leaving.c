@@ -65,7 +65,7 @@ static bool listens(const struct leaving *leaving, const struct left *left, uint
 static void ask(struct leaving *leaving, const struct subnet_object *subnet, struct left *left)
 {
 	const struct intent *intent = reconcile_intent(leaving->reconcile);
-	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct mac_address mac = subnet_gateway_mac(subnet);
 	uint8_t frame[QUERIER_FRAME_SIZE];
 	struct querier_question question = {
 		.mac = &mac,

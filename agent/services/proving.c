@@ -180,7 +180,7 @@ static void defend(struct proving *proving, const struct punt_frame *frame,
 {
 	static const struct mac_address all_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
 	static const struct ip_address all_nodes = { { 0xff, 2, [15] = 1 } };
-	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct mac_address mac = subnet_gateway_mac(subnet);
 	uint8_t message[ADVERTISEMENT_SIZE] = { ADVERTISEMENT, [4] = FLAG_OVERRIDE };
 	uint8_t bytes[PUNT_PACKET_HEADERS_MAX + ADVERTISEMENT_SIZE];
 	const struct punt_packet packet = {

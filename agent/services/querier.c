@@ -132,7 +132,7 @@ size_t querier_write(const struct querier_question *question, uint8_t frame[QUER
 static void ask_port(struct querier *querier, const struct subnet_object *subnet, uint32_t port_id,
 		     uint32_t response)
 {
-	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct mac_address mac = subnet_gateway_mac(subnet);
 	struct querier_question question = {
 		.mac = &mac,
 		.source = &subnet->gateways[0],
@@ -154,7 +154,7 @@ static void ask_port(struct querier *querier, const struct subnet_object *subnet
 /* So that other hosts know that whoever listens here is asked. They ask their own ports. */
 static void tell_hosts(struct querier *querier, const struct subnet_object *subnet)
 {
-	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct mac_address mac = subnet_gateway_mac(subnet);
 	const struct querier_question question = {
 		.mac = &mac,
 		.response_seconds = RESPONSE_SECONDS,

@@ -102,7 +102,7 @@ void ra_write(const struct subnet_object *subnet, const struct dhcp_names *names
 	static const uint8_t flags[] = {
 		[RA_SLAAC] = 0, [RA_STATELESS] = FLAG_OTHER, [RA_MANAGED] = FLAG_MANAGED | FLAG_OTHER
 	};
-	const struct mac_address mac = plan_gateway_mac(subnet->object.id);
+	const struct mac_address mac = subnet_gateway_mac(subnet);
 	const struct subnet_ra *ra = subnet->ra;
 
 	buf_append_char(message, (char)TYPE_ADVERTISEMENT);

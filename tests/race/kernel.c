@@ -160,7 +160,7 @@ static void add_shot(const char *from_name, const char *to_name, const char *for
 {
 	const struct port_object *from = world_port(&world, from_name);
 	const struct port_object *to = world_port(&world, to_name);
-	struct mac_address gateway = plan_gateway_mac(to->subnet_id);
+	struct mac_address gateway = gateway_mac_of_id(to->subnet_id);
 	struct shot *shot = &shots[shot_count++];
 	char text[240], before[200], *words[40], *number;
 	size_t count = 0;

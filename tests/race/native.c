@@ -205,7 +205,7 @@ static void run_prepared(struct prepared *p)
 static bool check_delivered(const struct work *work, const struct prepared *p)
 {
 	const struct port *to = row_at(TABLE_ports, p->to->object.id);
-	struct mac_address gateway = plan_gateway_mac(p->to->subnet_id);
+	struct mac_address gateway = gateway_mac_of_id(p->to->subnet_id);
 	const uint8_t *source = p->from->subnet_id == p->to->subnet_id ? p->from->mac.byte
 								       : gateway.byte;
 

@@ -309,7 +309,7 @@ static enum dhcp_result ask6(const struct subnet_object *subnet, const char *mes
 	const struct dhcp_names names = { 0 };
 	struct dhcp6_lease lease = { .subnet = subnet, .names = &names, .lease = 100 };
 
-	lease.gateway_mac = plan_gateway_mac(7);
+	lease.gateway_mac = gateway_mac_of_id(7);
 	ip_address_parse("fd00:b:0:1::11", &lease.address);
 	buf_reset(reply);
 	return dhcp6_answer(&lease, message, size, false, reply);

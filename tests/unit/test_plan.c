@@ -162,7 +162,7 @@ static void test_gateway_is_an_endpoint_of_no_port(void **state)
 	const struct endpoint *endpoint;
 
 	apply(world, BLUE("'subnets': {" WEB "}"));
-	mac = plan_gateway_mac(id_of(world, OBJECT_SUBNET, "web"));
+	mac = gateway_mac_of_id(id_of(world, OBJECT_SUBNET, "web"));
 	assert_false(mac_address_is_multicast(&mac));
 	assert_true(mac.byte[0] & 2);
 	endpoint = find_endpoint(world, "10.0.1.1");

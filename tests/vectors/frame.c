@@ -108,7 +108,7 @@ static struct mac_address mac_of(struct builder *b, const char *text)
 	} else if (!strcmp(text, "multicast")) {
 		mac = (struct mac_address){ { 0x01, 0, 0x5e, 0, 0, 0x05 } };
 	} else if (!strcmp(text, "gateway")) {
-		mac = plan_gateway_mac(id);
+		mac = gateway_mac_of_id(id);
 	} else if (!strncmp(text, "port:", 5)) {
 		port = world_port(b->world, text + 5);
 		if (!port)
