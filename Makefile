@@ -54,7 +54,7 @@ CORE := $(addprefix core/, \
 	tunnel_sum.c tcp_mss.c rate.c watch.c mirror.c flow_log.c wire.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
-	tables.bpf.c port.bpf.c punt.bpf.c mirror.bpf.c underlay.bpf.c sweep.bpf.c)
+	tables.bpf.c port.bpf.c punt.bpf.c mirror.bpf.c segments.bpf.c underlay.bpf.c sweep.bpf.c)
 
 TARGET_NATIVE := $(addprefix target/native/, \
 	table.c target.c)
@@ -78,7 +78,7 @@ AGENT := $(addprefix agent/, \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
 	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_name.c ports.c \
-	shares.c stack.c tunnel_numbers.c underlay.c uplink.c) \
+	segmenter.c shares.c stack.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \
 	trace_remote.c \

@@ -110,11 +110,24 @@ static void touch_vpc(struct reconcile *reconcile, struct touched *touched,
 		touch_ports_of_vpc(reconcile, touched, change->after->id);
 }
 
+#define ONE_PACKET (UINT32_C(1) << 31) /* of the limits of a VPC: no frames of several packets */
+
 uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id)
 {
-	uint32_t one_packet = !intent_vpc_offloads(reconcile->intent, vpc_id);
+	return intent_vpc_mtu(reconcile->intent, vpc_id) |
+	       (intent_vpc_offloads(reconcile->intent, vpc_id) ? 0 : ONE_PACKET);
+}
 
-	return intent_vpc_mtu(reconcile->intent, vpc_id) | one_packet << 31;
+uint32_t reconcile_keep_limits(struct reconcile *reconcile, uint32_t vpc_id, uint32_t limits)
+{
+	void *value = (void *)(uintptr_t)limits;
+	uint32_t before =
+		(uint32_t)(uintptr_t)(value ? map_put_u32(&reconcile->vpc_limits, vpc_id, value)
+					    : map_remove_u32(&reconcile->vpc_limits, vpc_id));
+
+	reconcile->one_packet_vpcs += (limits & ONE_PACKET) != 0;
+	reconcile->one_packet_vpcs -= (before & ONE_PACKET) != 0;
+	return before;
 }
 
 /* What a VPC's packets may be as large as depends on its subnets, and on which hosts have part in it. */
@@ -122,11 +135,9 @@ static void touch_mtu(struct reconcile *reconcile, struct touched *touched, uint
 {
 	const struct object *vpc = intent_object(reconcile->intent, vpc_id);
 	uint32_t limits = vpc ? reconcile_vpc_limits(reconcile, vpc_id) : 0;
-	void *value = (void *)(uintptr_t)limits;
-	void *before = value ? map_put_u32(&reconcile->vpc_limits, vpc_id, value)
-			     : map_remove_u32(&reconcile->vpc_limits, vpc_id);
+	uint32_t before = reconcile_keep_limits(reconcile, vpc_id, limits);
 
-	if (value && before && value != before)
+	if (limits && before && limits != before)
 		touch_ports_of_vpc(reconcile, touched, vpc_id);
 }
 

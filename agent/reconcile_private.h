@@ -77,8 +77,9 @@ struct reconcile {
 	void *changed_context;
 	struct slots port_slots;
 	struct slots vpc_slots;
-	struct map peers;      /* VPC and host id -> number of the peer */
-	struct map vpc_limits; /* VPC id -> what the devices of its ports were made with */
+	struct map peers;       /* VPC and host id -> number of the peer */
+	struct map vpc_limits;  /* VPC id -> what the devices of its ports were made with */
+	size_t one_packet_vpcs; /* of these, those without offloads */
 	struct map moved; /* port id -> struct port_move of what has moved lately, from anywhere */
 	struct map watched;    /* port id -> its mask of watches, owned */
 	uint64_t watches;      /* mask of those in use */
@@ -149,6 +150,9 @@ void reconcile_wires_changed(struct reconcile *reconcile);
 
 /** reconcile_vpc_limits - what devices of a VPC's ports keep to: MTU, and offloads; never 0 */
 uint32_t reconcile_vpc_limits(const struct reconcile *reconcile, uint32_t vpc_id);
+
+/** reconcile_keep_limits - remember them as those that devices have; 0: of a VPC that is gone. Return: the former */
+uint32_t reconcile_keep_limits(struct reconcile *reconcile, uint32_t vpc_id, uint32_t limits);
 
 /** reconcile_share_flows - tell the datapath how much of the flow table is for all ports */
 void reconcile_share_flows(struct reconcile *reconcile);

@@ -232,8 +232,8 @@ static void converge(struct reconcile *reconcile)
 	for (size_t i = 0; i < vpc_count; i++) {
 		reconcile_take_vpc_slot(reconcile, vpcs[i]->id);
 		reconcile->generations[slots_get(&reconcile->vpc_slots, vpcs[i]->id)]++;
-		map_put_u32(&reconcile->vpc_limits, vpcs[i]->id,
-			    (void *)(uintptr_t)reconcile_vpc_limits(reconcile, vpcs[i]->id));
+		reconcile_keep_limits(reconcile, vpcs[i]->id,
+				      reconcile_vpc_limits(reconcile, vpcs[i]->id));
 	}
 	for (size_t i = 0; i < port_count; i++)
 		reconcile_take_port_slot(reconcile, ports[i]);

@@ -152,7 +152,8 @@ static inline int pipeline_from_underlay(struct frame *f, struct packet *p)
 
 	if (verdict == VERDICT_NOT_OURS)
 		return verdict;
-	if (!verdict && frame_kernel_decapsulates(f, p->outer_port, p->source_flags))
+	if (!verdict && (frame_comes_again(f, p->source_flags) ||
+			 frame_kernel_decapsulates(f, p->outer_port, p->source_flags)))
 		return VERDICT_NOT_OURS;
 	if (!verdict)
 		verdict = tunnel_pop(f, p);

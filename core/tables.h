@@ -45,7 +45,9 @@ struct attachment_key {
 enum attachment_flags {
 	ATTACHMENT_NO_ETHERNET = 1 << 0, /* a tun device: frames begin at the IP header */
 	ATTACHMENT_TRUNK = 1 << 1,       /* tagged frames are of other ports (wires) */
-	ATTACHMENT_SHARED = 1 << 2,   /* the host goes on using the device: its rows are in wires */
+	ATTACHMENT_SHARED = 1 << 2, /* the host goes on using the device: its rows are in wires */
+	ATTACHMENT_ONE_PACKET =
+		1 << 3, /* frames of several packets are taken apart before (edge.h) */
 	ATTACHMENT_WATCHED = 1 << 16, /* has a row in port_watches */
 	ATTACHMENT_RATED = 1 << 17,   /* has a row in port_rates */
 };
@@ -623,6 +625,7 @@ struct datapath_state {
 	__u64 punt_rate;   /* frames a port may hand to weftd per second; written by the daemon */
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
+	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
 };
 
 struct verdict_key {

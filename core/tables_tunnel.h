@@ -103,6 +103,8 @@ enum tunnel_source_flags {
 	TUNNEL_SOURCE_CHECKSUM6 = 1 << 4, /* IPv6: a UDP checksum of zero is refused (RFC 6936) */
 	TUNNEL_SOURCE_STRICT = 1 << 5,    /* reserved bits must be zero (as Linux does) */
 	TUNNEL_SOURCE_L2 = 1 << 6,        /* subnet_id is an l2 subnet: MACs say who sends */
+	TUNNEL_SOURCE_ONE_PACKET = 1
+				   << 7, /* GSO packets are taken apart before they are looked at */
 };
 
 /* Who may send what to this host: one row for each known end, kind, port and id. */

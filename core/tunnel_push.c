@@ -13,7 +13,7 @@
  * IPv6 those that say so. Such frames are not carried where the other end wants a sum over IPv6, nor by GRE whose
  * header says that there is one or whose packets are numbered (VERDICT_TUNNEL_SEGMENTS): the kernel takes
  * them apart behind this program, and puts the same header before each part. Ports of such segments have their
- * offloads off; whoever opens a tap of theirs has to leave them off (agent/devices/ports.c says so).
+ * offloads off, and what comes in large all the same is taken apart before it is looked at (target/bpf/edge.h).
  *
  * Before: flow.h or pipeline.c, or bridge.c for each tunnel that a flooded frame goes to.
  */

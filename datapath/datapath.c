@@ -155,6 +155,21 @@ int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct e
 	return result;
 }
 
+int datapath_attach_segmenter(struct datapath *datapath, uint32_t ifindex, uint32_t far_ifindex,
+			      struct error *error)
+{
+	struct datapath_state *state = datapath_state(datapath);
+	int result = 0;
+
+	if (ifindex > INT32_MAX || far_ifindex > INT32_MAX)
+		return error_set(error, EINVAL, NULL, "%u is no device", ifindex);
+	if (ifindex)
+		result = datapath->operations->attach_segmenter(datapath, far_ifindex, error);
+	if (!result)
+		__atomic_store_n(&state->segmenter_ifindex, ifindex, __ATOMIC_RELAXED);
+	return result;
+}
+
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex)
 {
 	return datapath->operations->detach(datapath, DATAPATH_UNDERLAY, ifindex);

@@ -104,6 +104,7 @@ enum datapath_role {
 	DATAPATH_SERVICES,      /* the end of the host's DNS and metadata */
 	DATAPATH_PUNT,          /* the device by which weftd talks to its ports */
 	DATAPATH_MIRROR,        /* the device that copies of mirrors take */
+	DATAPATH_SEGMENTER,     /* what was taken apart comes in here */
 	DATAPATH_UPLINK, /* segments are on its wire; it may be an underlay's device as well */
 	DATAPATH_ROLES,
 };
@@ -127,6 +128,10 @@ int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct err
 /* The mirror device (agent/devices/mirrors.h), likewise; ifindex 0: there is none, and what it had is detached
  * by the caller, if it is still there. */
 int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error);
+/* The device that frames of several packets are sent by to be taken apart, and its other end, where the parts
+ * come in. ifindex 0: there is none (any more). */
+int datapath_attach_segmenter(struct datapath *datapath, uint32_t ifindex, uint32_t far_ifindex,
+			      struct error *error);
 int datapath_detach_uplink(struct datapath *datapath, uint32_t ifindex);
 /* All give -ENOENT where nothing is attached. */
 int datapath_detach_underlay(struct datapath *datapath, uint32_t ifindex);

@@ -249,6 +249,13 @@ static int dummy_attach_mirror(struct datapath *datapath, uint32_t ifindex, stru
 	return 0;
 }
 
+static int dummy_attach_segmenter(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	(void)error;
+	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_SEGMENTER], ifindex, datapath);
+	return 0;
+}
+
 static int dummy_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex)
 {
 	return map_remove_u32(&dummy_of(datapath)->attached[role], ifindex) ? 0 : -ENOENT;
@@ -370,6 +377,7 @@ static const struct datapath_operations dummy_operations = {
 	.attach_tunnel_device = dummy_attach_tunnel_device,
 	.attach_services = dummy_attach_services,
 	.attach_punt = dummy_attach_punt,
+	.attach_segmenter = dummy_attach_segmenter,
 	.attach_mirror = dummy_attach_mirror,
 	.detach = dummy_detach,
 	.attached = dummy_attached,

@@ -194,6 +194,7 @@ static const struct datapath_operations kernel_operations = {
 	.attach_tunnel_device = kernel_attach_tunnel_device,
 	.attach_services = kernel_attach_services,
 	.attach_punt = kernel_attach_punt,
+	.attach_segmenter = kernel_attach_segmenter,
 	.attach_mirror = kernel_attach_mirror,
 	.detach = kernel_detach,
 	.settle = kernel_settle,

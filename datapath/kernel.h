@@ -24,6 +24,7 @@ enum kernel_program {
 	PROGRAM_TUNNEL_DEVICE,
 	PROGRAM_SERVICES,
 	PROGRAM_PUNT,
+	PROGRAM_SEGMENTER,
 	PROGRAM_UPLINK, /* the underlay's as well, where the device is in underlay_devices */
 	PROGRAM_MIRROR,
 	PROGRAM_SWEEP,
@@ -151,6 +152,7 @@ int kernel_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uin
 				uint16_t port, struct error *error);
 int kernel_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
+int kernel_attach_segmenter(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int kernel_detach(struct datapath *datapath, enum datapath_role role, uint32_t ifindex);
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes);

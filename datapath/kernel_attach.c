@@ -484,6 +484,11 @@ int kernel_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct err
 	return attach_program(kernel_of(datapath), ifindex, PORT_UNPLUGGED, PROGRAM_MIRROR, error);
 }
 
+int kernel_attach_segmenter(struct datapath *datapath, uint32_t ifindex, struct error *error)
+{
+	return attach_program(kernel_of(datapath), ifindex, PORT_VETH, PROGRAM_SEGMENTER, error);
+}
+
 static int detach_device(const char *root, uint32_t ifindex)
 {
 	int result = link_remove(root, ifindex);
@@ -541,6 +546,8 @@ static bool has_role(const struct kernel_datapath *kernel, uint32_t ifindex, con
 		return role == DATAPATH_SERVICES;
 	if (program == PROGRAM_PUNT)
 		return role == DATAPATH_PUNT;
+	if (program == PROGRAM_SEGMENTER)
+		return role == DATAPATH_SEGMENTER;
 	if (program == PROGRAM_MIRROR)
 		return role == DATAPATH_MIRROR;
 	return role == (program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT);

@@ -40,6 +40,7 @@ const char *const kernel_program_names[PROGRAMS] = {
 	[PROGRAM_TUNNEL_DEVICE] = "from_tunnel_device",
 	[PROGRAM_SERVICES] = "from_services",
 	[PROGRAM_PUNT] = "from_punt",
+	[PROGRAM_SEGMENTER] = "from_segmenter",
 	[PROGRAM_UPLINK] = "from_uplink",
 	[PROGRAM_MIRROR] = "from_mirror",
 	[PROGRAM_SWEEP] = "sweep",

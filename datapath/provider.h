@@ -56,6 +56,7 @@ struct datapath_operations {
 				    uint16_t port, struct error *error);
 	int (*attach_services)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*attach_punt)(struct datapath *datapath, uint32_t ifindex, struct error *error);
+	int (*attach_segmenter)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*attach_mirror)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*detach)(struct datapath *datapath, enum datapath_role role, uint32_t ifindex);
 	int (*settle)(struct datapath *datapath);

@@ -16,6 +16,8 @@
 #include "base/alloc.h"
 #include "model/dirty_private.h"
 
+#define NO_OFFLOADS (UINT32_C(1) << 31) /* beside the MTU that was planned with */
+
 static const struct object *host_object_of(const struct dirty *dirty, uint32_t host_id)
 {
 	const struct object *host = intent_object(dirty->intent, host_id);
@@ -290,6 +292,17 @@ void mark_peers(struct dirty *dirty, uint32_t vpc_id)
 	}
 }
 
+/* Whether what comes from others is taken apart first stands in the rows of every subnet. */
+static void mark_tunnels(struct dirty *dirty, uint32_t vpc_id)
+{
+	const struct object **subnets;
+	size_t count = intent_list(dirty->intent, vpc_id, OBJECT_SUBNET, &subnets);
+
+	for (size_t i = 0; i < count; i++)
+		mark_subnet_tunnels(dirty, vpc_id, subnets[i]->id);
+	free(subnets);
+}
+
 void mark_mtu(struct dirty *dirty, uint32_t vpc_id)
 {
 	uint32_t had = (uint32_t)(uintptr_t)map_get_u32(&dirty->planner->mtus, vpc_id);
@@ -299,10 +312,13 @@ void mark_mtu(struct dirty *dirty, uint32_t vpc_id)
 		map_remove_u32(&dirty->planner->mtus, vpc_id);
 		return;
 	}
-	has = intent_vpc_mtu(dirty->intent, vpc_id);
+	has = intent_vpc_mtu(dirty->intent, vpc_id) |
+	      (intent_vpc_offloads(dirty->intent, vpc_id) ? 0 : NO_OFFLOADS);
 	if (had == has)
 		return;
 	map_put_u32(&dirty->planner->mtus, vpc_id, (void *)(uintptr_t)has);
+	if ((had ^ has) & NO_OFFLOADS)
+		mark_tunnels(dirty, vpc_id);
 	mark_objects(dirty, UNIT_PORT, vpc_id, OBJECT_PORT);
 	mark_objects(dirty, UNIT_TUNNEL_OBJECT, vpc_id, OBJECT_TUNNEL);
 	mark_peers(dirty, vpc_id);

@@ -181,6 +181,8 @@ segment_source(const struct plan *plan, const struct subnet_object *subnet, uint
 		row.flags |= TUNNEL_SOURCE_L2;
 	if (intent_has_taps(plan->intent, "", subnet->object.id))
 		row.flags |= TUNNEL_SOURCE_TAPS;
+	if (!intent_vpc_offloads(plan->intent, subnet->object.vpc_id))
+		row.flags |= TUNNEL_SOURCE_ONE_PACKET;
 	/* Not as a matter of course: frames of several packets have none (core/tunnel_push.c). */
 	if (ipv6 && segment_port(&subnet->segment, kind) &&
 	    subnet->segment.udp_checksum == CHECKSUM_ON)
@@ -507,6 +509,8 @@ static void plan_object_end(const struct plan *plan, const struct tunnel_object 
 	row.flags |= ipv6 && udp && tunnel_has_checksum(object) ? TUNNEL_CHECKSUM6 : 0;
 	if (object->subnet_id && intent_has_taps(plan->intent, "", object->subnet_id))
 		source.flags |= TUNNEL_SOURCE_TAPS;
+	if (!intent_vpc_offloads(plan->intent, object->object.vpc_id))
+		source.flags |= TUNNEL_SOURCE_ONE_PACKET;
 	add_tunnel(plan, &key, &row, local);
 	if (!object->mirror)
 		rows_add(plan->rows, TABLE_tunnel_sources, &source_key, &source);

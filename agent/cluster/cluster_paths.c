@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/cluster/cluster_private.h"
+#include "agent/devices/segmenter.h"
 #include "agent/devices/stack.h"
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
@@ -303,6 +304,26 @@ static void refresh_shares(struct cluster *cluster, const struct host_object *ow
 		reconcile_shares_changed(cluster->reconcile);
 }
 
+/* ---- frames of several packets ---- */
+
+/* While any VPC has a tunnel that numbers or sums each packet. */
+static void refresh_segmenter(struct cluster *cluster)
+{
+	bool wanted = cluster->reconcile->one_packet_vpcs != 0;
+	struct error error = { 0 };
+
+	if (!cluster->options.devices || (cluster->segments_seen && cluster->segments == wanted))
+		return;
+	if (segmenter_set(cluster->options.datapath, cluster->reconcile->options.instance, wanted,
+			  &error)) {
+		log_limited(LOG_LEVEL_WARNING, "large frames cannot be taken apart", "text=\"%s\"",
+			    error.text);
+		return;
+	}
+	cluster->segments_seen = true;
+	cluster->segments = wanted;
+}
+
 /* ---- all of it ---- */
 
 void cluster_refresh(void *context)
@@ -314,6 +335,7 @@ void cluster_refresh(void *context)
 	if (cluster->reconcile->blind)
 		return;
 	own = intent_own_host(intent_of(cluster));
+	refresh_segmenter(cluster);
 	refresh_shares(cluster, own);
 	refresh_uplinks(cluster, own);
 	if (!own) {

@@ -58,6 +58,8 @@ struct cluster {
 	bool member_said;
 	bool devices_changed;
 	bool uplinks_changed;
+	bool segments;      /* there is a device that takes frames of several packets apart */
+	bool segments_seen; /* it was looked for since the start */
 	struct loop_timer tick;
 	struct loop_timer refresh;
 	struct loop_deferred settle;

@@ -296,13 +296,16 @@ static void job_begin(struct devices *devices, struct device_job *job,
 		.request = request, .result = result, .record = record, .netns_fd = -1
 	};
 	*result = (struct device_result){ .state = DEVICE_PLUGGED };
+	if (request->no_segmentation && request->attach->kind != ATTACH_NETNS &&
+	    request->attach->kind != ATTACH_PID)
+		result->attachment_flags = ATTACHMENT_ONE_PACKET;
 	switch (request->attach->kind) {
 	case ATTACH_NETNS:
 	case ATTACH_PID: result->kind = PORT_VETH; break;
 	case ATTACH_TAP: result->kind = PORT_TAP; break;
 	case ATTACH_TUN:
 		result->kind = PORT_TUN;
-		result->attachment_flags = ATTACHMENT_NO_ETHERNET;
+		result->attachment_flags |= ATTACHMENT_NO_ETHERNET;
 		break;
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE:

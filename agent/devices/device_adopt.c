@@ -85,12 +85,12 @@ static void look(struct devices *devices, struct device_job *job)
 static void describe(struct devices *devices, struct device_job *job)
 {
 	struct device_result *result = job->result;
+	const bool shared = is_shared(devices, job);
 
-	result->attachment_flags = is_shared(devices, job) ? ATTACHMENT_SHARED : 0;
+	result->attachment_flags |= shared ? ATTACHMENT_SHARED : 0;
 	if (job->request->attach->link)
 		result->kind = PORT_LINK;
-	else if (!result->attachment_flags && !strcmp(job->link.kind, "veth") &&
-		 job->link.peer_netnsid >= 0)
+	else if (!shared && !strcmp(job->link.kind, "veth") && job->link.peer_netnsid >= 0)
 		result->kind = PORT_VETH;
 	else
 		result->kind = PORT_TAP;

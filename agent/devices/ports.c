@@ -722,12 +722,12 @@ static const char *ports_note(const struct ports *ports, const struct port_entry
 
 	if (!object || intent_vpc_offloads(ports->options.intent, object->vpc_id))
 		return NULL;
-	return entry->kind == PORT_TAP || entry->kind == PORT_TUN || entry->adopted
-		       ? "tunnels of the VPC have checksums or sequence numbers: frames that stand "
-			 "for several packets (TSO) are dropped there, turn them off where the "
-			 "device is opened"
-		       : "segmentation offload is off, for tunnels of the VPC have checksums or "
-			 "sequence numbers";
+	if (entry->kind != PORT_TAP && entry->kind != PORT_TUN && !entry->adopted)
+		return "segmentation offload is off, for tunnels of the VPC sum or number packets";
+	return entry->shared ? "large frames (TSO) are dropped at tunnels that sum or number "
+			       "packets: turn them off at the device"
+			     : "large frames (TSO) are taken apart by the host, for tunnels of the "
+			       "VPC sum or number packets";
 }
 
 json_t *ports_status_json(const struct ports *ports, uint32_t port_id)

@@ -78,6 +78,30 @@ static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 	return bpf_redirect_peer(p->out_ifindex, 0);
 }
 
+/*
+ * A frame that stands for several packets cannot be given checksums or numbers of each: the kernel takes it
+ * apart behind this program. So it goes, as it came, by a device of Weft's that takes no such frames, for
+ * which the kernel takes it apart; and from the other end of that device each packet comes to
+ * where the frame came in, as if it had come so (segments.bpf.c). The mark says where that is.
+ *
+ * Of a port all frames go that way, so that none overtakes another. Nothing is counted or changed before.
+ */
+static __always_inline int edge_take_apart(struct __sk_buff *skb, __u32 segmenter)
+{
+	skb->mark = skb->ifindex;
+	return bpf_redirect(segmenter, 0);
+}
+
+/* Where a port's frame is to go first; 0: it has been there, or there is no such device. */
+static __always_inline __u32 edge_segmenter(struct __sk_buff *skb)
+{
+	if (!skb->gso_size && skb->mark == skb->ifindex) {
+		skb->mark = 0;
+		return 0;
+	}
+	return frame_segmenter();
+}
+
 /* Where the frame goes that the pipeline has judged. Returns what tc is to do with it. */
 static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, int verdict)
 {

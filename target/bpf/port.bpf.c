@@ -60,6 +60,12 @@ int from_port(struct __sk_buff *skb)
 				return TC_ACT_SHOT;
 			}
 		}
+		if (attachment->flags & ATTACHMENT_ONE_PACKET) {
+			__u32 segmenter = edge_segmenter(skb);
+
+			if (segmenter)
+				return edge_take_apart(skb, segmenter);
+		}
 		if (attachment->flags & ATTACHMENT_TRUNK)
 			wire_take(skb, p, skb->ifindex);
 		if (attachment->flags & ATTACHMENT_WATCHED)

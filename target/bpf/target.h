@@ -368,6 +368,22 @@ static __always_inline int frame_kernel_decapsulates(struct frame *f, __be16 por
 	       bpf_map_lookup_elem(&tunnel_device_ports, &key);
 }
 
+/* The device that takes frames of several packets apart; 0: there is none. */
+static __always_inline __u32 frame_segmenter(void)
+{
+	struct slot_key zero = {};
+	struct datapath_state *shared = table_lookup(state, &zero);
+
+	return shared ? (__u32)shared->segmenter_ifindex : 0;
+}
+
+/* This frame of several packets, from a tunnel, is taken apart before it is looked at, for it may go on by a
+ * tunnel that numbers or sums each one. flags: enum tunnel_source_flags. */
+static __always_inline int frame_comes_again(struct frame *f, __u32 flags)
+{
+	return f->gso_size && (flags & TUNNEL_SOURCE_ONE_PACKET) && frame_segmenter();
+}
+
 /* Sends a copy of the encapsulated frame to the other end of tunnel p->out_ifindex. 0 or negative.
  * In underlay.bpf.c, which knows the way there. */
 struct packet;

@@ -400,7 +400,11 @@ static __always_inline int take(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	verdict = pipeline_from_underlay(skb, p);
 	tell_tester(skb, p, verdict);
-	return verdict == VERDICT_NOT_OURS ? TC_ACT_UNSPEC : edge_send(skb, p, verdict);
+	if (verdict != VERDICT_NOT_OURS)
+		return edge_send(skb, p, verdict);
+	if (frame_comes_again(skb, p->source_flags))
+		return edge_take_apart(skb, frame_segmenter());
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")

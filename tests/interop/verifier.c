@@ -155,6 +155,8 @@ static void check(const char *name)
 	else if (!strcmp(name, "from_uplink") || !strcmp(name, "from_services") ||
 		 !strcmp(name, "from_punt") || !strcmp(name, "from_mirror"))
 		return weft__destroy(weft); /* the vectors run it */
+	else if (!strcmp(name, "from_segmenter"))
+		say(run_once(weft, name, TC_ACT_SHOT, 0), name, "drops what bears no mark");
 	else if (!strcmp(name, "from_tunnel_device"))
 		say(run_once(weft, name, TC_ACT_SHOT, 0), name, "drops what comes from no tunnel");
 	else
@@ -165,11 +167,11 @@ static void check(const char *name)
 
 int main(void)
 {
-	static const char *const programs[] = {
-		"from_port",   "from_underlay",      "from_underlay_raw",
-		"from_uplink", "from_tunnel_device", "from_services",
-		"from_punt",   "from_mirror",        "sweep"
-	};
+	static const char *const programs[] = { "from_port",          "from_underlay",
+						"from_underlay_raw",  "from_uplink",
+						"from_tunnel_device", "from_services",
+						"from_punt",          "from_mirror",
+						"from_segmenter",     "sweep" };
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);

@@ -313,7 +313,7 @@ static void test_underlay_ipv6(void **state)
 	apply(world, "{" HOSTS BLUE(CARRIED("'geneve', 'underlay': 'ipv6', 'udp_checksum': true"),
 				    ON_H1 "," ON_H2) "}");
 	source = source_of(world, TUNNEL_GENEVE, "2001:db8::2", "2001:db8::1", 4096, 6081, false);
-	assert_int_equal(source->flags, TUNNEL_SOURCE_CHECKSUM6);
+	assert_int_equal(source->flags, TUNNEL_SOURCE_CHECKSUM6 | TUNNEL_SOURCE_ONE_PACKET);
 	assert_int_equal(port_named(world, "a")->mtu, 1430);
 	apply(world, "{" HOSTS BLUE(CARRIED("'geneve', 'underlay': 'ipv6', 'udp_checksum': false"),
 				    ON_H1 "," ON_H2) "}");
@@ -501,7 +501,8 @@ static void test_group(void **state)
 	assert_non_null(source_of(world, TUNNEL_VXLAN, "192.0.2.2", "192.0.2.1", 10, 4789, false));
 	assert_non_null(source_of(world, TUNNEL_VXLAN, "192.0.2.2", "239.1.1.1", 10, 4789, false));
 	source = source_of(world, TUNNEL_VXLAN, "::", "239.1.1.1", 10, 4789, false);
-	assert_int_equal(source->flags, TUNNEL_SOURCE_LEARN | TUNNEL_SOURCE_L2);
+	assert_int_equal(source->flags,
+			 TUNNEL_SOURCE_LEARN | TUNNEL_SOURCE_L2 | TUNNEL_SOURCE_ONE_PACKET);
 	assert_int_equal(source->allowed_length, 120);
 	assert_int_equal(source->tunnel_id, list[1].tunnel_id);
 	assert_int_equal(source->host_id, 0);
@@ -565,7 +566,8 @@ static void test_tunnel_here(void **state)
 	assert_int_equal(tunnel->mtu, 1500 - 20 - 4 - 4 - 4);
 	assert_int_equal(tunnel->id, 9);
 	source = source_of(world, TUNNEL_GRE, "203.0.113.7", "192.0.2.1", 9, 0, true);
-	assert_int_equal(source->flags, TUNNEL_SOURCE_OBJECT | TUNNEL_SOURCE_SEQUENCE);
+	assert_int_equal(source->flags,
+			 TUNNEL_SOURCE_OBJECT | TUNNEL_SOURCE_SEQUENCE | TUNNEL_SOURCE_ONE_PACKET);
 	assert_int_equal(source->port_id, id);
 	assert_int_equal(source->subnet_id, 0);
 	vtep = row_at(world, TABLE_vteps, &(struct vtep_key){ address_of("203.0.113.7") });
