@@ -40,7 +40,7 @@ def apart(cloud, node, address):
           f"{node} reaches {address}")
 
 
-@statement("isolated: machines reach one another, and nothing outside; nothing outside reaches them")
+@statement("isolated: machines reach one another, nothing outside, and nothing outside them")
 def isolated(_weft, cloud):
     reaches(cloud, "isolated/client", "10.1.0.20")
     apart(cloud, "isolated/client", "10.2.0.50")
