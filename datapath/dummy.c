@@ -195,27 +195,30 @@ static int dummy_table_fd(struct datapath *datapath, enum table_id table)
 	return -1;
 }
 
+static int note_device(struct datapath *datapath, enum datapath_role role, uint32_t ifindex)
+{
+	map_put_u32(&dummy_of(datapath)->attached[role], ifindex, datapath);
+	return 0;
+}
+
 static int dummy_attach(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
 			struct error *error)
 {
 	(void)kind;
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_PORT], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_PORT, ifindex);
 }
 
 static int dummy_attach_underlay(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_UNDERLAY], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_UNDERLAY, ifindex);
 }
 
 static int dummy_attach_uplink(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_UPLINK], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_UPLINK, ifindex);
 }
 
 static int dummy_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, uint32_t kind,
@@ -224,29 +227,25 @@ static int dummy_attach_tunnel_device(struct datapath *datapath, uint32_t ifinde
 	(void)kind;
 	(void)port;
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_TUNNEL_DEVICE], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_TUNNEL_DEVICE, ifindex);
 }
 
 static int dummy_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_SERVICES], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_SERVICES, ifindex);
 }
 
 static int dummy_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_PUNT], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_PUNT, ifindex);
 }
 
 static int dummy_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	(void)error;
-	map_put_u32(&dummy_of(datapath)->attached[DATAPATH_MIRROR], ifindex, datapath);
-	return 0;
+	return note_device(datapath, DATAPATH_MIRROR, ifindex);
 }
 
 static int dummy_attach_segmenter(struct datapath *datapath, uint32_t ifindex, struct error *error)

@@ -33,7 +33,7 @@ while True:
 SOURCE = """
 import socket
 if KIND == "tcp":
-    out, data = socket.create_connection((ADDRESS, 9), timeout=5), bytes(65536)
+    out, data = socket.create_connection((ADDRESS, 9), timeout=30), bytes(65536)
     out.settimeout(None)
 else:
     out, data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), bytes(1400)
@@ -78,7 +78,7 @@ def flows(cloud, target, address, senders):
                 "ADDRESS", repr(address))))
         yield
     finally:
-        for process in processes:
+        for process in reversed(processes):  # who sends first, or he is told that nobody listens
             process.kill()
             process.wait()
 

@@ -110,8 +110,7 @@ bool mirror_check(char **words)
 		if (!sides[s]->get(TABLE_mirror_counts, &slot, &row))
 			return vector_no("%s: nothing is mirrored", sides[s]->name);
 		if (row.copies != strtoull(words[0], NULL, 10) ||
-		    (strcmp(words[1], "-") &&
-		     row.sent_packets != strtoull(words[1], NULL, 10)) ||
+		    (strcmp(words[1], "-") && row.sent_packets != strtoull(words[1], NULL, 10)) ||
 		    row.cut_packets != strtoull(words[2], NULL, 10))
 			return vector_no("%s: %llu copies, %llu sent, %llu of them cut",
 					 sides[s]->name, (unsigned long long)row.copies,
