@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What libvirt's documentation says of each kind of network, of examples/virtual-machine-networks.yaml.
+"""What libvirt says of each kind of network, of examples/virtual-machine-networks.yaml.
 
     [h1] isolated: client, vm (tap)       office -- desk     bridged: near, vm
                                           hotel  -- router   private: neighbour, vm
