@@ -132,7 +132,7 @@ uint32_t dns_answer_lifetime(const void *data, size_t size, uint16_t type)
 	return found ? all : least(all, least(negative, DNS_KEPT_NEGATIVE_MAX));
 }
 
-void dns_answer_age(void *data, size_t size, uint32_t seconds)
+void dns_answer_limit(void *data, size_t size, uint32_t seconds)
 {
 	struct message message;
 	struct record record;
@@ -141,11 +141,7 @@ void dns_answer_age(void *data, size_t size, uint32_t seconds)
 	if (begin(&message, data, size))
 		return;
 	count = message.counts[1] + message.counts[2] + message.counts[3];
-	for (unsigned int i = 0; i < count && !read_record(&message, &record); i++) {
-		uint32_t ttl = record.type == DNS_TYPE_SOA ? negative_ttl(&record) : record.ttl;
-
+	for (unsigned int i = 0; i < count && !read_record(&message, &record); i++)
 		if (record.type != DNS_TYPE_OPT)
-			put_be32((uint8_t *)data + record.ttl_at,
-				 ttl > seconds ? ttl - seconds : 0);
-	}
+			put_be32((uint8_t *)data + record.ttl_at, least(record.ttl, seconds));
 }

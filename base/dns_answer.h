@@ -27,9 +27,9 @@
 uint32_t dns_answer_lifetime(const void *message, size_t size, uint16_t type);
 
 /**
- * dns_answer_age - lower the TTLs of an answer that has been kept
- * @message: that dns_answer_lifetime() gave more than @seconds for
+ * dns_answer_limit - let no record of an answer hold longer than what is left of it as a whole
+ * @message: that dns_answer_lifetime() gave at least @seconds for
  */
-void dns_answer_age(void *message, size_t size, uint32_t seconds);
+void dns_answer_limit(void *message, size_t size, uint32_t seconds);
 
 #endif

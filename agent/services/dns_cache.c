@@ -27,7 +27,7 @@ struct share {
 struct kept {
 	struct list of_all, of_share;
 	struct share *share;
-	uint64_t since, until; /* seconds */
+	uint64_t until; /* seconds */
 	size_t key_size, size;
 	uint8_t bytes[]; /* the key, then the answer */
 };
@@ -118,7 +118,6 @@ void dns_cache_put(struct dns_cache *cache, const struct dns_cache_key *key, con
 	kept = xcalloc(1, sizeof(*kept) + key_size + size);
 	kept->key_size = key_size;
 	kept->size = size;
-	kept->since = now;
 	kept->until = now + seconds;
 	memcpy(kept->bytes, bytes, key_size);
 	memcpy(kept->bytes + key_size, answer, size);
@@ -165,7 +164,7 @@ size_t dns_cache_get(struct dns_cache *cache, const struct dns_cache_key *key, c
 	at[2] &= (uint8_t) ~(DNS_FLAG_AUTHORITATIVE >> 8);
 	memcpy(at + DNS_HEADER_SIZE, (const uint8_t *)message + DNS_HEADER_SIZE,
 	       query->question_size);
-	dns_answer_age(at, kept->size, (uint32_t)(now - kept->since));
+	dns_answer_limit(at, kept->size, (uint32_t)(kept->until - now));
 	return kept->size;
 }
 
