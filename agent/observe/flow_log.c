@@ -2,9 +2,10 @@
 /*
  * Which ports have a log, when intervals end, and the files that records go to; see flow_log.h.
  *
- * The work of a change is in proportion to it: only ports that the change speaks of are looked at. A port
- * that is removed, or loses its log, is remembered until what is left of it in the flow table has been swept
- * and recorded.
+ * The work of a change is in proportion to it: only ports that the change speaks of are looked at. Where what a
+ * port records is another than before, or nothing from now on, what was is recorded first, as if the interval
+ * ended: what is said acts at once and exactly. A port that is removed is remembered until what is left of it in
+ * the flow table has been swept and recorded.
  */
 #include "agent/observe/flow_log.h"
 
@@ -234,24 +235,46 @@ static bool follow(struct flow_logs *logs, const struct port_object *port,
 	return known->fresh;
 }
 
-/* Return: whether connections of the port are to be marked. */
-static bool look_at_port(struct flow_logs *logs, uint32_t port_id)
+/* The port, as long as it is this host's; NULL: it is not, or not any more. */
+static const struct port_object *port_here(const struct flow_logs *logs, uint32_t port_id)
 {
 	const struct intent *intent = reconcile_intent(logs->options.reconcile);
 	const struct object *object = intent_object(intent, port_id);
 	const struct port_object *port =
 		object && object->kind == OBJECT_PORT ? (const struct port_object *)object : NULL;
+
+	return port && intent_is_local(intent, port->host) ? port : NULL;
+}
+
+/* Return: whether connections of the port are to be marked. */
+static bool look_at_port(struct flow_logs *logs, uint32_t port_id)
+{
+	const struct port_object *port = port_here(logs, port_id);
 	const struct flow_log *log =
-		port && intent_is_local(intent, port->host) ? intent_flow_log(intent, port) : NULL;
+		port ? intent_flow_log(reconcile_intent(logs->options.reconcile), port) : NULL;
 	struct log_port *known = flow_logs_port(logs, port_id);
 
 	if (log)
 		return follow(logs, port, log);
-	if (known && !known->gone) {
+	if (known && port) {
+		flow_logs_forget(logs, known); /* all that was is on record: settle() */
+	} else if (known && !known->gone) {
 		known->gone = true;
 		known->rest = REST_READINGS;
 	}
 	return false;
+}
+
+/* What the port records is not what it was; *periods: those that it is in. */
+static void find_moved(const struct flow_logs *logs, uint32_t port_id, bool periods[PERIODS])
+{
+	const struct port_object *port = port_here(logs, port_id);
+	const struct log_port *known = flow_logs_port(logs, port_id);
+
+	if (port && known && !known->gone &&
+	    !flow_log_equal(&known->log,
+			    intent_flow_log(reconcile_intent(logs->options.reconcile), port)))
+		periods[known->period - logs->periods] = true;
 }
 
 static bool look_at_list(struct flow_logs *logs, uint32_t vpc_id, uint32_t subnet_id)
@@ -289,7 +312,7 @@ static const struct flow_log *log_of(const struct object *object)
 
 static void start_ticking(struct flow_logs *logs)
 {
-	if (!map_count(&logs->ports)) {
+	if (!map_count(&logs->ports) && !map_count(&logs->sessions)) {
 		loop_timer_stop(&logs->tick);
 		return;
 	}
@@ -304,20 +327,45 @@ static void start_ticking(struct flow_logs *logs)
 	}
 }
 
+static bool log_changed(const struct change *change)
+{
+	return (change->kind == OBJECT_VPC || change->kind == OBJECT_SUBNET) && change->before &&
+	       change->after && !flow_log_equal(log_of(change->before), log_of(change->after));
+}
+
+/* Before a log is another one, or none: what there is up to now is recorded by the old one. */
+static void settle(struct flow_logs *logs, const struct change *changes, size_t count)
+{
+	bool periods[PERIODS] = { false }, all = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].kind == OBJECT_PORT && changes[i].after)
+			find_moved(logs, changes[i].after->id, periods);
+		all |= log_changed(&changes[i]);
+	}
+	MAP_FOR_EACH(&logs->ports, it) {
+		if (all)
+			find_moved(logs, *(const uint32_t *)it.key, periods);
+	}
+	for (size_t i = 0; i < PERIODS; i++)
+		if (periods[i])
+			flow_period_complete(&logs->periods[i]);
+}
+
 static void changed(void *context, const struct change *changes, size_t count)
 {
 	struct flow_logs *logs = context;
 	bool fresh = false;
 
 	flow_logs_now(logs);
+	settle(logs, changes, count);
 	for (size_t i = 0; i < count; i++) {
 		const struct object *before = changes[i].before, *after = changes[i].after;
 		const struct object *either = after ? after : before;
 
 		if (changes[i].kind == OBJECT_PORT)
 			fresh |= look_at_port(logs, either->id);
-		else if ((changes[i].kind == OBJECT_VPC || changes[i].kind == OBJECT_SUBNET) &&
-			 before && after && !flow_log_equal(log_of(before), log_of(after)))
+		else if (log_changed(&changes[i]))
 			fresh |= look_at_list(logs, either->vpc_id,
 					      either->kind == OBJECT_SUBNET ? either->id : 0);
 	}
@@ -335,6 +383,9 @@ static void on_tick(void *context)
 	logs->ticks++;
 	flow_logs_now(logs);
 	flow_logs_drain(logs, logs->ticks % REJECT_TICKS == 0);
+	/* They had some time for what was left to send. */
+	if (logs->ticks % REJECT_TICKS == 0)
+		end_sessions(logs);
 	for (size_t i = 0; i < PERIODS; i++) {
 		struct flow_period *period = &logs->periods[i];
 

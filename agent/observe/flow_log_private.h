@@ -50,7 +50,7 @@ struct flow_period {
 /**
  * struct log_port - a port of this host with a log
  * @since: tick from which on it has it
- * @gone: it has none any more; what is still told of it is recorded until @rest readings have ended
+ * @gone: the port is no more; what is still told of it is recorded until @rest readings have ended
  * @fresh: connections that it has are not marked yet
  * @skip: something was lost in this interval
  * @lost: of its slot's row of flow_log_ports, when that was last read

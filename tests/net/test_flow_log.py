@@ -201,6 +201,41 @@ def chosen(weft, lan):
     equal(weft.json("subnet", "show", "blue/web").get("flow_log"), None, "as before")
 
 
+@statement("none acts at once: what was before is recorded by then, nothing of what comes after")
+def off(weft, lan):
+    with contextlib.closing(listen(lan.web2, 80)) as server:
+        client = connect(lan.web1, "10.0.1.12", 80)
+        end, _ = server.accept()
+        client.sendall(b"y" * 50000)
+        wait_for(lambda: len(end.recv(50000, socket.MSG_PEEK)) == 50000, "bytes before")
+        lan.log.read()
+        weft.weft("port", "set", "blue/web1", "--flow-log", "none")
+        before = lan.log.read(port="web1", protocol="tcp", direction="egress")
+        check(one(before, "what was before")["bytes"] >= 50000, f"bytes before: {before}")
+        client.sendall(b"z" * 100)
+        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 50100, "bytes after")
+        check(lan.web1.ping("10.0.1.12"), "a new connection")
+        with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
+            pass
+        client.close()
+        end.close()
+    for _ in range(4):
+        equal(lan.log.records(port="web1"), [], "of a port whose log is off")
+    weft.weft("port", "set", "blue/web1", "--flow-log", "inherit")
+    equal(lan.log.records(port="web1", log_status="OK"), [], "what it did while it had no log")
+
+
+@statement("another log acts at once, too: each packet is judged by the log of its time")
+def at_once(weft, lan):
+    lan.log.records()
+    check(lan.web1.ping("10.0.1.12"), "ping by the log of all")
+    weft.weft("subnet", "set", "blue/web", "--flow-log", "reject")
+    equal(len(lan.log.read(protocol="icmp")), 4, "what was accepted before")
+    check(lan.web1.ping("10.0.1.12"), "ping by the log of what is refused")
+    weft.weft("subnet", "set", "blue/web", "--flow-log", "inherit")
+    equal(lan.log.records(protocol="icmp"), [], "what was accepted meanwhile")
+
+
 @statement("what a connection had before its port got a log is not recorded")
 def baseline(weft, lan):
     weft.weft("vpc", "set", "blue", "--flow-log", "none")
@@ -255,6 +290,37 @@ def restarted(weft, lan):
         client.close()
         end.close()
     lan.log.records()
+
+
+@statement("a full disk: records are counted as lost, daemon and traffic go on, and so does the file")
+def full(weft, lan):
+    folder = os.path.dirname(PATH)
+    weft.restart()
+    weft.plugged("blue/web1", "blue/web2")
+    run("mount", "-t", "tmpfs", "-o", "size=8k", "none", folder)
+
+    def lost():
+        return sum(file["lost"] for file in weft.json("flow-log", "list")["files"])
+
+    def fill():
+        check(lan.web1.ping("10.0.1.12"), "ping while the disk is full")
+        weft.weft("flow-log", "write")
+        return lost() > before
+
+    before = lost()
+    wait_for(fill, "records that are lost")
+    shown = weft.weft("flow-log", "list").stdout
+    check("o space" in shown, f"flow-log list: {shown}")
+    check("cannot be written" in weft.weft("status").stdout, "status")
+    lan.log.offset = os.path.getsize(PATH)
+    run("mount", "-o", "remount,size=8m", folder)
+    check(lan.web1.ping("10.0.1.12"), "ping")
+    weft.weft("flow-log", "write")
+    with open(PATH, encoding="utf-8") as file:
+        file.seek(lan.log.offset)
+        lan.log.offset += len(file.readline())  # the end of the line that was cut off
+    check(lan.log.read(protocol="icmp"), "lines once there is room, each of them whole")
+    check("cannot be written" not in weft.weft("status").stdout, "status afterwards")
 
 
 class Collector:
