@@ -51,7 +51,7 @@ MODEL := $(addprefix model/, \
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c multicast.c membership.c multicast_route.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c rate.c watch.c mirror.c flow_log.c wire.c direct.c)
+	tunnel_sum.c tcp_mss.c rate.c watch.c mirror.c flow_log.c wire.c hold.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c mirror.bpf.c segments.bpf.c underlay.bpf.c sweep.bpf.c)
@@ -86,7 +86,7 @@ AGENT := $(addprefix agent/, \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_cache.c dns_forward.c dns_server.c dns_zone.c \
-	leaving.c metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
+	hold.c hold_packet.c leaving.c metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \
 	capture.c client.c events.c http.c yaml.c yaml_emit.c)

@@ -34,6 +34,7 @@
 #include "agent/observe/flow_log.h"
 #include "agent/options.h"
 #include "agent/services/dhcp.h"
+#include "agent/services/hold.h"
 #include "agent/services/leaving.h"
 #include "agent/services/querier.h"
 #include "agent/services/services.h"
@@ -70,6 +71,7 @@ struct daemon {
 	struct punt *punt;
 	struct dhcp *dhcp;
 	struct querier *querier;
+	struct hold *hold;
 	struct captures *captures;
 	struct flow_logs *flow_logs;
 	struct api api;
@@ -347,6 +349,9 @@ static int open_punt(struct daemon *daemon, struct error *error)
 	if (!code)
 		daemon->querier = querier_new(daemon->loop, daemon->punt, daemon->reconcile,
 					      daemon->datapath);
+	if (!code)
+		daemon->hold = hold_new(daemon->loop, daemon->punt, daemon->datapath,
+					daemon->reconcile);
 	return code;
 }
 
@@ -384,6 +389,7 @@ static int open_http(struct daemon *daemon, struct error *error)
 		.punt = daemon->punt,
 		.dhcp = daemon->dhcp,
 		.querier = daemon->querier,
+		.hold = daemon->hold,
 		.services = daemon->services,
 		.captures = daemon->captures,
 		.flow_logs = daemon->flow_logs,
@@ -452,6 +458,7 @@ static void daemon_close(struct daemon *daemon)
 	services_close(daemon->services);
 	dhcp_free(daemon->dhcp);
 	querier_free(daemon->querier);
+	hold_free(daemon->hold);
 	punt_close(daemon->punt);
 	captures_free(daemon->captures);
 	flow_logs_free(daemon->flow_logs);

@@ -303,8 +303,8 @@ int pipeline_end(struct frame *f, struct packet *p, int verdict)
 		counter->bytes += p->frame_length;
 	}
 	stats = table_lookup(port_stats, &slot);
-	if (!stats)
-		return verdict;
+	if (!stats || verdict == VERDICT_HELD)
+		return verdict; /* it is counted when it comes again, or is given up */
 	atomic_add(&stats->received_packets, 1);
 	atomic_add(&stats->received_bytes, p->frame_length);
 	if (!verdict_is_drop(verdict))

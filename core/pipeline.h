@@ -21,7 +21,8 @@ static inline int pipeline_send(struct frame *f, struct packet *p, int verdict)
 {
 	const __u32 answer = PACKET_REPLY | PACKET_FROM_TUNNEL;
 
-	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_FRAGMENT_FIRST))
+	if ((p->flags & PACKET_FRAGMENT_FIRST) &&
+	    (verdict == VERDICT_DELIVERED || verdict == VERDICT_HELD))
 		fragment_learn(f, p);
 	if ((verdict == VERDICT_DELIVERED && p->out_kind == PORT_TUNNEL) ||
 	    verdict == VERDICT_SENT_ON)

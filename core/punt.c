@@ -172,15 +172,18 @@ int punt_return(struct frame *f, struct packet *p)
 		return VERDICT_BAD_HEADER;
 	key.port_id = header->port_id;
 	vlan = header->vlan;
+	if (header->reason >= PUNT_HOLD)
+		return hold_return(f, p);
 	if (!key.port_id)
 		return to_hosts(f, p, header->subnet_id);
 	p->object_id = p->out_port_id = key.port_id;
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_UNKNOWN_PORT;
-	/* Multicast queries go to other switches as well; what asks for an address does not come from there. */
+	/* Multicast queries go to other switches as well; what asks for an address does not come from there. To
+	 * a wire goes that a machine was not reached. */
 	if (!port->ifindex || (!is_served(port->kind, port->flags) && port->kind != PORT_LINK &&
-			       port->kind != PORT_CHILD))
+			       port->kind != PORT_CHILD && port->kind != PORT_WIRE))
 		return VERDICT_PORT_DOWN;
 	p->out_ifindex = port->ifindex;
 	p->out_slot = port->port_slot;

@@ -584,7 +584,8 @@ struct port_stats {
 	__u64 held_with;       /* id of the port at the other end of the loop */
 	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
 	__u64 groups;          /* rows of groups and group_sources, routers among them */
-	__u64 pad2[4];
+	__u64 hold_tokens;     /* the same for packets that are held (hold.c) */
+	__u64 pad2[3];
 };
 
 /* By port slot, for each CPU: what was delivered. No CPU writes what another one reads for each packet. */
@@ -626,6 +627,9 @@ struct datapath_state {
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
 	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
+	__u64 hold_rate;   /* packets of a port that may be held per second; written by the daemon */
+	__u64 hold_total_rate; /* and of all ports together; likewise */
+	__u64 hold_tokens;     /* token bucket of these, as in port_stats */
 };
 
 struct verdict_key {
@@ -680,19 +684,29 @@ enum punt_reason {
 	PUNT_DHCP6 = 2,
 	PUNT_ROUTER_SOLICITATION = 3,
 	PUNT_ADDRESS = 4, /* duplicate address detection (RFC 4862) */
+	/* A packet for a machine on a wire (hold.c). To weftd: it is to be held; from weftd: it goes on. */
+	PUNT_HOLD = 5,
+	PUNT_REFRESH = 6,  /* to weftd: the machine is known, but was not heard of for long */
+	PUNT_ASK = 7,      /* from weftd: whom it is for is asked for on the wire, and that is all */
+	PUNT_GIVE_UP = 8,  /* from weftd: nobody has answered */
+	PUNT_NO_ROOM = 9,  /* from weftd: too many are held */
+	PUNT_ANSWERED = 10, /* to weftd, a message of ARP or neighbour discovery, without this header */
 	PUNT_REASONS,
 };
 
 #define PUNT_VERSION 1
 
+/* Of the packet in the kernel: weftd had held it (hold.c). */
+#define PUNT_RETURNED_MARK 0x77656674u
+
 /* Behind the Ethernet header of every frame on the punt device, either way; host order. */
 struct punt_header {
 	__u8 version;    /* PUNT_VERSION */
-	__u8 reason;     /* enum punt_reason; towards a port: PUNT_NONE */
+	__u8 reason;     /* enum punt_reason; an answer to a port: PUNT_NONE */
 	__u16 vlan;      /* tag control information of the tag it came with or gets, 0: none */
 	__u32 port_id;   /* from weftd, 0: to the other hosts of the segment */
 	__u32 subnet_id; /* the segment it was sent in; towards a port: 0 */
-	__u32 pad;
+	__u32 wire_id;   /* PUNT_HOLD and later ones: of the wire that the machine is on; else 0 */
 };
 
 /* Which tunnel a device of the kernel's belongs to; by ifindex, beside the tables below. */

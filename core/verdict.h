@@ -23,6 +23,7 @@
 	X(SERVED, PASS, "handed to a service of the host: DNS or metadata")                        \
 	X(SENT_ON, PASS, "sent on to the host that its port has moved to")                         \
 	X(OVERHEARD, PASS, "on a network outside, for nobody on this host")                        \
+	X(HELD, PASS, "held by weftd until the machine on the wire has answered")                  \
 	/* parse */                                                                                \
 	X(TRUNCATED, DROP, "the frame is shorter than its headers say")                            \
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
@@ -79,7 +80,8 @@
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
 	X(TUNNEL_DOWN, DROP, "the route's tunnel is down: its keepalive gets no answer")           \
 	X(RESERVED_DESTINATION, DROP, "the range is reserved and never routed")                    \
-	X(RESOLVING, DROP, "the address is asked for on the wire; the next packet finds it")       \
+	X(RESOLVING, DROP, "the address is asked for on the wire, and this packet is not held")    \
+	X(NO_ANSWER, DROP, "nobody on the wire has answered for the address")                      \
 	X(NO_ENDPOINT, DROP, "inside the VPC, but no port has the address")                        \
 	X(GATEWAY_ONLY_PING, DROP, "the gateway's own address answers ping and nothing else")      \
 	X(NOT_OWN_GATEWAY, DROP, "the gateway of another subnet does not answer")                  \
@@ -191,7 +193,8 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(PUNTED, PUNT, "handed to weftd for")                                                     \
 	X(WIRE_FROM, WIRE, "by the wire of")                                                       \
 	X(WIRE_TO, WIRE, "onto the wire of")                                                       \
-	X(WIRE_STACK, WIRE, "to the host's own stack, whose rules and routes come next, by")
+	X(WIRE_STACK, WIRE, "to the host's own stack, whose rules and routes come next, by")       \
+	X(WIRE_HELD, WIRE, "held until there is an answer on the wire of")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

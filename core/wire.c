@@ -234,7 +234,32 @@ int wire_guard(struct frame *f, struct packet *p)
 }
 
 #define NEIGHBOUR_TICKS (300 * TICKS_PER_SECOND)
+#define REFRESH_TICKS (240 * TICKS_PER_SECOND)
 #define ASK_SIZE_MIN 60
+
+/* A copy of the message wakes weftd, which has asked and holds packets until now. */
+static __always_inline void wake(struct frame *f)
+{
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
+
+	if (shared && frame_device_there(f, (__u32)shared->punt_ifindex))
+		frame_copy_to(f, (__u32)shared->punt_ifindex);
+}
+
+/* Connections are decided anew: they remember the MAC. Once a second at most, for two may use one address. */
+static __always_inline void mac_changed(const struct packet *p, const struct wire_neighbour *known)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct vpc_stats *stats;
+
+	if (mac_equal(known->mac, p->port_mac) ||
+	    !ticks_passed(p->now, known->seen, TICKS_PER_SECOND))
+		return;
+	stats = table_lookup(vpc_stats, &slot);
+	if (stats)
+		atomic_add(&stats->moves, 1);
+}
 
 /*
  * A message of ARP or neighbour discovery has come by the wire. p: it says that the address `told` is at the
@@ -246,9 +271,9 @@ int wire_heard(struct frame *f, struct packet *p)
 	struct wire_neighbour_key key = {};
 	struct wire_neighbour row = {};
 	struct endpoint_key endpoint_key = {};
+	struct wire_neighbour *known;
 	struct endpoint *endpoint;
 
-	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
 	if (address_is_unspecified(&p->told) || address_is_multicast(&p->told) ||
@@ -265,7 +290,14 @@ int wire_heard(struct frame *f, struct packet *p)
 	key.address = p->told;
 	mac_copy(row.mac, p->port_mac);
 	row.seen = p->now;
+	known = table_lookup(wire_neighbours, &key);
+	if (known && (known->flags & NEIGHBOUR_WANTED))
+		row.flags = NEIGHBOUR_WANTED | NEIGHBOUR_ANSWERED;
+	else if (known)
+		mac_changed(p, known);
 	table_put(wire_neighbours, &key, &row);
+	if (row.flags)
+		wake(f);
 	return VERDICT_NEXT;
 }
 
@@ -348,10 +380,36 @@ OUT_OF_LINE void ask_on_wire(struct frame *f, struct packet *p, const struct por
 		frame_copy_to(f, wire->ifindex);
 }
 
+/* For weftd: asks for p->key.destination on the wire p->out_port_id. p: parsed, out of a frame that is lost. */
+int wire_ask(struct frame *f, struct packet *p)
+{
+	struct port_key key = {};
+	struct port *wire;
+
+	if (!p)
+		return VERDICT_INTERNAL;
+	key.port_id = p->out_port_id;
+	p->object_id = p->out_port_id;
+	wire = table_lookup(ports, &key);
+	if (!wire || wire->kind != PORT_WIRE || !wire->ifindex)
+		return VERDICT_PORT_DOWN;
+	ask_on_wire(f, p, wire);
+	return VERDICT_CONSUMED;
+}
+
+/* May the packet go to the machine that this row speaks of? While weftd lets those go that it has held, the
+ * others wait behind them. */
+static __always_inline int is_found(struct frame *f, const struct wire_neighbour *known)
+{
+	if (!(known->flags & NEIGHBOUR_WANTED))
+		return 1;
+	return (known->flags & NEIGHBOUR_ANSWERED) && frame_is_returned(f);
+}
+
 /*
  * To a machine on a wire, by the router. p: nobody in the VPC owns the destination. VERDICT_NEXT with
- * out_port_id and the machine's MAC in ethernet_out; or the drop, and the address is asked for. Where the host's
- * routes say who is next, nothing is asked here.
+ * out_port_id and the machine's MAC in ethernet_out; VERDICT_HELD until it has answered; or the drop, and the
+ * address is asked for. Where the host's routes say who is next, nothing is asked here.
  */
 int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 {
@@ -362,6 +420,7 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 	struct datapath_state *shared;
 	struct port_stats *stats;
 	struct port *wire;
+	int verdict;
 
 	if (!p)
 		return VERDICT_INTERNAL;
@@ -374,7 +433,14 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 	key.port_id = wire_id;
 	key.address = p->key.destination;
 	known = table_lookup(wire_neighbours, &key);
-	if (known && !ticks_passed(p->now, known->seen, NEIGHBOUR_TICKS)) {
+	if (known && ticks_passed(p->now, known->seen, NEIGHBOUR_TICKS))
+		known = NULL;
+	if (known && is_found(f, known)) {
+		if (!(known->flags & NEIGHBOUR_TOLD) &&
+		    ticks_passed(p->now, known->seen, REFRESH_TICKS)) {
+			known->flags |= NEIGHBOUR_TOLD;
+			hold_refresh(f, p, wire_id);
+		}
 		p->out_port_id = wire_id;
 		mac_copy(p->ethernet_out, known->mac);
 		return VERDICT_NEXT;
@@ -382,6 +448,14 @@ int wire_route(struct frame *f, struct packet *p, __u32 wire_id)
 	shared = table_lookup(state, &zero);
 	if (!wire || !shared || !wire->ifindex)
 		return VERDICT_NO_ENDPOINT;
+	verdict = hold_packet(f, p, wire_id);
+	if (verdict)
+		return verdict;
+	if (known && (known->flags & NEIGHBOUR_ANSWERED)) {
+		p->out_port_id = wire_id; /* weftd has gone before it could say that all went on */
+		mac_copy(p->ethernet_out, known->mac);
+		return VERDICT_NEXT;
+	}
 	slot.slot = wire->port_slot;
 	stats = table_lookup(port_stats, &slot);
 	if (!stats || !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))

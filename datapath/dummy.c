@@ -412,6 +412,8 @@ struct datapath *datapath_open_dummy(const struct datapath_options *options)
 	state->event_rate = options->event_rate ? options->event_rate : DATAPATH_EVENT_RATE;
 	state->icmp_rate = DATAPATH_ICMP_RATE;
 	state->punt_rate = DATAPATH_PUNT_RATE;
+	state->hold_rate = DATAPATH_HOLD_RATE;
+	state->hold_total_rate = DATAPATH_HOLD_TOTAL_RATE;
 	state->service_rate = DATAPATH_SERVICE_RATE;
 	return &dummy->base;
 }

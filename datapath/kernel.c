@@ -332,6 +332,8 @@ int datapath_open_kernel(const struct datapath_options *options, struct datapath
 	__atomic_store_n(&state->icmp_rate, DATAPATH_ICMP_RATE, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->service_rate, DATAPATH_SERVICE_RATE, __ATOMIC_RELAXED);
 	__atomic_store_n(&state->punt_rate, DATAPATH_PUNT_RATE, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->hold_rate, DATAPATH_HOLD_RATE, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->hold_total_rate, DATAPATH_HOLD_TOTAL_RATE, __ATOMIC_RELAXED);
 	*datapath = &kernel->base;
 	return 0;
 }

@@ -22,6 +22,7 @@ struct cluster;
 struct dhcp;
 struct punt;
 struct querier;
+struct hold;
 struct captures;
 struct flow_logs;
 
@@ -31,7 +32,7 @@ struct flow_logs;
 /**
  * struct api - what handlers work on; all borrowed
  * @instance: the daemon's name
- * @punt, @dhcp, @querier: what serves ports by itself; NULL in tests without
+ * @punt, @dhcp, @querier, @hold: what serves ports by itself; NULL in tests without
  * @cluster: this host among others; NULL in tests without
  * @loop, @store: of the daemon
  * @state: state directory; NULL: hosts cannot be joined
@@ -49,6 +50,7 @@ struct api {
 	const struct punt *punt;
 	const struct dhcp *dhcp;
 	const struct querier *querier;
+	const struct hold *hold;
 	const struct services *services; /* NULL: none run */
 	struct captures *captures;
 	struct flow_logs *flow_logs; /* NULL in tests without */

@@ -16,6 +16,7 @@
 #include "agent/observe/queues.h"
 #include "agent/services/dhcp.h"
 #include "agent/services/dns_forward.h"
+#include "agent/services/hold.h"
 #include "agent/services/leaving.h"
 #include "agent/services/querier.h"
 #include "agent/services/services.h"
@@ -243,6 +244,32 @@ static void write_dhcp(const struct api *api, struct buf *text)
 		}
 }
 
+/* Packets for machines on wires whose MAC is not known yet. */
+static void write_hold(const struct api *api, struct buf *text)
+{
+	const struct hold_counts *counts;
+
+	if (!api->hold)
+		return;
+	counts = hold_counts(api->hold);
+	single(text, "held_machines", "gauge", "Machines on wires that are waited for.",
+	       counts->machines);
+	single(text, "held_packets", "gauge", "Packets that wait for them.", counts->packets);
+	single(text, "held_bytes", "gauge", "Bytes of these packets.", counts->bytes);
+	single(text, "held_questions_total", "counter", "Questions to machines on wires.",
+	       counts->asked);
+	single(text, "held_unreachable_told_total", "counter",
+	       "Messages to senders that a machine does not answer.", counts->told);
+	family(text, "held_packets_total", "counter",
+	       "Packets that have waited, by what became of them.");
+	buf_printf(text, "weft_held_packets_total{result=\"sent_on\"} %" PRIu64 "\n",
+		   counts->sent_on);
+	buf_printf(text, "weft_held_packets_total{result=\"no_answer\"} %" PRIu64 "\n",
+		   counts->unanswered);
+	buf_printf(text, "weft_held_packets_total{result=\"no_room\"} %" PRIu64 "\n",
+		   counts->no_room);
+}
+
 /* Listeners are counted by subnet; they come in that order. */
 static void write_multicast(const struct api *api, struct buf *text)
 {
@@ -415,6 +442,7 @@ void metrics_write(const struct api *api, struct buf *text)
 	write_tunnels(api, text);
 	write_objects(api, text);
 	write_dhcp(api, text);
+	write_hold(api, text);
 	write_multicast(api, text);
 	write_datapath(api, text);
 	write_services(api, text);

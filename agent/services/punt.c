@@ -46,6 +46,15 @@ struct punt {
 
 /* ---- what comes in ---- */
 
+/* ARP, which has no header of the pipeline's, or neighbour discovery (core/wire.c). */
+static bool is_answer(const struct punt *punt, size_t size)
+{
+	const uint8_t *type = punt->buffer + 12;
+
+	return size > ETHERNET_HEADER_SIZE && punt->handlers[PUNT_ANSWERED].callback &&
+	       ((type[0] == 0x08 && type[1] == 0x06) || (type[0] == 0x86 && type[1] == 0xdd));
+}
+
 static void take_frame(struct punt *punt, size_t size)
 {
 	struct punt_header header;
@@ -54,7 +63,7 @@ static void take_frame(struct punt *punt, size_t size)
 	if (size < ETHERNET_HEADER_SIZE + sizeof(header))
 		goto foreign;
 	memcpy(&header, punt->buffer + ETHERNET_HEADER_SIZE, sizeof(header));
-	if (header.version != PUNT_VERSION || header.reason >= PUNT_REASONS || header.pad)
+	if (header.version != PUNT_VERSION || header.reason >= PUNT_ANSWERED)
 		goto foreign;
 	punt->counts.received++;
 	if (!punt->handlers[header.reason].callback)
@@ -65,13 +74,17 @@ static void take_frame(struct punt *punt, size_t size)
 		.port_id = header.port_id,
 		.subnet_id = header.subnet_id,
 		.vlan = header.vlan,
+		.wire_id = header.wire_id,
 		.data = punt->buffer + sizeof(header),
 		.size = size - sizeof(header),
 	};
 	punt->handlers[header.reason].callback(punt->handlers[header.reason].context, &frame);
 	return;
 foreign:
-	punt->counts.foreign++;
+	if (is_answer(punt, size))
+		punt->handlers[PUNT_ANSWERED].callback(punt->handlers[PUNT_ANSWERED].context, NULL);
+	else
+		punt->counts.foreign++;
 }
 
 static void close_device(struct punt *punt)
@@ -241,6 +254,20 @@ int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *fr
 	struct punt_header header = { .version = PUNT_VERSION, .vlan = vlan, .port_id = port_id };
 
 	return write_frame(punt, &header, frame, size);
+}
+
+int punt_give_back(struct punt *punt, enum punt_reason reason, const struct punt_frame *frame)
+{
+	struct punt_header header = {
+		.version = PUNT_VERSION,
+		.reason = (uint8_t)reason,
+		.vlan = frame->vlan,
+		.port_id = frame->port_id,
+		.subnet_id = frame->subnet_id,
+		.wire_id = frame->wire_id,
+	};
+
+	return write_frame(punt, &header, frame->data, frame->size);
 }
 
 int punt_send_hosts(struct punt *punt, uint32_t subnet_id, const void *frame, size_t size)

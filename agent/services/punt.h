@@ -31,6 +31,7 @@ struct punt;
 /**
  * struct punt_frame - what a port sent; valid during the call
  * @vlan: tag control information of the tag it came with, 0: none; the frame is without it
+ * @wire_id: PUNT_HOLD, PUNT_REFRESH: of the wire that the machine it is for is on
  * @data: from the Ethernet header on, the punt header taken out
  */
 struct punt_frame {
@@ -38,6 +39,7 @@ struct punt_frame {
 	uint32_t port_id;
 	uint32_t subnet_id;
 	uint16_t vlan;
+	uint32_t wire_id;
 	const uint8_t *data;
 	size_t size;
 };
@@ -87,6 +89,16 @@ int punt_send(struct punt *punt, uint32_t port_id, uint16_t vlan, const void *fr
  * Return: 0 or negative errno.
  */
 int punt_send_hosts(struct punt *punt, uint32_t subnet_id, const void *frame, size_t size);
+
+/**
+ * punt_give_back - a frame that the pipeline is to go on with (core/hold.c)
+ * @reason: PUNT_HOLD: the frame was held and goes on; PUNT_ASK: whom it is for is asked for on its wire_id, and it
+ *	is no more; PUNT_GIVE_UP, PUNT_NO_ROOM: it is dropped and counted
+ * @frame: as it came; its own reason is of no account
+ *
+ * Return: 0 or negative errno.
+ */
+int punt_give_back(struct punt *punt, enum punt_reason reason, const struct punt_frame *frame);
 
 /** punt_is_there - whether there is a device */
 bool punt_is_there(const struct punt *punt);

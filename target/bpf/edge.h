@@ -116,7 +116,7 @@ static __always_inline int edge_send(struct __sk_buff *skb, struct packet *p, in
 	}
 	if (verdict == VERDICT_DELIVERED || verdict == VERDICT_SERVED)
 		return edge_deliver(skb, p);
-	if (verdict == VERDICT_PUNTED)
+	if (verdict == VERDICT_PUNTED || verdict == VERDICT_HELD)
 		return bpf_redirect(p->out_ifindex, 0);
 	return p->unresolved_tunnel_id ? underlay_last(skb, p) : TC_ACT_SHOT;
 }

@@ -127,6 +127,20 @@ static __always_inline __u32 frame_segment_size(struct frame *f)
 	return f->gso_size;
 }
 
+/* weftd had held the frame, and it comes in anew (hold.c): a mark, which lasts for one look at it. */
+static __always_inline void frame_set_returned(struct frame *f)
+{
+	f->mark = PUNT_RETURNED_MARK;
+}
+
+static __always_inline int frame_is_returned(struct frame *f)
+{
+	if (f->mark != PUNT_RETURNED_MARK)
+		return 0;
+	f->mark = 0;
+	return 1;
+}
+
 /* The tag the kernel has taken out of the frame: 0x10000 | control information, or 0. */
 static __always_inline __u32 frame_vlan(struct frame *f)
 {

@@ -354,7 +354,7 @@ void native_run_punt(struct frame *f, struct native_result *result)
 	if (f->length >= 14)
 		memcpy(&p.ethertype, f->data + 12, 2);
 	result->verdict = (enum verdict)punt_return(f, &p);
-	if (result->verdict != VERDICT_DELIVERED)
+	if (verdict_is_drop((int)result->verdict))
 		pipeline_end(f, &p, (int)result->verdict);
 	finish(&p, result);
 }

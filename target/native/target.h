@@ -60,6 +60,7 @@ struct frame {
 	__u16 vlan_type;           /* of that tag, 0: 0x8100 */
 	__u32 checksum_unfinished; /* TCP, UDP: the field is of the pseudo header alone */
 	__u32 checksum_verified;   /* somebody has verified the outermost checksum */
+	__u32 returned;            /* weftd had held the frame */
 	__u32 copy_count;
 	__u32 copies[FRAME_COPIES_MAX]; /* ifindexes that got a copy */
 	__u32 note_count;
@@ -151,6 +152,20 @@ static inline __u32 frame_length(struct frame *f)
 static inline __u32 frame_segment_size(struct frame *f)
 {
 	return f->segment_size;
+}
+
+/* weftd had held the frame, and it comes in anew (hold.c); lasts for one look at it. */
+static inline void frame_set_returned(struct frame *f)
+{
+	f->returned = 1;
+}
+
+static inline int frame_is_returned(struct frame *f)
+{
+	int returned = f->returned != 0;
+
+	f->returned = 0;
+	return returned;
 }
 
 static inline __u32 frame_vlan(struct frame *f)

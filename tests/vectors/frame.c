@@ -582,6 +582,8 @@ void frame_build(const struct world *world, const struct port_object *from, char
 			append(&b, number(&b));
 		else if (!strcmp(text, "segments"))
 			frame->segment_size = number(&b);
+		else if (!strcmp(text, "returned"))
+			frame->returned = true;
 		else if (!strcmp(text, "hex"))
 			hex_words(&b);
 		else if (!strcmp(text, "probe"))

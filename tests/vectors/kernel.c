@@ -129,7 +129,9 @@ static void kernel_load(void)
 					.service_rate = SERVICE_RATE,
 					.punt_ifindex = 1, /* lo: it is there */
 					.mirror_ifindex = 1,
-					.punt_rate = 3 };
+					.punt_rate = 3,
+					.hold_rate = 3,
+					.hold_total_rate = 100 };
 	__u32 zero = 0;
 
 	if (weft)
@@ -175,7 +177,7 @@ static bool run_marked(struct bpf_program *program, const struct vector_frame *f
 {
 	struct __sk_buff context = {
 		.ifindex = LOOPBACK_IFINDEX,
-		.mark = mark,
+		.mark = frame->returned ? PUNT_RETURNED_MARK : mark,
 		.gso_size = frame->segment_size,
 		.gso_segs = frame->segment_size ? 2 : 0,
 	};
@@ -197,7 +199,8 @@ static bool run_marked(struct bpf_program *program, const struct vector_frame *f
 	outcome->replied = options.retval == TC_ACT_REDIRECT &&
 			   outcome->verdict != VERDICT_DELIVERED &&
 			   outcome->verdict != VERDICT_SENT_ON &&
-			   outcome->verdict != VERDICT_SERVED && outcome->verdict != VERDICT_PUNTED;
+			   outcome->verdict != VERDICT_SERVED &&
+			   outcome->verdict != VERDICT_PUNTED && outcome->verdict != VERDICT_HELD;
 	outcome->size = options.data_size_out;
 	outcome->tag = context.cb[4];
 	outcome->class = context.priority;

@@ -20,7 +20,9 @@ static void native_load(void)
 					.service_rate = SERVICE_RATE,
 					.punt_ifindex = 1, /* lo: it is there */
 					.mirror_ifindex = 1,
-					.punt_rate = 3 };
+					.punt_rate = 3,
+					.hold_rate = 3,
+					.hold_total_rate = 100 };
 
 	native_reset();
 	native_update(native_table(TABLE_state), &zero, &state, 0);
@@ -78,6 +80,7 @@ static bool native_send(const struct attachment *attachment, const struct vector
 	struct native_result result = { 0 };
 
 	f->segment_size = frame->segment_size;
+	f->returned = frame->returned;
 	native_run_attached(f, attachment, &result);
 	take_outcome(f, &result, outcome);
 	return true;

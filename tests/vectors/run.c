@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "tests/vectors/vector.h"
 
@@ -343,6 +344,48 @@ static bool send_punt(char **words, size_t count, struct outcome outcomes[2], bo
 	return sides_agree(outcomes, ran);
 }
 
+/* back REASON: weftd gives back what it was just handed to hold, or asks for whom it is for. */
+static bool give_back(const char *reason, struct outcome outcomes[2], bool ran[2])
+{
+	static const struct {
+		const char *name;
+		enum punt_reason reason;
+	} reasons[] = {
+		{ "hold", PUNT_HOLD },       { "ask", PUNT_ASK },   { "give-up", PUNT_GIVE_UP },
+		{ "no-room", PUNT_NO_ROOM }, { "none", PUNT_NONE }, { "refresh", PUNT_REFRESH },
+	};
+	static struct vector_frame frame;
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(reasons) && strcmp(reasons[i].name, reason))
+		i++;
+	if (i == ARRAY_SIZE(reasons) || outcomes[0].verdict != VERDICT_HELD)
+		vector_fail("back: nothing was held, or no reason \"%s\"", reason);
+	memcpy(frame.data, outcomes[0].data, outcomes[0].size);
+	frame.size = outcomes[0].size;
+	frame.data[14 + offsetof(struct punt_header, reason)] = (uint8_t)reasons[i].reason;
+	for (size_t s = 0; s < side_count; s++) {
+		memset(&outcomes[s], 0, sizeof(outcomes[s]));
+		ran[s] = sides[s]->run_punt(&frame, &outcomes[s]);
+	}
+	return sides_agree(outcomes, ran);
+}
+
+/* wanted ADDRESS: weftd waits for this machine on the wire that the last packet was held for. */
+static void machine_wanted(const char *text, const struct outcome *last)
+{
+	const struct wire_neighbour row = { .flags = NEIGHBOUR_WANTED,
+					    .seen = (uint32_t)(clock_monotonic_ns(NULL) >> 20) };
+	struct wire_neighbour_key key = { .port_id = last->object_id };
+	struct ip_address address;
+
+	if (ip_address_parse(text, &address) || last->verdict != VERDICT_HELD)
+		vector_fail("wanted: no address \"%s\", or nothing was held", text);
+	memcpy(&key.address, address.byte, sizeof(key.address));
+	for (size_t s = 0; s < side_count; s++)
+		sides[s]->put(TABLE_wire_neighbours, &key, &row);
+}
+
 /* Whether there is a device that leads to weftd. */
 static void set_attended(bool attended)
 {
@@ -579,6 +622,8 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 	} else if (!strcmp(words[0], "from-weftd")) {
 		*from = world_port(&tables_world, "blue/web1");
 		*good = send_punt(words + 1, count - 1, outcomes, ran);
+	} else if (!strcmp(words[0], "back")) {
+		*good = give_back(words[1], outcomes, ran);
 	} else if (!strcmp(words[0], "ecn")) {
 		*good = check_ecn(words + 1, count - 1, outcomes, ran);
 	} else {
@@ -623,6 +668,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		tables_write_world();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
+	} else if (!strcmp(words[0], "wanted") && count == 2) {
+		machine_wanted(words[1], &outcomes[0]);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
 		port_moved(words[1], count == 3 ? words[2] : NULL, true);
 	} else if (!strcmp(words[0], "moving") && count == 3) {

@@ -204,6 +204,16 @@ void tables_age(const struct side *side, uint32_t seconds)
 		side->put(TABLE_stations, key, &station);
 	}
 	free(rows.bytes);
+	rows = tables_collect(side, TABLE_wire_neighbours);
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		struct wire_neighbour machine;
+
+		memcpy(&machine, key + rows.key_size, sizeof(machine));
+		machine.seen -= ticks;
+		side->put(TABLE_wire_neighbours, key, &machine);
+	}
+	free(rows.bytes);
 	rows = tables_collect(side, TABLE_ports);
 	for (size_t i = 0; i < rows.count; i++) {
 		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);

@@ -42,6 +42,7 @@ struct vector_frame {
 	uint8_t data[VECTOR_FRAME_MAX];
 	size_t size;
 	uint32_t segment_size; /* it stands for several packets with so much payload each; 0: for itself */
+	bool returned;         /* weftd had held it */
 };
 
 struct outcome {
