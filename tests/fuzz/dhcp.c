@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzzing what ports ask the daemon: frames, DHCPv4 and DHCPv6 messages. What is well formed is answered as
+ * Fuzzing what ports ask the daemon: frames, held packets, DHCPv4 and DHCPv6 messages. What is well formed is answered as
  * the daemon would; an answer must be well formed in its turn, and no larger than the client takes.
  *
  * The first byte says what the rest is. Of DHCPv4 there are two: raw, and options behind a good head.
@@ -14,6 +14,7 @@
 #include "agent/services/dhcp4.h"
 #include "agent/services/dhcp6.h"
 #include "agent/services/dhcp_relay_message.h"
+#include "agent/services/hold_packet.h"
 #include "agent/services/punt_packet.h"
 #include "base/alloc.h"
 
@@ -55,6 +56,26 @@ static void try_frame(const uint8_t *data, size_t size)
 			abort();
 	}
 	free(frame);
+}
+
+/* A packet that is held for a machine on a wire: what its sender is told must be sound. */
+static void try_held(const uint8_t *data, size_t size)
+{
+	static const char *const gateways[] = { "10.0.1.1", "fd00::1" };
+	uint8_t message[HOLD_MESSAGE_MAX];
+	struct ip_address address;
+	struct punt_packet told;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct ip_address gateway;
+		size_t written;
+
+		ip_address_parse(gateways[i], &gateway);
+		written = hold_unreachable(data, size, &gateway, message);
+		if (written && (hold_destination(data, size, &address) ||
+				punt_packet_read(message, written, &told)))
+			abort();
+	}
 }
 
 static void try_dhcp4(const struct subnet_object *subnet, const struct dhcp_names *names,
@@ -165,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	switch (data[0] & 7) {
 	case 0: try_frame(data + 1, size - 1); break;
+	case 0: try_held(data + 1, size - 1); break;
 	case 1: try_dhcp4(subnet, &names, data + 1, size - 1); break;
 	case 2: try_options4(subnet, &names, data + 1, size - 1); break;
 	case 3:
