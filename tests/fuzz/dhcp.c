@@ -185,8 +185,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	switch (data[0] & 7) {
-	case 0: try_frame(data + 1, size - 1); break;
-	case 0: try_held(data + 1, size - 1); break;
+	case 0:
+		try_frame(data + 1, size - 1);
+		try_held(data + 1, size - 1);
+		break;
 	case 1: try_dhcp4(subnet, &names, data + 1, size - 1); break;
 	case 2: try_options4(subnet, &names, data + 1, size - 1); break;
 	case 3:
