@@ -350,8 +350,8 @@ static int open_punt(struct daemon *daemon, struct error *error)
 		daemon->querier = querier_new(daemon->loop, daemon->punt, daemon->reconcile,
 					      daemon->datapath);
 	if (!code)
-		daemon->hold = hold_new(daemon->loop, daemon->punt, daemon->datapath,
-					daemon->reconcile);
+		daemon->hold =
+			hold_new(daemon->loop, daemon->punt, daemon->datapath, daemon->reconcile);
 	return code;
 }
 

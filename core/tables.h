@@ -626,8 +626,12 @@ struct datapath_state {
 	__u64 punt_rate;   /* frames a port may hand to weftd per second; written by the daemon */
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
+<<<<<<< HEAD
 	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
 	__u64 hold_rate;   /* packets of a port that may be held per second; written by the daemon */
+=======
+	__u64 hold_rate; /* packets of a port that may be held per second; written by the daemon */
+>>>>>>> 6b9db39 (docs, tests: packets that wait for a machine on a wire)
 	__u64 hold_total_rate; /* and of all ports together; likewise */
 	__u64 hold_tokens;     /* token bucket of these, as in port_stats */
 };
@@ -686,11 +690,12 @@ enum punt_reason {
 	PUNT_ADDRESS = 4, /* duplicate address detection (RFC 4862) */
 	/* A packet for a machine on a wire (hold.c). To weftd: it is to be held; from weftd: it goes on. */
 	PUNT_HOLD = 5,
-	PUNT_REFRESH = 6,  /* to weftd: the machine is known, but was not heard of for long */
-	PUNT_ASK = 7,      /* from weftd: whom it is for is asked for on the wire, and that is all */
-	PUNT_GIVE_UP = 8,  /* from weftd: nobody has answered */
-	PUNT_NO_ROOM = 9,  /* from weftd: too many are held */
-	PUNT_ANSWERED = 10, /* to weftd, a message of ARP or neighbour discovery, without this header */
+	PUNT_REFRESH = 6, /* to weftd: the machine is known, but was not heard of for long */
+	PUNT_ASK = 7,     /* from weftd: whom it is for is asked for on the wire, and that is all */
+	PUNT_GIVE_UP = 8, /* from weftd: nobody has answered */
+	PUNT_NO_ROOM = 9, /* from weftd: too many are held */
+	PUNT_ANSWERED =
+		10, /* to weftd, a message of ARP or neighbour discovery, without this header */
 	PUNT_REASONS,
 };
 

@@ -35,13 +35,13 @@ enum wire_neighbour_flags {
 	/* weftd asks for it and holds packets until there is an answer, and on until they have gone */
 	NEIGHBOUR_WANTED = 1 << 0,
 	NEIGHBOUR_ANSWERED = 1 << 1, /* with WANTED: the MAC is known by now */
-	NEIGHBOUR_TOLD = 1 << 2,     /* weftd was told that it is used and was not heard of for long */
+	NEIGHBOUR_TOLD = 1 << 2, /* weftd was told that it is used and was not heard of for long */
 };
 
 struct wire_neighbour {
 	__u8 mac[6];
 	__u16 flags; /* enum wire_neighbour_flags */
-	__u32 seen; /* tick */
+	__u32 seen;  /* tick */
 };
 
 /* Whose it is: a segment on the wire, or the child of a port. */

@@ -21,7 +21,8 @@
 
 #define TICK_NS (10 * CLOCK_NS_PER_MS)
 #define LOOK_MAX_NS (250 * CLOCK_NS_PER_MS)
-#define ALL_NS 16000 /* that looking at one row may cost of the time, so that answers do not starve the rest */
+#define ALL_NS                                                                                     \
+	16000 /* that looking at one row may cost of the time, so that answers do not starve the rest */
 #define FRESH_TICKS (300 * TICKS_PER_SECOND)
 
 struct held {
@@ -62,9 +63,9 @@ struct hold {
 	struct map senders;  /* port id -> struct sender, owned */
 	struct loop_timer timer;
 	struct loop_deferred round;
-	bool woken;       /* somebody has answered */
-	uint64_t all_ns;  /* when all may be looked at again because of that */
-	size_t open;      /* machines in MACHINE_OPEN */
+	bool woken;      /* somebody has answered */
+	uint64_t all_ns; /* when all may be looked at again because of that */
+	size_t open;     /* machines in MACHINE_OPEN */
 	struct hold_counts counts;
 };
 

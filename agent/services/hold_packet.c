@@ -109,9 +109,8 @@ size_t hold_question(const struct ip_address *destination, uint8_t *frame, size_
 /* An ICMP message that is about another packet. */
 static bool is_error(const struct reading *packet)
 {
-	const uint8_t type = packet->ip_size > packet->header_size
-				     ? packet->ip[packet->header_size]
-				     : 0;
+	const uint8_t type = packet->ip_size > packet->header_size ? packet->ip[packet->header_size]
+								   : 0;
 
 	if (packet->ipv4)
 		return packet->protocol == IPPROTO_ICMP &&
@@ -139,8 +138,7 @@ size_t hold_unreachable(const uint8_t *frame, size_t size, const struct ip_addre
 	size_t quote, most;
 
 	if (read_packet(frame, size, &packet) || packet.later_fragment || is_error(&packet) ||
-	    !is_answerable(&packet) || (frame[6] & 1) ||
-	    ip_address_is_ipv4(gateway) != packet.ipv4)
+	    !is_answerable(&packet) || (frame[6] & 1) || ip_address_is_ipv4(gateway) != packet.ipv4)
 		return 0;
 	most = packet.ipv4 ? QUOTE4_MAX : QUOTE6_MAX;
 	quote = packet.ip_size < most ? packet.ip_size : most;

@@ -35,7 +35,8 @@ static size_t datagram(const char *from, const char *to, size_t payload, uint8_t
 
 static void test_destination(void **state)
 {
-	static const char *const ends[][2] = { { "10.0.0.1", "10.0.0.2" }, { "fd00::1", "fd00::2" } };
+	static const char *const ends[][2] = { { "10.0.0.1", "10.0.0.2" },
+					       { "fd00::1", "fd00::2" } };
 	struct ip_address wanted, read;
 	uint8_t frame[2048];
 

@@ -196,11 +196,10 @@ static bool run_marked(struct bpf_program *program, const struct vector_frame *f
 	outcome->verdict = context.cb[0];
 	outcome->object_id = context.cb[1];
 	outcome->out_port_id = context.cb[2];
-	outcome->replied = options.retval == TC_ACT_REDIRECT &&
-			   outcome->verdict != VERDICT_DELIVERED &&
-			   outcome->verdict != VERDICT_SENT_ON &&
-			   outcome->verdict != VERDICT_SERVED &&
-			   outcome->verdict != VERDICT_PUNTED && outcome->verdict != VERDICT_HELD;
+	outcome->replied =
+		options.retval == TC_ACT_REDIRECT && outcome->verdict != VERDICT_DELIVERED &&
+		outcome->verdict != VERDICT_SENT_ON && outcome->verdict != VERDICT_SERVED &&
+		outcome->verdict != VERDICT_PUNTED && outcome->verdict != VERDICT_HELD;
 	outcome->size = options.data_size_out;
 	outcome->tag = context.cb[4];
 	outcome->class = context.priority;

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "tests/vectors/vector.h"
 
@@ -321,69 +320,14 @@ static bool answer_frame(const struct port_object *from, char **words, size_t co
 	return sides_agree(outcomes, ran);
 }
 
-/* from-weftd VERSION PORT WORDS: with the header in between that weftd gives it. PORT: or a number. */
-static bool send_punt(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+/* A frame that weftd writes to the punt device. */
+static bool write_punt(const struct vector_frame *frame, struct outcome outcomes[2], bool ran[2])
 {
-	const struct port_object *port = count > 1 ? world_port(&tables_world, words[1]) : NULL;
-	struct punt_header header = { .version = (uint8_t)strtoul(words[0], NULL, 10) };
-	static struct vector_frame frame;
-
-	if (count < 3)
-		vector_fail("from-weftd: version, port and frame expected");
-	header.port_id = port ? port->object.id : (uint32_t)strtoul(words[1], NULL, 10);
-	if (!port)
-		port = world_port(&tables_world, "blue/web1");
-	frame_build(&tables_world, port, words + 2, count - 2, &frame);
-	memmove(frame.data + 14 + sizeof(header), frame.data + 14, frame.size - 14);
-	memcpy(frame.data + 14, &header, sizeof(header));
-	frame.size += sizeof(header);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));
-		ran[s] = sides[s]->run_punt(&frame, &outcomes[s]);
+		ran[s] = sides[s]->run_punt(frame, &outcomes[s]);
 	}
 	return sides_agree(outcomes, ran);
-}
-
-/* back REASON: weftd gives back what it was just handed to hold, or asks for whom it is for. */
-static bool give_back(const char *reason, struct outcome outcomes[2], bool ran[2])
-{
-	static const struct {
-		const char *name;
-		enum punt_reason reason;
-	} reasons[] = {
-		{ "hold", PUNT_HOLD },       { "ask", PUNT_ASK },   { "give-up", PUNT_GIVE_UP },
-		{ "no-room", PUNT_NO_ROOM }, { "none", PUNT_NONE }, { "refresh", PUNT_REFRESH },
-	};
-	static struct vector_frame frame;
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(reasons) && strcmp(reasons[i].name, reason))
-		i++;
-	if (i == ARRAY_SIZE(reasons) || outcomes[0].verdict != VERDICT_HELD)
-		vector_fail("back: nothing was held, or no reason \"%s\"", reason);
-	memcpy(frame.data, outcomes[0].data, outcomes[0].size);
-	frame.size = outcomes[0].size;
-	frame.data[14 + offsetof(struct punt_header, reason)] = (uint8_t)reasons[i].reason;
-	for (size_t s = 0; s < side_count; s++) {
-		memset(&outcomes[s], 0, sizeof(outcomes[s]));
-		ran[s] = sides[s]->run_punt(&frame, &outcomes[s]);
-	}
-	return sides_agree(outcomes, ran);
-}
-
-/* wanted ADDRESS: weftd waits for this machine on the wire that the last packet was held for. */
-static void machine_wanted(const char *text, const struct outcome *last)
-{
-	const struct wire_neighbour row = { .flags = NEIGHBOUR_WANTED,
-					    .seen = (uint32_t)(clock_monotonic_ns(NULL) >> 20) };
-	struct wire_neighbour_key key = { .port_id = last->object_id };
-	struct ip_address address;
-
-	if (ip_address_parse(text, &address) || last->verdict != VERDICT_HELD)
-		vector_fail("wanted: no address \"%s\", or nothing was held", text);
-	memcpy(&key.address, address.byte, sizeof(key.address));
-	for (size_t s = 0; s < side_count; s++)
-		sides[s]->put(TABLE_wire_neighbours, &key, &row);
 }
 
 /* Whether there is a device that leads to weftd. */
@@ -621,9 +565,9 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 		*good = sides_agree(outcomes, ran);
 	} else if (!strcmp(words[0], "from-weftd")) {
 		*from = world_port(&tables_world, "blue/web1");
-		*good = send_punt(words + 1, count - 1, outcomes, ran);
+		*good = write_punt(punt_frame(words + 1, count - 1), outcomes, ran);
 	} else if (!strcmp(words[0], "back")) {
-		*good = give_back(words[1], outcomes, ran);
+		*good = write_punt(punt_given_back(words[1], &outcomes[0]), outcomes, ran);
 	} else if (!strcmp(words[0], "ecn")) {
 		*good = check_ecn(words + 1, count - 1, outcomes, ran);
 	} else {
@@ -669,7 +613,7 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {
-		machine_wanted(words[1], &outcomes[0]);
+		punt_wanted(words[1], &outcomes[0]);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
 		port_moved(words[1], count == 3 ? words[2] : NULL, true);
 	} else if (!strcmp(words[0], "moving") && count == 3) {

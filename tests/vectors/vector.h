@@ -115,6 +115,12 @@ struct collected {
 struct collected tables_collect(const struct side *side, enum table_id table);
 /* The rows of the world onto every side; those of the world before that are no more are removed. */
 void tables_write_world(void);
+/* What weftd writes to the punt device (punt.c): from-weftd VERSION PORT WORDS, with the header in between that
+ * weftd gives it, PORT or a number; or back REASON, what it was just handed to hold. */
+const struct vector_frame *punt_frame(char **words, size_t count);
+const struct vector_frame *punt_given_back(const char *reason, const struct outcome *last);
+/* wanted ADDRESS: weftd waits for this machine on the wire that the last packet was held for. */
+void punt_wanted(const char *text, const struct outcome *last);
 void tables_forget_world(void); /* the sides are empty again */
 /* What packets have left behind: to be forgotten, or seconds older. */
 void tables_forget(const struct side *side);
