@@ -626,12 +626,8 @@ struct datapath_state {
 	__u64 punt_rate;   /* frames a port may hand to weftd per second; written by the daemon */
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
-<<<<<<< HEAD
 	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
 	__u64 hold_rate;   /* packets of a port that may be held per second; written by the daemon */
-=======
-	__u64 hold_rate; /* packets of a port that may be held per second; written by the daemon */
->>>>>>> 6b9db39 (docs, tests: packets that wait for a machine on a wire)
 	__u64 hold_total_rate; /* and of all ports together; likewise */
 	__u64 hold_tokens;     /* token bucket of these, as in port_stats */
 };

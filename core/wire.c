@@ -251,14 +251,14 @@ static __always_inline void wake(struct frame *f)
 static __always_inline void mac_changed(const struct packet *p, const struct wire_neighbour *known)
 {
 	struct slot_key slot = { .slot = p->vpc_slot };
-	struct vpc_stats *stats;
+	struct vpc_moves *row;
 
 	if (mac_equal(known->mac, p->port_mac) ||
 	    !ticks_passed(p->now, known->seen, TICKS_PER_SECOND))
 		return;
-	stats = table_lookup(vpc_stats, &slot);
-	if (stats)
-		atomic_add(&stats->moves, 1);
+	row = table_lookup(vpc_moves, &slot);
+	if (row)
+		atomic_add(&row->moves, 1);
 }
 
 /*
