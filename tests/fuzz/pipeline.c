@@ -161,7 +161,9 @@ static void write_rows(const struct world *world)
 					.service_ifindex = SERVICE_IFINDEX,
 					.service_rate = 100,
 					.punt_ifindex = SERVICE_IFINDEX,
-					.punt_rate = 100 };
+					.punt_rate = 100,
+					.hold_rate = 100,
+					.hold_total_rate = 1000 };
 
 	native_reset();
 	native_clock(1ULL << 40);
