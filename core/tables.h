@@ -690,15 +690,11 @@ enum punt_reason {
 	PUNT_ASK = 7,     /* from weftd: whom it is for is asked for on the wire, and that is all */
 	PUNT_GIVE_UP = 8, /* from weftd: nobody has answered */
 	PUNT_NO_ROOM = 9, /* from weftd: too many are held */
-	PUNT_ANSWERED =
-		10, /* to weftd, a message of ARP or neighbour discovery, without this header */
+	PUNT_ANSWERED = 10, /* to weftd, ARP or neighbour discovery, without this header */
 	PUNT_REASONS,
 };
 
 #define PUNT_VERSION 1
-
-/* Of the packet in the kernel: weftd had held it (hold.c). */
-#define PUNT_RETURNED_MARK 0x77656674u
 
 /* Behind the Ethernet header of every frame on the punt device, either way; host order. */
 struct punt_header {

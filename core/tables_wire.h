@@ -44,6 +44,9 @@ struct wire_neighbour {
 	__u32 seen;  /* tick */
 };
 
+/* Of a packet in the kernel: weftd had held it (hold.c). */
+#define PUNT_RETURNED_MARK 0x77656674u
+
 /* Whose it is: a segment on the wire, or the child of a port. */
 struct wire {
 	__u32 port_id;
