@@ -627,9 +627,8 @@ struct datapath_state {
 	__u64 loop_domain; /* number of the installation, in probes for loops (loop.h) */
 	__u64 mirror_ifindex; /* the device that copies take which cannot be sent as they are; 0: none */
 	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
-	__u64 hold_rate;   /* packets of a port that may be held per second; written by the daemon */
-	__u64 hold_total_rate; /* and of all ports together; likewise */
-	__u64 hold_tokens;     /* token bucket of these, as in port_stats */
+	__u64 hold_rate; /* packets of a port that may be held per second; written by the daemon */
+	__u64 hold_total_rate, hold_tokens; /* and of all together; the token bucket of these */
 };
 
 struct verdict_key {
@@ -684,8 +683,7 @@ enum punt_reason {
 	PUNT_DHCP6 = 2,
 	PUNT_ROUTER_SOLICITATION = 3,
 	PUNT_ADDRESS = 4, /* duplicate address detection (RFC 4862) */
-	/* A packet for a machine on a wire (hold.c). To weftd: it is to be held; from weftd: it goes on. */
-	PUNT_HOLD = 5,
+	PUNT_HOLD = 5,    /* (hold.c) to weftd: it is to be held; from weftd: it goes on */
 	PUNT_REFRESH = 6, /* to weftd: the machine is known, but was not heard of for long */
 	PUNT_ASK = 7,     /* from weftd: whom it is for is asked for on the wire, and that is all */
 	PUNT_GIVE_UP = 8, /* from weftd: nobody has answered */
