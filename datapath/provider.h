@@ -36,7 +36,7 @@ extern const struct datapath_table datapath_tables[TABLES];
 #define DATAPATH_ICMP_RATE 100        /* ICMP errors a port may get per second */
 #define DATAPATH_SERVICE_RATE 1024    /* packets a port may send to services per second (V46) */
 #define DATAPATH_PUNT_RATE 50         /* frames a port may hand to weftd per second */
-#define DATAPATH_HOLD_RATE 128        /* packets of a port that may be held per second (ADR 25) */
+#define DATAPATH_HOLD_RATE 128        /* packets of a port that may be held per second (ADR 26) */
 #define DATAPATH_HOLD_TOTAL_RATE 2048 /* and of all ports together */
 
 struct datapath_operations {

@@ -11,7 +11,7 @@
  *	from_port <- from_punt <- tap <- hold.c <- tap <- wire_heard <- the answer
  *
  * What is held is bounded: packets and bytes for one machine, where the oldest go as they do in Linux's queue;
- * machines and bytes of one port, and of all, where the newest go. docs/adr/0025-first-packet.md has the numbers.
+ * machines and bytes of one port, and of all, where the newest go. docs/adr/0026-first-packet.md has the numbers.
  *
  * Also: machines that are used and were not heard of for four minutes are asked for before they are forgotten.
  *
