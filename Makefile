@@ -82,7 +82,7 @@ AGENT := $(addprefix agent/, \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \
 	trace_remote.c \
-	flow_file.c flow_log.c flow_marks.c flow_reading.c flow_record.c \
+	flow_file.c flow_log.c flow_marks.c flow_reading.c measured.c flow_record.c \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_cache.c dns_forward.c dns_server.c dns_zone.c \

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From the bench's JSON to Markdown: tables a person reads, and the targets they are held to."""
+import statistics
 
 TARGETS = [  # test, comparison with the bare veth pair, limit
     ("bulk", "at least", 0.90),
@@ -236,6 +237,23 @@ def rates(document):
     return lines
 
 
+def mirror(document):
+    """What a mirror costs the port whose packets are copied."""
+    return traffic(document, "A port with a mirror", "the port without one")
+
+
+def flow_logs(document):
+    """What logged connections cost."""
+    lines = ["", "### Connections with a flow log", ""]
+    return lines + table(
+        ["log", "connections", "first reading, CPU s", "memory before, MB", "and then, MB",
+         "another reading, CPU s", "UDP 64 B, packets/s", "daemon meanwhile, CPU s"],
+        [["on" if row["log"] else "off", f"{row['flows']:,}", f"{row['cpu_seconds']:.3f}",
+          str(row["memory_before"] >> 20), str(row["memory_bytes"] >> 20),
+          f"{row['again_cpu_seconds']:.3f}", f"{statistics.median(row['rates']):,.0f}",
+          f"{row['daemon_seconds']:.3f}"] for row in document["rows"]])
+
+
 def micro(document):
     """Nanoseconds per packet in the kernel's test run."""
     lines = ["", "### The program alone: nanoseconds per packet (BPF_PROG_TEST_RUN)", ""]
@@ -256,7 +274,7 @@ def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
     writers = {"forwarding": forwarding, "micro": micro, "control": control,
                "overlay": overlay, "dhcp": dhcp, "wires": wires,
-               "rates": rates}
+               "rates": rates, "mirror": mirror, "flow-logs": flow_logs}
     lines = []
     for part, writer in writers.items():
         if part in documents:

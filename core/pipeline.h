@@ -32,6 +32,8 @@ static inline int pipeline_send(struct frame *f, struct packet *p, int verdict)
 	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_SENDING_ON))
 		verdict = VERDICT_SENT_ON;
 	if (verdict == VERDICT_DELIVERED) {
+		if (p->out_kind & OUT_SHAPED)
+			note(f, NOTE_RATE_QUEUE, p->out_port_id);
 		count_delivered(p);
 		return verdict;
 	}

@@ -79,7 +79,11 @@ int rate_from(struct frame *f, struct packet *p)
 	p->object_id = p->port_id;
 	if (rate->byte_cost && !within(p, rate))
 		return VERDICT_RATE_LIMIT;
+	if (rate->byte_cost)
+		note(f, NOTE_RATE_SENDS, p->port_id);
 	if ((rate->flags & RATE_DSCP) && (p->flags & PACKET_IP) && mark(f, p, rate->dscp))
 		return VERDICT_INTERNAL;
+	if (rate->flags & RATE_DSCP)
+		note(f, NOTE_RATE_MARKED, p->port_id);
 	return VERDICT_NEXT;
 }

@@ -148,7 +148,8 @@ enum verdict { WEFT_VERDICTS(VERDICT_ENUM) VERDICTS };
 	X(TUNNEL, "tunnel")                                                                        \
 	X(SERVICE, "service")                                                                      \
 	X(PUNT, "punt")                                                                            \
-	X(WIRE, "wire")
+	X(WIRE, "wire")                                                                            \
+	X(RATE, "rate")
 
 #define STAGE_ENUM(name, text) STAGE_##name,
 enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
@@ -194,7 +195,10 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(WIRE_FROM, WIRE, "by the wire of")                                                       \
 	X(WIRE_TO, WIRE, "onto the wire of")                                                       \
 	X(WIRE_STACK, WIRE, "to the host's own stack, whose rules and routes come next, by")       \
-	X(WIRE_HELD, WIRE, "held until there is an answer on the wire of")
+	X(WIRE_HELD, WIRE, "held until there is an answer on the wire of")                         \
+	X(RATE_SENDS, RATE, "within what it may send:")                                            \
+	X(RATE_MARKED, RATE, "given the mark of")                                                  \
+	X(RATE_QUEUE, RATE, "through a queue, which holds it to a rate or share; of")
 
 #define NOTE_ENUM(name, stage, sentence) NOTE_##name,
 enum note { WEFT_NOTES(NOTE_ENUM) NOTES };

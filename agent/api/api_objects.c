@@ -15,6 +15,7 @@
 #include "agent/cluster/cluster.h"
 #include "agent/devices/ports.h"
 #include "agent/names.h"
+#include "agent/observe/measured.h"
 
 static void add_port_status(struct api_call *call, const struct object *vpc, const char *name,
 			    json_t *document)
@@ -37,6 +38,23 @@ static void add_ports_status(struct api_call *call, const struct object *vpc, js
 	}
 }
 
+/* Of one port alone, for the kernel is asked: what limits it, and what became of its copies. */
+static void add_port_measured(struct api_call *call, const struct object *vpc, const char *name,
+			      json_t *document)
+{
+	const struct object *port = intent_find(api_intent(call), vpc->name, OBJECT_PORT, name);
+	json_t *status = json_object_get(document, "status"), *rates, *mirror;
+
+	if (!port || !json_is_object(status))
+		return;
+	rates = measured_rates(call->api, (const struct port_object *)port);
+	if (rates)
+		json_object_set_new(status, "rates", rates);
+	mirror = measured_mirror(call->api, (const struct port_object *)port);
+	if (mirror)
+		json_object_set_new(status, "mirror", mirror);
+}
+
 static void add_tunnel_status(struct api_call *call, const struct object *vpc, const char *name,
 			      json_t *document)
 {
@@ -55,6 +73,13 @@ static void add_tunnels_status(struct api_call *call, const struct object *vpc, 
 	json_object_foreach(documents, name, document) {
 		add_tunnel_status(call, vpc, name, document);
 	}
+}
+
+static void add_one_port(struct api_call *call, const struct object *vpc, const char *name,
+			 json_t *document)
+{
+	add_port_status(call, vpc, name, document);
+	add_port_measured(call, vpc, name, document);
 }
 
 static const struct object *call_vpc(struct api_call *call)
@@ -120,7 +145,7 @@ static json_t *call_document(struct api_call *call, struct error *error)
 	else if (call->kind == OBJECT_PORT && call->segment_count == 3)
 		add_ports_status(call, vpc, document);
 	else if (call->kind == OBJECT_PORT)
-		add_port_status(call, vpc, call->segments[3], document);
+		add_one_port(call, vpc, call->segments[3], document);
 	else if (call->kind == OBJECT_TUNNEL && call->segment_count == 3)
 		add_tunnels_status(call, vpc, document);
 	else if (call->kind == OBJECT_TUNNEL)

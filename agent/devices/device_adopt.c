@@ -71,6 +71,11 @@ static void look(struct devices *devices, struct device_job *job)
 				 "%s %s has addresses, and cannot be shared with the host: say "
 				 "take_addresses",
 				 job->link.kind, name);
+	if (!code && request->receive_rate && is_shared(devices, job))
+		code = error_set(&error, EINVAL, NULL,
+				 "receive_rate would hold what the host itself sends by %s: say "
+				 "take_addresses, or share the device by device_rates of the host",
+				 name);
 	if (!code && job->link.mtu < request->mtu)
 		code = error_set(
 			&error, EMSGSIZE, NULL,

@@ -4,12 +4,16 @@
  */
 #include "agent/observe/trace_leg.h"
 
+#include <inttypes.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/names.h"
 #include "agent/observe/probe.h"
 #include "base/alloc.h"
+
+#define RATE_TEXT_SIZE 200
 
 /* Out of a NIC of the underlay, what is no packet for a tunnel goes to the host's own stack and nobody else. */
 static bool is_dropped(const struct trace_result *result)
@@ -23,6 +27,26 @@ json_t *trace_stage_json(const char *host, const char *stage, const char *result
 			 "object", object);
 }
 
+/* What a rate is, behind the sentence that there is one. */
+static void say_rate(const struct intent *intent, const struct trace_step *step,
+		     char text[RATE_TEXT_SIZE])
+{
+	const struct object *object = intent_object(intent, step->object_id);
+	const struct port_object *port = (const struct port_object *)object;
+	const char *sentence = names_note_sentence(step->note);
+
+	if (!object || object->kind != OBJECT_PORT)
+		snprintf(text, RATE_TEXT_SIZE, "%s", sentence);
+	else if (step->note == NOTE_RATE_SENDS)
+		snprintf(text, RATE_TEXT_SIZE, "%s %" PRIu64 " bit/s, of", sentence,
+			 port->send_rate);
+	else if (step->note == NOTE_RATE_QUEUE && port->receive_rate)
+		snprintf(text, RATE_TEXT_SIZE,
+			 "through a queue that gives it %" PRIu64 " bit/s; of", port->receive_rate);
+	else
+		snprintf(text, RATE_TEXT_SIZE, "%s", sentence);
+}
+
 void trace_leg_stages(struct reconcile *reconcile, const struct trace_result *result,
 		      json_t *stages)
 {
@@ -32,10 +56,13 @@ void trace_leg_stages(struct reconcile *reconcile, const struct trace_result *re
 	for (size_t i = 0; i < result->step_count; i++) {
 		enum note note = result->steps[i].note;
 		json_t *object = names_object(intent, result->steps[i].object_id);
+		char text[RATE_TEXT_SIZE];
+
+		say_rate(intent, &result->steps[i], text);
 
 		json_array_append_new(stages,
 				      trace_stage_json(host, names_stage(names_note_stage(note)),
-						       names_note_sentence(note), object));
+						       text, object));
 	}
 	if (is_dropped(result))
 		json_array_append_new(stages,

@@ -166,6 +166,23 @@ def sampled(weft, lan):
     wire.close()
 
 
+@statement("a copy that is cut; the packet is whole, and what became of the copies is told")
+def cut(weft, lan):
+    mirror(weft, "web1", to="tap1", protocol="icmp", direction="from", truncate=100)
+    wire = lan.tap1.wire()
+    check(lan.web1.ping("10.0.1.12", 3, "-s", "1000"), "pings of 1000 bytes")
+    for i in range(3):
+        copy = wire.expect(between("10.0.1.11", "10.0.1.12"), f"copy {i}")
+        equal(len(copy.frame), 100, "bytes of a copy")
+    wire.close()
+    found = weft.json("port", "show", "blue/web1")["status"]["mirror"]
+    check(found["to"] == "port blue/tap1" and found["cut_packets"] >= 3 and
+          found["lost_packets"] == 0, f"what is told: {found}")
+    status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web1", {"mirror": {"truncate": 63}})
+    check(status == 400 and "64" in body["error"]["message"], f"63 bytes: {status} {body}")
+    mirror(weft, "web1")
+
+
 @statement("written back as it was meant; kept over a restart; wrong ones refused")
 def text(weft, lan):
     mirror(weft, "web1")

@@ -183,6 +183,7 @@ def others(weft, pair):
     trunk.send(tagged)
     frame = wire.expect(lambda packet: packet.frame[26:30] == bytes([10, 1, 1, 11]), "it").frame
     equal(frame[15], 46 << 2, "its mark")
+    mirrored(weft, trunk, tagged, wire)
     with weft.dropped("rate_limit", 100):
         for _ in range(1000):
             trunk.send(tagged)
@@ -198,6 +199,40 @@ def others(weft, pair):
                 host.sendto(bytes(1400), ("10.1.1.12", 9))
     weft.weft("vpc", "remove", "other")
     run("ip", "link", "del", "br0", accept=[0])
+
+
+def mirrored(weft, trunk, tagged, wire):
+    """A mirror of the port behind a tag: the copy is without the tag, and as it was sent."""
+    status, _, body = weft.http("PATCH", "/v1/vpcs/other/ports/child",
+                                {"mirror": {"to": "near", "direction": "from"}})
+    equal(status, 200, f"a mirror of a child: {body}")
+    trunk.send(tagged)
+    wire.expect(lambda packet: packet.frame[26:30] == bytes([10, 1, 1, 11]) and
+                packet.frame[15] == 0, "the copy, which has no mark")
+    told = weft.port("other/child")["status"]["mirror"]
+    check(told["copies"] >= 1 and told["sent_packets"] >= 1, f"what is told of it: {told}")
+    status, _, body = weft.http("PATCH", "/v1/vpcs/other/ports/child", {"mirror": None})
+    equal(status, 200, f"no mirror: {body}")
+
+
+@statement("port show and trace say what limits a port, and what was dropped for it")
+def told(weft, pair):
+    setting(weft, send_rate="1M", receive_rate="2M")
+    check(pair.web1.ping("10.0.1.12"), "ping")
+    rates = weft.port("blue/web2")["status"]["rates"]
+    equal(rates["send"]["rate"], 1000000, "what it may send")
+    check("dropped_packets" in rates["send"], f"dropped: {rates}")
+    equal(rates["receive"]["rate"], 2000000, "what it gets")
+    check("delayed" in rates["receive"], f"the queue: {rates}")
+    check("rates" in weft.weft("port", "show", "blue/web2").stdout, "port show")
+    trace = weft.trace("blue/web2", "--to", "10.0.1.11", "--udp", "9")
+    stages = [stage for stage in trace["stages"] if stage["stage"] == "rate"]
+    check("1000000 bit/s" in stages[0]["result"] and stages[0]["object"] == "port blue/web2",
+          f"stages: {stages}")
+    trace = weft.trace("blue/web1", "--to", "10.0.1.12", "--udp", "9")
+    check(any("2000000 bit/s" in stage["result"] for stage in trace["stages"]),
+          f"the queue of the receiver: {trace['stages']}")
+    setting(weft, send_rate="0", receive_rate="0")
 
 
 def weft_qdiscs():
