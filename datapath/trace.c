@@ -153,6 +153,7 @@ int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8
 	struct port_key key = { .port_id = port_id };
 	struct attachment attachment = {};
 	struct native_result run = {};
+	struct port_rate rate;
 	struct port port;
 	struct frame *f;
 	int error;
@@ -167,6 +168,8 @@ int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8
 	attachment.vpc_slot = port.vpc_slot;
 	if (port.kind == PORT_TUN)
 		attachment.flags |= ATTACHMENT_NO_ETHERNET;
+	if (!datapath_get(datapath, TABLE_port_rates, &key, &rate))
+		attachment.flags |= ATTACHMENT_RATED;
 	f = native_frame_new(frame, (__u32)size);
 	native_run_attached(f, &attachment, &run);
 	fill(datapath, f, &run, result);
