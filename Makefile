@@ -40,7 +40,7 @@ STORE := $(addprefix store/, \
 
 MODEL := $(addprefix model/, \
 	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
-	check_wire.c check_direct.c plan_direct.c \
+	check_wire.c check_router.c check_direct.c plan_direct.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mac.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
@@ -51,7 +51,7 @@ MODEL := $(addprefix model/, \
 CORE := $(addprefix core/, \
 	pipeline.c parse.c flow.c loop.c multicast.c membership.c multicast_route.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c \
-	tunnel_sum.c tcp_mss.c rate.c watch.c mirror.c flow_log.c wire.c hold.c direct.c)
+	tunnel_sum.c tcp_mss.c central.c rate.c watch.c mirror.c flow_log.c wire.c hold.c direct.c)
 
 TARGET_BPF := $(addprefix target/bpf/, \
 	tables.bpf.c port.bpf.c punt.bpf.c mirror.bpf.c segments.bpf.c underlay.bpf.c sweep.bpf.c)
@@ -73,7 +73,7 @@ AGENT := $(addprefix agent/, \
 	api_status.c api_trace.c api_trace_follow.c http.c http_listen.c openapi.c question.c) \
 	$(addprefix agent/cluster/, \
 	cache.c certificate.c claims.c cluster.c cluster_config.c cluster_join.c \
-	cluster_keepalive.c cluster_paths.c cluster_setup.c cluster_store.c etcd.c \
+	cluster_keepalive.c cluster_paths.c cluster_router.c cluster_setup.c cluster_store.c etcd.c \
 	join_server.c path_probe.c tls_client.c) \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \

@@ -37,8 +37,8 @@ struct cache;
  *	gone. Return: true if it is no intent
  * @connected: the store was listed
  * @changed: the intent was changed, by whomever, and the host follows it
- * @path_mtu, @underlay_ifindex, @uplink_ifindex, @uplink_mac, @stack_ifindex, @uplink_alone, @device_shared, @tunnel_down: as in
- *	struct plan_host
+ * @path_mtu, @underlay_ifindex, @uplink_ifindex, @uplink_mac, @stack_ifindex, @uplink_alone,
+ *	@device_shared, @tunnel_down, @host_away: as in struct plan_host
  */
 struct reconcile_cluster {
 	void *context;
@@ -53,6 +53,7 @@ struct reconcile_cluster {
 	uint32_t (*stack_ifindex)(void *context, uint32_t subnet_id, struct mac_address *mac);
 	bool (*uplink_alone)(void *context, const char *ifname);
 	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
+	bool (*host_away)(void *context, uint32_t host_id);
 };
 
 /**

@@ -78,6 +78,14 @@ static uint32_t host_underlay_ifindex(void *context, const struct ip_address *ad
 	return cluster ? cluster->underlay_ifindex(cluster->context, address) : 0;
 }
 
+static bool host_is_away(void *context, uint32_t host_id)
+{
+	const struct reconcile *reconcile = context;
+	const struct reconcile_cluster *cluster = reconcile->options.cluster;
+
+	return cluster && cluster->host_away && cluster->host_away(cluster->context, host_id);
+}
+
 static bool host_tunnel_down(void *context, uint32_t tunnel_id)
 {
 	const struct reconcile *reconcile = context;
@@ -159,6 +167,7 @@ void reconcile_host_init(struct reconcile *reconcile)
 		.uplink_alone = host_uplink_alone,
 		.stack_ifindex = host_stack_ifindex,
 		.tunnel_down = host_tunnel_down,
+		.host_away = host_is_away,
 		.flow_capacity = reconcile->options.flow_capacity,
 		.flow_guarantee = reconcile->options.flow_guarantee,
 	};
@@ -316,6 +325,40 @@ void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id)
 
 	reconcile_update_units(reconcile, units, count);
 	free(units);
+}
+
+/* The subnets of one VPC say where its router is, and connections are judged again. */
+static void router_changed(struct reconcile *reconcile, uint32_t vpc_id)
+{
+	const struct object **subnets;
+	size_t count = intent_list(reconcile->intent, vpc_id, OBJECT_SUBNET, &subnets);
+	struct unit *units = xcalloc(count + 1, sizeof(*units));
+
+	for (size_t i = 0; i < count; i++)
+		units[i] = (struct unit){ UNIT_SUBNET, subnets[i]->id };
+	units[count] = (struct unit){ UNIT_VPC, vpc_id };
+	reconcile->generations[slots_get(&reconcile->vpc_slots, vpc_id)]++;
+	reconcile_update_units(reconcile, units, count + 1);
+	free(units);
+	free(subnets);
+}
+
+void reconcile_router_changed(struct reconcile *reconcile, uint32_t host_id)
+{
+	const struct object *host = intent_object(reconcile->intent, host_id);
+	uint32_t *vpc_ids;
+	size_t count;
+
+	if (!host || host->kind != OBJECT_HOST || reconcile->blind)
+		return;
+	count = intent_vpcs_of_host(reconcile->intent, "", &vpc_ids);
+	for (size_t i = 0; i < count; i++) {
+		const struct host_object *router = intent_router(reconcile->intent, vpc_ids[i]);
+
+		if (router && router->object.id == host_id)
+			router_changed(reconcile, vpc_ids[i]);
+	}
+	free(vpc_ids);
 }
 
 void reconcile_tunnel_changed(struct reconcile *reconcile, uint32_t tunnel_id)

@@ -128,6 +128,9 @@ void reconcile_end_peers(struct reconcile *reconcile);
 /** reconcile_path_changed - what is known of the way to a host is not what it was */
 void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
 
+/** reconcile_router_changed - a host that routes VPCs for others has gone away or come back */
+void reconcile_router_changed(struct reconcile *reconcile, uint32_t host_id);
+
 /**
  * reconcile_yield - a port is another host's, by its newer claim, whatever this host's copy of the intent says
  *

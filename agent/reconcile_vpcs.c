@@ -7,7 +7,7 @@
  *	/weft/1/vpc/VPC/…			everything of a VPC: watched by those that hold it
  *	/weft/1/ipam/VPC/…, name/VPC/…		who has which address, and name: compared by writers, watched by nobody
  *
- * A host holds a VPC that it has part in (a port, a tunnel), and one that somebody asks for here, until
+ * A host holds a VPC that it has part in (a port, a tunnel, its router), and one that somebody asks for here, until
  * nobody has asked for a minute. Whoever gives a host its first port of a VPC writes the record of its
  * part in the same transaction, and whoever gives it another requires that record: so no port is ever
  * on a host that does not hear of it. The host takes the record away itself when nothing of it is left;
@@ -215,6 +215,8 @@ void reconcile_add_parts(const struct reconcile *reconcile, struct store_transac
 		} else if (after && after->kind == OBJECT_TUNNEL) {
 			add_part(&writing, ((const struct tunnel_object *)after)->host,
 				 after->vpc_id);
+		} else if (after && after->kind == OBJECT_VPC) {
+			add_part(&writing, ((const struct vpc_object *)after)->router, after->id);
 		}
 	}
 	map_fini(&writing.seen, NULL);
@@ -238,6 +240,8 @@ static void leave(struct reconcile *reconcile, uint32_t vpc_id, uint64_t part_re
 	snprintf(prefix, sizeof(prefix), TREE_PREFIX "%" PRIu32 "/ports/", vpc_id);
 	store_transaction_require_unchanged(transaction, prefix, watch ? watch->revision : 0);
 	snprintf(prefix, sizeof(prefix), TREE_PREFIX "%" PRIu32 "/tunnels/", vpc_id);
+	store_transaction_require_unchanged(transaction, prefix, watch ? watch->revision : 0);
+	snprintf(prefix, sizeof(prefix), TREE_PREFIX "%" PRIu32 "/vpcs/", vpc_id);
 	store_transaction_require_unchanged(transaction, prefix, watch ? watch->revision : 0);
 	store_transaction_delete(transaction, key);
 	if (store_commit(reconcile->options.store, transaction, NULL, &error) &&

@@ -27,6 +27,8 @@ static const struct option vpc_options[] = {
 		      "metadata"),
 	FLOW_LOG_OPTIONS,
 	SWITCH_OPTION("route-multicast", "between its subnets; off", "route_multicast"),
+	TEXT_OPTION("routing", "distributed|host:NAME", "who routes: each host, or one; distributed",
+		    "routing"),
 	TEXT_OPTION("main-route-table", "NAME", "that of subnets which name none",
 		    "main_route_table"),
 	INTEGER_OPTION("timeout-tcp-opening", "SECONDS", "idle, of a handshake",

@@ -75,6 +75,13 @@ static __always_inline int entitled(struct packet *p)
 		p->flags |= PACKET_SOURCE_OWN;
 		return VERDICT_NEXT;
 	}
+	/* The router's host speaks for all ports, and by its gateways for itself. */
+	if (is_from_router(p) && (endpoint->port_id || (p->flags & PACKET_ICMP_ERROR))) {
+		p->flags |= endpoint->port_id ? PACKET_SOURCE_OWN : 0;
+		p->group_set_id = endpoint->group_set_id;
+		p->out_subnet_id = endpoint->subnet_id;
+		return VERDICT_NEXT;
+	}
 	if (p->subnet_flags & SUBNET_L2)
 		return VERDICT_NEXT;
 	p->object_id = endpoint->port_id ? endpoint->port_id : endpoint->subnet_id;

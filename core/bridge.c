@@ -462,7 +462,7 @@ int bridge(struct frame *f, struct packet *p)
 		/* Each host is its own ports' gateway, and one is that of who else is on a wire. */
 		if ((p->flags & PACKET_FROM_WIRE) && !(p->subnet_flags & SUBNET_WIRE_GATEWAY))
 			return VERDICT_OVERHEARD;
-		if (p->flags & PACKET_FROM_PEER)
+		if ((p->flags & PACKET_FROM_PEER) && !(p->subnet_flags & SUBNET_ROUTES_ALL))
 			return VERDICT_UNKNOWN_MAC;
 		p->object_id = p->port_id;
 		p->flags |= PACKET_ROUTED;

@@ -9,6 +9,13 @@
  */
 #include "core/packet.h"
 
+/* To the host that routes for the VPC: central_carry says the MACs before anybody else does. */
+static __always_inline int is_carried(const struct packet *p, const struct port *port)
+{
+	return (p->subnet_flags & SUBNET_ROUTED_AWAY) && port->kind == PORT_TUNNEL &&
+	       p->out_port_id >= PEER_ID_FIRST && mac_equal(p->ethernet_out, p->gateway_mac);
+}
+
 /* The destination is an address of the port, or one it is allowed besides. */
 static __always_inline int destination_is_own(struct packet *p, const struct port *port)
 {
@@ -24,6 +31,12 @@ static __always_inline int destination_is_own(struct packet *p, const struct por
 	if (endpoint && endpoint->port_id == p->out_port_id) {
 		p->flags |= PACKET_DESTINATION_OWN;
 		return 1;
+	}
+	/* By the router: the sender's rules and its subnet's are asked here, about whom it is for. */
+	if (endpoint && endpoint->port_id && is_carried(p, port)) {
+		p->out_group_set_id = endpoint->group_set_id;
+		p->out_subnet_id = endpoint->subnet_id;
+		p->flags |= PACKET_DESTINATION_OWN;
 	}
 	return (port->flags & PORT_EXTRA_ADDRESSES) &&
 	       port_allows(p->out_port_id, &p->key.destination);
@@ -43,7 +56,8 @@ static __always_inline int may_be_sent_on(const struct packet *p, const struct p
 }
 
 /* Behind a tunnel: the way there, and whether what came from another host may take it. Only tunnel objects
- * of this host are members like any other; the rest is one hop away from every host (split horizon). */
+ * of this host are members like any other; the rest is one hop away from every host (split horizon), but for what
+ * this host alone routes. */
 static __always_inline int way_out(struct packet *p, const struct port *port)
 {
 	struct tunnel_key key = { .tunnel_id = p->out_tunnel_id };
@@ -55,7 +69,7 @@ static __always_inline int way_out(struct packet *p, const struct port *port)
 	if (!tunnel)
 		return VERDICT_NO_TUNNEL;
 	if (!(tunnel->flags & TUNNEL_OBJECT)) {
-		if (p->flags & PACKET_FROM_PEER) {
+		if ((p->flags & PACKET_FROM_PEER) && !is_brought_here(p)) {
 			if (!may_be_sent_on(p, port))
 				return VERDICT_SPLIT_HORIZON;
 			p->flags |= PACKET_SENDING_ON;

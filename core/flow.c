@@ -65,6 +65,19 @@ static __always_inline void find_own(struct frame *f, struct packet *p, int open
 }
 
 /*
+ * The other end is the same, and the way between has changed since the row was written: the VPC's router is on
+ * another host now, or there is one now, or none any more (central.c). That the sender is whom the packet says has
+ * been asked (arrive.c).
+ */
+static __always_inline int came_another_way(const struct packet *p, const struct flow *flow)
+{
+	return is_from_router(p) ||
+	       ((p->flags & (PACKET_FROM_PEER | PACKET_SOURCE_OWN)) ==
+			(PACKET_FROM_PEER | PACKET_SOURCE_OWN) &&
+		flow->peer_port_id >= PEER_ID_FIRST);
+}
+
+/*
  * What the port it goes to knows. A row of another pair speaks for this packet only when the sender knows
  * the connection as well: a reply that goes past the middlebox. Nobody else may ride on it.
  */
@@ -80,7 +93,8 @@ static __always_inline void find_peer(struct packet *p, int opens)
 	p->flags |= PACKET_PEER_ROW_THERE;
 	if (!flow_alive(&reverse, flow, p->now) || (opens && flow->state == FLOW_CLOSED))
 		return;
-	if (flow->peer_port_id == p->port_id || (p->flags & PACKET_FLOW_KNOWN))
+	if (flow->peer_port_id == p->port_id || (p->flags & PACKET_FLOW_KNOWN) ||
+	    came_another_way(p, flow))
 		p->flags |= PACKET_PEER_KNOWN;
 	else
 		p->flags |= PACKET_PEER_TAKEN;
@@ -217,7 +231,7 @@ static __always_inline int reply_is_plain(const struct packet *p)
 	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
 
 	return p->key.protocol == PROTOCOL_TCP && (p->flags & own) == own &&
-	       !(p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) &&
+	       p->out_subnet_id == p->subnet_id && !(p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) &&
 	       !(p->subnet_flags & SUBNET_L2) && p->in_ifindex;
 }
 

@@ -2,12 +2,12 @@
 /*
  * icmp: the messages that the router of a VPC sends by itself.
  *
- * The gateway's echo reply (V10), and "too big" (V12: ICMP type 3 code 4, ICMPv6 type 2) from the
- * gateway's address to the sender of a packet that the receiver's device cannot take. Both are made in
- * the frame that came in, which then goes back to where it came from (PACKET_REPLY). ICMP errors are
+ * The gateway's echo reply (V10), "too big" (V12: ICMP type 3 code 4, ICMPv6 type 2) from the gateway's address to the
+ * sender of a packet that the receiver's device cannot take, and "time exceeded" (11, 3) where a VPC has a router that
+ * lowers the TTL. All are made in the frame that came in, which then goes back to where it came from (PACKET_REPLY). ICMP errors are
  * limited per port, as RFC 1812 (4.3.2.8) and RFC 4443 (2.4 f) ask, and never answer an ICMP error.
  *
- * Callers: route.c, deliver.c.
+ * Callers: route.c, deliver.c, central.c.
  */
 #include "core/checksum.h"
 #include "core/packet.h"
@@ -89,7 +89,11 @@ int icmp_echo_reply(struct frame *f, struct packet *p)
 	return VERDICT_ANSWERED;
 }
 
-static __always_inline int too_big4(struct frame *f, struct packet *p, const struct address *source)
+/* The errors: "too big", or "time exceeded in transit". */
+enum about { TOO_BIG, EXPIRED };
+
+static __always_inline int tell4(struct frame *f, struct packet *p, enum about about,
+				 const struct address *source)
 {
 	struct icmp_quote4 message = {
 		.ethernet = { [12] = 0x08, [13] = 0x00 },
@@ -97,9 +101,9 @@ static __always_inline int too_big4(struct frame *f, struct packet *p, const str
 		.length = be16(28 + QUOTE_SIZE),
 		.ttl = 64,
 		.protocol = PROTOCOL_ICMP,
-		.type = 3,
-		.code = 4,
-		.mtu = be16((__u16)p->out_mtu),
+		.type = about == TOO_BIG ? 3 : 11,
+		.code = about == TOO_BIG ? 4 : 0,
+		.mtu = be16((__u16)(about == TOO_BIG ? p->out_mtu : 0)),
 	};
 	__u8 quote[QUOTE_SIZE];
 	__u32 sum;
@@ -108,16 +112,18 @@ static __always_inline int too_big4(struct frame *f, struct packet *p, const str
 	__builtin_memcpy(message.source, &source->word[3], 4);
 	__builtin_memcpy(message.destination, &p->key.source.word[3], 4);
 	message.ip_checksum = (__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
-	if (frame_load(f, 14, quote, sizeof(quote)))
+	/* What is shorter is quoted with zeros behind it. */
+	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_load(f, 14, quote, sizeof(quote)))
 		return -1;
 	sum = checksum_add(checksum_add(0, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
-	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_push(f, 28))
+	if (frame_push(f, 28))
 		return -1;
 	return frame_store(f, 0, &message, sizeof(message));
 }
 
-static __always_inline int too_big6(struct frame *f, struct packet *p, const struct address *source)
+static __always_inline int tell6(struct frame *f, struct packet *p, enum about about,
+				 const struct address *source)
 {
 	struct icmp_quote6 message = {
 		.ethernet = { [12] = 0x86, [13] = 0xdd },
@@ -125,8 +131,8 @@ static __always_inline int too_big6(struct frame *f, struct packet *p, const str
 		.payload_length = be16(8 + QUOTE_SIZE),
 		.next = PROTOCOL_ICMPV6,
 		.hop_limit = 64,
-		.type = 2,
-		.mtu = { 0, be16((__u16)p->out_mtu) },
+		.type = about == TOO_BIG ? 2 : 3,
+		.mtu = { 0, be16((__u16)(about == TOO_BIG ? p->out_mtu : 0)) },
 	};
 	__u8 quote[QUOTE_SIZE];
 	__u32 sum;
@@ -134,14 +140,43 @@ static __always_inline int too_big6(struct frame *f, struct packet *p, const str
 	ethernet_answer(p, message.ethernet);
 	__builtin_memcpy(message.source, source, 16);
 	__builtin_memcpy(message.destination, &p->key.source, 16);
-	if (frame_load(f, 14, quote, sizeof(quote)))
+	/* What is shorter is quoted with zeros behind it. */
+	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_load(f, 14, quote, sizeof(quote)))
 		return -1;
 	sum = checksum_pseudo6(source, &p->key.source, 8 + QUOTE_SIZE, PROTOCOL_ICMPV6);
 	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
-	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_push(f, 48))
+	if (frame_push(f, 48))
 		return -1;
 	return frame_store(f, 0, &message, sizeof(message));
+}
+
+/* The error about the packet, in its place. 0: PACKET_REPLY is set, or the sender is not to be told; or negative. */
+static __always_inline int tell(struct frame *f, struct packet *p, enum about about)
+{
+	struct slot_key slot = { .slot = p->port_slot }, zero = { .slot = 0 };
+	struct subnet_key key = { .subnet_id = p->subnet_id ? p->subnet_id : p->out_subnet_id };
+	const int ipv4 = p->flags & PACKET_IPV4;
+	struct datapath_state *shared = table_lookup(state, &zero);
+	struct port_stats *stats = table_lookup(port_stats, &slot);
+	struct subnet *subnet = table_lookup(subnets, &key);
+	const struct address *source;
+
+	if (!shared || !stats || !subnet || (p->flags & PACKET_ICMP_ERROR) || p->vlan_count ||
+	    (about == TOO_BIG && p->frame_length < ETHERNET_SIZE + QUOTE_SIZE) ||
+	    (p->out_kind != PORT_TUNNEL &&
+	     address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1])) ||
+	    !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
+		return 0;
+	source = &subnet->gateway[ipv4 ? 0 : 1];
+	if (address_is_unspecified(source))
+		source = &p->key.destination;
+	if (ipv4 ? tell4(f, p, about, source) : tell6(f, p, about, source))
+		return -1;
+	p->flags |= PACKET_REPLY;
+	note(f, about == TOO_BIG ? NOTE_ICMP_TOO_BIG : NOTE_ICMP_EXPIRED,
+	     about == TOO_BIG ? p->out_port_id : p->subnet_id);
+	return 0;
 }
 
 /*
@@ -151,35 +186,18 @@ static __always_inline int too_big6(struct frame *f, struct packet *p, const str
  */
 int icmp_too_big(struct frame *f, struct packet *p)
 {
-	struct slot_key slot, zero = { .slot = 0 };
-	struct subnet_key key;
-	struct datapath_state *shared;
-	const struct address *source;
-	struct port_stats *stats;
-	struct subnet *subnet;
-	int ipv4, failed;
+	if (!p || tell(f, p, TOO_BIG))
+		return VERDICT_INTERNAL;
+	return VERDICT_TOO_BIG;
+}
 
+/* The same of a packet whose TTL has ended at the router of the VPC. Not about multicast, nor about a later fragment
+ * (RFC 1122, 3.2.2). */
+int icmp_expired(struct frame *f, struct packet *p)
+{
 	if (!p)
 		return VERDICT_INTERNAL;
-	slot.slot = p->port_slot;
-	key.subnet_id = p->subnet_id ? p->subnet_id : p->out_subnet_id;
-	shared = table_lookup(state, &zero);
-	stats = table_lookup(port_stats, &slot);
-	subnet = table_lookup(subnets, &key);
-	ipv4 = p->flags & PACKET_IPV4;
-	if (!shared || !stats || !subnet || (p->flags & PACKET_ICMP_ERROR) || p->vlan_count ||
-	    p->frame_length < ETHERNET_SIZE + QUOTE_SIZE ||
-	    (p->out_kind != PORT_TUNNEL &&
-	     address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1])) ||
-	    !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))
-		return VERDICT_TOO_BIG;
-	source = &subnet->gateway[ipv4 ? 0 : 1];
-	if (address_is_unspecified(source))
-		source = &p->key.destination;
-	failed = ipv4 ? too_big4(f, p, source) : too_big6(f, p, source);
-	if (failed)
+	if (!(p->flags & PACKET_FRAGMENT_LATER) && tell(f, p, EXPIRED))
 		return VERDICT_INTERNAL;
-	p->flags |= PACKET_REPLY;
-	note(f, NOTE_ICMP_TOO_BIG, p->out_port_id);
-	return VERDICT_TOO_BIG;
+	return VERDICT_TTL_EXPIRED;
 }

@@ -13,8 +13,8 @@
  *
  * Before: bridge.c (the copies in the sender's own subnet). Neighbours: multicast.c (who listens).
  */
-#include "core/checksum.h"
 #include "core/multicast.h"
+#include "core/ttl.h"
 
 /* Is the sender where its address is? */
 OUT_OF_LINE int source_is_here(const struct packet *p)
@@ -35,31 +35,6 @@ OUT_OF_LINE int source_is_here(const struct packet *p)
 	    address_in(&p->key.source, &subnet->network[family], subnet->prefix_length[family]))
 		return 1;
 	return !(p->flags & PACKET_FROM_WIRE) && !(p->port_flags & PORT_CHECK_SOURCE);
-}
-
-/* TTL or hop limit, in the frame. 0 or negative. */
-OUT_OF_LINE int ttl_set(struct frame *f, struct packet *p, __u8 ttl)
-{
-	__be16 *word, old;
-	__u8 *header;
-
-	header = frame_header(f, p->l3_offset, 20);
-	if (!header)
-		return -1;
-	if (!(p->flags & PACKET_IPV4)) {
-		word = (__be16 *)(header + 6);
-		old = *word;
-		old = (__be16)((old & be16(0xff00)) | be16(ttl));
-		p->ttl = ttl;
-		return frame_store_summed(f, p->l3_offset + 6u, &old, 2) ? -1 : 0;
-	}
-	word = (__be16 *)(header + 8);
-	old = *word;
-	header[8] = ttl;
-	p->ttl = ttl;
-	*(__be16 *)(header + 10) =
-		checksum_replace(*(__be16 *)(header + 10), old, *(__be16 *)(header + 8));
-	return 0;
 }
 
 /* The frame is of another gateway now. 0 or negative. */

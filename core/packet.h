@@ -382,6 +382,23 @@ static inline int port_is_at(const struct port *port, __u32 host_id)
 	return (port->kind == PORT_TUNNEL || port->kind == PORT_WIRE) && port->host_id == host_id;
 }
 
+/*
+ * Has the one host that routes the VPC routed it into this segment (central.c)? Then it is of that host's peer,
+ * whoever has sent it. p: gateway_mac is the segment's.
+ */
+static inline int is_from_router(const struct packet *p)
+{
+	return (p->flags & PACKET_FROM_TUNNEL) && (p->source_flags & TUNNEL_SOURCE_ROUTER) &&
+	       p->port_id == p->source_port_id && mac_equal(p->ethernet + 6, p->gateway_mac);
+}
+
+/* Is this host that one, and has another host brought it the packet to be routed? */
+static inline int is_brought_here(const struct packet *p)
+{
+	return (p->flags & PACKET_ROUTED) && (p->subnet_flags & SUBNET_ROUTES_ALL) &&
+	       mac_equal(p->ethernet, p->gateway_mac);
+}
+
 /* Is the port held, for a loop goes through it (loop.c)? */
 static inline int port_stats_held(const struct port_stats *stats, __u32 now)
 {
@@ -432,6 +449,9 @@ int membership_records(struct frame *f, struct packet *p);
 int multicast_wanted(struct frame *f, struct packet *p);
 int multicast_segment_limit(struct frame *f, struct packet *p);
 int route(struct frame *f, struct packet *p);
+int central_carry(struct frame *f, struct packet *p);
+int central_hop(struct frame *f, struct packet *p);
+int central_push(struct frame *f, struct packet *p);
 int deliver(struct frame *f, struct packet *p);
 int deliver_fits(struct frame *f, struct packet *p);
 int policy(struct frame *f, struct packet *p);
@@ -441,6 +461,7 @@ int flow_find(struct frame *f, struct packet *p);
 int flow_write(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);
 int icmp_too_big(struct frame *f, struct packet *p);
+int icmp_expired(struct frame *f, struct packet *p);
 int pipeline_miss(struct frame *f, struct packet *p);
 int pipeline_judge(struct frame *f, struct packet *p);
 int pipeline_arrive(struct frame *f, struct packet *p);

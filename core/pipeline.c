@@ -137,6 +137,11 @@ int pipeline_judge(struct frame *f, struct packet *p)
 	verdict = deliver_fits(f, p);
 	if (verdict)
 		return verdict;
+	if (p->subnet_flags & SUBNET_ROUTES_ALL) {
+		verdict = central_hop(f, p);
+		if (verdict)
+			return verdict;
+	}
 	verdict = flow_write(f, p);
 	if (verdict)
 		return verdict;
@@ -186,17 +191,18 @@ int pipeline_miss(struct frame *f, struct packet *p)
 		return verdict;
 	if (p->flags & PACKET_ROUTED) {
 		verdict = guard_routed(f, p);
-		if (verdict)
-			return verdict;
-		verdict = route(f, p);
+		if (!verdict && (p->subnet_flags & SUBNET_ROUTED_AWAY))
+			verdict = central_carry(f, p);
+		if (!verdict && !p->out_port_id)
+			verdict = route(f, p);
 		if (verdict)
 			return verdict;
 	}
 	return p->out_port_id ? pipeline_judge(f, p) : flood(f, p);
 }
 
-/* The same for a packet out of a tunnel, without a settled flow: it has been guarded and routed by the
- * host that sent it. */
+/* The same for a packet out of a tunnel, without a settled flow: it has been guarded by the host that sent it, and
+ * routed, unless this is the one host that does (central.c). */
 int pipeline_arrive(struct frame *f, struct packet *p)
 {
 	__u32 own_subnet_id;
@@ -217,6 +223,8 @@ int pipeline_arrive(struct frame *f, struct packet *p)
 	verdict = arrive_guard(f, p);
 	if (verdict)
 		return verdict;
+	if (is_from_router(p))
+		own_subnet_id = p->out_subnet_id;
 	if ((p->subnet_flags & SUBNET_MULTICAST) && (p->flags & PACKET_ROUTED) &&
 	    address_is_multicast(&p->key.destination)) {
 		verdict = multicast_frame(f, p);
@@ -233,13 +241,17 @@ int pipeline_arrive(struct frame *f, struct packet *p)
 		if (verdict)
 			return verdict;
 		p->out_subnet_id = own_subnet_id;
-		if (!p->out_port_id)
+		if (is_brought_here(p))
+			verdict = route(f, p);
+		else if (!p->out_port_id)
 			return flood(f, p);
+		if (verdict)
+			return verdict;
 		if (mac_equal(p->ethernet + 6, p->gateway_mac))
 			p->flags |= PACKET_ROUTED;
 	}
 	/* From here on the subnet is the sender's again: ACLs are asked between its subnet and the other. */
-	if (own_subnet_id)
+	if (own_subnet_id || is_from_router(p))
 		p->subnet_id = own_subnet_id;
 	return pipeline_judge(f, p);
 }

@@ -28,7 +28,7 @@ static inline int pipeline_send(struct frame *f, struct packet *p, int verdict)
 	    verdict == VERDICT_SENT_ON)
 		verdict = tunnel_push(f, p);
 	else if (verdict == VERDICT_DELIVERED && OUT_KIND(p->out_kind) >= PORT_WIRE)
-		verdict = wire_push(f, p);
+		verdict = p->out_kind & OUT_HOP ? central_push(f, p) : wire_push(f, p);
 	if (verdict == VERDICT_DELIVERED && (p->flags & PACKET_SENDING_ON))
 		verdict = VERDICT_SENT_ON;
 	if (verdict == VERDICT_DELIVERED) {
@@ -179,6 +179,7 @@ static inline int pipeline_from_device(struct frame *f, struct packet *p)
 	p->outer_has_id = 0;
 	p->outer_service = 0;
 	p->outer_marks = 0;
+	p->outer_size = 0;
 	p->inner_ethertype = 0;
 	p->frame_length = frame_length(f);
 	verdict = tunnel_find(f, p);

@@ -78,7 +78,8 @@ enum port_kind {
 #define OUT_WATCHED 0x80u
 #define OUT_SHAPED 0x40u /* through the queue of its device on the host, which may ask who sends */
 #define OUT_HOST_ROUTED 0x20u /* by the device's next hop, as the host's routes say */
-#define OUT_KIND(out_kind) ((out_kind)&0x1fu)
+#define OUT_HOP 0x10u /* routed here, by the one host that routes: the TTL is one less (central.c) */
+#define OUT_KIND(out_kind) ((out_kind)&0x1fu) /* with OUT_HOP, which is more than all kinds */
 
 /*
  * A peer is another host as a VPC sees it. It has a row in ports of its own, with a number from here on
@@ -148,6 +149,9 @@ enum subnet_flags {
 	SUBNET_ROUTER = 1 << 3,       /* and router solicitations */
 	SUBNET_WIRE_GATEWAY = 1 << 4, /* its gateway answers on the wire, by this host */
 	SUBNET_WIRE = 1 << 5,         /* machines that nobody registered are on its wire */
+	/* One host routes all of the VPC (central.c): another one, or this one. */
+	SUBNET_ROUTED_AWAY = 1 << 6,
+	SUBNET_ROUTES_ALL = 1 << 7,
 	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
 	SUBNET_PROVE = 1 << 9,        /* weftd hears which addresses ports detect no duplicate of */
 	SUBNET_MULTICAST = 1 << 10,   /* multicast is routed between it and others of the VPC */
@@ -183,6 +187,10 @@ struct subnet {
 	__u32 group_ageing;       /* ticks after which a listener is forgotten (SUBNET_SNOOP) */
 	__u32 wire_port_id;       /* its wire's row of ports; 0: none here */
 	__u32 direct_port_id;     /* SUBNET_PASSTHRU: who has the wire; 0: nobody yet */
+	/* SUBNET_ROUTED_AWAY: */
+	__u32 router_host_id;   /* object; named when nothing leads there */
+	__u32 router_port_id;   /* the peer; 0: no way there is known */
+	__u32 router_tunnel_id; /* the way there in this segment */
 };
 
 /* What has a look at each frame besides the switch (direct.c). */
@@ -782,7 +790,7 @@ enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };
 #undef TABLE_ENUM
 
 _Static_assert(sizeof(struct port) == 68, "struct port is part of the layout");
-_Static_assert(sizeof(struct subnet) == 132, "struct subnet is part of the layout");
+_Static_assert(sizeof(struct subnet) == 144, "struct subnet is part of the layout");
 _Static_assert(sizeof(struct endpoint_key) == 20, "struct endpoint_key is part of the layout");
 _Static_assert(sizeof(struct flow_key) == 44, "struct flow_key is part of the layout");
 _Static_assert(sizeof(struct flow) == 96, "struct flow is part of the layout");

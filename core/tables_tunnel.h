@@ -100,11 +100,11 @@ enum tunnel_source_flags {
 	TUNNEL_SOURCE_OBJECT = 1 << 1,   /* a tunnel object: port_id is its port */
 	TUNNEL_SOURCE_LEARN = 1 << 2,    /* any end within `allowed`, whose addresses are learned */
 	TUNNEL_SOURCE_SEQUENCE = 1 << 3, /* GRE: packets out of order are dropped */
-	TUNNEL_SOURCE_CHECKSUM6 = 1 << 4, /* IPv6: a UDP checksum of zero is refused (RFC 6936) */
-	TUNNEL_SOURCE_STRICT = 1 << 5,    /* reserved bits must be zero (as Linux does) */
-	TUNNEL_SOURCE_L2 = 1 << 6,        /* subnet_id is an l2 subnet: MACs say who sends */
-	TUNNEL_SOURCE_ONE_PACKET = 1
-				   << 7, /* GSO packets are taken apart before they are looked at */
+	TUNNEL_SOURCE_CHECKSUM6 = 1 << 4,  /* IPv6: a UDP checksum of zero is refused (RFC 6936) */
+	TUNNEL_SOURCE_STRICT = 1 << 5,     /* reserved bits must be zero (as Linux does) */
+	TUNNEL_SOURCE_L2 = 1 << 6,         /* subnet_id is an l2 subnet: MACs say who sends */
+	TUNNEL_SOURCE_ONE_PACKET = 1 << 7, /* GSO packets are cut before they are looked at */
+	TUNNEL_SOURCE_ROUTER = 1 << 8,     /* the host routes all of the VPC (central.c) */
 };
 
 /* Who may send what to this host: one row for each known end, kind, port and id. */

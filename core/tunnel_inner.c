@@ -7,7 +7,8 @@
  * (flow.h), so a packet of another host is given the port it would have had there. In an l3 subnet that
  * is the owner of the source address; in an l2 subnet the owner of the source MAC. What is nobody's (a
  * learned station, what a middlebox forwards) is of the peer, but replies through a middlebox are of the
- * port that their connection leads to. Whether that port is on the host that sent the packet (V8) is
+ * port that their connection leads to; and where one host routes all of a VPC, what it has routed is of that host's
+ * peer (central.c). Whether that port is on the host that sent the packet (V8) is
  * asked when the connection is made (arrive.c); a known connection is held to the peer it was made by.
  *
  * Before: tunnel_pop.c, parse.c. Calls fragment.c. Next: flow.h, arrive.c.
@@ -199,10 +200,33 @@ OUT_OF_LINE __u32 sender_unknown(const struct packet *p)
 	return owner_by_connection(p);
 }
 
+/*
+ * From the host that routes all of the VPC: has it been routed there? It comes from the gateway then, and not from a
+ * port of that host that is in the segment itself. What gateways say by themselves is about a connection.
+ */
+OUT_OF_LINE int was_routed(const struct packet *p)
+{
+	struct subnet_key key = { .subnet_id = p->source_subnet_id };
+	struct subnet *subnet = table_lookup(subnets, &key);
+	struct endpoint_key endpoint_key = { .vpc_id = p->vpc_id, .address = p->key.source };
+	struct endpoint *endpoint;
+
+	if (!subnet || !(p->flags & PACKET_IP) || (p->flags & PACKET_NO_ETHERNET) ||
+	    !mac_equal(p->ethernet + 6, subnet->gateway_mac))
+		return 0;
+	endpoint = table_lookup(endpoints, &endpoint_key);
+	if (!endpoint)
+		return 1;
+	return endpoint->port_id && !(endpoint->subnet_id == p->source_subnet_id &&
+				      is_on_source_host(p, endpoint->port_id));
+}
+
 static __always_inline __u32 sender(const struct packet *p)
 {
 	__u32 port_id;
 
+	if ((p->source_flags & TUNNEL_SOURCE_ROUTER) && was_routed(p))
+		return 0;
 	if (!(p->flags & PACKET_NO_ETHERNET) && (p->source_flags & TUNNEL_SOURCE_L2))
 		return sender_l2(p);
 	if (!(p->flags & PACKET_IP))

@@ -416,7 +416,7 @@ static __always_inline void plan_headers(struct frame *f, struct packet *p,
 }
 
 static __always_inline __u32 carrier_of(const struct packet *p, const struct tunnel *tunnel,
-					int ipv6)
+					int ipv6, __u32 size)
 {
 	__u32 how = ipv6 ? FRAME_OUTER_IPV6 : 0;
 
@@ -428,6 +428,10 @@ static __always_inline __u32 carrier_of(const struct packet *p, const struct tun
 		how |= FRAME_GRE;
 	if (tunnel_has_ethernet(tunnel->kind))
 		how |= FRAME_ETHERNET;
+	/* As it has come, but for a checksum: what the kernel knows of the headers is still so. */
+	if ((p->flags & PACKET_FROM_TUNNEL) && p->outer_size == size &&
+	    p->outer_kind == tunnel->kind && !p->outer_checksum_offset)
+		how |= FRAME_AGAIN;
 	return how;
 }
 
@@ -478,7 +482,7 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_TOO_BIG;
 	if (is_numbered(tunnel) && take_number(p))
 		return VERDICT_NO_TUNNEL;
-	if (frame_encapsulate(f, plan.size, carrier_of(p, tunnel, plan.ipv6)))
+	if (frame_encapsulate(f, plan.size, carrier_of(p, tunnel, plan.ipv6, plan.size)))
 		return VERDICT_INTERNAL;
 	at = plan.ipv6 ? write_ipv6(p, tunnel, &plan) : write_ipv4(p, tunnel, &plan);
 	write_kind(p, at, tunnel, &plan);

@@ -89,6 +89,8 @@
 	  "not an address of the port, whose source/destination check is on")                      \
 	X(ROUTE_LOOP, DROP, "the route leads back to the port the packet came from")               \
 	X(PORT_DOWN, DROP, "the destination port is not plugged in")                               \
+	X(ROUTER_AWAY, DROP, "the host that routes for the VPC is not there")                      \
+	X(TTL_EXPIRED, DROP, "its TTL ends at the router of the VPC; the sender was told")         \
 	X(TOO_BIG, DROP, "larger than the destination port's MTU; the sender was told")            \
 	/* policy */                                                                               \
 	X(GROUP_EGRESS, DROP, "no security group rule of the sender allows it out")                \
@@ -177,6 +179,8 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(ROUTE_PORT, ROUTE, "route via a port")                                                   \
 	X(ROUTE_GROUP, ROUTE, "route over several ports")                                          \
 	X(ROUTE_GATEWAY, ROUTE, "the subnet's own gateway answers")                                \
+	X(ROUTE_AWAY, ROUTE, "to the router of the VPC, on")                                       \
+	X(ROUTE_HOP, ROUTE, "this host routes the VPC: the TTL is one less; from")                 \
 	X(POLICY_ACL_EGRESS, POLICY, "allowed out of the subnet by")                               \
 	X(POLICY_ACL_INGRESS, POLICY, "allowed into the subnet by")                                \
 	X(POLICY_EGRESS, POLICY, "allowed out of the port by")                                     \
@@ -184,6 +188,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(POLICY_REPLY, POLICY, "a reply passes whatever the rules say")                           \
 	X(POLICY_KEPT, POLICY, "rules changed, established connections are kept")                  \
 	X(ICMP_TOO_BIG, ICMP, "told the sender the MTU of")                                        \
+	X(ICMP_EXPIRED, ICMP, "told the sender that the TTL has ended in")                         \
 	X(DELIVER_PORT, DELIVER, "to")                                                             \
 	X(TUNNEL_FROM, TUNNEL, "out of the tunnel from")                                           \
 	X(TUNNEL_TO, TUNNEL, "into the tunnel to")                                                 \

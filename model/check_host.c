@@ -143,7 +143,7 @@ static int refuse_reach(struct draft *draft, const struct object *object, const 
 }
 
 /* All subnets of a VPC must reach a host that has part in it. Asked once in a check. */
-static int check_reach(struct draft *draft, const struct object *object, const char *key,
+int check_reach(struct draft *draft, const struct object *object, const char *key,
 		       uint32_t vpc_id, const struct host_object *host, struct error *error)
 {
 	const uint32_t pair[] = { vpc_id, host->object.id };
@@ -493,6 +493,15 @@ int check_host_removed(const struct draft *draft, const struct object *host, str
 						    "first",
 						    draft_title(draft, list[j], title));
 		free(list);
+	}
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct vpc_object *vpc = draft_vpc(draft, vpc_ids[i]);
+
+		if (vpc && strcmp(vpc->router, host->name) == 0)
+			code = draft_refuse(draft, host, NULL, EBUSY, error,
+					    "it routes vpc %s, which must have another routing "
+					    "first",
+					    vpc->object.name);
 	}
 	free(vpc_ids);
 	return code ? code : check_router_removed(draft, host, error);

@@ -274,6 +274,8 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	if (!code)
 		code = check_uplink_of(draft, port, error);
 	if (!code)
+		code = check_routed_port(draft, port, error);
+	if (!code)
 		code = check_direct_port(draft, port, error);
 	if (!code)
 		code = check_parent(draft, port, error);

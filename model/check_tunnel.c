@@ -525,6 +525,8 @@ int check_tunnel(struct draft *draft, const struct draft_entry *entry, struct er
 	if (!code)
 		code = check_tunnel_place(draft, tunnel, error);
 	if (!code)
+		code = check_routed_tunnel(draft, tunnel, error);
+	if (!code)
 		code = check_direct_tunnel(draft, tunnel, error);
 	if (!code)
 		code = check_tunnel_remote(draft, tunnel, error);

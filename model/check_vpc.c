@@ -202,6 +202,8 @@ int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error
 		code = check_vpc_mtu(draft, vpc, error);
 	if (!code)
 		code = check_multicast(draft, vpc, &vpc->object, error);
+	if (!code)
+		code = check_router(draft, vpc, error);
 	if (code || !before || same_ranges(before, vpc))
 		return code;
 	for (size_t i = 0; i < ARRAY_SIZE(dependent); i++) {
@@ -385,6 +387,8 @@ int check_subnet(struct draft *draft, const struct draft_entry *entry, struct er
 				     error);
 	if (!code)
 		code = check_segment(draft, subnet, error);
+	if (!code)
+		code = check_routed_subnet(draft, subnet, error);
 	if (!code)
 		code = check_subnet_mtu(draft, subnet, error);
 	if (!code)

@@ -282,8 +282,14 @@ static void dirty_vpc(struct dirty *dirty, const struct change *change)
 	mark_kind(dirty, UNIT_VPC, id);
 	mark_mtu(dirty, id);
 	mark_part(dirty, id, "");
+	if (before && before->router[0])
+		mark_part(dirty, id, before->router);
+	if (after && after->router[0])
+		mark_part(dirty, id, after->router);
 	if (!before || !after)
 		return;
+	if (strcmp(before->router, after->router) != 0)
+		mark_router(dirty, id);
 	if (before->cidr_count != after->cidr_count ||
 	    memcmp(before->cidrs, after->cidrs, after->cidr_count * sizeof(after->cidrs[0])) != 0) {
 		mark_objects(dirty, UNIT_ROUTE_TABLE, id, OBJECT_ROUTE_TABLE);

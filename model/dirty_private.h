@@ -35,6 +35,9 @@ void mark_taps(struct dirty *dirty, uint32_t subnet_id);
 /* The tunnels of a subnet that came, went or is carried otherwise. */
 void mark_subnet_tunnels(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id);
 
+/* Another host routes the VPC now, or there is another way to it: all of its subnets say which. */
+void mark_router(struct dirty *dirty, uint32_t vpc_id);
+
 /* A VPC's MTU may have moved: its ports carry it. */
 void mark_mtu(struct dirty *dirty, uint32_t vpc_id);
 

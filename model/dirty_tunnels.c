@@ -50,6 +50,13 @@ static void mark_tunnels_to(struct dirty *dirty, uint32_t vpc_id, uint32_t host_
 	free(subnets);
 }
 
+static bool is_router(const struct dirty *dirty, uint32_t vpc_id, uint32_t host_id)
+{
+	const struct host_object *router = intent_router(dirty->intent, vpc_id);
+
+	return router && router->object.id == host_id;
+}
+
 /* ---- peers ---- */
 
 static void count_peer(struct dirty *dirty, uint32_t host_id, bool begins)
@@ -82,10 +89,13 @@ static bool settle_peer(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_id
 	mark_kind(dirty, UNIT_PEER, peer->peer.id);
 	if (host_id)
 		count_peer(dirty, host_id, lives);
-	if (host_id)
-		mark_tunnels_to(dirty, vpc_id, host_id);
-	else
+	if (!host_id) {
 		mark_tunnel(dirty, subnet_id, 0);
+		return true;
+	}
+	mark_tunnels_to(dirty, vpc_id, host_id);
+	if (is_router(dirty, vpc_id, host_id))
+		mark_objects(dirty, UNIT_SUBNET, vpc_id, OBJECT_SUBNET);
 	return true;
 }
 
@@ -262,6 +272,18 @@ void mark_subnet_tunnels(struct dirty *dirty, uint32_t vpc_id, uint32_t subnet_i
 	free(hosts);
 	/* One of the subnets carries what goes to tunnels without a subnet. */
 	mark_objects(dirty, UNIT_TUNNEL_OBJECT, vpc_id, OBJECT_TUNNEL);
+}
+
+void mark_router(struct dirty *dirty, uint32_t vpc_id)
+{
+	const struct object **subnets;
+	size_t count = intent_list(dirty->intent, vpc_id, OBJECT_SUBNET, &subnets);
+
+	mark_objects(dirty, UNIT_SUBNET, vpc_id, OBJECT_SUBNET);
+	for (size_t i = 0; i < count; i++)
+		mark_subnet_tunnels(dirty, vpc_id, subnets[i]->id);
+	free(subnets);
+	mark_generation(dirty, vpc_id);
 }
 
 void mark_taps(struct dirty *dirty, uint32_t subnet_id)

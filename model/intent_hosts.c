@@ -160,6 +160,14 @@ static void change_tunnel(struct intent *intent, const struct tunnel_object *tun
 		set_remove(&intent->hosts.ends, key, size, id);
 }
 
+/* Whoever routes a VPC has part in it, with or without ports. */
+static void change_vpc(struct intent *intent, const struct vpc_object *vpc, bool add)
+{
+	if (vpc->router[0])
+		change_part(intent, vpc->object.id, 0, vpc->router, add);
+	map_remove_u32(intent->hosts.mtus, vpc->object.id);
+}
+
 static void change_host(struct intent *intent, const struct host_object *host, bool add)
 {
 	for (size_t i = 0; i < host->address_count; i++) {
@@ -199,7 +207,7 @@ void host_index_change(struct intent *intent, const struct object *object, bool 
 		map_fini(intent->hosts.mtus, NULL);
 		map_init(intent->hosts.mtus);
 		break;
-	case OBJECT_VPC: map_remove_u32(intent->hosts.mtus, object->id); break;
+	case OBJECT_VPC: change_vpc(intent, (const struct vpc_object *)object, add); break;
 	case OBJECT_ROUTE_TABLE:
 	case OBJECT_SECURITY_GROUP:
 	case OBJECT_ACL:
@@ -275,15 +283,28 @@ bool intent_routes_multicast(const struct intent *intent, const struct subnet_ob
 	       ((const struct vpc_object *)vpc)->route_multicast;
 }
 
+const struct host_object *intent_router(const struct intent *intent, uint32_t vpc_id)
+{
+	const struct vpc_object *vpc = (const struct vpc_object *)intent_object(intent, vpc_id);
+
+	return vpc && vpc->object.kind == OBJECT_VPC && vpc->router[0]
+		       ? intent_host(intent, vpc->router)
+		       : NULL;
+}
+
 const struct host_object *intent_wire_router(const struct intent *intent,
 					     const struct subnet_object *subnet)
 {
-	const struct host_object *found = NULL;
+	const struct host_object *found = intent_router(intent, subnet->object.vpc_id);
 	uint32_t *hosts;
 	size_t count;
 
 	if (!segment_is_wire(&subnet->segment))
 		return NULL;
+	/* Where one host routes, it does on the wire as well; whoever has no uplink cannot. */
+	if (found && subnet->mode == SUBNET_MODE_L2)
+		return host_uplink(found, subnet->segment.network) ? found : NULL;
+	found = NULL;
 	if (subnet->segment.router[0])
 		return intent_host(intent, subnet->segment.router);
 	/* One always has a gateway, and the network outside may have a router of that address already. */

@@ -344,6 +344,15 @@ void check_complete_move(struct draft_entry *entry);
 int check_move(struct draft *draft, const struct port_object *port, struct error *error);
 int check_host_of(struct draft *draft, const struct object *object, const char *host,
 		  struct error *error);
+int check_reach(struct draft *draft, const struct object *object, const char *key, uint32_t vpc_id,
+		const struct host_object *host, struct error *error);
+/* Whether one host can route all of a VPC; and that what is added to such a VPC fits (check_router.c). */
+int check_router(struct draft *draft, const struct vpc_object *vpc, struct error *error);
+int check_routed_subnet(struct draft *draft, const struct subnet_object *subnet,
+			struct error *error);
+int check_routed_port(struct draft *draft, const struct port_object *port, struct error *error);
+int check_routed_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
+			struct error *error);
 /* A segment on a network outside: nobody else's, and all its hosts are on the network. */
 int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
 /* Whether a subnet, a port of it and a tunnel can be attached to an uplink the way that the subnet says. */

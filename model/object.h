@@ -119,6 +119,7 @@ struct vpc_object {
 	bool metadata;             /* each port finds what is known of it at 169.254.169.254 */
 	bool route_multicast;      /* between its subnets */
 	struct flow_log *flow_log; /* owned; NULL: none (flow_log.h) */
+	char router[NAME_SIZE];    /* the host that routes all of it; "": each its own ports' */
 };
 
 enum subnet_mode { SUBNET_MODE_L3, SUBNET_MODE_L2 };
@@ -500,6 +501,9 @@ const char *host_uplink(const struct host_object *host, const char *network);
 const struct host_object *intent_wire_router(const struct intent *intent,
 					     const struct subnet_object *subnet);
 
+/* The one host that routes all of a VPC; NULL: each host routes what its own ports send, or there is no such host. */
+const struct host_object *intent_router(const struct intent *intent, uint32_t vpc_id);
+
 /* Is multicast routed between this subnet and others of its VPC? */
 bool intent_routes_multicast(const struct intent *intent, const struct subnet_object *subnet);
 
@@ -510,7 +514,7 @@ const struct host_object *intent_own_host(const struct intent *intent);
 const struct host_object *intent_host(const struct intent *intent, const char *name);
 
 /*
- * Who has part in a VPC: hosts with at least one port or tunnel of it (ids, ascending); of one of
+ * Who has part in a VPC: hosts with at least one port or tunnel of it, and its router (ids, ascending); of one of
  * its subnets; and the VPCs that a host has part in. O(result), the array is the caller's.
  */
 size_t intent_hosts_of_vpc(const struct intent *intent, uint32_t vpc_id, uint32_t **ids);

@@ -212,6 +212,7 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.flood_count += row.remote_flood_count;
 	}
 	row.flags |= plan_wire_flags(plan, subnet);
+	plan_router(plan, subnet, &row);
 	plan_direct(plan, subnet, &row);
 	rows_add(plan->rows, TABLE_subnets, &key, &row);
 	plan_gateway(plan, subnet, &mac);

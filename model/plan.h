@@ -93,6 +93,8 @@ struct plan_host {
 	bool (*tunnel_down)(void *context, uint32_t tunnel_id);
 	/* False: the port has not moved lately. May be NULL. */
 	bool (*port_move)(void *context, uint32_t port_id, struct port_move *move);
+	/* Whether nothing is heard of a host, neither in the store nor on the underlay. May be NULL. */
+	bool (*host_away)(void *context, uint32_t host_id);
 	/* The device of the underlay with one of this host's addresses; 0: none. May be NULL. */
 	uint32_t (*underlay_ifindex)(void *context, const struct ip_address *address);
 	/* Whether a device shares what it carries among the ports. May be NULL. */

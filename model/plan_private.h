@@ -66,6 +66,9 @@ uint32_t plan_wire_member(const struct plan *plan, const struct subnet_object *s
 /** plan_wire_flags - enum subnet_flags of a subnet on a wire */
 uint32_t plan_wire_flags(const struct plan *plan, const struct subnet_object *subnet);
 
+/** plan_router - which host routes what its ports send to other subnets */
+void plan_router(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row);
+
 /** plan_direct - how its ports share the uplink */
 void plan_direct(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row);
 

@@ -245,6 +245,8 @@ static void plan_segment_to(const struct plan *plan, struct planner_tunnel *tunn
 	row.port_id = source.port_id = peer->peer.id;
 	row.port_slot = source.port_slot = peer_slot(plan, peer->peer.vpc_id, peer->peer.host_id);
 	source.host_id = tunnel->host_id;
+	if (other == intent_router(plan->intent, subnet->object.vpc_id))
+		source.flags |= TUNNEL_SOURCE_ROUTER;
 	source.tunnel_id = tunnel->number;
 	use.port = segment_port(segment, carrier->kind);
 	add_tunnel(plan, &key, &row, &carrier->local);
@@ -365,6 +367,35 @@ static uint32_t flood_objects(const struct plan *plan, uint32_t subnet_id, uint3
 	}
 	free(ids);
 	return index - begin;
+}
+
+/* ---- the VPC's router ---- */
+
+void plan_router(const struct plan *plan, const struct subnet_object *subnet, struct subnet *row)
+{
+	const struct vpc_object *vpc = (const struct vpc_object *)object_of(
+		plan->intent, subnet->object.vpc_id, OBJECT_VPC);
+	const struct host_object *router = intent_router(plan->intent, subnet->object.vpc_id);
+	const struct planner_peer *peer;
+
+	if (!vpc || !vpc->router[0] || !intent_has_hosts(plan->intent))
+		return;
+	if (router && router == intent_own_host(plan->intent)) {
+		row->flags |= SUBNET_ROUTES_ALL;
+		return;
+	}
+	row->flags |= SUBNET_ROUTED_AWAY;
+	row->router_host_id = router ? router->object.id : 0;
+	peer = router ? planner_find_peer(plan->planner, vpc->object.id, 0, router->object.id)
+		      : NULL;
+	if (!peer || !peer->lives || subnet->segment.type != SEGMENT_OVERLAY ||
+	    (plan->host->host_away &&
+	     plan->host->host_away(plan->host->context, router->object.id)))
+		return;
+	row->router_port_id = peer->peer.id;
+	row->router_tunnel_id = planner_take_tunnel(plan->planner, subnet->object.id,
+						    router->object.id)
+					->number;
 }
 
 uint32_t plan_flood_tunnels(const struct plan *plan, const struct subnet_object *subnet,

@@ -167,6 +167,23 @@ static void read_mtu(struct reading *reading, struct vpc_object *vpc)
 		text_read_number(reading->reader, "mtu", 576, 65535, &vpc->mtu);
 }
 
+/* "distributed", which is the usual, or "host:NAME". */
+static void read_routing(struct reading *reading, struct vpc_object *vpc)
+{
+	static const char host[] = "host:";
+	const char *text, *name;
+
+	if (!json_reader_text(reading->reader, "routing", JSON_OPTIONAL, 400, &text) ||
+	    strcmp(text, "distributed") == 0)
+		return;
+	name = text + sizeof(host) - 1;
+	if (strncmp(text, host, sizeof(host) - 1) != 0 || !name_is_valid(name))
+		text_refuse(reading->draft, reading->reader, "routing",
+			    "routing is distributed or host:NAME, not \"%.64s\"", text);
+	else
+		snprintf(vpc->router, sizeof(vpc->router), "%s", name);
+}
+
 static void read_vpc(struct reading *reading)
 {
 	struct vpc_object *vpc = (struct vpc_object *)reading->entry->after;
@@ -188,6 +205,7 @@ static void read_vpc(struct reading *reading)
 	json_reader_bool(reading->reader, "metadata", JSON_OPTIONAL, &vpc->metadata);
 	text_read_flow_log(reading, &vpc->flow_log);
 	json_reader_bool(reading->reader, "route_multicast", JSON_OPTIONAL, &vpc->route_multicast);
+	read_routing(reading, vpc);
 	if (json_reader_text(reading->reader, "main_route_table", JSON_OPTIONAL, 64, &table)) {
 		id = text_resolve(reading->draft, reading->reader, "main_route_table",
 				  vpc->object.id, OBJECT_ROUTE_TABLE, table);

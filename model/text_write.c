@@ -91,6 +91,9 @@ static void write_vpc(const struct writing *writing, const struct vpc_object *vp
 	text_write_flow_log(writing, vpc->flow_log);
 	text_write_value(writing, "route_multicast", !vpc->route_multicast,
 			 json_boolean(vpc->route_multicast));
+	text_write_value(writing, "routing", !vpc->router[0],
+			 vpc->router[0] ? json_sprintf("host:%s", vpc->router)
+					: json_string("distributed"));
 	/* An outline does not say which. */
 	if (main_table)
 		text_write_value(writing, "main_route_table", strcmp(main_table->name, "main") == 0,

@@ -13,6 +13,7 @@ enum frame_carrier {
 	FRAME_ETHERNET = 1 << 3,   /* the room ends with the header of an Ethernet frame */
 	FRAME_INNER_IPV4 = 1 << 4, /* what follows the room */
 	FRAME_INNER_IPV6 = 1 << 5, /* neither: not IP */
+	FRAME_AGAIN = 1 << 6,      /* the frame has just left a tunnel with the same headers */
 };
 
 #endif

@@ -48,6 +48,7 @@ static void host_died(struct cluster *cluster, uint32_t id, struct other_host *o
 	other->alive = false;
 	other->since_ns = clock_realtime_ns(cluster->options.clock);
 	log_notice("a host is not heard of any more", "host=%u", id);
+	cluster_settle_away(cluster, id);
 }
 
 static void take_alive(struct cluster *cluster, uint32_t id, const char *value)
@@ -69,6 +70,7 @@ static void take_alive(struct cluster *cluster, uint32_t id, const char *value)
 	if (!other->alive) {
 		other->alive = true;
 		other->since_ns = clock_realtime_ns(cluster->options.clock);
+		cluster_settle_away(cluster, id);
 	}
 }
 
@@ -552,6 +554,7 @@ int cluster_open(const struct cluster_options *options, struct cluster **cluster
 		.uplink_alone = on_uplink_alone,
 		.stack_ifindex = on_stack_ifindex,
 		.tunnel_down = cluster_tunnel_down,
+		.host_away = cluster_host_away,
 	};
 	if (getrandom(&run, sizeof(run), GRND_NONBLOCK) < 0)
 		run = clock_realtime_ns(NULL);

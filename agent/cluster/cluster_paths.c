@@ -115,6 +115,7 @@ void cluster_path_changed(void *context, uint32_t host_id)
 		problems_clear(&cluster->reconcile->problems, PROBLEM_PATH, host_id);
 	}
 	reconcile_path_changed(cluster->reconcile, host_id);
+	cluster_settle_away(cluster, host_id);
 }
 
 /* ---- groups ---- */
@@ -336,6 +337,7 @@ void cluster_refresh(void *context)
 		return;
 	own = intent_own_host(intent_of(cluster));
 	refresh_segmenter(cluster);
+	cluster_refresh_routers(cluster);
 	refresh_shares(cluster, own);
 	refresh_uplinks(cluster, own);
 	if (!own) {

@@ -19,12 +19,14 @@
 /**
  * struct other_host - what is known of a host by its record
  * @seen: in the list that is being taken
+ * @away: neither its lease nor the underlay says that it is there (cluster_router.c)
  * @since_ns: real time since when @alive is so
  * @document: of its record, the last one there was; owned
  */
 struct other_host {
 	bool alive;
 	bool seen;
+	bool away;
 	uint64_t since_ns;
 	json_t *document;
 };
@@ -92,5 +94,16 @@ void cluster_tunnels_said(struct cluster *cluster, const json_t *before, const j
 
 /** cluster_tunnel_down - as struct plan_host.tunnel_down. @context: struct cluster */
 bool cluster_tunnel_down(void *context, uint32_t tunnel_id);
+
+/* ---- cluster_router.c ---- */
+
+/** cluster_host_away - as in struct plan_host */
+bool cluster_host_away(void *context, uint32_t host_id);
+
+/** cluster_settle_away - the lease of a host, or the way to it, is another one now */
+void cluster_settle_away(struct cluster *cluster, uint32_t host_id);
+
+/** cluster_refresh_routers - says which VPCs have a router that is not there */
+void cluster_refresh_routers(struct cluster *cluster);
 
 #endif

@@ -28,6 +28,7 @@ enum problem_source {
 	PROBLEM_SHARES,   /* a device that is to be shared by shares; by its place in the list */
 	PROBLEM_FLOW_LOG, /* that of a VPC cannot be written */
 	PROBLEM_DHCP,     /* an outside server, or what it gives to a port */
+	PROBLEM_ROUTER,   /* the host that routes a VPC */
 };
 
 struct problem {

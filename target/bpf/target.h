@@ -296,7 +296,8 @@ static __always_inline int frame_set_protocol(struct frame *f, __be16 ethertype)
  * The kernel must know what is carried in what, to cut frames of several packets and to finish checksums
  * in the right place. It takes that for IP packets only, so any other is made one in its eyes; and once
  * for each frame: one that is in a tunnel already, of the tenant's own or one it has just left, gets
- * its room without, which is enough where it is a single packet.
+ * its room without, which is enough where it is a single packet. One of several packets keeps what the kernel
+ * knew of its last headers, which is enough where the new ones are like them.
  */
 static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 how)
 {
@@ -318,7 +319,7 @@ static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
 	if (!bpf_skb_adjust_room(f, (__s32)size, BPF_ADJ_ROOM_MAC, flags))
 		return 0;
-	if (f->gso_size ||
+	if ((f->gso_size && !(how & FRAME_AGAIN)) ||
 	    bpf_skb_adjust_room(f, (__s32)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -1;
 	return f->protocol == outer ? 0 : frame_set_protocol(f, outer);

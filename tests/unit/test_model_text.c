@@ -59,6 +59,7 @@ static void test_defaults(void **state)
 		"'tcp_closing':120,'tcp_closed':3,'udp_unreplied':30,'udp_replied':180,'icmp':30,"
 		"'other':600},'dns':{'serve':true,'domain':'blue.internal','forward':'off',"
 		"'records':{}},'metadata':true,'flow_log':null,'route_multicast':false,"
+		"'routing':'distributed',"
 		"'main_route_table':'main'}");
 	assert_json(
 		intent, "vpcs/blue/subnets/web",

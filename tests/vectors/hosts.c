@@ -69,6 +69,10 @@ struct hosts {
 		char object[NAME_ROOM];
 	} route[16];
 	size_t route_count;
+	/* The VPC that one host routes; gone: nothing leads there. */
+	uint32_t routed_vpc_id; /* 0: none */
+	size_t router;
+	bool router_gone;
 };
 
 static struct hosts hosts;
@@ -298,6 +302,18 @@ static void via_statement(const struct world *world, char **words)
 	hosts.route_count++;
 }
 
+/* router VPC HOST [gone], router VPC none */
+static void router_statement(const struct world *world, char **words, size_t count)
+{
+	const struct object *vpc = intent_find(world->intent, words[0], OBJECT_VPC, words[0]);
+
+	if (!vpc || (count == 3 && strcmp(words[2], "gone") != 0))
+		vector_fail("no vpc %s, or it is not said that its router is gone", words[0]);
+	hosts.routed_vpc_id = strcmp(words[1], "none") != 0 ? vpc->id : 0;
+	hosts.router = hosts.routed_vpc_id ? host_named(words[1]) : 0;
+	hosts.router_gone = count == 3;
+}
+
 bool hosts_statement(const struct world *world, char **words, size_t count)
 {
 	if (!strcmp(words[0], "host") && count == 4) {
@@ -324,6 +340,8 @@ bool hosts_statement(const struct world *world, char **words, size_t count)
 		segment_statement(world, words + 1, count - 1);
 	} else if (!strcmp(words[0], "tunnel") && count >= 5) {
 		tunnel_statement(world, words + 1, count - 1);
+	} else if (!strcmp(words[0], "router") && (count == 3 || count == 4)) {
+		router_statement(world, words + 1, count - 1);
 	} else if (!strcmp(words[0], "via") && count == 4) {
 		via_statement(world, words + 1);
 	} else {
@@ -432,6 +450,8 @@ static void add_way(struct rows *rows, const struct carrier *c, uint32_t id, uin
 		.allowed_length = (uint8_t)c->allowed_length,
 	};
 
+	if (hosts.routed_vpc_id == c->vpc_id && host_id == hosts.router + 1)
+		source.flags |= TUNNEL_SOURCE_ROUTER;
 	tunnel.local = row_address(local);
 	tunnel.remote = row_address(remote);
 	tunnel.port_id = port_id;
@@ -567,6 +587,24 @@ static uint32_t add_floods(struct rows *rows, const uint32_t *members, size_t me
 	return remote;
 }
 
+static void change_routed(struct subnet *subnet, uint32_t subnet_id, size_t here)
+{
+	int carrier = carrier_of_subnet(subnet_id);
+
+	if (hosts.routed_vpc_id != subnet->vpc_id)
+		return;
+	if (here == hosts.router) {
+		subnet->flags |= SUBNET_ROUTES_ALL;
+		return;
+	}
+	subnet->flags |= SUBNET_ROUTED_AWAY;
+	subnet->router_host_id = (uint32_t)hosts.router + 1;
+	if (carrier < 0 || hosts.router_gone)
+		return;
+	subnet->router_port_id = peer_id(subnet->vpc_id, hosts.router);
+	subnet->router_tunnel_id = tunnel_id((size_t)carrier, hosts.router);
+}
+
 static void change_subnet(struct rows *to, const struct rows *from, const struct row *row,
 			  size_t here, const struct world *world)
 {
@@ -593,6 +631,7 @@ static void change_subnet(struct rows *to, const struct rows *from, const struct
 		subnet.remote_flood_count =
 			add_floods(to, members, count, key.subnet_id, here, &subnet.flood_count);
 	}
+	change_routed(&subnet, key.subnet_id, here);
 	rows_add(to, TABLE_subnets, &key, &subnet);
 }
 

@@ -602,6 +602,9 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 	    frame_line(words, count, outcomes, ran, from, &good) || port_line(words, count))
 		return good;
 	if (hosts_statement(&tables_world, words, count)) {
+		/* Who routes is news to live connections. */
+		if (strcmp(words[0], "router") == 0)
+			tables_world.generation++;
 		world_plan(&tables_world);
 		tables_write_world();
 	} else if (!strcmp(words[0], "on") && count == 2) {
