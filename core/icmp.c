@@ -92,28 +92,51 @@ int icmp_echo_reply(struct frame *f, struct packet *p)
 /* The errors: "too big", or "time exceeded in transit". */
 enum about { TOO_BIG, EXPIRED };
 
+/* What is quoted of the packet. Of a short one the least that says whose it is, for not every frame can grow; an
+ * unfinished checksum, which stays in the frame, is a part of that. */
+static __always_inline __u32 quote_size(const struct packet *p, enum about about)
+{
+	if (about == TOO_BIG)
+		return QUOTE_SIZE;
+	return (p->flags & PACKET_IPV4 ? 28 : 48) + (p->key.protocol == PROTOCOL_TCP ? 12 : 0);
+}
+
+/* quote: of QUOTE_SIZE bytes, zero; the frame is cut behind what is quoted. 0 or negative. */
+static __always_inline int take_quote(struct frame *f, const struct packet *p, enum about about,
+				      __u32 least, __u8 *quote)
+{
+	long failed;
+
+	if (about == TOO_BIG)
+		failed = frame_load(f, 14, quote, QUOTE_SIZE);
+	else if (p->key.protocol == PROTOCOL_TCP)
+		failed = frame_load(f, 14, quote, least + 12);
+	else
+		failed = frame_load(f, 14, quote, least);
+	return failed || frame_resize(f, 14 + quote_size(p, about)) ? -1 : 0;
+}
+
 static __always_inline int tell4(struct frame *f, struct packet *p, enum about about,
 				 const struct address *source)
 {
 	struct icmp_quote4 message = {
 		.ethernet = { [12] = 0x08, [13] = 0x00 },
 		.version_length = 0x45,
-		.length = be16(28 + QUOTE_SIZE),
+		.length = be16((__u16)(28 + quote_size(p, about))),
 		.ttl = 64,
 		.protocol = PROTOCOL_ICMP,
 		.type = about == TOO_BIG ? 3 : 11,
 		.code = about == TOO_BIG ? 4 : 0,
 		.mtu = be16((__u16)(about == TOO_BIG ? p->out_mtu : 0)),
 	};
-	__u8 quote[QUOTE_SIZE];
+	__u8 quote[QUOTE_SIZE] = {};
 	__u32 sum;
 
 	ethernet_answer(p, message.ethernet);
 	__builtin_memcpy(message.source, &source->word[3], 4);
 	__builtin_memcpy(message.destination, &p->key.source.word[3], 4);
 	message.ip_checksum = (__be16)~checksum_fold(checksum_add(0, &message.version_length, 20));
-	/* What is shorter is quoted with zeros behind it. */
-	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_load(f, 14, quote, sizeof(quote)))
+	if (take_quote(f, p, about, 28, quote))
 		return -1;
 	sum = checksum_add(checksum_add(0, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
@@ -128,22 +151,22 @@ static __always_inline int tell6(struct frame *f, struct packet *p, enum about a
 	struct icmp_quote6 message = {
 		.ethernet = { [12] = 0x86, [13] = 0xdd },
 		.version = { be16(0x6000), 0 },
-		.payload_length = be16(8 + QUOTE_SIZE),
+		.payload_length = be16((__u16)(8 + quote_size(p, about))),
 		.next = PROTOCOL_ICMPV6,
 		.hop_limit = 64,
 		.type = about == TOO_BIG ? 2 : 3,
 		.mtu = { 0, be16((__u16)(about == TOO_BIG ? p->out_mtu : 0)) },
 	};
-	__u8 quote[QUOTE_SIZE];
+	__u8 quote[QUOTE_SIZE] = {};
 	__u32 sum;
 
 	ethernet_answer(p, message.ethernet);
 	__builtin_memcpy(message.source, source, 16);
 	__builtin_memcpy(message.destination, &p->key.source, 16);
-	/* What is shorter is quoted with zeros behind it. */
-	if (frame_resize(f, 14 + QUOTE_SIZE) || frame_load(f, 14, quote, sizeof(quote)))
+	if (take_quote(f, p, about, 48, quote))
 		return -1;
-	sum = checksum_pseudo6(source, &p->key.source, 8 + QUOTE_SIZE, PROTOCOL_ICMPV6);
+	sum = checksum_pseudo6(source, &p->key.source, 8 + quote_size(p, about),
+				PROTOCOL_ICMPV6);
 	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
 	if (frame_push(f, 48))
@@ -163,7 +186,7 @@ static __always_inline int tell(struct frame *f, struct packet *p, enum about ab
 	const struct address *source;
 
 	if (!shared || !stats || !subnet || (p->flags & PACKET_ICMP_ERROR) || p->vlan_count ||
-	    (about == TOO_BIG && p->frame_length < ETHERNET_SIZE + QUOTE_SIZE) ||
+	    p->frame_length < ETHERNET_SIZE + quote_size(p, about) ||
 	    (p->out_kind != PORT_TUNNEL &&
 	     address_is_unspecified(&subnet->gateway[ipv4 ? 0 : 1])) ||
 	    !bucket_take(&stats->icmp_tokens, (__u32)shared->icmp_rate, p->now))

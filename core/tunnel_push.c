@@ -430,7 +430,7 @@ static __always_inline __u32 carrier_of(const struct packet *p, const struct tun
 		how |= FRAME_ETHERNET;
 	/* As it has come, but for a checksum: what the kernel knows of the headers is still so. */
 	if ((p->flags & PACKET_FROM_TUNNEL) && p->outer_size == size &&
-	    p->outer_kind == tunnel->kind && !p->outer_checksum_offset)
+	    p->outer_kind == tunnel->kind && !(p->outer_marks & OUTER_SUMMED))
 		how |= FRAME_AGAIN;
 	return how;
 }

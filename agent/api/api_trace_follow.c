@@ -2,11 +2,12 @@
 /*
  * A traced packet followed to where it ends, and its reply back.
  *
- *	port -> this host -> [other host -> port -> other host ->] this host -> port
+ *	port -> this host -> [other host -> [...]] port -> [...] -> this host -> port
  *
  * What this host does is known at once. When the packet goes to another host, that host is asked and the
- * answer to the client waits for it, at most a few seconds; the loop goes on. For the reply to belong
- * to a connection, this host's first leg is run again before it: nothing is kept between the two.
+ * answer to the client waits for it, at most a few seconds; the loop goes on. That host may be the VPC's router, which
+ * passes it on to a third, or back to here. Nothing is kept between two visits of a host; so that the second belongs to
+ * a connection, what was there before is run again.
  *
  * Neighbours: api_trace.c (the packet), trace_leg.h, trace_remote.h, question.h.
  */
@@ -22,22 +23,32 @@
 #include "agent/observe/trace_remote.h"
 
 #define ANSWER_SECONDS 3
+#define VISITS_MAX 8
 
 /**
- * struct follow - a packet on another host
- * @frame: as the port sent it
+ * struct visit - the packet, or its reply, at a host
+ * @host: its name
+ * @port_id: a port of this host has sent it; 0: it has come from another host
+ * @frame: owned
+ */
+struct visit {
+	char host[NAME_SIZE];
+	uint32_t port_id;
+	struct trace_frame frame;
+};
+
+/**
+ * struct follow - a packet on its way
  * @document: the answer to the client so far
- * @next: name of the other host
+ * @back: the part of it about the reply, borrowed; NULL: there is none yet
  */
 struct follow {
 	struct api_later later;
 	struct api *api;
 	struct question *question;
-	uint32_t port_id;
-	uint8_t *frame;
-	size_t frame_size;
-	json_t *document;
-	char next[NAME_SIZE];
+	struct visit visits[VISITS_MAX];
+	size_t visit_count;
+	json_t *document, *back;
 };
 
 /* Kept between calls: a result has room for the largest frame. One thread. */
@@ -66,18 +77,25 @@ static json_t *stages_of(const json_t *document)
 	return json_object_get(document, "stages");
 }
 
-/* The part about the way back begins with the next stage. */
-static void begin_back(json_t *document, json_t *verdict)
+/* What is being followed now. */
+static json_t *about_of(struct follow *follow)
 {
-	json_object_set_new(verdict, "first_stage",
-			    json_integer((json_int_t)json_array_size(stages_of(document))));
-	json_object_set_new(document, "back", verdict);
+	return follow->back ? follow->back : follow->document;
+}
+
+/* The part about the way back begins with the next stage. */
+static void begin_back(struct follow *follow)
+{
+	follow->back = json_pack(
+		"{s:I}", "first_stage",
+		(json_int_t)json_array_size(stages_of(follow->document)));
+	json_object_set_new(follow->document, "back", follow->back);
 }
 
 /* Where the packet is now is what a leg says of it, whatever was said before. */
-static void take_verdict(json_t *about, json_t *verdict)
+static void take_verdict(struct follow *follow, json_t *verdict)
 {
-	json_object_update(about, verdict);
+	json_object_update(about_of(follow), verdict);
 	json_decref(verdict);
 }
 
@@ -94,58 +112,27 @@ static void say_lost(json_t *about, json_t *stages, const char *host, const char
 			      trace_stage_json(host, names_stage(STAGE_TUNNEL), text, json_null()));
 }
 
-/* ---- this host ---- */
+/* ---- visits ---- */
 
-/* A reply from a port of this host; over a tunnel no further than to the other host's door. */
-static void trace_reply(struct api *api, json_t *document)
+/* @bytes are copied. False: it has been at too many hosts. */
+static bool add_visit(struct follow *follow, const char *host, uint32_t port_id,
+		      const uint8_t *bytes, size_t size, uint32_t wire)
 {
-	size_t size = trace_leg_reply(api->reconcile, &result, reply_frame);
-	const struct object *next;
-	json_t *back;
+	struct visit *visit = &follow->visits[follow->visit_count];
 
-	if (!size ||
-	    datapath_trace_port(api->datapath, result.out_port_id, reply_frame, size, &result))
-		return;
-	back = trace_leg_verdict(api->reconcile, &result);
-	begin_back(document, back);
-	trace_leg_stages(api->reconcile, &result, stages_of(document));
-	next = trace_leg_next(api->reconcile, &result);
-	if (next)
-		say_lost(back, stages_of(document), next->name, "is not asked about a reply");
+	if (follow->visit_count == VISITS_MAX)
+		return false;
+	follow->visit_count++;
+	snprintf(visit->host, sizeof(visit->host), "%s", host);
+	visit->port_id = port_id;
+	visit->frame = (struct trace_frame){ xmalloc(size), size, wire };
+	memcpy(visit->frame.bytes, bytes, size);
+	return true;
 }
 
-/* The reply comes out of the tunnel, or by the wire. */
-static void trace_return(struct follow *follow, const struct trace_answer *answer, json_t *back)
+static bool is_here(const struct follow *follow, const struct visit *visit)
 {
-	struct api *api = follow->api;
-
-	if (datapath_trace_begin(api->datapath))
-		return;
-	if (!datapath_trace_port(api->datapath, follow->port_id, follow->frame, follow->frame_size,
-				 &result) &&
-	    !trace_arrive(api->datapath, answer->wire, answer->frame, answer->frame_size,
-			  &result)) {
-		trace_leg_stages(api->reconcile, &result, stages_of(follow->document));
-		take_verdict(back, trace_leg_verdict(api->reconcile, &result));
-	}
-	datapath_trace_end();
-}
-
-/* ---- the other host ---- */
-
-static void take_answer(struct follow *follow, const struct trace_answer *answer)
-{
-	json_t *stages = stages_of(follow->document), *back;
-
-	json_array_extend(stages, answer->there.stages);
-	json_object_update(follow->document, answer->there.verdict);
-	if (!answer->back.verdict)
-		return;
-	back = json_copy(answer->back.verdict);
-	begin_back(follow->document, back);
-	json_array_extend(stages, answer->back.stages);
-	if (answer->frame)
-		trace_return(follow, answer, back);
+	return strcmp(visit->host, reconcile_host(follow->api->reconcile)) == 0;
 }
 
 static void follow_free(struct api_later *later)
@@ -154,102 +141,210 @@ static void follow_free(struct api_later *later)
 
 	question_drop(follow->question);
 	json_decref(follow->document);
-	free(follow->frame);
+	for (size_t i = 0; i < follow->visit_count; i++)
+		free(follow->visits[i].frame.bytes);
 	api_response_fini(&follow->later.response);
 	free(follow);
 }
 
-static void follow_finish(struct follow *follow)
+/* ---- this host ---- */
+
+/* All visits of this host, the last one last; its result is what counts. Return: 0 or negative. */
+static int run_visits(struct follow *follow)
 {
-	api_response_json(&follow->later.response, 200, json_incref(follow->document));
-	follow->later.ready = true;
-	follow->later.wake(follow->later.wake_context);
+	struct datapath *datapath = follow->api->datapath;
+	int code = 0;
+
+	for (size_t i = 0; i < follow->visit_count && !code; i++) {
+		const struct visit *visit = &follow->visits[i];
+
+		if (!is_here(follow, visit))
+			continue;
+		code = visit->port_id ? datapath_trace_port(datapath, visit->port_id,
+							    visit->frame.bytes, visit->frame.size,
+							    &result)
+				      : trace_arrive(datapath, &visit->frame, &result);
+	}
+	return code;
+}
+
+static void take_result(struct follow *follow)
+{
+	struct reconcile *reconcile = follow->api->reconcile;
+
+	take_verdict(follow, trace_leg_verdict(reconcile, &result));
+	trace_leg_stages(reconcile, &result, stages_of(follow->document));
+}
+
+/* The reply of the port that the packet has come to. False: there is none. */
+static bool run_reply(struct follow *follow)
+{
+	struct api *api = follow->api;
+	size_t size = trace_leg_reply(api->reconcile, &result, reply_frame);
+	const uint32_t port_id = result.out_port_id;
+
+	if (!size || !add_visit(follow, reconcile_host(api->reconcile), port_id, reply_frame, size,
+				0) ||
+	    datapath_trace_port(api->datapath, port_id, reply_frame, size, &result))
+		return false;
+	begin_back(follow);
+	take_result(follow);
+	return true;
+}
+
+/*
+ * The last visit was of this host: what becomes of the packet here, and of its reply. Return: 0 with the host that it has
+ * left for in *next and `result`, or NULL; or negative.
+ */
+static int run_here(struct follow *follow, const struct object **next)
+{
+	struct api *api = follow->api;
+	int code = datapath_trace_begin(api->datapath);
+
+	*next = NULL;
+	if (code)
+		return code;
+	code = run_visits(follow);
+	if (!code) {
+		take_result(follow);
+		if (!json_object_get(follow->document, "frame"))
+			json_object_set_new(follow->document, "frame",
+					    trace_frame_json(result.frame, result.frame_size));
+		*next = trace_leg_next(api->reconcile, &result);
+		if (!*next && !follow->back && run_reply(follow))
+			*next = trace_leg_next(api->reconcile, &result);
+	}
+	datapath_trace_end();
+	return code;
+}
+
+/* ---- the other hosts ---- */
+
+static void follow_answered(void *context, const json_t *document);
+
+static uint32_t host_id_of(const struct follow *follow, const char *name)
+{
+	const struct host_object *host = intent_host(reconcile_intent(follow->api->reconcile), name);
+
+	return host ? host->object.id : 0;
+}
+
+/* Asks the host of the last visit. Return: whether an answer is to come. */
+static bool ask(struct follow *follow)
+{
+	struct questions *questions =
+		follow->api->cluster ? cluster_questions(follow->api->cluster) : NULL;
+	const struct visit *last = &follow->visits[follow->visit_count - 1];
+	const struct trace_frame *before[VISITS_MAX];
+	uint32_t host_id = host_id_of(follow, last->host);
+	struct error error = { 0 };
+	size_t count = 0;
+	char text[160];
+	int code = -ENOTSUP;
+	json_t *question;
+
+	for (const struct visit *visit = follow->visits; visit < last; visit++)
+		if (strcmp(visit->host, last->host) == 0)
+			before[count++] = &visit->frame;
+	question = trace_question(&last->frame, before, count);
+	if (questions && host_id)
+		code = questions_ask(questions, host_id, question,
+				     ANSWER_SECONDS * CLOCK_NS_PER_SECOND, follow_answered, follow,
+				     &follow->question, &error);
+	json_decref(question);
+	if (!code)
+		return true;
+	snprintf(text, sizeof(text), "cannot be asked: %.120s",
+		 error.code ? error.text : "this host has no store in common with it");
+	say_lost(about_of(follow), stages_of(follow->document), last->host, text);
+	return false;
+}
+
+/* The packet is on its way to a host. Return: whether an answer is to come. */
+static bool go_on(struct follow *follow, const char *host, const uint8_t *bytes, size_t size,
+		  uint32_t wire)
+{
+	const struct object *next;
+
+	if (!add_visit(follow, host, 0, bytes, size, wire)) {
+		say_lost(about_of(follow), stages_of(follow->document), host,
+			 "is one of too many to follow it to");
+		return false;
+	}
+	if (!is_here(follow, &follow->visits[follow->visit_count - 1]))
+		return ask(follow);
+	if (run_here(follow, &next) || !next)
+		return false;
+	/* It comes here once in each direction, and leaves for others after that. */
+	return add_visit(follow, next->name, 0, result.frame, result.frame_size,
+			 result.wire_subnet_id) &&
+	       ask(follow);
+}
+
+/* Return: whether another answer is to come. */
+static bool take_answer(struct follow *follow, struct trace_answer *answer)
+{
+	struct trace_told *told = &answer->there;
+
+	json_array_extend(stages_of(follow->document), told->stages);
+	json_object_update(about_of(follow), told->verdict);
+	if (!told->frame.bytes && !follow->back && answer->back.verdict) {
+		told = &answer->back;
+		begin_back(follow);
+		json_object_update(follow->back, told->verdict);
+		json_array_extend(stages_of(follow->document), told->stages);
+	}
+	return told->frame.bytes && go_on(follow, told->next, told->frame.bytes, told->frame.size,
+					  told->frame.wire);
 }
 
 static void follow_answered(void *context, const json_t *document)
 {
 	struct follow *follow = context;
+	const char *host = follow->visits[follow->visit_count - 1].host;
 	struct trace_answer answer;
 	struct error error = { 0 };
+	bool more = false;
 	char text[64];
 
 	follow->question = NULL;
 	snprintf(text, sizeof(text), "did not answer within %d s", ANSWER_SECONDS);
 	if (!document) {
-		say_lost(follow->document, stages_of(follow->document), follow->next, text);
-	} else if (trace_answer_read(document, follow->next, &answer, &error)) {
-		say_lost(follow->document, stages_of(follow->document), follow->next,
+		say_lost(about_of(follow), stages_of(follow->document), host, text);
+	} else if (trace_answer_read(document, host, &answer, &error)) {
+		say_lost(about_of(follow), stages_of(follow->document), host,
 			 "gave an answer that is not understood");
 	} else {
-		take_answer(follow, &answer);
+		more = take_answer(follow, &answer);
 		trace_answer_fini(&answer);
 	}
-	follow_finish(follow);
-}
-
-/* The answer comes later, or it is known now that there will be none. */
-static void follow_ask(struct api_call *call, const struct object *next, uint32_t port_id,
-		       const uint8_t *frame, size_t size, json_t *document)
-{
-	struct questions *questions = call->api->cluster ? cluster_questions(call->api->cluster)
-							 : NULL;
-	struct follow *follow = xcalloc(1, sizeof(*follow));
-	json_t *question = trace_question(&result);
-	struct error error = { 0 };
-	char text[160];
-	int code = -ENOTSUP;
-
-	follow->api = call->api;
-	follow->port_id = port_id;
-	follow->frame = xmalloc(size);
-	memcpy(follow->frame, frame, size);
-	follow->frame_size = size;
-	follow->document = json_incref(document);
-	follow->later.free = follow_free;
-	snprintf(follow->next, sizeof(follow->next), "%s", next->name);
-	if (questions)
-		code = questions_ask(questions, next->id, question,
-				     ANSWER_SECONDS * CLOCK_NS_PER_SECOND, follow_answered, follow,
-				     &follow->question, &error);
-	json_decref(question);
-	if (!code) {
-		call->response->later = &follow->later;
-	} else {
-		follow_free(&follow->later);
-		snprintf(text, sizeof(text), "cannot be asked: %.120s",
-			 error.code ? error.text : "this host has no store in common with it");
-		say_lost(document, stages_of(document), next->name, text);
-		api_json(call, 200, json_incref(document));
-	}
+	if (more)
+		return;
+	api_response_json(&follow->later.response, 200, json_incref(follow->document));
+	follow->later.ready = true;
+	follow->later.wake(follow->later.wake_context);
 }
 
 void api_trace_follow(struct api_call *call, uint32_t port_id, const uint8_t *frame, size_t size)
 {
-	struct api *api = call->api;
+	struct follow *follow = xcalloc(1, sizeof(*follow));
 	const struct object *next;
-	json_t *document;
-	int code = datapath_trace_begin(api->datapath);
+	int code;
 
-	if (!code) {
-		code = datapath_trace_port(api->datapath, port_id, frame, size, &result);
-		if (code)
-			datapath_trace_end();
-	}
+	follow->api = call->api;
+	follow->later.free = follow_free;
+	follow->document = json_pack("{s:[]}", "stages");
+	add_visit(follow, reconcile_host(call->api->reconcile), port_id, frame, size, 0);
+	code = run_here(follow, &next);
 	if (code) {
 		fail_trace(call, code);
+	} else if (next && add_visit(follow, next->name, 0, result.frame, result.frame_size,
+				     result.wire_subnet_id) &&
+		   ask(follow)) {
+		call->response->later = &follow->later;
 		return;
+	} else {
+		api_json(call, 200, json_incref(follow->document));
 	}
-	document = trace_leg_verdict(api->reconcile, &result);
-	json_object_set_new(document, "stages", json_array());
-	trace_leg_stages(api->reconcile, &result, stages_of(document));
-	json_object_set_new(document, "frame", trace_frame_json(result.frame, result.frame_size));
-	next = trace_leg_next(api->reconcile, &result);
-	if (!next)
-		trace_reply(api, document);
-	datapath_trace_end();
-	if (next)
-		follow_ask(call, next, port_id, frame, size, document);
-	else
-		api_json(call, 200, json_incref(document));
-	json_decref(document);
+	follow_free(&follow->later);
 }

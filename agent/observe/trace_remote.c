@@ -5,6 +5,7 @@
 #include "agent/observe/trace_remote.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/names.h"
@@ -16,26 +17,39 @@
 #define HEX_LENGTH_MAX (2 * TRACE_FRAME_MAX)
 #define TEXT_LENGTH_MAX 500
 #define WORD_LENGTH_MAX 64
+#define BEFORE_MAX 8
 
 /* Kept between calls: a result has room for the largest frame. One thread. */
 static struct trace_result result;
-static uint8_t frame[TRACE_FRAME_MAX];
+static uint8_t frame[TRACE_FRAME_MAX], bytes[TRACE_FRAME_MAX];
 
-json_t *trace_question(const struct trace_result *left)
+static json_t *frame_json(const struct trace_frame *left)
 {
-	json_t *question =
-		json_pack("{s:o}", "frame", trace_frame_json(left->frame, left->frame_size));
+	json_t *document = json_pack("{s:o}", "frame", trace_frame_json(left->bytes, left->size));
 
-	if (left->wire_subnet_id)
-		json_object_set_new(question, "wire", json_integer(left->wire_subnet_id));
+	if (left->wire)
+		json_object_set_new(document, "wire", json_integer(left->wire));
+	return document;
+}
+
+json_t *trace_question(const struct trace_frame *left, const struct trace_frame *const *before,
+		       size_t count)
+{
+	json_t *question = frame_json(left), *list = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, frame_json(before[i]));
+	json_object_set_new(question, "before", list);
 	return question;
 }
 
-int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *bytes, size_t size,
+int trace_arrive(struct datapath *datapath, const struct trace_frame *arriving,
 		 struct trace_result *arrived)
 {
-	return wire ? datapath_trace_wire(datapath, wire, bytes, size, arrived)
-		    : datapath_trace_underlay(datapath, bytes, size, arrived);
+	return arriving->wire ? datapath_trace_wire(datapath, arriving->wire, arriving->bytes,
+						    arriving->size, arrived)
+			      : datapath_trace_underlay(datapath, arriving->bytes, arriving->size,
+							arrived);
 }
 
 /* ---- answering ---- */
@@ -49,11 +63,19 @@ static json_t *leg_json(struct reconcile *reconcile)
 	return leg;
 }
 
-static json_t *outer_json(struct reconcile *reconcile)
+/* Where the packet of a leg has gone on to another host. */
+static void say_next(struct reconcile *reconcile, json_t *leg)
 {
-	return trace_leg_next(reconcile, &result)
-		       ? trace_frame_json(result.frame, result.frame_size)
-		       : json_null();
+	const struct object *next = trace_leg_next(reconcile, &result);
+	const struct trace_frame left = { result.frame, result.frame_size, result.wire_subnet_id };
+	json_t *frame_document;
+
+	if (!next)
+		return;
+	frame_document = frame_json(&left);
+	json_object_update(leg, frame_document);
+	json_object_set_new(leg, "next", json_string(next->name));
+	json_decref(frame_document);
 }
 
 /* The reply of the port, or what the pipeline itself sent back. */
@@ -66,15 +88,13 @@ static json_t *back_json(struct datapath *datapath, struct reconcile *reconcile)
 		back = trace_leg_verdict(reconcile, &result);
 		json_object_set_new(back, "stages", json_array());
 	} else {
-		size = trace_leg_reply(reconcile, &result, frame);
+		size = trace_leg_reply(reconcile, &result, bytes);
 		if (!size ||
-		    datapath_trace_port(datapath, result.out_port_id, frame, size, &result))
+		    datapath_trace_port(datapath, result.out_port_id, bytes, size, &result))
 			return json_null();
 		back = leg_json(reconcile);
 	}
-	json_object_set_new(back, "frame", outer_json(reconcile));
-	if (result.wire_subnet_id)
-		json_object_set_new(back, "wire", json_integer(result.wire_subnet_id));
+	say_next(reconcile, back);
 	return back;
 }
 
@@ -86,34 +106,66 @@ static uint32_t read_wire(struct json_reader *reader)
 	return (uint32_t)wire;
 }
 
-static int read_question(const json_t *question, size_t *size, uint32_t *wire)
+/* @arriving: its bytes are room for TRACE_FRAME_MAX. Return: 0 or negative. */
+static int read_arriving(struct json_reader *reader, struct trace_frame *arriving)
 {
-	struct json_reader reader;
 	struct error error = { 0 };
 	const char *hex = "";
 
+	json_reader_text(reader, "frame", JSON_REQUIRED, HEX_LENGTH_MAX, &hex);
+	arriving->wire = read_wire(reader);
+	if (json_reader_failed(reader))
+		return -EINVAL;
+	return probe_parse_hex(hex, arriving->bytes, TRACE_FRAME_MAX, &arriving->size, &error);
+}
+
+/* What came here before makes the connections that the packet belongs to. Return: 0 or negative. */
+static int run_before(struct datapath *datapath, const json_t *before)
+{
+	struct trace_frame arriving = { .bytes = bytes };
+	const json_t *element;
+	size_t index;
+
+	json_array_foreach(before, index, element) {
+		struct json_reader reader;
+		struct error error = { 0 };
+
+		json_reader_init(&reader, (json_t *)element, "", &error);
+		if (read_arriving(&reader, &arriving) || json_reader_finish(&reader) ||
+		    trace_arrive(datapath, &arriving, &result))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_question(const json_t *question, struct trace_frame *arriving, json_t **before)
+{
+	struct json_reader reader;
+	struct error error = { 0 };
+
+	*before = NULL;
 	json_reader_init(&reader, (json_t *)question, "", &error);
-	json_reader_text(&reader, "frame", JSON_REQUIRED, HEX_LENGTH_MAX, &hex);
-	*wire = read_wire(&reader);
-	if (json_reader_finish(&reader))
-		return error.code;
-	return probe_parse_hex(hex, frame, sizeof(frame), size, &error);
+	json_reader_array(&reader, "before", JSON_OPTIONAL, BEFORE_MAX, before);
+	if (read_arriving(&reader, arriving))
+		return -EINVAL;
+	return json_reader_finish(&reader);
 }
 
 json_t *trace_answer_make(struct datapath *datapath, struct reconcile *reconcile,
 			  const json_t *question)
 {
-	json_t *there, *back;
-	size_t size = 0;
-	uint32_t wire;
+	struct trace_frame arriving = { .bytes = frame };
+	json_t *there, *back, *before;
 
-	if (read_question(question, &size, &wire) || datapath_trace_begin(datapath))
+	if (read_question(question, &arriving, &before) || datapath_trace_begin(datapath))
 		return NULL;
-	if (trace_arrive(datapath, wire, frame, size, &result)) {
+	if (run_before(datapath, before) || trace_arrive(datapath, &arriving, &result)) {
 		datapath_trace_end();
 		return NULL;
 	}
 	there = leg_json(reconcile);
+	if (!result.answers)
+		say_next(reconcile, there);
 	back = back_json(datapath, reconcile);
 	datapath_trace_end();
 	return json_pack("{s:o, s:o}", "there", there, "back", back);
@@ -183,21 +235,25 @@ static void read_leg(struct json_reader *reader, const char *host, struct trace_
 	}
 }
 
-static void read_frame(struct json_reader *reader, struct trace_answer *answer)
+static void read_next(struct json_reader *reader, struct trace_told *told)
 {
 	struct error error = { 0 };
-	const char *hex = NULL;
+	const char *hex = NULL, *next;
 	size_t size;
 
+	if (json_reader_text(reader, "next", JSON_OPTIONAL, NAME_SIZE - 1, &next))
+		snprintf(told->next, sizeof(told->next), "%s", next);
+	told->frame.wire = read_wire(reader);
 	if (!json_reader_text(reader, "frame", JSON_OPTIONAL, HEX_LENGTH_MAX, &hex))
 		return;
-	if (probe_parse_hex(hex, frame, sizeof(frame), &size, &error)) {
-		json_reader_fail(reader, "frame", EINVAL, "%s", error.text);
+	if (!told->next[0] || probe_parse_hex(hex, frame, sizeof(frame), &size, &error)) {
+		json_reader_fail(reader, "frame", EINVAL, "%s",
+				 error.code ? error.text : "goes to no host");
 		return;
 	}
-	answer->frame = xmalloc(size);
-	memcpy(answer->frame, frame, size);
-	answer->frame_size = size;
+	told->frame.bytes = xmalloc(size);
+	memcpy(told->frame.bytes, frame, size);
+	told->frame.size = size;
 }
 
 int trace_answer_read(const json_t *document, const char *host, struct trace_answer *answer,
@@ -210,12 +266,12 @@ int trace_answer_read(const json_t *document, const char *host, struct trace_ans
 	json_reader_init(&reader, (json_t *)document, "", error);
 	if (json_reader_object(&reader, "there", JSON_REQUIRED, &there)) {
 		read_leg(&there, host, &answer->there);
+		read_next(&there, &answer->there);
 		code = json_reader_finish(&there);
 	}
 	if (!code && json_reader_object(&reader, "back", JSON_OPTIONAL, &back)) {
 		read_leg(&back, host, &answer->back);
-		read_frame(&back, answer);
-		answer->wire = read_wire(&back);
+		read_next(&back, &answer->back);
 		code = json_reader_finish(&back);
 	}
 	if (!code)
@@ -231,6 +287,7 @@ void trace_answer_fini(struct trace_answer *answer)
 	json_decref(answer->there.stages);
 	json_decref(answer->back.verdict);
 	json_decref(answer->back.stages);
-	free(answer->frame);
+	free(answer->there.frame.bytes);
+	free(answer->back.frame.bytes);
 	*answer = (struct trace_answer){ 0 };
 }

@@ -2,9 +2,11 @@
 /*
  * What one host asks another about a packet, and what that one says.
  *
- *	question  {"frame": the outer packet; or with "wire", a subnet's id, the frame on its wire}
- *	answer    {"there": LEG, "back": LEG with "frame" and "wire", the same of the reply, or null}
- *	LEG       {"verdict", "reason", "sentence", "object", "to", "stages"}
+ *	question  FRAME and "before": [FRAME, ...], what that host has had of this trace already
+ *	answer    {"there": LEG, "back": LEG of the reply, or null}
+ *	LEG       {"verdict", "reason", "sentence", "object", "to", "stages"}; and where the packet goes on to another
+ *	          host its FRAME and "next", the name of that host
+ *	FRAME     {"frame": the outer packet; or with "wire", a subnet's id, the frame on its wire}
  *
  * The host of the receiver runs the packet and the reply one after the other, for only then the reply
  * belongs to a connection. Nothing that comes from another host is believed to be well formed.
@@ -22,32 +24,46 @@
 #define TRACE_STAGES_MAX (TRACE_STEPS_MAX + 1)
 
 /**
+ * struct trace_frame - a packet between two hosts
+ * @bytes: as it left the one, of @size bytes; NULL: none; owned by who has the struct
+ * @wire: the subnet on whose wire it did; 0: by a tunnel
+ */
+struct trace_frame {
+	uint8_t *bytes;
+	size_t size;
+	uint32_t wire;
+};
+
+/**
  * struct trace_told - what another host said of one leg
  * @verdict: {"verdict", "reason", "sentence", "object", "to"}; NULL: no such leg; owned
  * @stages: array; owned
+ * @frame: the packet as it left that host
+ * @next: the name of the host it left for
  */
 struct trace_told {
 	json_t *verdict;
 	json_t *stages;
+	struct trace_frame frame;
+	char next[NAME_SIZE];
+};
+
+/** struct trace_answer - all that it said; release with trace_answer_fini() */
+struct trace_answer {
+	struct trace_told there, back;
 };
 
 /**
- * struct trace_answer - all that it said; release with trace_answer_fini()
- * @frame: the reply as it left that host for this one, of @frame_size bytes; NULL: none; owned
- * @wire: the subnet on whose wire it did; 0: by a tunnel
+ * trace_question - the question about a packet that has left for another host
+ * @before: the others of the same trace that went there, @count of them
+ *
+ * Return: new reference.
  */
-struct trace_answer {
-	struct trace_told there, back;
-	uint8_t *frame;
-	size_t frame_size;
-	uint32_t wire;
-};
+json_t *trace_question(const struct trace_frame *frame, const struct trace_frame *const *before,
+		       size_t count);
 
-/** trace_question - the question about a packet that has left for another host. Return: new reference. */
-json_t *trace_question(const struct trace_result *left);
-
-/** trace_arrive - run a packet as it comes from another host; wire: a subnet's id, or 0. Return: 0 or less */
-int trace_arrive(struct datapath *datapath, uint32_t wire, const uint8_t *bytes, size_t size,
+/** trace_arrive - run a packet as it comes from another host. Return: 0 or less */
+int trace_arrive(struct datapath *datapath, const struct trace_frame *frame,
 		 struct trace_result *arrived);
 
 /**

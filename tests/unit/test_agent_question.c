@@ -290,6 +290,7 @@ static void keys_are_taken_by_the_letter(void **state)
 #define STAGE "{\"host\":\"liar\",\"stage\":\"parse\",\"result\":\"well formed\",\"object\":null}"
 #define VERDICT(word) "\"verdict\":\"" word "\",\"reason\":\"r\",\"sentence\":\"s\",\"object\":null"
 #define TO "\"to\":{\"host\":\"h2\",\"port\":\"lan/b\"}"
+#define NEXT ",\"next\":\"h3\""
 #define LEG VERDICT("delivered") "," TO ",\"stages\":[" STAGE "]"
 
 static int read_answer(const char *text, struct trace_answer *told)
@@ -308,7 +309,7 @@ static void answers_are_read(void **state)
 	struct trace_answer told;
 
 	(void)state;
-	assert_int_equal(read_answer("{\"there\":{" LEG "},\"back\":{" LEG ",\"frame\":\"00ff\"}}",
+	assert_int_equal(read_answer("{\"there\":{" LEG "},\"back\":{" LEG NEXT ",\"frame\":\"00ff\"}}",
 				     &told),
 			 0);
 	/* A host speaks for itself only. */
@@ -317,8 +318,10 @@ static void answers_are_read(void **state)
 		"h2");
 	assert_string_equal(json_string_value(json_object_get(told.back.verdict, "verdict")),
 			    "delivered");
-	assert_int_equal(told.frame_size, 2);
-	assert_memory_equal(told.frame, "\x00\xff", 2);
+	assert_int_equal(told.back.frame.size, 2);
+	assert_memory_equal(told.back.frame.bytes, "\x00\xff", 2);
+	assert_string_equal(told.back.next, "h3");
+	assert_null(told.there.frame.bytes);
 	trace_answer_fini(&told);
 	assert_int_equal(
 		read_answer("{\"there\":{" VERDICT("dropped") ",\"to\":null,\"stages\":[]},"
@@ -326,7 +329,7 @@ static void answers_are_read(void **state)
 			    &told),
 		0);
 	assert_null(told.back.verdict);
-	assert_null(told.frame);
+	assert_null(told.back.frame.bytes);
 	trace_answer_fini(&told);
 }
 
@@ -347,9 +350,11 @@ static void malformed_answers_are_refused(void **state)
 		"{\"there\":{" VERDICT("dropped") ",\"to\":{\"host\":\"h2\"},\"stages\":[]}}",
 		"{\"there\":{" LEG "},\"back\":7}",
 		"{\"there\":{" LEG "},\"back\":{}}",
-		"{\"there\":{" LEG "},\"back\":{" LEG ",\"frame\":\"0\"}}",
-		"{\"there\":{" LEG "},\"back\":{" LEG ",\"frame\":\"xx\"}}",
-		"{\"there\":{" LEG "},\"back\":{" LEG ",\"frame\":7}}",
+		"{\"there\":{" LEG "},\"back\":{" LEG NEXT ",\"frame\":\"0\"}}",
+		"{\"there\":{" LEG "},\"back\":{" LEG NEXT ",\"frame\":\"xx\"}}",
+		"{\"there\":{" LEG "},\"back\":{" LEG NEXT ",\"frame\":7}}",
+		"{\"there\":{" LEG "},\"back\":{" LEG ",\"frame\":\"00\"}}",
+		"{\"there\":{" LEG ",\"next\":7}}",
 	};
 	struct trace_answer told;
 	struct buf many = { 0 };
@@ -376,6 +381,7 @@ static void malformed_questions_are_refused(void **state)
 		"{\"frame\":\"0\"}",
 		"{\"frame\":\"0g\"}",
 		"{\"frame\":\"00\",\"more\":1}",
+		"{\"frame\":\"00\",\"before\":7}",
 	};
 	json_t *document, *large;
 	char *text;
