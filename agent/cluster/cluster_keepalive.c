@@ -115,7 +115,10 @@ void cluster_refresh_keepalives(struct cluster *cluster, const struct host_objec
 	const struct intent *intent = reconcile_intent(cluster->reconcile);
 	const struct object **tunnels;
 	size_t count = names_all(intent, OBJECT_TUNNEL, &tunnels), made = 0;
-	struct keepalive_target *targets = xcalloc(count, sizeof(*targets));
+	uint32_t *vpc_ids = NULL;
+	const size_t vpc_count =
+		own ? intent_vpcs_of_host(intent, own->object.name, &vpc_ids) : 0;
+	struct keepalive_target *targets = xcalloc(count + vpc_count, sizeof(*targets));
 
 	for (size_t i = 0; i < count; i++) {
 		const struct tunnel_object *tunnel = (const struct tunnel_object *)tunnels[i];
@@ -134,7 +137,10 @@ void cluster_refresh_keepalives(struct cluster *cluster, const struct host_objec
 			make_frame(intent, tunnel, target);
 		made++;
 	}
+	if (own)
+		made = cluster_router_targets(cluster, own, vpc_ids, vpc_count, targets, made);
 	keepalives_set(cluster->keepalives, targets, made);
+	free(vpc_ids);
 	free(targets);
 	free(tunnels);
 }
@@ -218,8 +224,10 @@ void cluster_keepalive_changed(void *context, uint32_t tunnel_id)
 	char name[PATH_NAME_SIZE];
 	json_t *status, *event;
 
-	if (!tunnel)
+	if (!tunnel) {
+		cluster_settle_away(cluster, tunnel_id);
 		return;
+	}
 	names_path(reconcile_intent(cluster->reconcile), &tunnel->object, name);
 	status = cluster_tunnel_json(cluster, tunnel_id);
 	log_notice("tunnel", "tunnel=%s state=%s", name,

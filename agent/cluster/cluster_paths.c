@@ -23,9 +23,8 @@ static struct intent *intent_of(const struct cluster *cluster)
 
 /* ---- paths ---- */
 
-/* A pair of addresses of one family, IPv4 first. */
-static bool choose_path(const struct host_object *own, const struct host_object *other,
-			struct path_target *target)
+bool cluster_choose_path(const struct host_object *own, const struct host_object *other,
+			 struct path_target *target)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < own->address_count; i++) {
@@ -56,7 +55,7 @@ static void add_target(const struct cluster *cluster, const struct host_object *
 	struct path_target target = { .host_id = host_id };
 
 	if (!object || object->kind != OBJECT_HOST || host_id == own->object.id ||
-	    map_put_u32(seen, host_id, seen) || !choose_path(own, other, &target))
+	    map_put_u32(seen, host_id, seen) || !cluster_choose_path(own, other, &target))
 		return;
 	target.mtu = own->mtu < other->mtu ? own->mtu : other->mtu;
 	*targets = xreallocarray(*targets, *count + 1, sizeof(**targets));
@@ -115,7 +114,6 @@ void cluster_path_changed(void *context, uint32_t host_id)
 		problems_clear(&cluster->reconcile->problems, PROBLEM_PATH, host_id);
 	}
 	reconcile_path_changed(cluster->reconcile, host_id);
-	cluster_settle_away(cluster, host_id);
 }
 
 /* ---- groups ---- */

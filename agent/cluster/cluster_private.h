@@ -19,13 +19,15 @@
 /**
  * struct other_host - what is known of a host by its record
  * @seen: in the list that is being taken
- * @away: neither its lease nor the underlay says that it is there (cluster_router.c)
+ * @answered: its address has answered echo requests
+ * @away: neither its lease nor its address says that it is there (cluster_router.c)
  * @since_ns: real time since when @alive is so
  * @document: of its record, the last one there was; owned
  */
 struct other_host {
 	bool alive;
 	bool seen;
+	bool answered;
 	bool away;
 	uint64_t since_ns;
 	json_t *document;
@@ -95,13 +97,28 @@ void cluster_tunnels_said(struct cluster *cluster, const json_t *before, const j
 /** cluster_tunnel_down - as struct plan_host.tunnel_down. @context: struct cluster */
 bool cluster_tunnel_down(void *context, uint32_t tunnel_id);
 
+/** cluster_choose_path - a pair of addresses of one family, IPv4 first. Return: false if there is none */
+bool cluster_choose_path(const struct host_object *own, const struct host_object *other,
+			 struct path_target *target);
+
 /* ---- cluster_router.c ---- */
 
 /** cluster_host_away - as in struct plan_host */
 bool cluster_host_away(void *context, uint32_t host_id);
 
-/** cluster_settle_away - the lease of a host, or the way to it, is another one now */
+/** cluster_settle_away - the lease of a host, or what its address answers, is another one now */
 void cluster_settle_away(struct cluster *cluster, uint32_t host_id);
+
+/**
+ * cluster_router_targets - the hosts that route VPCs of @own
+ * @vpc_ids: the VPCs that it has part in, @vpc_count of them
+ * @targets: @count targets, with room for as many more as there are VPCs
+ *
+ * Return: how many there are with these.
+ */
+size_t cluster_router_targets(const struct cluster *cluster, const struct host_object *own,
+			      const uint32_t *vpc_ids, size_t vpc_count,
+			      struct keepalive_target *targets, size_t count);
 
 /** cluster_refresh_routers - says which VPCs have a router that is not there */
 void cluster_refresh_routers(struct cluster *cluster);

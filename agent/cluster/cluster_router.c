@@ -2,18 +2,21 @@
 /*
  * Hosts that route VPCs for others: are they there?
  *
- * A host is away when its lease has ended and the underlay has no answer of it either. One of the two alone says too
- * little: a host that is cut off from the store goes on forwarding, and one that answers no probe may be behind a
- * filter that lets tunnels pass. While the router is away, what would go there is dropped where it is sent from, by
- * a verdict that names the host; else nobody could tell what becomes of it.
+ * A host forwards without its daemon and without the store, so neither says that it is gone. It is away when its lease has
+ * ended, and its underlay address, which did answer echo requests before, does not any more: its kernel does that. While
+ * the router is away, what would go there is dropped where it is sent from, by a verdict that names the host; else
+ * nobody could tell what becomes of it.
  *
- * Neighbours: cluster.c (leases), cluster_paths.c (the underlay), model/plan_tunnel.c (plan_router).
+ * Neighbours: cluster.c (leases), keepalive.c (asks), model/plan_tunnel.c (plan_router).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/cluster/cluster_private.h"
 #include "agent/reconcile_private.h"
+
+#define ASK_SECONDS 3
+#define ASK_RETRIES 3
 
 bool cluster_host_away(void *context, uint32_t host_id)
 {
@@ -26,18 +29,52 @@ bool cluster_host_away(void *context, uint32_t host_id)
 void cluster_settle_away(struct cluster *cluster, uint32_t host_id)
 {
 	struct other_host *other = map_get_u32(&cluster->others, host_id);
-	struct path_state state;
+	struct keepalive_state state = { .life = KEEPALIVE_UNKNOWN };
 	bool away;
 
 	if (!other || !cluster->reconcile)
 		return;
-	away = !other->alive && path_probes_get(cluster->probes, host_id, &state) &&
-	       state.since_ns && !state.answers;
+	if (cluster->keepalives)
+		keepalives_get(cluster->keepalives, host_id, &state);
+	other->answered |= state.life == KEEPALIVE_UP;
+	away = !other->alive && other->answered && state.life == KEEPALIVE_DOWN;
 	if (other->away == away)
 		return;
 	other->away = away;
 	reconcile_router_changed(cluster->reconcile, host_id);
 	cluster_refresh_routers(cluster);
+}
+
+static bool is_target(const struct keepalive_target *targets, size_t count, uint32_t id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (targets[i].tunnel_id == id)
+			return true;
+	return false;
+}
+
+size_t cluster_router_targets(const struct cluster *cluster, const struct host_object *own,
+			      const uint32_t *vpc_ids, size_t vpc_count,
+			      struct keepalive_target *targets, size_t count)
+{
+	const struct intent *intent = reconcile_intent(cluster->reconcile);
+
+	for (size_t i = 0; i < vpc_count; i++) {
+		const struct host_object *router = intent_router(intent, vpc_ids[i]);
+		struct path_target path;
+
+		if (!router || router == own || is_target(targets, count, router->object.id) ||
+		    !cluster_choose_path(own, router, &path))
+			continue;
+		targets[count++] = (struct keepalive_target){
+			.tunnel_id = router->object.id,
+			.local = path.local,
+			.remote = path.remote,
+			.interval = ASK_SECONDS,
+			.retries = ASK_RETRIES,
+		};
+	}
+	return count;
 }
 
 void cluster_refresh_routers(struct cluster *cluster)
