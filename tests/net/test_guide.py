@@ -220,6 +220,11 @@ def distributed_router(_weft):
     page_runs("distributed-router.md")
 
 
+@statement("guide: one host as the router")
+def centralized_router(_weft):
+    page_runs("centralized-router.md")
+
+
 @statement("guide: every encapsulation")
 def encapsulations(_weft):
     page_runs("encapsulations.md")
