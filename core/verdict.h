@@ -90,7 +90,7 @@
 	X(ROUTE_LOOP, DROP, "the route leads back to the port the packet came from")               \
 	X(PORT_DOWN, DROP, "the destination port is not plugged in")                               \
 	X(ROUTER_AWAY, DROP, "the host that routes for the VPC is not there")                      \
-	X(TTL_EXPIRED, DROP, "its TTL ends at the router of the VPC; the sender was told")         \
+	X(TTL_EXPIRED, DROP, "its TTL ends at the router of the VPC")                              \
 	X(TOO_BIG, DROP, "larger than the destination port's MTU; the sender was told")            \
 	/* policy */                                                                               \
 	X(GROUP_EGRESS, DROP, "no security group rule of the sender allows it out")                \

@@ -122,7 +122,7 @@ static int check_members(struct draft *draft, const struct vpc_object *vpc, stru
 	return code;
 }
 
-int check_router(struct draft *draft, const struct vpc_object *vpc, struct error *error)
+int check_routing(struct draft *draft, const struct vpc_object *vpc, struct error *error)
 {
 	const struct object *host;
 	char hint[128];

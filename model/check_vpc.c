@@ -203,7 +203,7 @@ int check_vpc(struct draft *draft, const struct draft_entry *entry, struct error
 	if (!code)
 		code = check_multicast(draft, vpc, &vpc->object, error);
 	if (!code)
-		code = check_router(draft, vpc, error);
+		code = check_routing(draft, vpc, error);
 	if (code || !before || same_ranges(before, vpc))
 		return code;
 	for (size_t i = 0; i < ARRAY_SIZE(dependent); i++) {

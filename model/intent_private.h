@@ -347,7 +347,7 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 int check_reach(struct draft *draft, const struct object *object, const char *key, uint32_t vpc_id,
 		const struct host_object *host, struct error *error);
 /* Whether one host can route all of a VPC; and that what is added to such a VPC fits (check_router.c). */
-int check_router(struct draft *draft, const struct vpc_object *vpc, struct error *error);
+int check_routing(struct draft *draft, const struct vpc_object *vpc, struct error *error);
 int check_routed_subnet(struct draft *draft, const struct subnet_object *subnet,
 			struct error *error);
 int check_routed_port(struct draft *draft, const struct port_object *port, struct error *error);
