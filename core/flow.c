@@ -71,10 +71,9 @@ static __always_inline void find_own(struct frame *f, struct packet *p, int open
  */
 static __always_inline int came_another_way(const struct packet *p, const struct flow *flow)
 {
-	return is_from_router(p) ||
-	       ((p->flags & (PACKET_FROM_PEER | PACKET_SOURCE_OWN)) ==
-			(PACKET_FROM_PEER | PACKET_SOURCE_OWN) &&
-		flow->peer_port_id >= PEER_ID_FIRST);
+	return is_from_router(p) || ((p->flags & (PACKET_FROM_PEER | PACKET_SOURCE_OWN)) ==
+					     (PACKET_FROM_PEER | PACKET_SOURCE_OWN) &&
+				     flow->peer_port_id >= PEER_ID_FIRST);
 }
 
 /*
@@ -231,7 +230,8 @@ static __always_inline int reply_is_plain(const struct packet *p)
 	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
 
 	return p->key.protocol == PROTOCOL_TCP && (p->flags & own) == own &&
-	       p->out_subnet_id == p->subnet_id && !(p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) &&
+	       p->out_subnet_id == p->subnet_id &&
+	       !(p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) &&
 	       !(p->subnet_flags & SUBNET_L2) && p->in_ifindex;
 }
 

@@ -165,8 +165,7 @@ static __always_inline int tell6(struct frame *f, struct packet *p, enum about a
 	__builtin_memcpy(message.destination, &p->key.source, 16);
 	if (take_quote(f, p, about, 48, quote))
 		return -1;
-	sum = checksum_pseudo6(source, &p->key.source, 8 + quote_size(p, about),
-				PROTOCOL_ICMPV6);
+	sum = checksum_pseudo6(source, &p->key.source, 8 + quote_size(p, about), PROTOCOL_ICMPV6);
 	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
 	if (frame_push(f, 48))

@@ -78,7 +78,8 @@ enum port_kind {
 #define OUT_WATCHED 0x80u
 #define OUT_SHAPED 0x40u /* through the queue of its device on the host, which may ask who sends */
 #define OUT_HOST_ROUTED 0x20u /* by the device's next hop, as the host's routes say */
-#define OUT_HOP 0x10u /* routed here, by the one host that routes: the TTL is one less (central.c) */
+#define OUT_HOP                                                                                    \
+	0x10u /* routed here, by the one host that routes: the TTL is one less (central.c) */
 #define OUT_KIND(out_kind) ((out_kind)&0x1fu) /* with OUT_HOP, which is more than all kinds */
 
 /*
@@ -152,9 +153,9 @@ enum subnet_flags {
 	/* One host routes all of the VPC (central.c): another one, or this one. */
 	SUBNET_ROUTED_AWAY = 1 << 6,
 	SUBNET_ROUTES_ALL = 1 << 7,
-	SUBNET_SNOOP = 1 << 8,        /* l2: multicast goes to its listeners alone */
-	SUBNET_PROVE = 1 << 9,        /* weftd hears which addresses ports detect no duplicate of */
-	SUBNET_MULTICAST = 1 << 10,   /* multicast is routed between it and others of the VPC */
+	SUBNET_SNOOP = 1 << 8,      /* l2: multicast goes to its listeners alone */
+	SUBNET_PROVE = 1 << 9,      /* weftd hears which addresses ports detect no duplicate of */
+	SUBNET_MULTICAST = 1 << 10, /* multicast is routed between it and others of the VPC */
 	/* Direct attachment to a NIC (direct.c). */
 	SUBNET_PRIVATE = 1 << 16,     /* its ports do not hear one another */
 	SUBNET_VEPA = 1 << 17,        /* they do by the switch outside alone, which reflects */
@@ -517,51 +518,7 @@ struct fragment {
 
 /* ---- services of the host: DNS and metadata ---- */
 
-enum service_kind {
-	SERVICE_RESOLVER = 1 << 0, /* TCP and UDP port 53 */
-	SERVICE_METADATA = 1 << 1, /* TCP port 80 */
-	SERVICE_DHCP = 1 << 2,     /* only that somebody answers ARP: punt.c takes the questions */
-};
-
-struct service_key {
-	__u32 vpc_id;
-	struct address address; /* as workloads know it: 169.254.169.253, base+2, ... */
-};
-
-struct service {
-	__u32 kinds; /* enum service_kind that are served there */
-	__u32 pad;
-};
-
-/*
- * What the service sees as its client: an alias, which says by its number which port asks. Nobody but the
- * pipeline can make one, for no packet of a workload comes there with its own source.
- */
-struct service_client_key {
-	struct address alias;
-	__be16 port;         /* of the workload */
-	__be16 service_port; /* 53 or 80 */
-	__u8 protocol;
-	__u8 pad[3];
-};
-
-/* The same as the workload sees it, for the way back. Least recently used rows go. */
-struct service_client {
-	struct address address; /* of the workload */
-	struct address service; /* that it asked */
-	__u32 port_id;
-	__u8 mac[6]; /* of the frame that asked */
-	__u16 pad;
-};
-
-/*
- * Aliases: of IPv4 clients 128.0.0.0/2, 18 bits of the port's slot and 12 of a hash; of IPv6 clients
- * fd57:6566:7400::/64, slot and hash in 32 bits each. core/service.c makes them.
- */
-#define SERVICE_ALIAS4 0x80000000u
-#define SERVICE_ALIAS4_HASH_BITS 12
-#define SERVICE_ALIAS6_0 0xfd576566u
-#define SERVICE_ALIAS6_1 0x74000000u
+#include "core/tables_service.h"
 
 /* ---- counters and events ---- */
 

@@ -143,8 +143,8 @@ static int refuse_reach(struct draft *draft, const struct object *object, const 
 }
 
 /* All subnets of a VPC must reach a host that has part in it. Asked once in a check. */
-int check_reach(struct draft *draft, const struct object *object, const char *key,
-		       uint32_t vpc_id, const struct host_object *host, struct error *error)
+int check_reach(struct draft *draft, const struct object *object, const char *key, uint32_t vpc_id,
+		const struct host_object *host, struct error *error)
 {
 	const uint32_t pair[] = { vpc_id, host->object.id };
 	const struct object **list;

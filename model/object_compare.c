@@ -54,8 +54,9 @@ static bool vpc_equal(const struct vpc_object *a, const struct vpc_object *b)
 	    a->mtu != b->mtu || a->flow_limit != b->flow_limit ||
 	    a->main_table_id != b->main_table_id || a->default_group_id != b->default_group_id ||
 	    memcmp(a->timeouts, b->timeouts, sizeof(a->timeouts)) != 0 ||
-	    strcmp(a->router, b->router) != 0 || a->metadata != b->metadata || a->route_multicast != b->route_multicast ||
-	    !dns_equal(&a->dns, &b->dns) || !flow_log_equal(a->flow_log, b->flow_log))
+	    strcmp(a->router, b->router) != 0 || a->metadata != b->metadata ||
+	    a->route_multicast != b->route_multicast || !dns_equal(&a->dns, &b->dns) ||
+	    !flow_log_equal(a->flow_log, b->flow_log))
 		return false;
 	for (size_t i = 0; i < a->cidr_count; i++)
 		if (!ip_prefix_equal(&a->cidrs[i], &b->cidrs[i]))

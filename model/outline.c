@@ -24,8 +24,10 @@
 #define VALUE_SIZE_MAX (4 << 20)
 
 /* What refers to other objects, or is of no use to judge by. */
-static const char *const left_out[] = { "main_route_table", "route_table",    "acl", "dhcp", "ra",
-					"subnet",           "security_groups", "routing" };
+static const char *const left_out[] = {
+	"main_route_table", "route_table",     "acl",    "dhcp", "ra",
+	"subnet",           "security_groups", "routing"
+};
 
 bool outline_kind(enum object_kind kind)
 {

@@ -393,9 +393,8 @@ void plan_router(const struct plan *plan, const struct subnet_object *subnet, st
 	     plan->host->host_away(plan->host->context, router->object.id)))
 		return;
 	row->router_port_id = peer->peer.id;
-	row->router_tunnel_id = planner_take_tunnel(plan->planner, subnet->object.id,
-						    router->object.id)
-					->number;
+	row->router_tunnel_id =
+		planner_take_tunnel(plan->planner, subnet->object.id, router->object.id)->number;
 }
 
 uint32_t plan_flood_tunnels(const struct plan *plan, const struct subnet_object *subnet,

@@ -86,9 +86,8 @@ static json_t *about_of(struct follow *follow)
 /* The part about the way back begins with the next stage. */
 static void begin_back(struct follow *follow)
 {
-	follow->back = json_pack(
-		"{s:I}", "first_stage",
-		(json_int_t)json_array_size(stages_of(follow->document)));
+	follow->back = json_pack("{s:I}", "first_stage",
+				 (json_int_t)json_array_size(stages_of(follow->document)));
 	json_object_set_new(follow->document, "back", follow->back);
 }
 
@@ -160,10 +159,10 @@ static int run_visits(struct follow *follow)
 
 		if (!is_here(follow, visit))
 			continue;
-		code = visit->port_id ? datapath_trace_port(datapath, visit->port_id,
-							    visit->frame.bytes, visit->frame.size,
-							    &result)
-				      : trace_arrive(datapath, &visit->frame, &result);
+		code = visit->port_id
+			       ? datapath_trace_port(datapath, visit->port_id, visit->frame.bytes,
+						     visit->frame.size, &result)
+			       : trace_arrive(datapath, &visit->frame, &result);
 	}
 	return code;
 }
@@ -183,8 +182,8 @@ static bool run_reply(struct follow *follow)
 	size_t size = trace_leg_reply(api->reconcile, &result, reply_frame);
 	const uint32_t port_id = result.out_port_id;
 
-	if (!size || !add_visit(follow, reconcile_host(api->reconcile), port_id, reply_frame, size,
-				0) ||
+	if (!size ||
+	    !add_visit(follow, reconcile_host(api->reconcile), port_id, reply_frame, size, 0) ||
 	    datapath_trace_port(api->datapath, port_id, reply_frame, size, &result))
 		return false;
 	begin_back(follow);
@@ -224,7 +223,8 @@ static void follow_answered(void *context, const json_t *document);
 
 static uint32_t host_id_of(const struct follow *follow, const char *name)
 {
-	const struct host_object *host = intent_host(reconcile_intent(follow->api->reconcile), name);
+	const struct host_object *host =
+		intent_host(reconcile_intent(follow->api->reconcile), name);
 
 	return host ? host->object.id : 0;
 }
@@ -232,8 +232,8 @@ static uint32_t host_id_of(const struct follow *follow, const char *name)
 /* Asks the host of the last visit. Return: whether an answer is to come. */
 static bool ask(struct follow *follow)
 {
-	struct questions *questions =
-		follow->api->cluster ? cluster_questions(follow->api->cluster) : NULL;
+	struct questions *questions = follow->api->cluster ? cluster_questions(follow->api->cluster)
+							   : NULL;
 	const struct visit *last = &follow->visits[follow->visit_count - 1];
 	const struct trace_frame *before[VISITS_MAX];
 	uint32_t host_id = host_id_of(follow, last->host);
@@ -294,8 +294,8 @@ static bool take_answer(struct follow *follow, struct trace_answer *answer)
 		json_object_update(follow->back, told->verdict);
 		json_array_extend(stages_of(follow->document), told->stages);
 	}
-	return told->frame.bytes && go_on(follow, told->next, told->frame.bytes, told->frame.size,
-					  told->frame.wire);
+	return told->frame.bytes &&
+	       go_on(follow, told->next, told->frame.bytes, told->frame.size, told->frame.wire);
 }
 
 static void follow_answered(void *context, const json_t *document)
@@ -338,8 +338,9 @@ void api_trace_follow(struct api_call *call, uint32_t port_id, const uint8_t *fr
 	code = run_here(follow, &next);
 	if (code) {
 		fail_trace(call, code);
-	} else if (next && add_visit(follow, next->name, 0, result.frame, result.frame_size,
-				     result.wire_subnet_id) &&
+	} else if (next &&
+		   add_visit(follow, next->name, 0, result.frame, result.frame_size,
+			     result.wire_subnet_id) &&
 		   ask(follow)) {
 		call->response->later = &follow->later;
 		return;

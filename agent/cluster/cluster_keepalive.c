@@ -116,8 +116,7 @@ void cluster_refresh_keepalives(struct cluster *cluster, const struct host_objec
 	const struct object **tunnels;
 	size_t count = names_all(intent, OBJECT_TUNNEL, &tunnels), made = 0;
 	uint32_t *vpc_ids = NULL;
-	const size_t vpc_count =
-		own ? intent_vpcs_of_host(intent, own->object.name, &vpc_ids) : 0;
+	const size_t vpc_count = own ? intent_vpcs_of_host(intent, own->object.name, &vpc_ids) : 0;
 	struct keepalive_target *targets = xcalloc(count + vpc_count, sizeof(*targets));
 
 	for (size_t i = 0; i < count; i++) {

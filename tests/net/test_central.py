@@ -176,7 +176,7 @@ def another(_weft):
             talk.say(routing)
 
 
-@statement("a router that runs without its daemon goes on; one that is gone is named by drops and status")
+@statement("a router goes on without its daemon; one that is gone is named by drops and status")
 def gone(_weft):
     with lab("centralized-router") as cloud:
         until(lambda: ttl(cloud, "net/red1", "10.6.2.12"), "the way over h3")

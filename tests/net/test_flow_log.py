@@ -292,7 +292,7 @@ def restarted(weft, lan):
     lan.log.records()
 
 
-@statement("a full disk: records are counted as lost, daemon and traffic go on, and so does the file")
+@statement("a full disk: lost records are counted, daemon and traffic go on, and so does the file")
 def full(weft, lan):
     folder = os.path.dirname(PATH)
     weft.restart()

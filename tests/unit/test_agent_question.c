@@ -309,7 +309,8 @@ static void answers_are_read(void **state)
 	struct trace_answer told;
 
 	(void)state;
-	assert_int_equal(read_answer("{\"there\":{" LEG "},\"back\":{" LEG NEXT ",\"frame\":\"00ff\"}}",
+	assert_int_equal(read_answer("{\"there\":{" LEG "},\"back\":{" LEG NEXT
+				     ",\"frame\":\"00ff\"}}",
 				     &told),
 			 0);
 	/* A host speaks for itself only. */
