@@ -5,8 +5,8 @@
     vlan-router    h1 -- VLAN 100, 101 -- h2, printer (100) and camera (101), a router between
     routed-flat    ports that see their router alone, a plain machine on the wire, both families
 
-The camera and the plain machine get one address after another that nobody has spoken of; so each is a
-machine that the router does not know yet.
+The camera and the plain machine get one address after another that nobody has spoken of; so each is
+a machine that the router does not know yet.
 """
 import contextlib
 import json
@@ -111,8 +111,8 @@ def first_datagrams(cloud):
 
 
 def first_connections(cloud):
-    """The SYN itself arrives: nothing is dropped on the way to machines nobody knows. (From vm2: its host
-    is the camera's gateway, too, so it sees both directions.)"""
+    """The SYN itself arrives: nothing is dropped on the way to machines nobody knows. (From vm2: its
+    host is the camera's gateway, too, so it sees both directions.)"""
     addresses = fresh(cloud, "camera", [f"172.16.101.{100 + i}/24" for i in range(CONNECTIONS)])
     cloud.serve("camera", 80)
     before = verdicts(cloud, "h2")
