@@ -111,8 +111,8 @@ def first_datagrams(cloud):
 
 
 def first_connections(cloud):
-    """The SYN itself arrives: nothing is dropped on the way to machines nobody knows. (From vm2: its
-    host is the camera's gateway, too, so it sees both directions.)"""
+    """The SYN itself arrives: nothing is dropped on the way to machines nobody knows. (From vm2:
+    its host is the camera's gateway, too, so it sees both directions.)"""
     addresses = fresh(cloud, "camera", [f"172.16.101.{100 + i}/24" for i in range(CONNECTIONS)])
     cloud.serve("camera", 80)
     before = verdicts(cloud, "h2")
