@@ -64,16 +64,27 @@ static __always_inline void find_own(struct frame *f, struct packet *p, int open
 	note(f, flow->flags & FLOW_UNRESOLVED ? NOTE_FLOW_REPLY : NOTE_FLOW_STALE, 0);
 }
 
+static __noinline int is_wire(__u32 port_id)
+{
+	struct port_key key = { .port_id = port_id };
+	struct port *port = table_lookup(ports, &key);
+
+	return port && port->kind == PORT_WIRE;
+}
+
 /*
- * The other end is the same, and the way between has changed since the row was written: the VPC's router is on
+ * The other end is the same, and the way between is another one than the row says: the VPC's router is on
  * another host now, or there is one now, or none any more (central.c). That the sender is whom the packet says has
- * been asked (arrive.c).
+ * been asked (arrive.c). Or the other end is a machine on a network outside whose gateway is another host: each
+ * host routes to it by itself, and what it says comes by that one.
  */
 static __always_inline int came_another_way(const struct packet *p, const struct flow *flow)
 {
-	return is_from_router(p) || ((p->flags & (PACKET_FROM_PEER | PACKET_SOURCE_OWN)) ==
-					     (PACKET_FROM_PEER | PACKET_SOURCE_OWN) &&
-				     flow->peer_port_id >= PEER_ID_FIRST);
+	if (is_from_router(p))
+		return 1;
+	if (p->flags & PACKET_SOURCE_OWN)
+		return (p->flags & PACKET_FROM_PEER) && flow->peer_port_id >= PEER_ID_FIRST;
+	return (p->flags & (PACKET_FROM_PEER | PACKET_FROM_WIRE)) && is_wire(flow->peer_port_id);
 }
 
 /*
@@ -112,11 +123,17 @@ static __noinline int came_here(__u32 port_id, __u32 now)
  * A TCP segment that opens nothing and is of no connection known here. The rows of a port that came from
  * another host stayed there; so for a while its connections are picked up in the middle, where the rules
  * allow it (policy.c). Every end that is on this host must have come: of others the rows would be here.
+ * What a machine on a network outside says to another host's port, or to another machine outside, may be
+ * all that this host, its gateway, ever sees: no rules are asked here, and the answer goes by another host.
  */
 static __always_inline int may_be_picked_up(const struct packet *p)
 {
-	if (p->flags & (PACKET_PEER_TAKEN | PACKET_FRAGMENT_LATER) || !(p->tcp_flags & TCP_ACK) ||
-	    (p->tcp_flags & TCP_SYN))
+	if (p->flags & (PACKET_PEER_TAKEN | PACKET_FRAGMENT_LATER) || !(p->tcp_flags & TCP_ACK))
+		return 0;
+	if ((p->flags & PACKET_FROM_WIRE) &&
+	    ((p->flags & PACKET_TO_PEER) || OUT_KIND(p->out_kind) == PORT_WIRE))
+		return 1;
+	if (p->tcp_flags & TCP_SYN)
 		return 0;
 	return ((p->flags & PACKET_FROM_PEER) || came_here(p->port_id, p->now)) &&
 	       ((p->flags & PACKET_TO_PEER) || came_here(p->out_port_id, p->now));

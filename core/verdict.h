@@ -166,7 +166,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(FLOW_REPLY, FLOW, "first reply of a connection")                                         \
 	X(FLOW_RELATED, FLOW, "ICMP error of a known connection")                                  \
 	X(FLOW_WRITTEN, FLOW, "connection entered")                                                \
-	X(FLOW_PICKED_UP, FLOW, "picked up in the middle: its port has come from another host")    \
+	X(FLOW_PICKED_UP, FLOW, "picked up in the middle: it began on another host")               \
 	X(GUARD_OWN, GUARD, "source is the port's own")                                            \
 	X(GUARD_EXTRA, GUARD, "source is an allowed extra address")                                \
 	X(GUARD_OFF, GUARD, "source check is off")                                                 \

@@ -238,6 +238,14 @@ def vlan_router(_weft):
         traced(cloud, "one/vm1", "172.16.101.13")
         cloud.serve("one/vm3", 80)
         equal(cloud.fetch("printer", "172.16.101.13", 80), "hello from one/vm3", "routed TCP")
+        # There by the port's host, back by the host that is the machine's gateway; both ways.
+        cloud.serve("camera", 80)
+        cloud.serve("one/vm1", 80)
+        for node, address, name in (("one/vm1", "172.16.101.50", "camera"),
+                                    ("printer", "172.16.101.50", "camera"),
+                                    ("camera", "172.16.100.11", "one/vm1")):
+            wait_for(lambda n=node, a=address, w=name: cloud.fetch(n, a, 80) == f"hello from {w}",
+                     f"TCP from {node} to {name}")
         check(not cloud.ping("two/vm1", "172.16.101.50"), "a tenant reaches the other's machine")
         one_gateway_on_the_wire(cloud)
 
