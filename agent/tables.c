@@ -517,7 +517,7 @@ size_t tables_update(struct tables *tables, const struct unit *units, size_t cou
 
 size_t tables_retry(struct tables *tables)
 {
-	size_t count = 0;
+	size_t count = 0, written;
 	struct unit *units;
 
 	if (!map_count(&tables->waiting))
@@ -525,9 +525,9 @@ size_t tables_retry(struct tables *tables)
 	units = xcalloc(map_count(&tables->waiting), sizeof(*units));
 	MAP_FOR_EACH(&tables->waiting, it)
 		memcpy(&units[count++], it.key, sizeof(*units));
-	tables_update(tables, units, count);
+	written = tables_update(tables, units, count);
 	free(units);
-	return map_count(&tables->waiting);
+	return written;
 }
 
 size_t tables_rows(const struct tables *tables, enum table_id table)

@@ -48,7 +48,7 @@ int64_t tables_adopt(struct tables *tables, tables_row_callback *seen, void *con
  */
 size_t tables_update(struct tables *tables, const struct unit *units, size_t count);
 
-/** tables_retry - update the units that have refused rows. Return: how many still have. */
+/** tables_retry - update the units that have refused rows. Return: how many rows were written or removed */
 size_t tables_retry(struct tables *tables);
 
 /** tables_audit - compare one more table with the cache and repair. Return: rows repaired. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/reconcile_private.h"
+#include "base/alloc.h"
 #include "base/log.h"
 
 #define SWEEP_TICKS 5
@@ -79,6 +80,33 @@ static void settle_when_quiet(struct reconcile *reconcile)
 	reconcile->quiet_commits = reconcile->counts.commits;
 }
 
+/*
+ * Rows that found no room are tried again. When some of them are there, connections are looked at again, and what the
+ * rules have said meanwhile (core/policy.c) holds no longer: it was said without these rows.
+ */
+static void try_again(struct reconcile *reconcile)
+{
+	const struct object **vpcs;
+	struct unit *units;
+	size_t count, unit_count = 0;
+
+	if (!tables_retry(reconcile->tables))
+		return;
+	count = intent_list(reconcile->intent, 0, OBJECT_VPC, &vpcs);
+	units = xcalloc(count + 1, sizeof(*units));
+	for (size_t i = 0; i < count; i++) {
+		uint32_t slot = slots_get(&reconcile->vpc_slots, vpcs[i]->id);
+
+		if (!slot)
+			continue;
+		reconcile->generations[slot]++;
+		units[unit_count++] = (struct unit){ UNIT_VPC, vpcs[i]->id };
+	}
+	reconcile_update_units(reconcile, units, unit_count);
+	free(units);
+	free(vpcs);
+}
+
 static void reconcile_tick(void *context)
 {
 	struct reconcile *reconcile = context;
@@ -95,7 +123,7 @@ static void reconcile_tick(void *context)
 		malloc_trim(0);
 	}
 	settle_when_quiet(reconcile);
-	tables_retry(reconcile->tables);
+	try_again(reconcile);
 	reconcile_end_moves(reconcile);
 	/* Many short connections: a port would come to its limit by those that are over. */
 	if (reconcile->ticks % SWEEP_TICKS == 0 || flows_now(reconcile) >= SWEEP_SOON_FLOWS)

@@ -223,7 +223,7 @@ static void a_full_table_is_named_and_tried_again(void **state)
 {
 	struct world *world = *state;
 	struct port row;
-	uint32_t id;
+	uint32_t id, generation;
 
 	apply(world, WORLD_TENANTS);
 	world_put_table = TABLE_ports;
@@ -239,9 +239,15 @@ static void a_full_table_is_named_and_tried_again(void **state)
 	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/ports/web1", "{'mtu': 1400}");
 	assert_int_equal(port_row(world, id_of(world, "blue", OBJECT_PORT, "web1"), &row), 0);
 	assert_int_equal(row.mtu, 1500);
+	generation = vpc_row(world, "blue").generation;
+	clock_advance(&world->clock, CLOCK_NS_PER_SECOND + 1);
+	loop_run_once(world->loop, 0);
+	assert_int_equal(vpc_row(world, "blue").generation, generation);
 	world_put_code = 0;
 	clock_advance(&world->clock, CLOCK_NS_PER_SECOND + 1);
 	loop_run_once(world->loop, 0);
+	/* What the rules have said without these rows holds no longer. */
+	assert_int_equal(vpc_row(world, "blue").generation, generation + 1);
 	assert_int_equal(port_row(world, id, &row), 0);
 	assert_int_equal(port_row(world, id_of(world, "blue", OBJECT_PORT, "web1"), &row), 0);
 	assert_int_equal(row.mtu, 1400);
