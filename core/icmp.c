@@ -101,19 +101,30 @@ static __always_inline __u32 quote_size(const struct packet *p, enum about about
 	return (p->flags & PACKET_IPV4 ? 28 : 48) + (p->key.protocol == PROTOCOL_TCP ? 12 : 0);
 }
 
-/* quote: of QUOTE_SIZE bytes, zero; the frame is cut behind what is quoted. 0 or negative. */
+/*
+ * quote: of QUOTE_SIZE bytes, zero, gets what is quoted; the frame has it behind room for header_size bytes of IP and
+ * ICMP. It ends there, or where the kernel neither cuts nor grows the frame, which has come out of a tunnel, a little
+ * later: what is left of a short packet, or zeros, follow as Ethernet's padding does. 0 or negative.
+ */
 static __always_inline int take_quote(struct frame *f, const struct packet *p, enum about about,
-				      __u32 least, __u8 *quote)
+				      __u32 header_size, __u8 *quote)
 {
 	long failed;
 
+	/* The least that is quoted is as long: an IP header and 8 bytes. */
 	if (about == TOO_BIG)
 		failed = frame_load(f, 14, quote, QUOTE_SIZE);
 	else if (p->key.protocol == PROTOCOL_TCP)
-		failed = frame_load(f, 14, quote, least + 12);
+		failed = frame_load(f, 14, quote, header_size + 12);
 	else
-		failed = frame_load(f, 14, quote, least);
-	return failed || frame_resize(f, 14 + quote_size(p, about)) ? -1 : 0;
+		failed = frame_load(f, 14, quote, header_size);
+	if (failed)
+		return -1;
+	if (!frame_resize(f, 14 + quote_size(p, about)) || frame_length(f) <= 14 + QUOTE_SIZE)
+		return (int)frame_push(f, header_size);
+	if (frame_renew(f, 14 + header_size + QUOTE_SIZE))
+		return -1;
+	return (int)frame_store(f, 14 + header_size, quote, QUOTE_SIZE);
 }
 
 static __always_inline int tell4(struct frame *f, struct packet *p, enum about about,
@@ -140,8 +151,6 @@ static __always_inline int tell4(struct frame *f, struct packet *p, enum about a
 		return -1;
 	sum = checksum_add(checksum_add(0, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
-	if (frame_push(f, 28))
-		return -1;
 	return frame_store(f, 0, &message, sizeof(message));
 }
 
@@ -168,12 +177,11 @@ static __always_inline int tell6(struct frame *f, struct packet *p, enum about a
 	sum = checksum_pseudo6(source, &p->key.source, 8 + quote_size(p, about), PROTOCOL_ICMPV6);
 	sum = checksum_add(checksum_add(sum, &message.type, 8), quote, sizeof(quote));
 	message.checksum = (__be16)~checksum_fold(sum);
-	if (frame_push(f, 48))
-		return -1;
 	return frame_store(f, 0, &message, sizeof(message));
 }
 
-/* The error about the packet, in its place. 0: PACKET_REPLY is set, or the sender is not to be told; or negative. */
+/* The error about the packet, in its place. 0: PACKET_REPLY is set, or the sender is not to be told; or negative: it is
+ * not told, for what has come whole out of a tunnel and stands for several packets cannot become one (frame_renew). */
 static __always_inline int tell(struct frame *f, struct packet *p, enum about about)
 {
 	struct slot_key slot = { .slot = p->port_slot }, zero = { .slot = 0 };

@@ -230,8 +230,34 @@ static __always_inline int frame_checksum_verified(struct frame *f)
 	return f->gso_size || bpf_csum_level(f, BPF_CSUM_LEVEL_QUERY) >= 0;
 }
 
-/* Cuts or grows the frame's tail to length; 0 or negative. The rest of the frame stays. */
+/* Cuts or grows the frame's tail to length; 0 or negative. The rest of the frame stays. The kernel does not do it
+ * to what it has marked as inside of a tunnel, and that mark stays when the pipeline takes the frame out: it is on
+ * those that another host on the same machine has sent, and on those the kernel has aggregated. */
 #define frame_resize(f, length) bpf_skb_change_tail(f, length, 0)
+
+/* The most that the kernel inserts or removes at once. */
+#define ROOM_STEP 0xfff
+
+/*
+ * Makes a frame of one packet, which is IP, `length` bytes long, to be written anew: its bytes have no defined
+ * content afterwards. This is done to those as well that frame_resize refuses, for behind the Ethernet header the
+ * kernel takes away and inserts with any. First all that it allows is taken away: with the transport header goes
+ * the kernel's intent to finish a checksum there. 0 or negative.
+ */
+static __always_inline int frame_renew(struct frame *f, __u32 length)
+{
+	const __u32 least = 14 + (f->protocol == bpf_htons(0x86dd) ? 40 : 20);
+
+	if (f->gso_size)
+		return -1;
+	for (int i = 0; i < 3 && f->len > least + ROOM_STEP; i++) {
+		if (bpf_skb_adjust_room(f, -ROOM_STEP, BPF_ADJ_ROOM_MAC, 0))
+			return -1;
+	}
+	if (f->len > least && bpf_skb_adjust_room(f, (__s32)(least - f->len), BPF_ADJ_ROOM_MAC, 0))
+		return -1;
+	return (int)bpf_skb_adjust_room(f, (__s32)(length - f->len), BPF_ADJ_ROOM_MAC, 0);
+}
 
 /* Makes size bytes of room between the Ethernet header and what follows; 0 or negative. */
 static __always_inline int frame_push(struct frame *f, __u32 size)

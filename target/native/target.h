@@ -225,6 +225,13 @@ static inline int frame_checksum_verified(struct frame *f)
 }
 
 int frame_resize(struct frame *f, __u32 length);
+
+/* The same where all of the frame, of one packet, is to be written anew: what is in it has no defined content. */
+static inline int frame_renew(struct frame *f, __u32 length)
+{
+	return f->segment_size ? -1 : frame_resize(f, length);
+}
+
 int frame_push(struct frame *f, __u32 size);
 /* Takes the outermost VLAN tag out of the frame. */
 int frame_vlan_pop(struct frame *f);

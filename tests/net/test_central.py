@@ -48,6 +48,25 @@ while True:
         peer.sendall(data)
 """
 
+# Says who tells that the TTL of a packet has ended: ICMP type and code, and the address.
+EXPIRE = """
+import select, socket, sys
+protocol, size = sys.argv[1], int(sys.argv[2])
+with socket.socket(socket.AF_INET, getattr(socket, "SOCK_" + protocol)) as sender:
+    sender.setsockopt(socket.SOL_IP, socket.IP_TTL, 1)
+    sender.setsockopt(socket.SOL_IP, 11, 1)  # IP_RECVERR
+    sender.setblocking(False)
+    sender.connect_ex(("10.6.2.12", 80))
+    if protocol == "DGRAM":
+        sender.send(bytes(size))
+    wait = select.poll()
+    wait.register(sender, select.POLLERR)
+    if not wait.poll(20000):
+        sys.exit("nobody tells")
+    data = sender.recvmsg(2000, 2000, socket.MSG_ERRQUEUE)[1][-1][2]
+    print(data[5], data[6], socket.inet_ntoa(data[20:24]))
+"""
+
 
 def until(condition, what):
     wait_for(condition, what, seconds=60)
@@ -74,9 +93,24 @@ def ways(cloud):
                                 ("red3", "10.6.2.12", 63), ("blue2", "10.6.1.13", 63),
                                 ("red1", "10.6.1.12", 64), ("red3", "10.6.1.12", 64)):
         equal(ttl(cloud, f"net/{node}", address), left, f"TTL from {address} at {node}")
-    said = cloud.run("net/red1", "ping", "-n", "-c1", "-W1", "-t1", "10.6.2.12").stdout
-    check("bytes from" not in said, f"TTL 1: {said}")
-    check(cloud.counter("ttl_expired", "h3") > 0, "h3 counts it")
+
+
+def told(cloud, *options):
+    """From whom, and what, the sender of an echo request is told."""
+    said = cloud.run("net/red1", "ping", "-n", "-c1", "-W5", *options, "10.6.2.12").stdout
+    found = re.search(r"From (\S+) icmp_seq=1 (.*)", said)
+    return found.groups() if found else said
+
+
+def errors(cloud):
+    """What the router tells the senders of short and long packets, and of unfinished checksums."""
+    for size in (10, 56, 1000, 1400):
+        equal(told(cloud, "-t1", f"-s{size}"), ("10.6.1.1", "Time to live exceeded"),
+              f"TTL 1, {size} bytes")
+    for words in (("STREAM", "0"), ("DGRAM", "1"), ("DGRAM", "40"), ("DGRAM", "1200")):
+        done = cloud.run("net/red1", "python3", "-c", EXPIRE, *words)
+        equal(done.stdout.strip(), "11 0 10.6.1.1", f"TTL 1, {words} ({done.stderr})")
+    check(cloud.counter("ttl_expired", "h3") >= 8, "h3 counts them")
 
 
 def traces(cloud):
@@ -115,6 +149,7 @@ def centralized(_weft):
     with lab("centralized-router") as cloud:
         until(lambda: ttl(cloud, "net/red1", "10.6.2.12"), "the way over h3")
         ways(cloud)
+        errors(cloud)
         traces(cloud)
         bulk(cloud)
         told = json.loads(cloud.weft("--json", "vpc", "show", "net", host="h2").stdout)
