@@ -99,7 +99,7 @@ static int make(struct netlink *netlink, struct datapath *datapath, const struct
 static int unmake(struct netlink *netlink, struct datapath *datapath, const struct names *names,
 		  struct error *error)
 {
-	struct link_info link;
+	struct link_info link = { 0 };
 	int code = datapath_attach_segmenter(datapath, 0, 0, error);
 
 	if (!code)
