@@ -28,8 +28,8 @@ DISK = f"{RUN}/disk"
 
 
 class Faults:
-    """Two workloads; a disk of 32 MiB for the state. (400 ports come and go nine times, and SQLite's
-    log of that has 4 MiB before it is emptied.)"""
+    """Two workloads; a disk of 32 MiB for the state. (400 ports come and go nine times, and the log
+    of that may take 4 MiB before SQLite empties it.)"""
 
     def __init__(self, weft):
         os.makedirs(DISK)
