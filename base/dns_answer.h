@@ -24,12 +24,12 @@
  *
  * Return: seconds; 0: it is not to be kept.
  */
-uint32_t dns_answer_lifetime(const void *message, size_t size, uint16_t type);
+uint32_t dns_answer_lifetime(const void *data, size_t size, uint16_t type);
 
 /**
  * dns_answer_limit - let no record of an answer hold longer than what is left of it as a whole
- * @message: that dns_answer_lifetime() gave at least @seconds for
+ * @data: that dns_answer_lifetime() gave at least @seconds for
  */
-void dns_answer_limit(void *message, size_t size, uint32_t seconds);
+void dns_answer_limit(void *data, size_t size, uint32_t seconds);
 
 #endif

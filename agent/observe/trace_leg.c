@@ -35,16 +35,15 @@ static void say_rate(const struct intent *intent, const struct trace_step *step,
 	const struct port_object *port = (const struct port_object *)object;
 	const char *sentence = names_note_sentence(step->note);
 
+	snprintf(text, RATE_TEXT_SIZE, "%s", sentence);
 	if (!object || object->kind != OBJECT_PORT)
-		snprintf(text, RATE_TEXT_SIZE, "%s", sentence);
-	else if (step->note == NOTE_RATE_SENDS)
+		return;
+	if (step->note == NOTE_RATE_SENDS)
 		snprintf(text, RATE_TEXT_SIZE, "%s %" PRIu64 " bit/s, of", sentence,
 			 port->send_rate);
 	else if (step->note == NOTE_RATE_QUEUE && port->receive_rate)
 		snprintf(text, RATE_TEXT_SIZE,
 			 "through a queue that gives it %" PRIu64 " bit/s; of", port->receive_rate);
-	else
-		snprintf(text, RATE_TEXT_SIZE, "%s", sentence);
 }
 
 void trace_leg_stages(struct reconcile *reconcile, const struct trace_result *result,

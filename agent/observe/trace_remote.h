@@ -59,11 +59,11 @@ struct trace_answer {
  *
  * Return: new reference.
  */
-json_t *trace_question(const struct trace_frame *frame, const struct trace_frame *const *before,
+json_t *trace_question(const struct trace_frame *left, const struct trace_frame *const *before,
 		       size_t count);
 
 /** trace_arrive - run a packet as it comes from another host. Return: 0 or less */
-int trace_arrive(struct datapath *datapath, const struct trace_frame *frame,
+int trace_arrive(struct datapath *datapath, const struct trace_frame *arriving,
 		 struct trace_result *arrived);
 
 /**
