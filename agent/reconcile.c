@@ -273,6 +273,7 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 {
 	struct touched touched = { 0 };
 
+	reconcile->version++;
 	touch(reconcile, &touched, changes, count);
 	reconcile_share_flows(reconcile);
 	ports_plug(reconcile->ports, touched.plug, touched.plug_count);
@@ -521,6 +522,11 @@ struct intent *reconcile_intent(struct reconcile *reconcile)
 uint64_t reconcile_revision(const struct reconcile *reconcile)
 {
 	return reconcile->revision;
+}
+
+uint64_t reconcile_version(const struct reconcile *reconcile)
+{
+	return reconcile->version;
 }
 
 const struct reconcile_counts *reconcile_counts(const struct reconcile *reconcile)

@@ -170,6 +170,13 @@ int reconcile_need_parts_of(struct reconcile *reconcile, const char *host, struc
 /** reconcile_revision - the store's revision that the intent is at */
 uint64_t reconcile_revision(const struct reconcile *reconcile);
 
+/**
+ * reconcile_version - a number that is another one whenever the intent that is held here has changed
+ *
+ * The revision is not: a VPC that is read, or let go, is an older change.
+ */
+uint64_t reconcile_version(const struct reconcile *reconcile);
+
 /** reconcile_counts - what it did so far */
 const struct reconcile_counts *reconcile_counts(const struct reconcile *reconcile);
 

@@ -86,6 +86,7 @@ struct reconcile {
 	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
+	uint64_t version;         /* moves with every change of the intent, from wherever */
 	uint64_t quiet_commits;   /* counts.commits at the last tick */
 	uint32_t ticks;
 	uint64_t trimmed_commits; /* counts.commits when freed memory was last given back */

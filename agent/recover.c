@@ -229,6 +229,7 @@ static void converge(struct reconcile *reconcile)
 	size_t unit_count, port_count, rows;
 	uint32_t *ports = local_ports(reconcile, &port_count);
 
+	reconcile->version++;
 	for (size_t i = 0; i < vpc_count; i++) {
 		reconcile_take_vpc_slot(reconcile, vpcs[i]->id);
 		reconcile->generations[slots_get(&reconcile->vpc_slots, vpcs[i]->id)]++;

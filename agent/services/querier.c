@@ -41,7 +41,7 @@ struct querier {
 	struct reconcile *reconcile;
 	struct loop_timer timer;
 	struct leaving *leaving;
-	uint64_t revision; /* the intent's when `subnets` was made */
+	uint64_t version; /* the intent's when `subnets` was made */
 	bool known;
 	struct map subnets; /* id -> struct asked, owned */
 	uint64_t sent;
@@ -226,15 +226,15 @@ static void look_at_intent(struct querier *querier)
 static void on_second(void *context)
 {
 	struct querier *querier = context;
-	const uint64_t revision = reconcile_revision(querier->reconcile);
+	const uint64_t version = reconcile_version(querier->reconcile);
 	const uint64_t now_ns = clock_monotonic_ns(loop_clock(querier->loop));
 
 	if (!punt_is_there(querier->punt))
 		return;
-	if (!querier->known || revision != querier->revision)
+	if (!querier->known || version != querier->version)
 		look_at_intent(querier);
 	querier->known = true;
-	querier->revision = revision;
+	querier->version = version;
 	MAP_FOR_EACH(&querier->subnets, it) {
 		struct asked *asked = it.value;
 		const struct object *subnet = intent_object(reconcile_intent(querier->reconcile),

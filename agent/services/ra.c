@@ -143,7 +143,7 @@ struct ra_sender {
 	ra_send_callback *send;
 	void *context;
 	struct loop_timer timer;
-	uint64_t revision; /* the intent's when `subnets` was made */
+	uint64_t version; /* the intent's when `subnets` was made */
 	bool known;
 	struct map subnets; /* id -> struct advertised, owned */
 };
@@ -233,13 +233,13 @@ static void look_at_intent(struct ra_sender *sender, uint64_t now_ns)
 static void on_second(void *context)
 {
 	struct ra_sender *sender = context;
-	const uint64_t revision = reconcile_revision(sender->reconcile);
+	const uint64_t version = reconcile_version(sender->reconcile);
 	const uint64_t now_ns = clock_monotonic_ns(loop_clock(sender->loop));
 
-	if (!sender->known || revision != sender->revision)
+	if (!sender->known || version != sender->version)
 		look_at_intent(sender, now_ns);
 	sender->known = true;
-	sender->revision = revision;
+	sender->version = version;
 	MAP_FOR_EACH(&sender->subnets, it) {
 		struct advertised *advertised = it.value;
 		const struct object *subnet = intent_object(reconcile_intent(sender->reconcile),

@@ -441,11 +441,17 @@ static void who_has_no_part_in_a_vpc_hears_nothing_of_it(void **state)
 static void who_is_asked_for_a_vpc_reads_it(void **state)
 {
 	struct pair *pair = *state;
+	uint64_t revision, version;
 
 	world_expect(pair->h1, 201, "PUT", "/v1/vpcs/blue", VPC);
 	put_port(pair->h1, "first", "h1");
 	news(pair);
+	revision = reconcile_revision(pair->h2->reconcile);
+	version = reconcile_version(pair->h2->reconcile);
 	world_expect(pair->h2, 200, "GET", "/v1/vpcs/blue/ports/first", NULL);
+	/* What is read is no change of the store, and one of what this host holds. */
+	assert_int_equal(reconcile_revision(pair->h2->reconcile), revision);
+	assert_int_not_equal(reconcile_version(pair->h2->reconcile), version);
 	/* And hears from then on. */
 	put_port(pair->h1, "second", "h1");
 	news(pair);
