@@ -6,7 +6,7 @@
  * so weftd does: the frame goes to it by the punt device, with the wire in the header, and weftd asks, waits
  * and writes it back. Then it comes in anew by the device that it came by, and all that is asked of any
  * packet is asked of it again; a mark says that it has waited, for while those go that were held the ones
- * behind them still come here (NEIGHBOUR_WANTED), so that none overtakes.
+ * behind them still come here (NEIGHBOUR_WANTED), so that none overtakes while others wait.
  *
  * What a port may have held in a second is limited, and what all may. Beyond that, while weftd does not run,
  * and where a frame stands for several packets (which the header would keep the kernel from cutting up; no

