@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/devices/own_name.h"
+#include "agent/devices/own_device.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -42,32 +42,6 @@ void mirrors_close(struct mirrors *mirrors)
 	free(mirrors);
 }
 
-static int set_up(const char *name, uint32_t *ifindex, struct error *error)
-{
-	struct link_change change = LINK_CHANGE_NOTHING;
-	struct netlink *netlink;
-	struct link_info link;
-	int code = netlink_open(&netlink, -1, error);
-
-	if (code)
-		return code;
-	code = netlink_link_get_by_name(netlink, name, &link, error);
-	if (!code) {
-		change.link_local = LINK_LOCAL_NONE;
-		/* A host without IPv6 refuses. */
-		netlink_link_change(netlink, link.ifindex, &change, NULL);
-		change = (struct link_change)LINK_CHANGE_NOTHING;
-		change.alias = "weft mirror";
-		change.mtu = DEVICE_MTU;
-		code = netlink_link_change(netlink, link.ifindex, &change, error);
-	}
-	if (!code)
-		code = netlink_link_set_up(netlink, link.ifindex, true, error);
-	*ifindex = code ? 0 : link.ifindex;
-	netlink_close(netlink);
-	return code;
-}
-
 /* The program is there before the pipeline is told of the device. */
 static int make(struct mirrors *mirrors, struct error *error)
 {
@@ -80,7 +54,8 @@ static int make(struct mirrors *mirrors, struct error *error)
 	int code = tap_create(&options, error);
 
 	if (!code)
-		code = set_up(mirrors->name, &ifindex, error);
+		code = own_device_set_up(mirrors->name, "weft mirror", DEVICE_MTU, 0, &ifindex,
+					 error);
 	if (!code)
 		code = datapath_attach_mirror(mirrors->datapath, ifindex, error);
 	if (!code)

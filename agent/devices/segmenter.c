@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/devices/own_name.h"
+#include "agent/devices/own_device.h"
 #include "base/ethtool.h"
 #include "base/log.h"
 #include "base/netlink.h"

@@ -17,10 +17,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "agent/devices/own_name.h"
+#include "agent/devices/own_device.h"
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/netlink.h"
 #include "base/tap.h"
 
 #define ETHERNET_HEADER_SIZE 14
@@ -127,34 +126,6 @@ static void device_ready(void *context, int fd, uint32_t events)
 
 /* ---- the device ---- */
 
-static int set_up(struct punt *punt, uint32_t *ifindex, struct error *error)
-{
-	struct link_change change = LINK_CHANGE_NOTHING;
-	struct netlink *netlink;
-	struct link_info link;
-	int code = netlink_open(&netlink, -1, error);
-
-	if (code)
-		return code;
-	code = netlink_link_get_by_name(netlink, punt->name, &link, error);
-	if (!code) {
-		change.link_local = LINK_LOCAL_NONE;
-		/* A host without IPv6 refuses. */
-		netlink_link_change(netlink, link.ifindex, &change, NULL);
-		change = (struct link_change)LINK_CHANGE_NOTHING;
-		change.alias = "weft punt";
-		change.mtu = DEVICE_MTU;
-		code = netlink_link_change(netlink, link.ifindex, &change, error);
-	}
-	if (!code)
-		code = netlink_link_set_queue_length(netlink, link.ifindex, QUEUE_LENGTH, error);
-	if (!code)
-		code = netlink_link_set_up(netlink, link.ifindex, true, error);
-	*ifindex = code ? 0 : link.ifindex;
-	netlink_close(netlink);
-	return code;
-}
-
 /* The program is there before anything can be written, for what is written must not reach the host. */
 static int open_device(struct punt *punt, struct error *error)
 {
@@ -169,7 +140,8 @@ static int open_device(struct punt *punt, struct error *error)
 	punt->fd = tap_open(&options, error);
 	if (punt->fd < 0)
 		return punt->fd;
-	code = set_up(punt, &ifindex, error);
+	code = own_device_set_up(punt->name, "weft punt", DEVICE_MTU, QUEUE_LENGTH, &ifindex,
+				 error);
 	if (!code)
 		code = datapath_attach_punt(punt->datapath, ifindex, error);
 	if (!code) {
