@@ -48,6 +48,7 @@ enum attachment_flags {
 	ATTACHMENT_SHARED = 1 << 2, /* the host goes on using the device: its rows are in wires */
 	ATTACHMENT_ONE_PACKET =
 		1 << 3, /* frames of several packets are taken apart before (edge.h) */
+	ATTACHMENT_ONE_PACKET_ALL = 1 << 4, /* and small ones go that way with them, in order */
 	ATTACHMENT_WATCHED = 1 << 16, /* has a row in port_watches */
 	ATTACHMENT_RATED = 1 << 17,   /* has a row in port_rates */
 };

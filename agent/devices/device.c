@@ -296,9 +296,12 @@ static void job_begin(struct devices *devices, struct device_job *job,
 		.request = request, .result = result, .record = record, .netns_fd = -1
 	};
 	*result = (struct device_result){ .state = DEVICE_PLUGGED };
+	if (request->no_segmentation)
+		result->attachment_flags = ATTACHMENT_ONE_PACKET;
+	/* What is in a namespace is told to send none, and hardly ever does. */
 	if (request->no_segmentation && request->attach->kind != ATTACH_NETNS &&
 	    request->attach->kind != ATTACH_PID)
-		result->attachment_flags = ATTACHMENT_ONE_PACKET;
+		result->attachment_flags |= ATTACHMENT_ONE_PACKET_ALL;
 	switch (request->attach->kind) {
 	case ATTACH_NETNS:
 	case ATTACH_PID: result->kind = PORT_VETH; break;

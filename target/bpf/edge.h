@@ -92,14 +92,14 @@ static __always_inline int edge_take_apart(struct __sk_buff *skb, __u32 segmente
 	return bpf_redirect(segmenter, 0);
 }
 
-/* Where a port's frame is to go first; 0: it has been there, or there is no such device. */
-static __always_inline __u32 edge_segmenter(struct __sk_buff *skb)
+/* Where a port's frame is to go first; 0: it has been there, need not, or there is no such device. */
+static __always_inline __u32 edge_segmenter(struct __sk_buff *skb, __u32 flags)
 {
 	if (!skb->gso_size && skb->mark == skb->ifindex) {
 		skb->mark = 0;
 		return 0;
 	}
-	return frame_segmenter();
+	return skb->gso_size || (flags & ATTACHMENT_ONE_PACKET_ALL) ? frame_segmenter() : 0;
 }
 
 /* Where the frame goes that the pipeline has judged. Returns what tc is to do with it. */

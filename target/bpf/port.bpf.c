@@ -61,7 +61,7 @@ int from_port(struct __sk_buff *skb)
 			}
 		}
 		if (attachment->flags & ATTACHMENT_ONE_PACKET) {
-			__u32 segmenter = edge_segmenter(skb);
+			__u32 segmenter = edge_segmenter(skb, attachment->flags);
 
 			if (segmenter)
 				return edge_take_apart(skb, segmenter);

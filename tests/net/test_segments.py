@@ -167,12 +167,14 @@ def vxlan(_weft, world):
     bulk(world.far2, world.vm2, "10.0.3.10", 7004)
 
 
-@statement("so does TCP of a namespace, also when it turns its offloads on again")
+@statement("so does TCP of a namespace, also when it turns segmentation on again")
 @told
 def namespace(_weft, world):
     wait_for(lambda: world.a.ping("10.9.1.20"), "far answers", 30)
     bulk(world.a, world.far, "10.9.1.20", 7005)
     bulk(world.far, world.a, "10.0.1.11", 7006)
+    world.a.run("ethtool", "-K", "eth0", "tx", "on", "tso", "on", "gso", "on", accept=[0])
+    bulk(world.a, world.far, "10.9.1.20", 7015)
     equal(world.counter(world.h1, "tunnel_segments"), 0, "frames dropped")
 
 
