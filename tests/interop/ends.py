@@ -15,13 +15,13 @@ _ports = itertools.cycle(PORTS)
 
 def ping(end, address, *options, count=3):
     """The output of ping when the address did not answer each time, else nothing."""
-    done = end.shell(f"ping -n -c {count} -i 0.1 -W 3 {' '.join(map(str, options))} {address}")
+    done = end.shell(f"ping -n -c {count} -i 0.1 -W 10 {' '.join(map(str, options))} {address}")
     return "" if f" {count} received" in done.stdout else done.stdout or "ping said nothing"
 
 
 def answers(end, address, *options, count=3):
     """The address answers every one of so many; a first one may be lost to the search of MACs."""
-    end.shell(f"ping -n -c 1 -W 3 {address}")
+    end.shell(f"ping -n -c 1 -W 5 {address}")
     lost = ping(end, address, *options, count=count)
     check(not lost, f"ping {' '.join(map(str, options))} {address}: {lost}")
 
@@ -51,12 +51,12 @@ def bulk(sender, receiver, address, size=SIZE):
                    f"</dev/null >/dev/null 2>&1 &", accept=(0,))
     wait_for(lambda: listening(receiver, port), f"something listens at TCP port {port}")
     sent = sender.shell(f"head -c {size} /dev/urandom >/tmp/put.{port}; "
-                        f"nc -N {version} -w 20 {address} {port} </tmp/put.{port}; "
+                        f"nc -N {version} -w 40 {address} {port} </tmp/put.{port}; "
                         f"status=$?; sha256sum </tmp/put.{port}; rm -f /tmp/put.{port}; "
                         f"exit $status")
     try:
         wait_for(lambda: receiver.shell(f"[ -e /tmp/end.{port} ]").returncode == 0,
-                 f"the transfer to {address} port {port} ends ({sent.stdout}{sent.stderr})", 20)
+                 f"the transfer to {address} port {port} ends ({sent.stdout}{sent.stderr})", 60)
     except Failure:
         count = receiver.shell(f"wc -c </tmp/got.{port}").stdout.strip()
         raise Failure(f"TCP to {address}: {count} of {size} bytes arrived: "

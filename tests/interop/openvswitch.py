@@ -53,7 +53,7 @@ class Switch:
         """The daemons, by their numbers; ovs-vswitchd first."""
         for process in reversed(self.processes):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
     def log(self, lines=20):
         with open(f"{self.folder}/ovs-vswitchd.log", encoding="utf-8", errors="replace") as file:

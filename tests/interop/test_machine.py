@@ -6,76 +6,42 @@
                          segments and unfinished checksums pass between it and a namespace
     trunk-to-a-guest     it has a whole trunk, which its own 802.1Q and 802.1ad take apart (T4)
 """
-import fcntl
 import os
-import select
 import subprocess
-import time
 
 import underlay  # noqa: F401  pylint: disable=unused-import
+from console import BOOT_SECONDS, Console, greeted
 from harness import Skip, check, equal, main, statement
 from labs import lab
 
-BOOT_SECONDS = 240  # a loaded machine without KVM
 MAC = "02:00:00:00:00:20"
 SIZE = 3_000_000
 
 
-class Console:
-    """What the machine says, and commands for its shell."""
+class Machine(Console):
+    """It runs in the lab's host h1."""
 
     def __init__(self, cloud, *words):
         self.process = cloud.start(
             "h1", "env", "ACCELERATOR=tcg", "examples/virtual-machine/boot", "tapvm", MAC, "2",
             *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.text = ""
-        fcntl.fcntl(self.process.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
+        super().__init__(self.process.stdout.fileno(), self.process.stdin.fileno())
 
-    def read(self, expected, seconds):
-        """Wait for a text; all that was said until then."""
-        deadline = time.monotonic() + seconds
-        while expected not in self.text:
-            left = deadline - time.monotonic()
-            check(left > 0, f"the machine did not say \"{expected}\": {self.text[-2000:]}")
-            select.select([self.process.stdout], [], [], left)
-            more = self.process.stdout.read()
-            if more == b"":
-                if self.process.wait() == 77:
-                    raise Skip(self.text.strip().splitlines()[-1])
-                check(False, f"the machine is gone: {self.text[-2000:]}")
-            self.text += (more or b"").decode("utf-8", "replace")
-        said, self.text = self.text.split(expected, 1)
-        return said
-
-    def shell(self, command, expected, seconds=60):
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-        return self.read(expected, seconds)
-
-    def reaches(self, *command):
-        """Whether a ping of the machine's is answered; command: what precedes it, the address."""
-        *before, address = command
-        return "1 packets received" in self.shell(
-            " ".join((*before, "ping -c1 -W2", address, "; echo over")), "\r\nover")
+    def gone(self):
+        if self.process.wait() == 77:
+            raise Skip(self.text.strip().splitlines()[-1])
+        super().gone()
 
     def end(self):
-        self.process.stdin.write(b"poweroff -f\n")
-        self.process.stdin.flush()
+        os.write(self.sink, b"poweroff -f\n")
         check(self.process.wait(60) is not None, "the machine ends")
 
 
 @statement("a virtual machine gets its address by DHCP, and talks to a namespace both ways")
 def machine(_weft):
     with lab("virtual-machine") as cloud:
-        console = Console(cloud)
-        said = console.read("machine: ready", BOOT_SECONDS)
-        check("machine: 2 queues" in said, f"queues: {said}")
-        check("machine: address 10.0.1.20/24 router 10.0.1.1 " in said, f"the lease: {said}")
-        check(cloud.ping("lan/client", "10.0.1.20"), "ping to the machine")
-        page = cloud.run("lan/client", "curl", "-s", "-m20", "http://10.0.1.20/", accept=[0])
-        check(page.stdout.startswith("hello from Linux"), f"the page: {page.stdout}")
-        check("2 packets received" in console.shell("ping -c2 10.0.1.10", "round-trip"),
-              "ping from the machine")
+        console = Machine(cloud)
+        greeted(cloud, console)
         # Large segments, out of the machine and into it.
         console.shell(f"head -c {SIZE} /dev/urandom >/www/big; "
                       "md5sum </www/big >/www/sum; echo made", "\nmade", 120)
@@ -94,7 +60,7 @@ def machine(_weft):
 @statement("a machine with a whole trunk: its own VLAN devices, on its card and on a bridge (T4)")
 def trunk(_weft):
     with lab("trunk-to-a-guest") as cloud:
-        console = Console(cloud, "100,200,ad300")
+        console = Machine(cloud, "100,200,ad300")
         said = console.read("machine: ready", BOOT_SECONDS)
         for name, network in (("eth0", "10.1.0"), ("eth0.100", "10.100.0"),
                               ("eth0.200", "10.200.0"), ("eth0.300", "10.30.0")):
