@@ -213,13 +213,12 @@ static int route(struct stacks *stacks, const struct stack *stack, struct error 
 
 /* ---- for others ---- */
 
-/* Whether the host forwards what comes in by a device. */
-static bool forwards(const char *ifname)
+static bool is_on(const char *family, const char *ifname)
 {
 	char path[100], value = '1';
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/forwarding", family, ifname);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true; /* the uplink's own trouble */
@@ -229,8 +228,27 @@ static bool forwards(const char *ifname)
 	return value != '0';
 }
 
+static bool has_family(const struct stack_wish *wish, bool ipv4)
+{
+	for (size_t i = 0; i < wish->address_count; i++)
+		if (ip_address_is_ipv4(&wish->addresses[i]) == ipv4)
+			return true;
+	return false;
+}
+
+/* What keeps the host from forwarding for the ports here; NULL: nothing. Of IPv6 the setting of all devices counts. */
+static const char *missing_setting(const struct stack_wish *wish)
+{
+	if (has_family(wish, true) && !is_on("ipv4", wish->uplink))
+		return "net.ipv4.ip_forward=1";
+	if (has_family(wish, false) && !is_on("ipv6", "all"))
+		return "net.ipv6.conf.all.forwarding=1";
+	return NULL;
+}
+
 static void use(struct stacks *stacks, struct stack *stack)
 {
+	const char *setting = missing_setting(&stack->wish);
 	struct error error = { 0 };
 	struct link_info uplink;
 	uint32_t mtu = 1500;
@@ -244,11 +262,11 @@ static void use(struct stacks *stacks, struct stack *stack)
 		code = route(stacks, stack, &error);
 	if (code)
 		snprintf(stack->trouble, sizeof(stack->trouble), "%.190s", error.text);
-	else if (!forwards(stack->wish.uplink))
+	else if (setting)
 		snprintf(stack->trouble, sizeof(stack->trouble),
 			 "direct: l3s goes through the host's stack, and the host does not forward "
-			 "what comes in by %s: sysctl -w net.ipv4.ip_forward=1",
-			 stack->wish.uplink);
+			 "what comes in by %s: sysctl -w %s",
+			 stack->wish.uplink, setting);
 }
 
 static void leave(struct stacks *stacks, const struct stack *stack)
