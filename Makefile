@@ -40,7 +40,7 @@ STORE := $(addprefix store/, \
 
 MODEL := $(addprefix model/, \
 	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \
-	check_wire.c check_router.c check_direct.c plan_direct.c \
+	check_wire.c check_router.c check_direct.c check_host_stack.c plan_direct.c \
 	classifier.c diff.c dirty.c dirty_tunnels.c draft.c draft_change.c draft_load.c draft_store.c \
 	draft_write.c \
 	encapsulation.c filter.c intent.c intent_hosts.c mac.c mtu.c object.c object_compare.c outline.c patches.c plan.c \
@@ -77,7 +77,7 @@ AGENT := $(addprefix agent/, \
 	join_server.c path_probe.c tls_client.c) \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
-	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_device.c ports.c \
+	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_device.c port_note.c ports.c \
 	segmenter.c shares.c stack.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \

@@ -2,8 +2,8 @@
 /*
  * weft lab exec: run a program on a node.
  *
- * On a workload: in its network namespace, with a /sys that shows its devices. On a host: in the
- * host's namespace, with WEFT_SOCKET set to its daemon and weft's own folder in PATH; /sys stays as
+ * On a workload: in its network namespace, with a /sys that shows its devices. On a host, or a workload that
+ * has a host's network: in the host's namespace, with WEFT_SOCKET set to its daemon and weft's own folder in PATH; /sys stays as
  * it is there, since the pinned tables are below it. The program takes this process's place, so
  * that its exit status and signals are its own.
  *
@@ -103,6 +103,11 @@ static int enter_node(const char *name, const char *node, struct error *error)
 		entry = lab_machine(&lab, node);
 	if (!entry)
 		entry = find_node(&lab, node, error);
+	if (json_is_true(json_object_get(entry, "host_network"))) {
+		node = json_string_value(json_object_get(entry, "host"));
+		entry = lab_host(&lab, node);
+		is_host = true;
+	}
 	namespace = json_string_value(json_object_get(entry, "namespace"));
 	if (!entry)
 		code = -ENOENT;

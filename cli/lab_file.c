@@ -229,8 +229,16 @@ static const char *host_of_port(struct plan *plan, const char *path, const json_
 /* What a port may be attached to on its host; it needs no namespace then. */
 static const char *const on_host[] = { "tap", "tun", "bridge", "ovs_bridge", "device", "patch" };
 
+/* The workload has its host's own network. */
+static bool has_host_network(const json_t *attach)
+{
+	return json_is_true(json_object_get(attach, "host"));
+}
+
 static bool is_on_host(const json_t *attach)
 {
+	if (has_host_network(attach))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(on_host); i++)
 		if (json_object_get(attach, on_host[i]))
 			return true;
@@ -243,6 +251,8 @@ static json_t *place_of(const struct plan *plan, const char *host, const char *n
 {
 	const char *name;
 
+	if (has_host_network(attach))
+		return json_sprintf("weft-%s-%s", plan->lab, host);
 	for (size_t i = 0; i < ARRAY_SIZE(on_host) && !namespace; i++) {
 		name = json_string_value(json_object_get(attach, on_host[i]));
 		if (name)
@@ -316,6 +326,9 @@ static int plan_port(struct plan *plan, const char *vpc, const char *name, json_
 	json_object_set_new(plan->nodes, node,
 			    json_pack("{s:s?, s:s, s:o}", "namespace", namespace, "host", host,
 				      "place", place_of(plan, host, namespace, attach)));
+	if (has_host_network(attach))
+		json_object_set_new(json_object_get(plan->nodes, node), "host_network",
+				    json_true());
 	plan_parent(plan, vpc, node, attach);
 	if (namespace)
 		json_object_set_new(attach, "netns", json_string(namespace));

@@ -41,6 +41,8 @@ static const struct option port_options[] = {
 		      "attach.native"),
 	WORDS_OPTION("vlan-protocol", "802.1q|802.1ad", "with --parent: of the tag",
 		     "attach.protocol"),
+	SWITCH_OPTION("host-network", "the workload has the host's own network, without isolation",
+		      "attach.host"),
 	TEXT_OPTION("ifname", "NAME", "of the device inside the namespace; eth0", "attach.ifname"),
 	SWITCH_OPTION("configure", "set addresses and routes inside the namespace",
 		      "attach.configure"),
@@ -91,11 +93,14 @@ static const struct option port_move_options[] = {
 
 #define FILE_SIZE_MAX (1 << 20) /* what a request may carry is judged by the daemon */
 
-static const char *const attachments[] = { "netns",      "pid",    "tap",   "tun",   "bridge",
-					   "ovs_bridge", "device", "patch", "parent" };
+static const char *const attachments[] = { "netns",      "pid",    "tap",   "tun",    "bridge",
+					   "ovs_bridge", "device", "patch", "parent", "host" };
 
 /* What is said of a child only. */
 static const char *const of_parent[] = { "vlan", "protocol", "native" };
+
+/* What a port loses with its device. */
+static const char *const of_device[] = { "addresses", "mac", "security_groups" };
 
 /* How many ways to attach @body names; *@given is the last of them. */
 static size_t count_attachments(const json_t *body, const char **given)
@@ -117,7 +122,8 @@ static int refuse_attachments(struct invocation *invocation, json_t *body)
 	json_decref(body);
 	return report_usage(invocation,
 			    "a port is plugged in at one place: one of --netns, --pid, "
-			    "--tap, --tun, --bridge, --ovs-bridge, --device, --patch and --parent");
+			    "--tap, --tun, --bridge, --ovs-bridge, --device, --patch, --parent "
+			    "and --host-network");
 }
 
 /* The file's content becomes the value. Return: 0, or an exit status after saying why. */
@@ -176,6 +182,9 @@ static int set(struct invocation *invocation)
 					    json_null());
 	for (size_t i = 0; given && strcmp(given, "parent") && i < ARRAY_SIZE(of_parent); i++)
 		json_object_set_new(json_object_get(changes, "attach"), of_parent[i], json_null());
+	for (size_t i = 0; given && !strcmp(given, "host") && i < ARRAY_SIZE(of_device); i++)
+		if (!json_object_get(changes, of_device[i]))
+			json_object_set_new(changes, of_device[i], json_null());
 	return object_set_as(invocation, changes);
 }
 
@@ -235,6 +244,10 @@ static void render_attach(const json_t *object, struct buf *text)
 		value = json_object_get(attach, attachments[i]);
 		if (!value || json_is_null(value))
 			continue;
+		if (json_is_boolean(value)) {
+			buf_append_text(text, attachments[i]);
+			continue;
+		}
 		buf_printf(text, "%s ", attachments[i]);
 		object_append_value(text, value);
 		if (ifname && i < 2)

@@ -41,6 +41,7 @@ static const struct port_object *twin_of(const struct draft *draft, const struct
 		const struct port_object *other = (const struct port_object *)list[i];
 
 		if (other->object.id != port->object.id && other->subnet_id == port->subnet_id &&
+		    other->attach.kind != ATTACH_HOST &&
 		    (strcmp(other->host, port->host) == 0 || is_at(other, port->moving_to) ||
 		     is_at(port, other->moving_to)))
 			found = other;
@@ -55,6 +56,8 @@ static int check_member(struct draft *draft, const struct object *object,
 {
 	const struct port_object *twin;
 
+	if (port->attach.kind == ATTACH_HOST)
+		return 0;
 	if (port->attach.kind == ATTACH_TUN && !segment_is_host_routed(&subnet->segment))
 		return draft_refuse(draft, object, "attach", EINVAL, error,
 				    "port %s is a tun, without Ethernet, and cannot be attached to "

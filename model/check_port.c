@@ -266,6 +266,10 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	uint32_t owner;
 	int code;
 
+	if (port->attach.kind == ATTACH_HOST) {
+		code = check_host_stack(draft, port, error);
+		return code ? code : check_host_of(draft, &port->object, port->host, error);
+	}
 	code = check_port_mtu(draft, port, error);
 	if (!code)
 		code = check_host_of(draft, &port->object, port->host, error);
@@ -435,7 +439,7 @@ static void keep_addresses(struct draft *draft, const struct draft_entry *entry)
 	size_t count = 0;
 
 	port_set_addresses(port, list, 0);
-	if (attach_is_link(&port->attach))
+	if (!attach_is_member(&port->attach))
 		return;
 	if (!before || !subnet || before->subnet_id != port->subnet_id)
 		return;
@@ -472,7 +476,7 @@ void check_keep(struct draft *draft, struct draft_entry *entry)
 	if (!entry->automatic_mac)
 		return;
 	port->mac = (struct mac_address){ { 0 } };
-	if (!before)
+	if (!before || port->attach.kind == ATTACH_HOST)
 		return;
 	port->mac = before->mac;
 	if (claim_mac(draft, port))
@@ -518,7 +522,9 @@ int check_assign(struct draft *draft, struct draft_entry *entry, struct error *e
 		return check_assign_segment(draft, entry, error);
 	if (entry->after->kind != OBJECT_PORT)
 		return 0;
-	if (entry->automatic_addresses && !attach_is_link(&port->attach))
+	if (port->attach.kind == ATTACH_HOST)
+		return 0;
+	if (entry->automatic_addresses && attach_is_member(&port->attach))
 		code = give_addresses(draft, port, error);
 	if (!code && mac_address_is_zero(&port->mac))
 		code = give_mac(draft, port, error);

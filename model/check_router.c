@@ -74,7 +74,7 @@ static int check_place(struct draft *draft, const struct vpc_object *vpc,
 	const char *elsewhere = strcmp(port->host, vpc->router) != 0 ? port->host : port->moving_to;
 
 	if (!subnet || subnet->segment.type == SEGMENT_OVERLAY || !elsewhere[0] ||
-	    strcmp(elsewhere, vpc->router) == 0)
+	    port->attach.kind == ATTACH_HOST || strcmp(elsewhere, vpc->router) == 0)
 		return 0;
 	return draft_refuse(draft, about, key, EINVAL, error,
 			    "host %s routes vpc %s, and subnet %s is no overlay: its port %s has "

@@ -73,7 +73,7 @@ static int check_inside(struct draft *draft, const struct route_table_object *ta
 	return 0;
 }
 
-/* Nothing comes back by a tunnel that gets copies alone. */
+/* Nothing comes back by a tunnel that gets copies alone, and a workload with the host's own stack gets nothing. */
 static int check_targets(struct draft *draft, const struct route_table_object *table,
 			 const struct route_object *route, struct error *error)
 {
@@ -84,6 +84,11 @@ static int check_targets(struct draft *draft, const struct route_table_object *t
 		    ((const struct tunnel_object *)target)->mirror)
 			return refuse_route(draft, table, route, error,
 					    "the tunnel gets copies of mirrors and nothing else");
+		if (target && target->kind == OBJECT_PORT &&
+		    ((const struct port_object *)target)->attach.kind == ATTACH_HOST)
+			return refuse_route(draft, table, route, error,
+					    "its workload has the host's own stack "
+					    "(attach.host), and takes no packets of the vpc");
 	}
 	return 0;
 }

@@ -141,7 +141,8 @@ int check_parent(struct draft *draft, const struct port_object *port, struct err
 	if (parent->attach.kind == ATTACH_CHILD)
 		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
 				    "port %s is behind another port itself", path);
-	if (parent->attach.kind == ATTACH_TUN || parent->attach.kind == ATTACH_PATCH)
+	if (parent->attach.kind == ATTACH_TUN || parent->attach.kind == ATTACH_PATCH ||
+	    parent->attach.kind == ATTACH_HOST)
 		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
 				    "port %s is no device with Ethernet that carries tags", path);
 	if (strcmp(parent->host, port->host) != 0)

@@ -236,6 +236,7 @@ static void dirty_port(struct dirty *dirty, const struct change *change)
 		mark_family(dirty, after);
 	}
 	if (!before || !after || before->subnet_id != after->subnet_id ||
+	    (before->attach.kind == ATTACH_HOST) != (after->attach.kind == ATTACH_HOST) ||
 	    strcmp(before->host, after->host) != 0 ||
 	    strcmp(before->moving_to, after->moving_to) != 0) {
 		mark_flooded_subnet(dirty, either->subnet_id);

@@ -173,7 +173,8 @@ static void change_port(struct intent *intent, const struct port_object *port, b
 		change_owner(&intent->addresses, key, sizeof(key), id, add);
 	}
 	mac_key(mac, vpc_id, &port->mac);
-	change_owner(&intent->macs, mac, sizeof(mac), id, add);
+	if (!mac_address_is_zero(&port->mac))
+		change_owner(&intent->macs, mac, sizeof(mac), id, add);
 	if (attachment_key(attachment, port, port->host))
 		change_owner(&intent->attachments, attachment, strlen(attachment), id, add);
 	if (port->moving_to[0] && attachment_key(attachment, port, port->moving_to))

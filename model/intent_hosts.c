@@ -65,7 +65,9 @@ static void change_port_part(struct intent *intent, const struct port_object *po
 {
 	const char *name = intent_host_name(intent, host);
 
-	change_part(intent, port->object.vpc_id, port->subnet_id, host, add);
+	/* With the host's own stack its subnet does not come to its host. */
+	change_part(intent, port->object.vpc_id,
+		    port->attach.kind == ATTACH_HOST ? 0 : port->subnet_id, host, add);
 	if (attach_is_outside(&port->attach))
 		count_change(&intent->hosts.taps_of, &port->subnet_id, sizeof(port->subnet_id),
 			     name, strlen(name), add);

@@ -358,6 +358,10 @@ int check_wire(struct draft *draft, const struct subnet_object *subnet, struct e
 /* Whether a subnet, a port of it and a tunnel can be attached to an uplink the way that the subnet says. */
 int check_direct(struct draft *draft, const struct subnet_object *subnet, struct error *error);
 int check_direct_port(struct draft *draft, const struct port_object *port, struct error *error);
+
+/* check_host_stack - of a port with attach.host: nothing is said of it that would not hold (check_host_stack.c) */
+int check_host_stack(const struct draft *draft, const struct port_object *port,
+		     struct error *error);
 int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error);
 /* Whether another port's device can carry this one. */

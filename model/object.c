@@ -574,6 +574,7 @@ bool attachment_key(char key[ATTACHMENT_KEY_SIZE], const struct port_object *por
 		return true;
 	case ATTACH_BRIDGE:
 	case ATTACH_OVS_BRIDGE: /* a bridge takes any number of ports */
+	case ATTACH_HOST:       /* as many as there are */
 	case ATTACH_PATCH: return false;
 	case ATTACH_CHILD:
 		snprintf(key, ATTACHMENT_KEY_SIZE, "child %s %s%u", attach->parent,
@@ -603,6 +604,7 @@ bool attach_is_link(const struct attach *attach)
 	case ATTACH_NETNS:
 	case ATTACH_PID:
 	case ATTACH_TAP:
+	case ATTACH_HOST:
 	case ATTACH_TUN: break;
 	}
 	return false;

@@ -205,6 +205,7 @@ enum attach_kind {
 	ATTACH_PATCH,      /* another port of the same host, which names this one (patches.h) */
 	ATTACH_CHILD,      /* the device of another port, told apart by a VLAN tag */
 	ATTACH_DEVICE,     /* a device of the host that somebody else has made */
+	ATTACH_HOST, /* nowhere: the workload has the host's own stack, of which a VPC says nothing */
 };
 
 struct attach {
@@ -226,6 +227,12 @@ struct attach {
 /* Whether the port leads to another switch: it has no address of its own, and unless it names security
  * groups rules say nothing of it. */
 bool attach_is_link(const struct attach *attach);
+
+/* Whether the port is somebody in its VPC, with an address, a MAC and rules of its own. */
+static inline bool attach_is_member(const struct attach *attach)
+{
+	return attach->kind != ATTACH_HOST && !attach_is_link(attach);
+}
 
 /* Whether the frames of the port go to somebody who is not a namespace of this host: a virtual machine, a
  * switch, a wire. */

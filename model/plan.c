@@ -112,7 +112,8 @@ static void plan_gateway(const struct plan *plan, const struct subnet_object *su
 static bool port_is_here(const struct plan *plan, const struct port_object *port,
 			 struct port_device *device)
 {
-	if (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host))
+	if (port->attach.kind == ATTACH_HOST ||
+	    (intent_has_hosts(plan->intent) && !intent_is_local(plan->intent, port->host)))
 		return false;
 	return plan->host->port_device(plan->host->context, port->object.id, device);
 }
@@ -614,7 +615,8 @@ static void plan_port(const struct plan *plan, const struct port_object *port)
 		.flow_guarantee = plan->host->flow_guarantee,
 	};
 
-	if (!vpc || !subnet)
+	/* With the host's own stack it is nobody in the VPC. */
+	if (!vpc || !subnet || port->attach.kind == ATTACH_HOST)
 		return;
 	plan_endpoints(plan, port, subnet, row.group_set_id);
 	/* An l2 subnet is a switch: whatever is behind a port may send. What is routed out of it is judged. */

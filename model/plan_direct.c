@@ -20,7 +20,7 @@ static uint32_t port_here(const struct plan *plan, uint32_t subnet_id)
 		const struct port_object *port =
 			(const struct port_object *)intent_object(plan->intent, ids[i]);
 
-		if (intent_is_local(plan->intent, port->host))
+		if (port->attach.kind != ATTACH_HOST && intent_is_local(plan->intent, port->host))
 			found = ids[i];
 	}
 	free(ids);

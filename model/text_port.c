@@ -166,6 +166,7 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 			    struct attach *attach)
 {
 	const char *netns, *device, *peer;
+	bool own_stack = false;
 	int64_t pid;
 	int said = 0;
 
@@ -191,6 +192,10 @@ static int read_attach_kind(struct reading *reading, struct json_reader *child,
 		read_peer(reading, child, peer, attach);
 	}
 	said += read_parent(reading, child, attach);
+	if (json_reader_bool(child, "host", JSON_OPTIONAL, &own_stack) && own_stack) {
+		said++;
+		attach->kind = ATTACH_HOST;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(device_kinds); i++) {
 		if (!json_reader_text(child, device_kinds[i].key, JSON_OPTIONAL, 400, &device))
 			continue;
@@ -239,7 +244,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	said = read_attach_kind(reading, &child, attach);
 	read_flags(reading, &child, attach);
 	if (json_reader_text(&child, "ifname", JSON_OPTIONAL, 400, &ifname)) {
-		if (text_attach_device(attach) || attach_is_link(attach))
+		if (text_attach_device(attach) || !attach_is_member(attach))
 			text_refuse(reading->draft, &child, "ifname",
 				    "ifname goes with netns or pid; a device of the host is named "
 				    "by its key");
@@ -247,7 +252,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 			read_device_name(reading, &child, "ifname", ifname, attach);
 	}
 	if (json_reader_bool(&child, "configure", JSON_OPTIONAL, &configure)) {
-		if (!configure && (text_attach_device(attach) || attach_is_link(attach)))
+		if (!configure && (text_attach_device(attach) || !attach_is_member(attach)))
 			text_refuse(reading->draft, &child, "configure",
 				    "configure goes with netns or pid");
 		attach->configure = configure;
@@ -259,7 +264,7 @@ static void read_attach(struct reading *reading, struct attach *attach)
 	if (json_reader_finish(&child) == 0 && said != 1)
 		text_refuse(reading->draft, &child, NULL,
 			    "attach names exactly one of netns, pid, tap, tun, bridge, "
-			    "ovs_bridge, device, patch and parent");
+			    "ovs_bridge, device, patch, parent and host");
 	reading->reader->code = json_reader_finish(&child);
 }
 
@@ -297,7 +302,7 @@ static void read_groups(struct reading *reading, struct port_object *port)
 	bool present;
 	size_t count = text_read_groups(reading, ids, &present);
 
-	if (!present && attach_is_link(&port->attach)) {
+	if (!present && !attach_is_member(&port->attach)) {
 		count = 0;
 	} else if (!present) {
 		ids[0] = draft_vpc(reading->draft, port->object.vpc_id)->default_group_id;

@@ -183,9 +183,11 @@ static json_t *attach_json(const struct writing *writing, const struct attach *a
 		json_object_set_new(inner.json, "patch", json_string(attach->peer));
 	else if (attach->kind == ATTACH_CHILD)
 		write_parent(&inner, attach);
+	else if (attach->kind == ATTACH_HOST)
+		json_object_set_new(inner.json, "host", json_true());
 	else
 		json_object_set_new(inner.json, device, json_string(attach->ifname));
-	if (!device && !attach_is_link(attach) && attach->kind != ATTACH_CHILD) {
+	if (!device && attach_is_member(attach) && attach->kind != ATTACH_CHILD) {
 		text_write_value(&inner, "ifname", strcmp(attach->ifname, "eth0") == 0,
 				 json_string(attach->ifname));
 		text_write_value(&inner, "configure", attach->configure,
@@ -211,7 +213,7 @@ static void write_addresses(const struct writing *writing, const struct port_obj
 		text_write_value(writing, "address", false, text_one_or_list(addresses));
 		return;
 	}
-	text_write_value(writing, "addresses", false, addresses);
+	text_write_value(writing, "addresses", port->attach.kind == ATTACH_HOST, addresses);
 }
 
 static void write_groups(const struct writing *writing, const struct port_object *port)
@@ -222,7 +224,7 @@ static void write_groups(const struct writing *writing, const struct port_object
 
 	for (size_t i = 0; i < port->group_count; i++)
 		json_array_append_new(groups, text_name(writing, port->group_ids[i]));
-	if (attach_is_link(&port->attach)) {
+	if (!attach_is_member(&port->attach)) {
 		text_write_value(writing, "security_groups", port->group_count == 0, groups);
 		return;
 	}
@@ -239,8 +241,11 @@ static void write_port(const struct writing *writing, const struct port_object *
 
 	text_write_value(writing, "subnet", false, text_name(writing, port->subnet_id));
 	write_addresses(writing, port);
-	text_write_value(writing, "mac", port_mac_is_own(writing->intent, port),
-			 json_string(mac_address_format(&port->mac, mac)));
+	if (mac_address_is_zero(&port->mac))
+		text_write_value(writing, "mac", true, json_null());
+	else
+		text_write_value(writing, "mac", port_mac_is_own(writing->intent, port),
+				 json_string(mac_address_format(&port->mac, mac)));
 	write_groups(writing, port);
 	for (size_t i = 0; i < port->allowed_count; i++)
 		json_array_append_new(allowed, text_prefix(&port->allowed[i]));

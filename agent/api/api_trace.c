@@ -205,7 +205,12 @@ void api_trace(struct api_call *call)
 		json_decref(body);
 		return;
 	}
-	if (request.hex)
+	if (port->attach.kind == ATTACH_HOST)
+		code = error_set(&error, EINVAL, "port",
+				 "port %s has the host's own stack (attach.host): nothing of it "
+				 "passes the pipeline",
+				 request.port);
+	else if (request.hex)
 		code = probe_parse_hex(request.hex, trace_frame, sizeof(trace_frame), &size,
 				       &error);
 	else if (request.to)

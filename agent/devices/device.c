@@ -314,6 +314,10 @@ static void job_begin(struct devices *devices, struct device_job *job,
 	case ATTACH_OVS_BRIDGE:
 	case ATTACH_PATCH: result->kind = PORT_LINK; break;
 	case ATTACH_DEVICE: break; /* device_adopt.c says */
+	case ATTACH_HOST:          /* there is nothing to plug in */
+		result->kind = PORT_UNPLUGGED;
+		job->done = true;
+		break;
 	case ATTACH_NONE:
 	case ATTACH_CHILD:
 	default: device_wait(job, "the port does not say where it is attached"); break;

@@ -15,6 +15,7 @@
 
 #include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
+#include "agent/devices/port_note.h"
 #include "agent/names.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -428,7 +429,7 @@ static void ports_plug_child(struct ports *ports, uint32_t port_id)
 	} else {
 		const struct port_entry *entry = map_get_u32(&ports->entries, parent->object.id);
 
-		if (entry && entry->state == PORT_STATE_PLUGGED)
+		if (entry && entry->state == PORT_STATE_PLUGGED && entry->ifindex)
 			result.state = DEVICE_PLUGGED;
 		else
 			snprintf(result.sentence, sizeof(result.sentence),
@@ -708,26 +709,13 @@ static json_t *device_name_json(const struct ports *ports, const struct port_ent
 	return if_indextoname(entry->ifindex, name) ? json_string(name) : json_null();
 }
 
-/* What the port's user should know of it though it is plugged in. */
 static const char *ports_note(const struct ports *ports, const struct port_entry *entry)
 {
 	const struct object *object = intent_object(ports->options.intent, entry->port_id);
-	const struct port_object *port = (const struct port_object *)object;
 
-	if (object && intent_comes_here(ports->options.intent, port))
-		return port->moves_on_command
-			       ? "made ready here; `weft port activate` makes it active"
-			       : "made ready here; the first frame from its workload, or `weft port "
-				 "activate`, makes it active";
-
-	if (!object || intent_vpc_offloads(ports->options.intent, object->vpc_id))
-		return NULL;
-	if (entry->kind != PORT_TAP && entry->kind != PORT_TUN && !entry->adopted)
-		return "segmentation offload is off, for tunnels of the VPC sum or number packets";
-	return entry->shared ? "large frames (TSO) are dropped at tunnels that sum or number "
-			       "packets: turn them off at the device"
-			     : "large frames (TSO) are taken apart by the host, for tunnels of the "
-			       "VPC sum or number packets";
+	return object ? port_note(ports->options.intent, (const struct port_object *)object,
+				  entry->kind, entry->adopted, entry->shared)
+		      : NULL;
 }
 
 json_t *ports_status_json(const struct ports *ports, uint32_t port_id)

@@ -9,6 +9,7 @@
 """
 import contextlib
 import json
+import os
 
 from harness import check, equal, main, statement, wait_for
 from labs import lab
@@ -121,12 +122,51 @@ def ipvlan_l3(_weft, cloud):
     check(cloud.counter("broadcast") + cloud.counter("multicast") > before, "it is carried")
 
 
-@statement("host and none: a process in the host's namespace, and one in an empty one")
-def host_and_none(_weft, cloud):
-    def names_at(node):
-        shown = json.loads(cloud.run(node, "ip", "-j", "link", accept=[0]).stdout)
-        return {link["ifname"] for link in shown}
-    check({"eth1", "eth2", "eth3"} <= names_at("h1"), "the host's devices")
+@statement("host: listed with its host, in the host's network, and nothing of the VPC is about it")
+def host_network(_weft, cloud):
+    shown = json.loads(cloud.weft("--json", "port", "show", "front/proxy").stdout)
+    status = shown["status"]
+    equal((status["state"], status["host"], status["device"]), ("plugged", "h1", None), "status")
+    check("host's own network" in status["note"], status["note"])
+    equal((shown["mac"], shown["addresses"], shown["security_groups"]), (None, [], []),
+          "what it has of the VPC")
+    own = os.readlink("/proc/self/ns/net")
+    inside = cloud.run("front/proxy", "readlink", "/proc/self/ns/net", accept=[0]).stdout.strip()
+    equal(inside, cloud.run("h1", "readlink", "/proc/self/ns/net", accept=[0]).stdout.strip(),
+          "the network of the proxy and of its host")
+    check(inside != own, "the lab's host is this machine")
+    equal(cloud.run("front/web", "dig", "+short", "+time=2", "@172.18.0.2", "proxy.front",
+                    accept=[0]).stdout.strip(), "", "the address of its name")
+    for words in (("port", "set", "front/proxy", "--mtu", "1400"),
+                  ("port", "set", "front/proxy", "--group", "all"),
+                  ("port", "set", "front/proxy", "--send-rate", "10M"),
+                  ("trace", "front/proxy", "--to", "172.18.0.11", "--icmp", "echo")):
+        done = cloud.weft(*words, accept=(1,))
+        check("the host's own stack (attach.host)" in done.stderr, f"{words}: {done.stderr}")
+    check("attach: {host: true}" in cloud.weft("export").stdout, "the export has lost it")
+
+
+@statement("host: a port gives up its device for it, and gets one again, live")
+def host_network_changes(_weft, cloud):
+    def state(name):
+        return json.loads(cloud.weft("--json", "port", "show", name).stdout)
+    cloud.weft("port", "add", "front/job", "--host", "h1", "--subnet", "bridge", "--address",
+               "172.18.0.20", "--netns", "docker-networks-back-store", "--ifname", "eth1",
+               "--group", "all")
+    reaches(cloud, "front/web", "172.18.0.20")
+    cloud.weft("port", "set", "front/job", "--host-network", "on")
+    wait_for(lambda: "eth1" not in cloud.run("back/store", "ip", "link").stdout,
+             "the device to go", 30)
+    equal(state("front/job")["addresses"], [], "its addresses")
+    apart(cloud, "front/web", "172.18.0.20")
+    cloud.weft("port", "set", "front/job", "--netns", "docker-networks-back-store", "--ifname",
+               "eth1", "--address", "172.18.0.20", "--group", "all")
+    reaches(cloud, "front/web", "172.18.0.20")
+    cloud.weft("port", "remove", "front/job")
+
+
+@statement("none: a namespace with nothing plugged in")
+def none(_weft, cloud):
     cloud.run("h1", "ip", "netns", "add", "docker-none", accept=[0])
     shown = cloud.run("h1", "ip", "-n", "docker-none", "-o", "link", accept=[0]).stdout
     equal(len(shown.splitlines()), 1, f"devices of a container with none: {shown}")

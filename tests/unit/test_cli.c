@@ -222,7 +222,7 @@ static void test_objects(void **state)
 		"PATCH /v1/vpcs/blue/ports/web1 {\"mtu\":7}\n"
 		"PATCH /v1/vpcs/blue/ports/web1 {\"attach\":{\"tap\":\"t\",\"netns\":null,\"pid\":null,"
 		"\"tun\":null,\"bridge\":null,\"ovs_bridge\":null,\"device\":null,"
-		"\"patch\":null,\"parent\":null,\"vlan\":null,\"protocol\":null,\"native\":null}}\n"
+		"\"patch\":null,\"parent\":null,\"host\":null,\"vlan\":null,\"protocol\":null,\"native\":null}}\n"
 		"DELETE /v1/vpcs/blue\n"
 		"GET /v1/vpcs/blue/ports/web1\n"
 		"GET /v1/vpcs\n"

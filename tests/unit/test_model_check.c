@@ -18,7 +18,8 @@ static const char *const base_tree =
 	"'acls':{'edge':{}},"
 	"'ports':{'web1':{'subnet':'web','address':'10.0.1.11','mac':'02:00:00:00:00:11',"
 	"'security_groups':['web'],'attach':{'netns':'web1'}},"
-	"'fw1':{'subnet':'web','address':'10.0.1.12','attach':{'tap':'tap0'}}}},"
+	"'fw1':{'subnet':'web','address':'10.0.1.12','attach':{'tap':'tap0'}},"
+	"'metal':{'subnet':'web','attach':{'host':true}}}},"
 	"'red':{'cidrs':['10.0.0.0/16']}}}";
 
 #define PORT "vpcs/blue/ports/new"
@@ -116,10 +117,10 @@ static const struct refusal port_refusals[] = {
 	  "port blue/new: flow_limit: must be from 1 to 16777216, not 0" },
 	{ PORT, "{'subnet':'web','attach':{}}", PORT_PATH ".attach",
 	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
-	  "ovs_bridge, device, patch and parent" },
+	  "ovs_bridge, device, patch, parent and host" },
 	{ PORT, "{'subnet':'web','attach':{'netns':'a','tap':'b'}}", PORT_PATH ".attach",
 	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
-	  "ovs_bridge, device, patch and parent" },
+	  "ovs_bridge, device, patch, parent and host" },
 	{ PORT, "{'subnet':'web','attach':{'parent':'nobody','vlan':5}}",
 	  PORT_PATH ".attach.parent",
 	  "port blue/new: no port \"blue/nobody\" that could be its parent" },
@@ -168,6 +169,60 @@ static const struct refusal port_refusals[] = {
 	  PORT_PATH ".attach.configure", "port blue/new: configure goes with netns or pid" },
 	{ PORT, "{'subnet':'web','attach':{'pid':0}}", PORT_PATH ".attach.pid",
 	  "port blue/new: attach.pid: must be from 1 to 4194304, not 0" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'address':'10.0.1.13'}",
+	  PORT_PATH ".addresses",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of addresses would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'mac':'02:00:00:00:00:13'}",
+	  PORT_PATH ".mac",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of mac would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'security_groups':['web']}",
+	  PORT_PATH ".security_groups",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of security_groups would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'allowed_addresses':['10.9.0.0/16']}",
+	  PORT_PATH ".allowed_addresses",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of allowed_addresses would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'source_destination_check':false}",
+	  PORT_PATH ".source_destination_check",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of source_destination_check would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'mtu':1400}", PORT_PATH ".mtu",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of mtu would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'flow_limit':7}", PORT_PATH ".flow_limit",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of flow_limit would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'send_rate':'10M'}", PORT_PATH ".send_rate",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of send_rate would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'receive_rate':'10M'}",
+	  PORT_PATH ".receive_rate",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of receive_rate would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'dscp':46}", PORT_PATH ".dscp",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of dscp would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'mirror':{'to':'fw1'}}",
+	  PORT_PATH ".mirror",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of mirror would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'flow_log':{}}", PORT_PATH ".flow_log",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of flow_log would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true},'user_data':'x'}", PORT_PATH ".user_data",
+	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
+	  "vpc says of user_data would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'host':true,'netns':'a'}}", PORT_PATH ".attach",
+	  "port blue/new: attach names exactly one of netns, pid, tap, tun, bridge, "
+	  "ovs_bridge, device, patch, parent and host" },
+	{ PORT, "{'subnet':'web','attach':{'host':true,'ifname':'eth0'}}",
+	  PORT_PATH ".attach.ifname",
+	  "port blue/new: ifname goes with netns or pid; a device of the host is named by its key" },
+	{ PORT, "{'subnet':'web','attach':{'parent':'metal','vlan':5}}", PORT_PATH ".attach.parent",
+	  "port blue/new: port blue/metal is no device with Ethernet that carries tags" },
 	{ PORT, "{'subnet':'web','host':'H 1'}", PORT_PATH ".host",
 	  "port blue/new: host \"H 1\" is not a host's name" },
 };
@@ -302,6 +357,9 @@ static const struct refusal table_refusals[] = {
 	  "route table blue/new: via is blackhole, local, port:NAME, tunnel:NAME or a list of "
 	  "these names,"
 	  " not \"blackhole\"" },
+	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'port:metal'}]}", TABLE_PATH ".routes[0]",
+	  "route table blue/new: route 10.9.0.0/16: its workload has the host's own stack "
+	  "(attach.host), and takes no packets of the vpc" },
 	{ TABLE, "{'routes':[{'to':'10.9.0.0/16','via':'local'}]}", TABLE_PATH ".routes[0].via",
 	  "route table blue/new: route 10.9.0.0/16: via local is only for the ranges of "
 	  "the vpc itself" },

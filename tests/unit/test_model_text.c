@@ -16,7 +16,8 @@ static const char *const tree =
 	"'from':'group:default'},{'protocol':50,'from':'::/0'}]}},"
 	"'route_tables':{'other':{'routes':[{'to':'0.0.0.0/0','via':['port:a','port:b']}]}},"
 	"'ports':{'a':{'subnet':'web'},'b':{'subnet':'six','attach':{'netns':'b'},"
-	"'addresses':['10.0.2.9','fd00:b:0:2::9','10.0.2.10']}}}}}";
+	"'addresses':['10.0.2.9','fd00:b:0:2::9','10.0.2.10']},"
+	"'metal':{'subnet':'six','attach':{'host':true}}}}}}";
 
 static void assert_json(const struct intent *intent, const char *path, const char *expected)
 {
@@ -91,6 +92,11 @@ static void test_defaults(void **state)
 	assert_json(intent, "vpcs/blue/ports/a", expected);
 	assert_member(intent, "vpcs/blue/ports/b", "attach",
 		      "{'netns':'b','ifname':'eth0','configure':true}");
+	/* With the host's own stack it has nothing of the VPC's. */
+	assert_member(intent, "vpcs/blue/ports/metal", "attach", "{'host':true}");
+	assert_member(intent, "vpcs/blue/ports/metal", "addresses", "[]");
+	assert_member(intent, "vpcs/blue/ports/metal", "mac", "null");
+	assert_member(intent, "vpcs/blue/ports/metal", "security_groups", "[]");
 	assert_json(intent, "vpcs/blue/route_tables",
 		    "{'main':{'routes':[{'to':'10.0.0.0/16','via':'local','status':'active'},"
 		    "{'to':'fd00:b::/48','via':'local','status':'active'}]},"

@@ -205,6 +205,32 @@ static void test_waiting_port_and_port_elsewhere(void **state)
 	assert_int_equal(count_rows(world, TABLE_floods), 2);
 }
 
+/* It is listed, and nobody in its subnet. */
+static void test_host_network(void **state)
+{
+	struct world *world = *state;
+
+	apply(world, BLUE("'subnets': {" L2 "}, 'ports': {"
+			  "'a': {'subnet': 'lan', 'address': '10.0.2.11'}, "
+			  "'metal': {'subnet': 'lan', 'attach': {'host': true}}}"));
+	assert_int_equal(find_subnet(world, "lan")->flood_count, 1);
+	assert_null(find_port(world, "metal"));
+	assert_int_equal(count_rows(world, TABLE_ports), 1);
+	assert_int_equal(count_rows(world, TABLE_stations), 1);
+	/* It becomes somebody, and nobody again. */
+	apply(world, BLUE("'subnets': {" L2 "}, 'ports': {"
+			  "'a': {'subnet': 'lan', 'address': '10.0.2.11'}, "
+			  "'metal': {'subnet': 'lan', 'address': '10.0.2.12'}}"));
+	assert_int_equal(find_subnet(world, "lan")->flood_count, 2);
+	assert_non_null(find_endpoint(world, "10.0.2.12"));
+	apply(world, BLUE("'subnets': {" L2 "}, 'ports': {"
+			  "'a': {'subnet': 'lan', 'address': '10.0.2.11'}, "
+			  "'metal': {'subnet': 'lan', 'attach': {'host': true}}}"));
+	assert_int_equal(find_subnet(world, "lan")->flood_count, 1);
+	assert_null(find_endpoint(world, "10.0.2.12"));
+	assert_null(find_port(world, "metal"));
+}
+
 static void test_l2_checks_what_is_routed(void **state)
 {
 	struct world *world = *state;
@@ -489,6 +515,7 @@ int main(void)
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_waiting_port_and_port_elsewhere, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_host_network, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_l2_checks_what_is_routed, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_v19_local_routes, world_setup, world_teardown),
