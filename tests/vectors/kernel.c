@@ -23,9 +23,13 @@
 
 static struct weft *weft;
 static int fds[TABLES];
+static struct ring_buffer *ends; /* of connections with a log */
+static struct flow_end last_end;
 
 static void kernel_unload(void)
 {
+	ring_buffer__free(ends);
+	ends = NULL;
 	weft__destroy(weft);
 	weft = NULL;
 }
@@ -103,6 +107,25 @@ static void empty_maps(void)
 	}
 }
 
+static int take_end(void *context, void *data, size_t size)
+{
+	(void)context;
+	if (size < sizeof(last_end))
+		vector_fail("kernel: an end of %zu bytes", size);
+	memcpy(&last_end, data, sizeof(last_end));
+	return 0;
+}
+
+static size_t kernel_ends(struct flow_end *last)
+{
+	int count = ring_buffer__consume(ends);
+
+	if (count < 0)
+		vector_fail("kernel: the ring of ends is not read: %s", strerror(-count));
+	*last = last_end;
+	return (size_t)count;
+}
+
 static void load_once(void)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -117,28 +140,20 @@ static void load_once(void)
 		vector_fail("kernel: the programs cannot be loaded: %s", strerror(errno));
 	for (int i = 0; i < TABLES; i++)
 		fds[i] = bpf_object__find_map_fd_by_name(weft->obj, table_name((enum table_id)i));
+	ends = ring_buffer__new(bpf_map__fd(weft->maps.flow_ends), take_end, NULL, NULL);
+	if (!ends)
+		vector_fail("kernel: no ring of ends: %s", strerror(errno));
 }
 
 static void kernel_load(void)
 {
-	struct datapath_state state = { .shared_limit = 1024,
-					.event_rate = 1000,
-					.icmp_rate = 100,
-					.flow_guarantee = 64,
-					.service_ifindex = SERVICE_IFINDEX,
-					.service_rate = SERVICE_RATE,
-					.punt_ifindex = 1, /* lo: it is there */
-					.mirror_ifindex = 1,
-					.punt_rate = 3,
-					.hold_rate = 3,
-					.hold_total_rate = 100 };
 	__u32 zero = 0;
 
 	if (weft)
 		empty_maps();
 	else
 		load_once();
-	if (bpf_map_update_elem(fds[TABLE_state], &zero, &state, BPF_ANY))
+	if (bpf_map_update_elem(fds[TABLE_state], &zero, &tables_state, BPF_ANY))
 		vector_fail("kernel: no state row: %s", strerror(errno));
 }
 
@@ -262,5 +277,6 @@ const struct side kernel_side = {
 	.run_mirror = kernel_mirror,
 	.run_service = kernel_answer,
 	.run_uplink = kernel_hear,
+	.ends = kernel_ends,
 	.unload = kernel_unload,
 };

@@ -81,16 +81,31 @@ static void same_time(struct outcome *outcome)
 	memcpy(time, some, 4);
 }
 
-/* copy PORT from|to WORDS: a copy of such a frame comes in by the mirror device. */
+/* How a copy is marked: of what its port has sent or gets, of what a child gets; or wrongly. */
+static uint32_t mark_of(const char *how)
+{
+	if (!strcmp(how, "from"))
+		return MIRROR_MARK | mirrored_slot;
+	if (!strcmp(how, "to"))
+		return MIRROR_MARK | MIRROR_MARK_TO | mirrored_slot;
+	if (!strcmp(how, "to-child"))
+		return MIRROR_MARK | MIRROR_MARK_TO | MIRROR_MARK_TAG | mirrored_slot;
+	if (!strcmp(how, "unmarked"))
+		return mirrored_slot;
+	if (!strcmp(how, "of-nobody"))
+		return MIRROR_MARK | MIRROR_MARK_SLOT;
+	vector_fail("\"%s\" is no way that a copy is marked", how);
+}
+
+/* copy PORT HOW WORDS: a copy of such a frame comes in by the mirror device. */
 void mirror_run(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
 {
 	const struct port_object *port = world_port(&tables_world, words[0]);
 	static struct vector_frame frame;
-	uint32_t mark = MIRROR_MARK | mirrored_slot;
+	uint32_t mark = mark_of(words[1]);
 
 	if (!port || !mirrored_id)
 		vector_fail("no port %s, or no mirror", words[0]);
-	mark |= strcmp(words[1], "to") ? 0 : MIRROR_MARK_TO;
 	frame_build(&tables_world, port, words + 2, count - 2, &frame);
 	for (size_t s = 0; s < side_count; s++) {
 		memset(&outcomes[s], 0, sizeof(outcomes[s]));

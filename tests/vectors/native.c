@@ -9,23 +9,15 @@
 
 #include "tests/vectors/vector.h"
 
+static struct flow_end last_end;
+static size_t end_count;
+
 static void native_load(void)
 {
 	struct slot_key zero = { 0 };
-	struct datapath_state state = { .shared_limit = 1024,
-					.event_rate = 1000,
-					.icmp_rate = 100,
-					.flow_guarantee = 64,
-					.service_ifindex = SERVICE_IFINDEX,
-					.service_rate = SERVICE_RATE,
-					.punt_ifindex = 1, /* lo: it is there */
-					.mirror_ifindex = 1,
-					.punt_rate = 3,
-					.hold_rate = 3,
-					.hold_total_rate = 100 };
 
 	native_reset();
-	native_update(native_table(TABLE_state), &zero, &state, 0);
+	native_update(native_table(TABLE_state), &zero, &tables_state, 0);
 }
 
 static void native_put(enum table_id table, const void *key, const void *value)
@@ -70,6 +62,9 @@ static void take_outcome(struct frame *f, const struct native_result *result,
 	if (f->length > sizeof(outcome->data))
 		vector_fail("native: the frame has grown to %u bytes", f->length);
 	memcpy(outcome->data, f->data, f->length);
+	if (f->end_count)
+		last_end = f->end;
+	end_count += f->end_count;
 	native_frame_free(f);
 }
 
@@ -137,6 +132,15 @@ static bool native_mirror(const struct vector_frame *frame, uint32_t mark, struc
 	return true;
 }
 
+static size_t native_ends(struct flow_end *last)
+{
+	size_t count = end_count;
+
+	*last = last_end;
+	end_count = 0;
+	return count;
+}
+
 const struct side native_side = {
 	.name = "native",
 	.load = native_load,
@@ -150,5 +154,6 @@ const struct side native_side = {
 	.run_mirror = native_mirror,
 	.run_service = native_answer,
 	.run_uplink = native_hear,
+	.ends = native_ends,
 	.unload = native_reset,
 };

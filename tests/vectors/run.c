@@ -531,7 +531,7 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 	else if (!strcmp(words[0], "row") && count == 4 && !strcmp(words[2], ">"))
 		*good = rows_check(words[1], words[3]);
 	else
-		return false;
+		return logs_check(words, count, o, good);
 	return true;
 }
 
@@ -588,7 +588,7 @@ static bool port_line(char **words, size_t count)
 	else if (!strcmp(words[0], "watch") && count > 2)
 		watch_statement(words + 1, count - 1);
 	else
-		return false;
+		return logs_statement(words, count);
 	return true;
 }
 
@@ -669,6 +669,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 		count = split(vector->lines[i], words);
 		good = run_line(words, count, outcomes, ran, &from);
 	}
+	logs_clear();
 	mirror_clear();
 	watch_clear();
 	if (seeds)

@@ -5,6 +5,7 @@
  *
  * Neighbours: run.c (which lines ask for what), world.c and hosts.c (which rows a host has).
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,19 @@
 const struct side *const sides[2] = { &native_side, &kernel_side };
 size_t side_count = 1;
 struct world tables_world;
+const struct datapath_state tables_state = {
+	.shared_limit = 1024,
+	.event_rate = 1000,
+	.icmp_rate = 100,
+	.flow_guarantee = 64,
+	.service_ifindex = SERVICE_IFINDEX,
+	.service_rate = SERVICE_RATE,
+	.punt_ifindex = 1, /* lo: it is there */
+	.mirror_ifindex = 1,
+	.punt_rate = 3,
+	.hold_rate = 3,
+	.hold_total_rate = 100,
+};
 
 static struct rows written;
 
@@ -72,7 +86,7 @@ static const enum table_id of_packets[] = { TABLE_flows,           TABLE_fragmen
 					    TABLE_stations,        TABLE_station_ends,
 					    TABLE_service_clients, TABLE_wire_neighbours,
 					    TABLE_groups,          TABLE_group_sources,
-					    TABLE_segment_states };
+					    TABLE_segment_states,  TABLE_flow_rejects };
 #define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
 
 static void remove_all(const struct side *side, enum table_id table)
@@ -176,76 +190,57 @@ static uint64_t age_marked(uint64_t value, uint32_t ticks)
 	return value ? (value & 0xffffffff00000000u) | (uint32_t)((uint32_t)value - ticks) : 0;
 }
 
+/* The times in the rows that packets leave behind, each in ticks. */
+#define TIME(name, type, field)                                                                    \
+	{                                                                                          \
+		TABLE_##name, offsetof(struct type, field), false                                  \
+	}
+static const struct {
+	enum table_id table;
+	size_t offset;
+	bool marked; /* 0 is no time */
+} times[] = {
+	TIME(flows, flow, seen),
+	TIME(flows, flow, renew),
+	TIME(flows, flow, born),
+	TIME(stations, station, seen),
+	TIME(stations, station, moved_at),
+	TIME(wire_neighbours, wire_neighbour, seen),
+	{ TABLE_ports, offsetof(struct port, moved_until), true },
+	TIME(groups, group, expires),
+	TIME(groups, group, any_until),
+	TIME(groups, group, since),
+	TIME(group_sources, group_source, expires),
+	TIME(flow_rejects, flow_reject, first),
+	TIME(flow_rejects, flow_reject, last),
+};
+
+/* Of every row of a table. */
+static void age_rows(const struct side *side, enum table_id table, size_t offset, bool marked,
+		     uint32_t ticks)
+{
+	struct collected rows = tables_collect(side, table);
+
+	for (size_t i = 0; i < rows.count; i++) {
+		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
+		unsigned char *row = key + rows.key_size;
+		uint32_t time;
+
+		memcpy(&time, row + offset, sizeof(time));
+		time -= time || !marked ? ticks : 0;
+		memcpy(row + offset, &time, sizeof(time));
+		side->put(table, key, row);
+	}
+	free(rows.bytes);
+}
+
 /* Time passes: what was seen was seen longer ago. */
 void tables_age(const struct side *side, uint32_t seconds)
 {
 	uint32_t ticks = seconds * TICKS_PER_SECOND;
-	struct collected rows = tables_collect(side, TABLE_flows);
 
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct flow flow;
-
-		memcpy(&flow, key + rows.key_size, sizeof(flow));
-		flow.seen -= ticks;
-		flow.renew -= ticks;
-		flow.born -= ticks;
-		side->put(TABLE_flows, key, &flow);
-	}
-	free(rows.bytes);
-	rows = tables_collect(side, TABLE_stations);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct station station;
-
-		memcpy(&station, key + rows.key_size, sizeof(station));
-		station.seen -= ticks;
-		station.moved_at -= ticks;
-		side->put(TABLE_stations, key, &station);
-	}
-	free(rows.bytes);
-	rows = tables_collect(side, TABLE_wire_neighbours);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct wire_neighbour machine;
-
-		memcpy(&machine, key + rows.key_size, sizeof(machine));
-		machine.seen -= ticks;
-		side->put(TABLE_wire_neighbours, key, &machine);
-	}
-	free(rows.bytes);
-	rows = tables_collect(side, TABLE_ports);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct port port;
-
-		memcpy(&port, key + rows.key_size, sizeof(port));
-		port.moved_until -= port.moved_until ? ticks : 0;
-		side->put(TABLE_ports, key, &port);
-	}
-	free(rows.bytes);
-	rows = tables_collect(side, TABLE_groups);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct group group;
-
-		memcpy(&group, key + rows.key_size, sizeof(group));
-		group.expires -= ticks;
-		group.any_until -= ticks;
-		group.since -= ticks;
-		side->put(TABLE_groups, key, &group);
-	}
-	free(rows.bytes);
-	rows = tables_collect(side, TABLE_group_sources);
-	for (size_t i = 0; i < rows.count; i++) {
-		unsigned char *key = rows.bytes + i * (rows.key_size + rows.value_size);
-		struct group_source source;
-
-		memcpy(&source, key + rows.key_size, sizeof(source));
-		source.expires -= ticks;
-		side->put(TABLE_group_sources, key, &source);
-	}
-	free(rows.bytes);
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		age_rows(side, times[i].table, times[i].offset, times[i].marked, ticks);
 	for (uint32_t slot = 1; slot < 1024; slot++) {
 		struct slot_key key = { .slot = slot };
 		struct port_stats stats;

@@ -80,6 +80,8 @@ struct side {
 			   struct outcome *outcome);
 	/* The same for a frame that an uplink hands in. */
 	bool (*run_uplink)(const struct vector_frame *frame, struct outcome *outcome);
+	/* How many connections with a log have ended since this was asked, and the last of them. */
+	size_t (*ends)(struct flow_end *last);
 	void (*unload)(void);
 };
 
@@ -103,7 +105,8 @@ void world_attachment(const struct world *world, const struct port_object *port,
 
 /* What the vectors run on (tables.c). */
 extern const struct side *const sides[2];
-extern size_t side_count; /* 1: the native one alone */
+extern size_t side_count;                        /* 1: the native one alone */
+extern const struct datapath_state tables_state; /* of both sides to begin with */
 extern struct world tables_world;
 
 struct collected {
@@ -164,10 +167,16 @@ void watch_look_at(uint32_t port_id);
 /* One mirror (mirrors.c): PORT from|to|both TARGET WORDS; until the vector ends. */
 void mirror_statement(char **words, size_t count);
 void mirror_clear(void);
-/* PORT from|to WORDS: a copy of such a frame comes in by the mirror device. */
+/* PORT HOW WORDS: a copy of such a frame comes in by the mirror device. */
 void mirror_run(char **words, size_t count, struct outcome outcomes[2], bool ran[2]);
 /* MADE SENT CUT */
 bool mirror_check(char **words);
+
+/* Flow logs (logs.c): a line that looks at rows of theirs, *good: what it says; and one that leaves a port no
+ * room for refusals, until the vector ends. False: it is no such line. */
+bool logs_check(char **words, size_t count, const struct outcome *last, bool *good);
+bool logs_statement(char **words, size_t count);
+void logs_clear(void);
 
 /* Builds an outer packet from words. seen: what it will be compared with, or NULL. */
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
