@@ -4,7 +4,8 @@
  * the layout of the tables are in store_sqlite_open.c.
  *
  * Every commit is one immediate transaction with synchronous=FULL on a write-ahead log: when it
- * returns, it survives a power cut; when it fails, nothing of it is there. The table log says
+ * returns, it survives a power cut; when it fails, nothing of it is there. A full disk fails it
+ * only if there is still no room when the write-ahead log has been emptied. The table log says
  * which key was changed by which revision, without values: a watch wants the key as it is now.
  * It is bounded: each commit cuts about as many old rows as it adds.
  */
@@ -246,6 +247,24 @@ static int begin_write(struct sqlite_store *self, struct error *error)
 	return code ? failed(self, code, error) : 0;
 }
 
+/*
+ * Bring what is in the write-ahead log into the database, and cut the log to nothing: it may hold
+ * many versions of the same few pages. Not while somebody else reads, nor where the database has
+ * to grow and cannot; then all is as before. Return: whether there may be more room now.
+ */
+static bool empty_log(struct sqlite_store *self)
+{
+	int code;
+
+	if (self->read_only)
+		return false;
+	sqlite3_busy_timeout(self->database, 0);
+	code = sqlite3_wal_checkpoint_v2(self->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL);
+	sqlite3_busy_timeout(self->database, SQLITE_STORE_BUSY_MS);
+	return code == SQLITE_OK;
+}
+
 /* End the transaction: keep it if @result is 0, otherwise undo it. */
 static int end_write(struct sqlite_store *self, int result, struct error *error)
 {
@@ -383,48 +402,90 @@ static int write_changes(struct sqlite_store *self, const struct store_change *c
 	return code;
 }
 
-static int sqlite_commit(struct store *store, const struct store_transaction *transaction,
-			 uint64_t *revision, struct error *error)
-{
-	struct sqlite_store *self = sqlite(store);
-	uint64_t log_count = self->log_count;
-	int result;
-	int code;
+/* What one transaction does; may be called again after it has failed and was undone. */
+typedef int write_function(struct sqlite_store *self, void *context, struct error *error);
 
-	result = begin_write(self, error);
+static int write_once(struct sqlite_store *self, write_function *function, void *context,
+		      struct error *error)
+{
+	uint64_t log_count = self->log_count;
+	int result = begin_write(self, error);
+
 	if (result)
 		return result;
-	for (size_t i = 0; !result && i < transaction->compare_count; i++)
-		result = check(self, &transaction->compares[i], error);
-	if (!result) {
-		code = write_changes(self, transaction->changes, transaction->change_count,
-				     revision);
-		if (code)
-			result = failed(self, code, error);
-	}
-	result = end_write(self, result, error);
+	result = end_write(self, function(self, context, error), error);
 	if (result)
 		self->log_count = log_count;
 	return result;
 }
 
+/* A transaction of its own, tried again where the disk was full and the log could be emptied. */
+static int write_all(struct sqlite_store *self, write_function *function, void *context,
+		     struct error *error)
+{
+	int result = write_once(self, function, context, error);
+
+	if (result == -ENOSPC && empty_log(self))
+		result = write_once(self, function, context, error);
+	return result;
+}
+
+struct commit {
+	const struct store_transaction *transaction;
+	uint64_t *revision;
+};
+
+static int commit(struct sqlite_store *self, void *context, struct error *error)
+{
+	const struct store_transaction *transaction = ((struct commit *)context)->transaction;
+	int result = 0;
+	int code;
+
+	for (size_t i = 0; !result && i < transaction->compare_count; i++)
+		result = check(self, &transaction->compares[i], error);
+	if (result)
+		return result;
+	code = write_changes(self, transaction->changes, transaction->change_count,
+			     ((struct commit *)context)->revision);
+	return code ? failed(self, code, error) : 0;
+}
+
+static int sqlite_commit(struct store *store, const struct store_transaction *transaction,
+			 uint64_t *revision, struct error *error)
+{
+	struct commit context = { .transaction = transaction, .revision = revision };
+
+	return write_all(sqlite(store), commit, &context, error);
+}
+
 /* Leases ------------------------------------------------------------------------------------- */
+
+struct lease {
+	uint64_t id; /* added, or to be removed */
+	uint64_t ttl_ms;
+	uint64_t *revision;
+};
+
+static int add_lease(struct sqlite_store *self, void *context, struct error *error)
+{
+	sqlite3_stmt *statement = self->statements[SQL_LEASE_ADD];
+	struct lease *lease = context;
+	int code;
+
+	bind_number(statement, 1, lease->ttl_ms);
+	code = run(statement);
+	lease->id = (uint64_t)sqlite3_last_insert_rowid(self->database);
+	return code ? failed(self, code, error) : 0;
+}
 
 static int sqlite_lease_add(struct store *store, uint64_t ttl_ms, uint64_t *lease,
 			    struct error *error)
 {
-	struct sqlite_store *self = sqlite(store);
-	sqlite3_stmt *statement = self->statements[SQL_LEASE_ADD];
-	int result;
-	int code;
+	struct lease context = { .ttl_ms = ttl_ms };
+	int result = write_all(sqlite(store), add_lease, &context, error);
 
-	result = begin_write(self, error);
-	if (result)
-		return result;
-	bind_number(statement, 1, ttl_ms);
-	code = run(statement);
-	*lease = (uint64_t)sqlite3_last_insert_rowid(self->database);
-	return end_write(self, code ? failed(self, code, error) : 0, error);
+	*lease = context.id;
+	return result;
 }
 
 static int collect_key(void *context, const struct store_item *item)
@@ -433,18 +494,19 @@ static int collect_key(void *context, const struct store_item *item)
 	return 0;
 }
 
-static int remove_lease(struct sqlite_store *self, uint64_t lease, uint64_t *revision,
-			struct error *error)
+static int remove_lease(struct sqlite_store *self, void *context, struct error *error)
 {
 	struct store_transaction *deletions = store_transaction_new();
+	const struct lease *lease = context;
 	int result;
 	int code;
 
-	bind_number(self->statements[SQL_LEASE_KEYS], 1, lease);
+	bind_number(self->statements[SQL_LEASE_KEYS], 1, lease->id);
 	result = call_all(self, self->statements[SQL_LEASE_KEYS], collect_key, deletions, error);
 	if (!result) {
-		code = write_changes(self, deletions->changes, deletions->change_count, revision);
-		bind_number(self->statements[SQL_LEASE_REMOVE], 1, lease);
+		code = write_changes(self, deletions->changes, deletions->change_count,
+				     lease->revision);
+		bind_number(self->statements[SQL_LEASE_REMOVE], 1, lease->id);
 		if (!code)
 			code = run(self->statements[SQL_LEASE_REMOVE]);
 		if (code)
@@ -457,17 +519,9 @@ static int remove_lease(struct sqlite_store *self, uint64_t lease, uint64_t *rev
 static int sqlite_lease_remove(struct store *store, uint64_t lease, uint64_t *revision,
 			       struct error *error)
 {
-	struct sqlite_store *self = sqlite(store);
-	uint64_t log_count = self->log_count;
-	int result;
+	struct lease context = { .id = lease, .revision = revision };
 
-	result = begin_write(self, error);
-	if (result)
-		return result;
-	result = end_write(self, remove_lease(self, lease, revision, error), error);
-	if (result)
-		self->log_count = log_count;
-	return result;
+	return write_all(sqlite(store), remove_lease, &context, error);
 }
 
 /* Opening and closing ------------------------------------------------------------------------ */

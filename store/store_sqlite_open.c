@@ -21,8 +21,6 @@
 #include "base/buf.h"
 #include "store/store_sqlite_private.h"
 
-#define BUSY_MS 5000
-
 /* migrations[n] turns layout n into layout n + 1; they are never edited, only added to. */
 static const char *const migrations[] = {
 	"CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL,"
@@ -256,7 +254,7 @@ static int try_open(struct sqlite_store *self, int flags, const char *parameter,
 	free(uri);
 	if (!code) {
 		sqlite3_extended_result_codes(self->database, 1);
-		sqlite3_busy_timeout(self->database, BUSY_MS);
+		sqlite3_busy_timeout(self->database, SQLITE_STORE_BUSY_MS);
 		self->read_only = sqlite3_db_readonly(self->database, "main") == 1;
 		code = query_number(self, "PRAGMA user_version", &version);
 	}

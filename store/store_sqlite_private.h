@@ -10,6 +10,8 @@
 
 #include "store/store_private.h"
 
+#define SQLITE_STORE_BUSY_MS 5000 /* another process may hold the database for so long */
+
 enum sqlite_statement {
 	SQL_GET,
 	SQL_LIST,

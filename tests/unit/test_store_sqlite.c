@@ -186,13 +186,18 @@ static void fill_disk(void)
 	close(fd);
 }
 
-static int put_big(struct store *store, const char *key)
+static int put_many(struct store *store, const char *key, char letter)
 {
 	char value[100001];
 
-	memset(value, 'b', sizeof(value) - 1);
+	memset(value, letter, sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
 	return store_put(store, key, value, NULL, &error);
+}
+
+static int put_big(struct store *store, const char *key)
+{
+	return put_many(store, key, 'b');
 }
 
 static void test_full_disk(void **state)
@@ -218,6 +223,57 @@ static void test_full_disk(void **state)
 	store_close(store);
 	store = open_database();
 	check_value(store, "/a", "2");
+	store_close(store);
+}
+
+static off_t size_of_log(void)
+{
+	struct stat status;
+
+	assert_int_equal(stat(DATABASE "-wal", &status), 0);
+	return status.st_size;
+}
+
+/* A log that holds a value many times over is emptied for the next one, and not before it has to be. */
+static void test_full_disk_large_log(void **state)
+{
+	struct store *store;
+	uint64_t lease;
+	int result = 0;
+	off_t size;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	store = open_database();
+	/* The file becomes as large as it will be: it cannot grow on a full disk. */
+	for (char letter = 'a'; letter < 'd'; letter++) {
+		DONE(put_many(store, "/big", letter));
+		DONE(put_many(store, "/other", letter));
+	}
+	store_close(store);
+	store = open_database();
+	for (char letter = 'c'; letter < 'w'; letter++)
+		DONE(put_many(store, "/big",
+			      letter)); /* pages that do not change are not written */
+	size = size_of_log();
+	assert_true(size > 2000000);
+	fill_disk();
+	DONE(put_many(store, "/other", 'd'));
+	assert_true(size_of_log() < size);
+	DONE(store_lease_grant(store, 60000, &lease, &error));
+	/* What needs more than that is refused as ever, and undone. */
+	assert_int_equal(unlink(DISK "/ballast"), 0);
+	fill_disk();
+	for (int i = 0; !result && i < 5; i++)
+		result = put_big(store, i % 2 ? "/new" : "/newer");
+	assert_int_equal(result, -ENOSPC);
+	assert_string_equal(error.text,
+			    "the disk that holds " DATABASE " is full; nothing was changed");
+	store_close(store);
+	assert_int_equal(unlink(DISK "/ballast"), 0);
+	store = open_database();
+	DONE(store_lease_keepalive(store, lease, &error));
+	DONE(put_big(store, "/new"));
 	store_close(store);
 }
 
@@ -511,12 +567,19 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON_DISK(test_reopen),         ON_DISK(test_killed_while_writing),
-		ON_DISK(test_full_disk),      ON_DISK(test_open_on_full_disk),
-		ON_DISK(test_read_only_disk), ON_DISK(test_read_only_after_crash),
-		ON_DISK(test_log_unreadable), ON_DISK(test_cannot_make),
-		ON_DISK(test_damage),         ON_DISK(test_newer_layout),
-		ON_DISK(test_busy),           ON_DISK(test_log),
+		ON_DISK(test_reopen),
+		ON_DISK(test_killed_while_writing),
+		ON_DISK(test_full_disk),
+		ON_DISK(test_open_on_full_disk),
+		ON_DISK(test_read_only_disk),
+		ON_DISK(test_read_only_after_crash),
+		ON_DISK(test_log_unreadable),
+		ON_DISK(test_cannot_make),
+		ON_DISK(test_damage),
+		ON_DISK(test_newer_layout),
+		ON_DISK(test_busy),
+		ON_DISK(test_log),
+		ON_DISK(test_full_disk_large_log),
 	};
 
 	return cmocka_run_group_tests_name("store_sqlite", tests, make_disk, NULL);
