@@ -27,6 +27,19 @@
 		INTEGER_OPTION("flow-log-domain", "NUMBER",                                        \
 			       "observation domain in IPFIX; the VPC's id", "flow_log.domain")
 
+/* Of a subnet or port; what is told of whose copies they are. */
+#define MIRROR_OPTIONS(copies, direction)                                                          \
+	TEXT_OPTION("mirror-to", "PORT|tunnel:NAME", copies, "mirror.to"),                         \
+		WORDS_OPTION("mirror-direction", "from|to|both", direction, "mirror.direction"),   \
+		TEXT_OPTION("mirror-protocol", "PROTOCOL", "of this alone", "mirror.protocol"),    \
+		TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end",              \
+			    "mirror.ports"),                                                       \
+		TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),    \
+		INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each",            \
+			       "mirror.sample"),                                                   \
+		INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",        \
+			       "mirror.truncate")
+
 /**
  * struct column - one column of a list
  * @title: in capitals

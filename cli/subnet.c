@@ -74,16 +74,8 @@ static const struct option subnet_options[] = {
 	WORDS_OPTION("ra-identifiers", "mac|any",
 		     "with --ra: addresses by SLAAC are of the MAC, or of the workload's choice",
 		     NULL),
-	TEXT_OPTION("mirror-to", "PORT|tunnel:NAME",
-		    "who gets copies of what its ports send and get", "mirror.to"),
-	WORDS_OPTION("mirror-direction", "from|to|both", "what they send, what they get; both",
-		     "mirror.direction"),
-	TEXT_OPTION("mirror-protocol", "PROTOCOL", "of this alone", "mirror.protocol"),
-	TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end", "mirror.ports"),
-	TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),
-	INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each", "mirror.sample"),
-	INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",
-		       "mirror.truncate"),
+	MIRROR_OPTIONS("who gets copies of what its ports send and get",
+		       "what they send, what they get; both"),
 	{ 0 },
 };
 
