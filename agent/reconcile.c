@@ -269,6 +269,13 @@ static void reconcile_update(struct reconcile *reconcile, const struct change *c
 	free(units);
 }
 
+static void tell_unplugged(const struct reconcile *reconcile, const uint32_t *port_ids,
+			   size_t count)
+{
+	if (reconcile->unplugged && count)
+		reconcile->unplugged(reconcile->unplugged_context, port_ids, count);
+}
+
 void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
 	struct touched touched = { 0 };
@@ -282,6 +289,7 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 		slots_give(&reconcile->port_slots, touched.unplug[i]);
 	reconcile_update(reconcile, changes, count, &touched);
 	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
+	tell_unplugged(reconcile, touched.unplug, touched.unplug_count);
 	loops_soon(reconcile->loops);
 	for (size_t i = 0; i < touched.gone_vpc_count; i++)
 		slots_give(&reconcile->vpc_slots, touched.gone_vpcs[i]);
@@ -307,6 +315,13 @@ void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *c
 {
 	reconcile->changed = callback;
 	reconcile->changed_context = context;
+}
+
+void reconcile_watch_devices(struct reconcile *reconcile, reconcile_unplugged_callback *callback,
+			     void *context)
+{
+	reconcile->unplugged = callback;
+	reconcile->unplugged_context = context;
 }
 
 void reconcile_flow_log(struct reconcile *reconcile, uint32_t vpc_id, const char *why)
@@ -338,6 +353,7 @@ static void reconcile_ports_changed(void *context, const uint32_t *port_ids, siz
 		free(children);
 	}
 	reconcile_update_units(reconcile, units, unit_count);
+	tell_unplugged(reconcile, port_ids, count);
 	free(units);
 }
 

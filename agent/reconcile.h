@@ -234,6 +234,13 @@ typedef void reconcile_changed_callback(void *context, const struct change *chan
 void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
 		      void *context);
 
+/* Ports have lost their devices, or may have. */
+typedef void reconcile_unplugged_callback(void *context, const uint32_t *port_ids, size_t count);
+
+/** reconcile_watch_devices - one listener for that; NULL: nobody any more */
+void reconcile_watch_devices(struct reconcile *reconcile, reconcile_unplugged_callback *callback,
+			     void *context);
+
 /** reconcile_flow_log - the flow log of a VPC cannot be written, and why; NULL: it can */
 void reconcile_flow_log(struct reconcile *reconcile, uint32_t vpc_id, const char *why);
 

@@ -75,6 +75,8 @@ struct reconcile {
 	struct problems problems;
 	reconcile_changed_callback *changed;
 	void *changed_context;
+	reconcile_unplugged_callback *unplugged;
+	void *unplugged_context;
 	struct slots port_slots;
 	struct slots vpc_slots;
 	struct map peers;       /* VPC and host id -> number of the peer */

@@ -28,6 +28,7 @@ struct left {
 	struct group_key key; /* port_id 0 */
 	unsigned int rounds;  /* still to come */
 	bool told;            /* the other hosts have heard of it */
+	bool gone;            /* a port is, and has told nobody */
 	uint64_t due_ns;
 };
 
@@ -52,14 +53,62 @@ static const struct subnet_object *subnet_of(const struct leaving *leaving, uint
 
 /* ---- a round ---- */
 
-/* Whether the port has listened to the group until now. */
-static bool listens(const struct leaving *leaving, const struct left *left, uint32_t port_id)
+/* Whether the port has listened to the group until now; or a router is there, which the question is news to if it is
+ * not the one that asks (RFC 3376, 6.6.1). */
+static bool is_asked(const struct leaving *leaving, const struct left *left, uint32_t port_id)
 {
 	struct group_key key = left->key;
 	struct group row;
 
 	key.port_id = port_id;
+	if (!datapath_get(leaving->datapath, TABLE_groups, &key, &row))
+		return true;
+	memset(&key.address, 0, sizeof(key.address));
 	return !datapath_get(leaving->datapath, TABLE_groups, &key, &row);
+}
+
+static uint32_t now_ticks(const struct leaving *leaving)
+{
+	return (uint32_t)(clock_monotonic_ns(loop_clock(leaving->loop)) >> 20);
+}
+
+/* ---- rows ---- */
+
+/* What walks over the rows of groups look for, and what they have found. */
+struct search {
+	const struct map *ports;       /* rows of these; NULL: of those of this host */
+	uint32_t subnet_id;            /* in this subnet; 0: in all */
+	const struct address *address; /* for this group; NULL: for each */
+	uint32_t now;
+	struct group_key *found; /* owned by the caller */
+	size_t count;
+};
+
+static bool look_at_row(void *context, const void *key_bytes, const void *value)
+{
+	struct search *search = context;
+	struct group_key key;
+	struct group row;
+
+	memcpy(&key, key_bytes, sizeof(key));
+	memcpy(&row, value, sizeof(row));
+	if ((search->ports ? !map_get_u32(search->ports, key.port_id)
+			   : key.port_id >= PEER_ID_FIRST) ||
+	    (search->subnet_id && key.subnet_id != search->subnet_id) ||
+	    (search->address && memcmp(&key.address, search->address, sizeof(key.address)) != 0) ||
+	    (int32_t)(row.expires - search->now) <= 0)
+		return true;
+	search->found = xreallocarray(search->found, search->count + 1, sizeof(*search->found));
+	search->found[search->count++] = key;
+	return true;
+}
+
+/* Rows that have not aged. Return: how many; none where the table cannot be read. */
+static size_t find_rows(const struct leaving *leaving, struct search *search)
+{
+	search->now = now_ticks(leaving);
+	datapath_walk(leaving->datapath, TABLE_groups, look_at_row, search);
+	return search->count;
 }
 
 static void ask(struct leaving *leaving, const struct subnet_object *subnet, struct left *left)
@@ -83,7 +132,7 @@ static void ask(struct leaving *leaving, const struct subnet_object *subnet, str
 		struct port_device device = { 0 };
 
 		ports_device(reconcile_ports(leaving->reconcile), ids[i], &device);
-		if (device.ifindex && device.kind != PORT_TUN && listens(leaving, left, ids[i]) &&
+		if (device.ifindex && device.kind != PORT_TUN && is_asked(leaving, left, ids[i]) &&
 		    !punt_send(leaving->punt, ids[i], 0, frame, size))
 			leaving->counts.asked++;
 	}
@@ -95,6 +144,69 @@ static void ask(struct leaving *leaving, const struct subnet_object *subnet, str
 	size = querier_write(&question, frame);
 	punt_send_hosts(leaving->punt, subnet->object.id, frame, size);
 	left->told = true;
+}
+
+/* By each wire of the subnet, as this host speaks there. */
+static void tell_wires(struct leaving *leaving, uint32_t subnet_id,
+		       struct querier_question *question)
+{
+	struct flood_key key = { .subnet_id = subnet_id };
+	uint8_t frame[QUERIER_FRAME_SIZE];
+	struct mac_address mac;
+	struct port_key port;
+	struct flood member;
+	struct port row;
+
+	for (; !datapath_get(leaving->datapath, TABLE_floods, &key, &member); key.index++) {
+		port.port_id = member.port_id;
+		if (datapath_get(leaving->datapath, TABLE_ports, &port, &row) ||
+		    row.kind != PORT_WIRE)
+			continue;
+		memcpy(mac.byte, row.mac, sizeof(mac.byte));
+		question->mac = &mac;
+		punt_send(leaving->punt, port.port_id, 0, frame, querier_write(question, frame));
+	}
+}
+
+/* Whether somebody listens whom a router behind this port hears of by Weft alone. */
+static bool listens_elsewhere(const struct search *listeners, uint32_t router_id)
+{
+	for (size_t i = 0; i < listeners->count; i++)
+		if (listeners->found[i].port_id != router_id)
+			return true;
+	return false;
+}
+
+/*
+ * The last listener of this host was a port that is gone: what it would have said itself. A router asks then who else
+ * listens, so it does no harm where others do. IPv4 from nobody, as to other hosts.
+ */
+static void tell_routers(struct leaving *leaving, const struct subnet_object *subnet,
+			 const struct left *left)
+{
+	static const struct address routers;
+	const struct mac_address mac = subnet_gateway_mac(subnet);
+	struct querier_question question = { .mac = &mac, .leave = true };
+	struct search listeners = { .subnet_id = subnet->object.id, .address = &left->key.address };
+	struct search search = { .subnet_id = subnet->object.id, .address = &routers };
+	uint8_t frame[QUERIER_FRAME_SIZE];
+	size_t size;
+
+	memcpy(question.group.byte, &left->key.address, sizeof(question.group.byte));
+	question.ipv4 = ip_address_is_ipv4(&question.group);
+	size = querier_write(&question, frame);
+	find_rows(leaving, &listeners);
+	find_rows(leaving, &search);
+	for (size_t i = 0; i < search.count; i++)
+		if (!listens_elsewhere(&listeners, search.found[i].port_id))
+			punt_send(leaving->punt, search.found[i].port_id, 0, frame, size);
+	if (!listeners.count) {
+		if (intent_has_hosts(reconcile_intent(leaving->reconcile)))
+			punt_send_hosts(leaving->punt, subnet->object.id, frame, size);
+		tell_wires(leaving, subnet->object.id, &question);
+	}
+	free(listeners.found);
+	free(search.found);
 }
 
 static void on_time(void *context)
@@ -113,6 +225,8 @@ static void on_time(void *context)
 				left->rounds--;
 				left->due_ns = now_ns + ROUND_NS;
 			} else {
+				if (left->gone && subnet && punt_is_there(leaving->punt))
+					tell_routers(leaving, subnet, left);
 				free(map_remove(&leaving->groups, it.key, sizeof(left->key)));
 				continue;
 			}
@@ -137,11 +251,10 @@ static bool has_room(const struct leaving *leaving, uint32_t subnet_id)
 	return count < GROUPS_PER_SUBNET;
 }
 
-/* The row of who has left ends soon, unless it is refreshed: others may listen behind the same port. */
-static void shorten(struct leaving *leaving, const struct group_key *key)
+/* The row of who has left ends then, unless it is refreshed: others may listen behind the same port. */
+static void shorten(struct leaving *leaving, const struct group_key *key, uint32_t ticks)
 {
-	const uint32_t end =
-		(uint32_t)(clock_monotonic_ns(loop_clock(leaving->loop)) >> 20) + GROUP_LEFT_TICKS;
+	const uint32_t end = now_ticks(leaving) + ticks;
 	struct group row;
 
 	if (datapath_get(leaving->datapath, TABLE_groups, key, &row) ||
@@ -153,25 +266,18 @@ static void shorten(struct leaving *leaving, const struct group_key *key)
 	datapath_put(leaving->datapath, TABLE_groups, key, &row);
 }
 
-void leaving_heard(struct leaving *leaving, const struct drop_event *event)
+/* A port listens to a group no more: who else does is asked soon. NULL: there is no room to ask. */
+static struct left *begin(struct leaving *leaving, struct group_key key)
 {
-	struct group_key key = {
-		.subnet_id = event->object_id,
-		.port_id = event->port_id,
-		.address = event->destination,
-	};
 	struct left *left;
 
-	if (event->verdict != VERDICT_CONSUMED || !subnet_of(leaving, key.subnet_id))
-		return;
 	leaving->counts.heard++;
-	shorten(leaving, &key);
 	key.port_id = 0;
 	left = map_get(&leaving->groups, &key, sizeof(key));
 	if (!left) {
 		if (!has_room(leaving, key.subnet_id)) {
 			leaving->counts.missed++;
-			return;
+			return NULL;
 		}
 		left = xcalloc(1, sizeof(*left));
 		left->key = key;
@@ -181,6 +287,51 @@ void leaving_heard(struct leaving *leaving, const struct drop_event *event)
 	left->rounds = ROUNDS;
 	left->told = false;
 	loop_timer_start(leaving->loop, &leaving->timer, SOON_NS, 0);
+	return left;
+}
+
+void leaving_heard(struct leaving *leaving, const struct drop_event *event)
+{
+	const struct group_key key = {
+		.subnet_id = event->object_id,
+		.port_id = event->port_id,
+		.address = event->destination,
+	};
+
+	if (event->verdict != VERDICT_CONSUMED || !subnet_of(leaving, key.subnet_id))
+		return;
+	shorten(leaving, &key, GROUP_LEFT_TICKS);
+	begin(leaving, key);
+}
+
+void leaving_unplugged(struct leaving *leaving, const uint32_t *port_ids, size_t count)
+{
+	static const struct address routers;
+	struct map gone = { 0 };
+	struct search search = { .ports = &gone };
+
+	for (size_t i = 0; i < count; i++) {
+		struct port_device device = { 0 };
+
+		ports_device(reconcile_ports(leaving->reconcile), port_ids[i], &device);
+		if (!device.ifindex)
+			map_put_u32(&gone, port_ids[i], leaving);
+	}
+	if (map_count(&gone))
+		find_rows(leaving, &search);
+	for (size_t i = 0; i < search.count; i++) {
+		const struct group_key *key = &search.found[i];
+		struct left *left = NULL;
+
+		shorten(leaving, key, 0);
+		if (memcmp(&key->address, &routers, sizeof(routers)) != 0 &&
+		    subnet_of(leaving, key->subnet_id))
+			left = begin(leaving, *key);
+		if (left)
+			left->gone = true;
+	}
+	free(search.found);
+	map_fini(&gone, NULL);
 }
 
 const struct leaving_counts *leaving_counts(const struct leaving *leaving)

@@ -3,9 +3,13 @@
  * Who leaves a group: the others are asked at once whether they still listen.
  *
  * The pipeline tells of a port that wants less of a group than before (core/membership.c). Twice, a second apart, the ports
- * of this host that have listened to the group are asked for it (RFC 3376, 6.4.2; RFC 3810, 7.6.3), and the other
+ * of this host that have listened to the group, or that routers are behind, are asked for it (RFC 3376, 6.4.2; RFC 3810, 7.6.3), and the other
  * hosts hear that they are: whoever does not hear an answer within three seconds forgets this host's listeners. A
  * port behind which several may listen is asked as well, and its own row ends in the same way.
+ *
+ * A port that goes without a word, for it is removed, moves or loses its device, has left all its groups. Its rows end at once,
+ * the others are asked in the same way, and when none of this host has answered the routers are told (on each wire too, where
+ * its switches hear it): they ask whether anybody else listens.
  *
  * Neighbours: querier.h (general queries, and how they are written), drops.h (where the events come from).
  */
@@ -26,9 +30,12 @@ void leaving_free(struct leaving *leaving); /* accepts NULL */
 /** leaving_heard - an event of the pipeline; what is no leave is ignored */
 void leaving_heard(struct leaving *leaving, const struct drop_event *event);
 
+/** leaving_unplugged - devices of these ports have changed; those that have none now have left */
+void leaving_unplugged(struct leaving *leaving, const uint32_t *port_ids, size_t count);
+
 /**
  * struct leaving_counts - since the start
- * @heard: ports that have left a group, or want fewer of its sources
+ * @heard: ports that have left a group, or want fewer of its sources, or are gone
  * @asked: questions about one group, one for each port
  * @missed: of @heard, those that nobody was asked for, for want of room: rows age
  */

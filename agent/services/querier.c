@@ -25,7 +25,9 @@
 #define STARTUP_COUNT 2
 #define ROBUSTNESS 2
 #define IGMP_QUERY 0x11
+#define IGMP2_LEAVE 0x17
 #define MLD_QUERY 130
+#define MLD_DONE 132
 
 /* A subnet that snoops. */
 struct asked {
@@ -61,30 +63,34 @@ static uint8_t interval_code(uint32_t seconds)
 	return (uint8_t)(0x80 | exponent << 4 | (seconds >> (exponent + 3) & 0xf));
 }
 
-/* IPv4 with the router alert option, to 224.0.0.1 or the group. */
+/* IPv4 with the router alert option, to 224.0.0.1, the group, or (leave) 224.0.0.2. */
 static size_t write_igmp(const struct querier_question *question, const struct ip_address *to,
 			 uint8_t *packet)
 {
 	static const uint8_t header[24] = { 0x46, 0xc0, 0, 36, 0, 0, 0, 0, 1,    2, 0, 0,
 					    0,    0,    0, 0,  0, 0, 0, 0, 0x94, 4, 0, 0 };
 	uint8_t *query = packet + sizeof(header);
+	const size_t size = question->leave ? 8 : 12;
 
 	memcpy(packet, header, sizeof(header));
+	packet[3] = (uint8_t)(sizeof(header) + size);
 	if (question->source)
 		memcpy(packet + 12, question->source->byte + 12, 4);
 	memcpy(packet + 16, to->byte + 12, 4);
 	put_be16(packet + 10, checksum(packet, sizeof(header)));
-	memset(query, 0, 12);
-	query[0] = IGMP_QUERY;
-	query[1] = (uint8_t)(question->response_seconds * 10);
+	memset(query, 0, size);
+	query[0] = question->leave ? IGMP2_LEAVE : IGMP_QUERY;
 	memcpy(query + 4, question->group.byte + 12, 4);
-	query[8] = ROBUSTNESS;
-	query[9] = interval_code(question->interval);
-	put_be16(query + 2, checksum(query, 12));
-	return sizeof(header) + 12;
+	if (!question->leave) {
+		query[1] = (uint8_t)(question->response_seconds * 10);
+		query[8] = ROBUSTNESS;
+		query[9] = interval_code(question->interval);
+	}
+	put_be16(query + 2, checksum(query, size));
+	return sizeof(header) + size;
 }
 
-/* IPv6 with the router alert option, from the gateway's link-local address to ff02::1 or the group. */
+/* IPv6 with the router alert option, from the gateway's link-local address to ff02::1, the group, or ff02::2. */
 static size_t write_mld(const struct querier_question *question, const struct ip_address *to,
 			uint8_t *packet)
 {
@@ -92,29 +98,37 @@ static size_t write_mld(const struct querier_question *question, const struct ip
 	static const uint8_t options[8] = { 58, 0, 5, 2, 0, 0, 1, 0 };
 	const struct ip_address source = ip_address_link_local_from_mac(question->mac);
 	uint8_t *query = packet + 48;
+	const size_t size = question->leave ? 24 : 28;
 
 	memcpy(packet, header, sizeof(header));
+	packet[5] = (uint8_t)(sizeof(options) + size);
 	memcpy(packet + 8, source.byte, 16);
 	memcpy(packet + 24, to->byte, 16);
 	memcpy(packet + 40, options, sizeof(options));
-	memset(query, 0, 28);
-	query[0] = MLD_QUERY;
-	put_be16(query + 4, question->response_seconds * 1000);
+	memset(query, 0, size);
+	query[0] = question->leave ? MLD_DONE : MLD_QUERY;
 	memcpy(query + 8, question->group.byte, 16);
-	query[24] = ROBUSTNESS;
-	query[25] = interval_code(question->interval);
-	put_be16(query + 2, checksum_transport(&source, to, IPPROTO_ICMPV6, query, 28));
-	return 76;
+	if (!question->leave) {
+		put_be16(query + 4, question->response_seconds * 1000);
+		query[24] = ROBUSTNESS;
+		query[25] = interval_code(question->interval);
+	}
+	put_be16(query + 2, checksum_transport(&source, to, IPPROTO_ICMPV6, query, size));
+	return 48 + size;
 }
 
 size_t querier_write(const struct querier_question *question, uint8_t frame[QUERIER_FRAME_SIZE])
 {
 	static const struct ip_address all4 = { { [10] = 0xff, 0xff, 224, 0, 0, 1 } };
 	static const struct ip_address all6 = { { 0xff, 2, [15] = 1 } };
+	static const struct ip_address routers4 = { { [10] = 0xff, 0xff, 224, 0, 0, 2 } };
+	static const struct ip_address routers6 = { { 0xff, 2, [15] = 2 } };
 	const bool general = ip_address_is_unspecified(&question->group);
 	const struct ip_address *to = question->ipv4 ? &all4 : &all6;
 
-	if (!general)
+	if (question->leave)
+		to = question->ipv4 ? &routers4 : &routers6;
+	else if (!general)
 		to = &question->group;
 	frame[0] = question->ipv4 ? 0x01 : 0x33;
 	frame[1] = question->ipv4 ? 0x00 : 0x33;
@@ -251,6 +265,11 @@ static void on_second(void *context)
 	}
 }
 
+static void on_devices(void *context, const uint32_t *port_ids, size_t count)
+{
+	leaving_unplugged(context, port_ids, count);
+}
+
 struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile,
 			    struct datapath *datapath)
 {
@@ -260,6 +279,7 @@ struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconci
 	querier->punt = punt;
 	querier->reconcile = reconcile;
 	querier->leaving = leaving_new(loop, punt, reconcile, datapath);
+	reconcile_watch_devices(reconcile, on_devices, querier->leaving);
 	loop_timer_init(&querier->timer, on_second, querier);
 	loop_timer_start(loop, &querier->timer, SECOND_NS, SECOND_NS);
 	return querier;
@@ -270,6 +290,7 @@ void querier_free(struct querier *querier)
 	if (!querier)
 		return;
 	loop_timer_stop(&querier->timer);
+	reconcile_watch_devices(querier->reconcile, NULL, NULL);
 	leaving_free(querier->leaving);
 	map_fini(&querier->subnets, free);
 	free(querier);

@@ -19,8 +19,9 @@
 #define QUERIER_FRAME_SIZE 90 /* the larger of both */
 
 /**
- * struct querier_question - a query
+ * struct querier_question - a query, or what a listener says that leaves
  * @ipv4: IGMP; else MLD
+ * @leave: to the routers: nobody here listens to the group any more (IGMP v2, MLD v1)
  * @mac: of the gateway
  * @source: the gateway's address, IPv4; NULL or all zero: none, then nobody takes us for a router
  * @group: that is asked for, of the same family; all zero: every group
@@ -29,6 +30,7 @@
  */
 struct querier_question {
 	bool ipv4;
+	bool leave;
 	const struct mac_address *mac;
 	const struct ip_address *source;
 	struct ip_address group;

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 
+import groups
 from harness import SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import ethernet
 
@@ -69,19 +70,10 @@ class Listeners:
 
     def join(self, name, group, version=None):
         """A socket that listens to the group: the kernel reports it."""
-        family = socket.AF_INET6 if ":" in group else socket.AF_INET
         if version:
             self.netns[name].run("sysctl", "-qw",
                                  f"net.ipv4.conf.eth0.force_igmp_version={version}", accept=[0])
-        made = self.netns[name].socket(family, socket.SOCK_DGRAM, bind=("", 7700))
-        index = struct.pack("@i", self.index(name))
-        if family == socket.AF_INET6:
-            made.setsockopt(41, socket.IPV6_JOIN_GROUP,
-                            socket.inet_pton(family, group) + index)
-        else:
-            made.setsockopt(0, socket.IP_ADD_MEMBERSHIP,
-                            socket.inet_aton(group) + socket.inet_aton("0.0.0.0") + index)
-        return made
+        return groups.listener(self.netns[name], group)
 
     def address(self, name, family):
         """Of its own, not of the link."""
@@ -96,10 +88,6 @@ class Listeners:
                  if (one["group"], one["port"]) == (group, port)]
         return found[0] if found else None
 
-    def index(self, name):
-        return int(self.netns[name].run("ip", "-o", "link", "show", "eth0",
-                                        accept=[0]).stdout.split(":")[0])
-
     def filtered(self, name, group, option, source):
         """A socket that listens to the group from one source (MCAST_JOIN_SOURCE_GROUP), or from all
         but one (MCAST_BLOCK_SOURCE)."""
@@ -110,10 +98,10 @@ class Listeners:
             return struct.pack("@HH4s", socket.AF_INET, 0,
                                socket.inet_aton(address)).ljust(128, b"\0")
 
-        family = socket.AF_INET6 if ":" in group else socket.AF_INET
-        made = self.netns[name].socket(family, socket.SOCK_DGRAM, bind=("", 7700))
+        made = self.netns[name].socket(groups.family_of(group), socket.SOCK_DGRAM,
+                                       bind=("", groups.PORT))
         level = 41 if ":" in group else 0
-        index = struct.pack("@I4x", self.index(name))
+        index = struct.pack("@I4x", groups.index(self.netns[name]))
         if option == MCAST_BLOCK_SOURCE:
             made.setsockopt(level, MCAST_JOIN_GROUP, index + storage(group))
         made.setsockopt(level, option, index + storage(group) + storage(source))
@@ -123,16 +111,7 @@ class Listeners:
         """A datagram to the group; the words in it."""
         self.count += 1
         word = b"group %06d." % self.count
-        family = socket.AF_INET6 if ":" in group else socket.AF_INET
-        with self.netns[source].socket(family, socket.SOCK_DGRAM) as sender:
-            if family == socket.AF_INET6:
-                sender.setsockopt(41, socket.IPV6_MULTICAST_HOPS, 4)
-                sender.sendto(word, (group, 7700, 0, self.index(source)))
-            else:
-                sender.setsockopt(0, socket.IP_MULTICAST_TTL, 4)
-                sender.setsockopt(0, socket.IP_MULTICAST_IF,
-                                  struct.pack("@8xi", self.index(source)))
-                sender.sendto(word, (group, 7700))
+        groups.send(self.netns[source], group, word)
         return word
 
     def takers(self, group, source="n1"):

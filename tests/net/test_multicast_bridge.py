@@ -11,9 +11,9 @@
 import contextlib
 import json
 import socket
-import struct
 import time
 
+import groups
 from harness import Netns, check, equal, main, run, statement, wait_for
 
 GROUPS = ("239.1.2.3", "ff15::1:2:3")
@@ -54,35 +54,13 @@ class World:
                          json.loads(run("ip", "-j", "link", "show", "master", "br0").stdout)
                          if link["ifname"] not in ("o1-p", "o2-p"))
 
-    def index(self, name):
-        with self.netns[name].inside():
-            return socket.if_nametoindex("eth0")
-
     def join(self, name, group):
-        family = socket.AF_INET6 if ":" in group else socket.AF_INET
-        made = self.netns[name].socket(family, socket.SOCK_DGRAM, bind=("", 7700), timeout=0)
-        index = self.index(name)
-        if family == socket.AF_INET6:
-            made.setsockopt(41, socket.IPV6_JOIN_GROUP,
-                            socket.inet_pton(family, group) + struct.pack("@i", index))
-        else:
-            made.setsockopt(0, socket.IP_ADD_MEMBERSHIP,
-                            socket.inet_aton(group) + struct.pack("@4xi", index))
-        return made
+        return groups.listener(self.netns[name], group, timeout=0)
 
     def send(self, name, group):
         self.count += 1
         word = b"group %06d." % self.count
-        family = socket.AF_INET6 if ":" in group else socket.AF_INET
-        with self.netns[name].socket(family, socket.SOCK_DGRAM) as sender:
-            if family == socket.AF_INET6:
-                sender.setsockopt(41, socket.IPV6_MULTICAST_HOPS, 4)
-                sender.sendto(word, (group, 7700, 0, self.index(name)))
-            else:
-                sender.setsockopt(0, socket.IP_MULTICAST_TTL, 4)
-                sender.setsockopt(0, socket.IP_MULTICAST_IF,
-                                  struct.pack("@8xi", self.index(name)))
-                sender.sendto(word, (group, 7700))
+        groups.send(self.netns[name], group, word)
         return word
 
     def hears(self, listener, name, group):
@@ -110,6 +88,12 @@ class World:
                 got.add(other)
             wire.close()
         return got
+
+    def known(self, group):
+        """Whether the bridge has heard that somebody listens behind Weft's port."""
+        found = json.loads(run("bridge", "-j", "mdb", "show", "dev", "br0", accept=[0]).stdout)
+        return any((one["port"], one["grp"]) == (self.port, group)
+                   for one in (found[0].get("mdb", []) if found else []))
 
     def routers(self):
         """Ports of the bridge with a multicast router behind them."""
@@ -169,6 +153,30 @@ def asks(weft, world):
                                        (outside, "o2")):
                     wait_for(lambda one=listener, it=name: world.hears(one, it, group),
                              f"{group} of {name}", 30)
+
+
+@statement("a port that is removed has left its groups: who else listens stays, then the router "
+           "hears of it")
+def removed(weft, world):
+    def member(port, group):
+        return any((one["port"], one["group"]) == (port, group)
+                   for one in weft.json("multicast")["members"])
+
+    for group in GROUPS:
+        with world.join("n1", group), world.join("n2", group):
+            for port in ("blue/n1", "blue/n2"):
+                wait_for(lambda one=port, it=group: member(one, it), f"{port} listens")
+            wait_for(lambda it=group: world.known(it), f"the bridge knows of {group}", 30)
+            weft.weft("port", "remove", "blue/n2")
+            check(not member("blue/n2", group), f"blue/n2 is a member of {group} still")
+            heard = time.monotonic() + 5  # more than the questions take
+            while time.monotonic() < heard:
+                check(member("blue/n1", group), f"blue/n1 is no member of {group} any more")
+            check(world.known(group), f"the bridge has forgotten {group}, which n1 listens to")
+            weft.weft("port", "remove", "blue/n1")
+            wait_for(lambda it=group: not world.known(it), f"the bridge forgets {group}", 40)
+        weft.apply(INTENT)
+        weft.plugged("blue/n1", "blue/n2")
 
 
 main(World)

@@ -100,6 +100,7 @@ def between(_weft):
             spared(cloud)
             source_specific(cloud)
             silent_daemon(cloud)
+            removed(cloud)
         for receiver in receivers.values():
             receiver.end()
 
@@ -131,6 +132,19 @@ def silent_daemon(cloud):
         late.line()
     equal(late.line()[1:], ["10.121.1.10", "4"], "what n3 gets without its daemon")
     run(WEFT, "lab", "start", cloud.name, "h3", accept=[0])
+    late.end()
+
+
+def removed(cloud):
+    """The last listener of a host is no port any more: the sender's host hears of it long before
+    the row has aged."""
+    cloud.weft("subnet", "set", "media/home", "--query-interval", "100")
+    late = Receiver(cloud, "media/n3")
+    late.line()
+    wait_for(lambda: ("media/home", "host h3 (vpc media)") in members(cloud), "h1 knows of n3")
+    cloud.weft("port", "remove", "media/n3")
+    wait_for(lambda: ("media/home", "host h3 (vpc media)") not in members(cloud),
+             "h1 has forgotten n3", 60)
     late.end()
 
 
