@@ -4,6 +4,9 @@
 
       blue, web 10.0.1.0/24:   web1 .11   web2 .12   quiet .13 (records: none)
       web2 takes tcp 80 and icmp, nothing else
+
+An interval may end by itself at any time, also in the middle of a statement: what it tells is then
+in two records, which are read as one.
 """
 import contextlib
 import json
@@ -41,6 +44,25 @@ vpcs:
 PATH = f"{RUN}/state/flow-logs/blue.jsonl"
 
 
+def joined(records):
+    """The records, those of one thing that fell into several intervals added up."""
+    found = {}
+    for record in records:
+        key = tuple(sorted((name, str(value)) for name, value in record.items()
+                           if name not in ("start", "end", "packets", "bytes", "tcp_flags")))
+        first = found.setdefault(key, record)
+        if first is record:
+            continue
+        first["end"] = record["end"]
+        for name in ("packets", "bytes"):
+            if name in record:
+                first[name] += record[name]
+        if "tcp_flags" in record:
+            flags = {*first["tcp_flags"].split(","), *record["tcp_flags"].split(",")} - {""}
+            first["tcp_flags"] = ",".join(sorted(flags))
+    return list(found.values())
+
+
 class Log:
     """The file, read from where it was read last."""
 
@@ -49,11 +71,15 @@ class Log:
         self.offset = 0
 
     def records(self, **wanted):
-        """Of the interval that ends now, those that have these values."""
+        """Up to now, those that have these values."""
         self.weft.weft("flow-log", "write")
         return self.read(**wanted)
 
     def read(self, **wanted):
+        return joined(self.lines(**wanted))
+
+    def lines(self, **wanted):
+        """As they are."""
         with open(PATH, encoding="utf-8") as file:
             file.seek(self.offset)
             text = file.read()
@@ -201,19 +227,29 @@ def chosen(weft, lan):
     equal(weft.json("subnet", "show", "blue/web").get("flow_log"), None, "as before")
 
 
+def fifty_thousand(lan, server):
+    """Both ends of a connection by which so many bytes have come."""
+    client = connect(lan.web1, "10.0.1.12", 80)
+    end, _ = server.accept()
+    client.sendall(b"y" * 50000)
+    wait_for(lambda: len(end.recv(50000, socket.MSG_PEEK)) == 50000, "bytes before")
+    return client, end
+
+
+def a_hundred_more(client, end):
+    client.sendall(b"z" * 100)
+    wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 50100, "bytes after")
+
+
 @statement("none acts at once: what was before is recorded by then, nothing of what comes after")
 def off(weft, lan):
     with contextlib.closing(listen(lan.web2, 80)) as server:
-        client = connect(lan.web1, "10.0.1.12", 80)
-        end, _ = server.accept()
-        client.sendall(b"y" * 50000)
-        wait_for(lambda: len(end.recv(50000, socket.MSG_PEEK)) == 50000, "bytes before")
-        lan.log.read()
+        lan.log.records()
+        client, end = fifty_thousand(lan, server)
         weft.weft("port", "set", "blue/web1", "--flow-log", "none")
         before = lan.log.read(port="web1", protocol="tcp", direction="egress")
         check(one(before, "what was before")["bytes"] >= 50000, f"bytes before: {before}")
-        client.sendall(b"z" * 100)
-        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 50100, "bytes after")
+        a_hundred_more(client, end)
         check(lan.web1.ping("10.0.1.12"), "a new connection")
         with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
             pass
@@ -240,13 +276,9 @@ def at_once(weft, lan):
 def baseline(weft, lan):
     weft.weft("vpc", "set", "blue", "--flow-log", "none")
     with contextlib.closing(listen(lan.web2, 80)) as server:
-        client = connect(lan.web1, "10.0.1.12", 80)
-        end, _ = server.accept()
-        client.sendall(b"y" * 50000)
-        wait_for(lambda: len(end.recv(50000, socket.MSG_PEEK)) == 50000, "bytes before")
+        client, end = fifty_thousand(lan, server)
         weft.weft("vpc", "set", "blue", "--flow-log", "all")
-        client.sendall(b"z" * 100)
-        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 50100, "bytes after")
+        a_hundred_more(client, end)
         record = one(lan.log.records(port="web1", protocol="tcp", direction="egress"), "after")
         check(record["bytes"] < 1000, f"bytes after: {record}")
         client.close()
@@ -275,20 +307,16 @@ def is_sent(record):
 @statement("a restart records what there is; later traffic is recorded, marked with SKIPDATA")
 def restarted(weft, lan):
     with contextlib.closing(listen(lan.web2, 80)) as server:
-        client = connect(lan.web1, "10.0.1.12", 80)
-        end, _ = server.accept()
-        client.sendall(b"y" * 30000)
-        wait_for(lambda: len(end.recv(30000, socket.MSG_PEEK)) == 30000, "bytes before")
-        lan.log.read()
+        lan.log.records()
+        client, end = fifty_thousand(lan, server)
         weft.restart()
         weft.plugged("blue/web1", "blue/web2")
         found = lan.log.read(port="web1")
         record = one([r for r in found if is_sent(r)], "at the end")
-        check(record["bytes"] >= 30000, f"bytes before: {record}")
+        check(record["bytes"] >= 50000, f"bytes before: {record}")
         # An interval may have ended since: what says so is in that one.
         skipped = {r["log_status"] for r in found}
-        client.sendall(b"z" * 100)
-        wait_for(lambda: len(end.recv(60000, socket.MSG_PEEK)) == 30100, "bytes after")
+        a_hundred_more(client, end)
         found = lan.log.records(port="web1")
         skipped |= {r["log_status"] for r in found}
         check("SKIPDATA" in skipped, f"skipped: {found}")
@@ -397,7 +425,8 @@ def ipfix_udp(weft, lan):
     check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
     with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
         pass
-    lines = lan.log.records(log_status="OK")
+    weft.weft("flow-log", "write")
+    lines = lan.log.lines(log_status="OK")
     flows, said = collector.flows()
     check(flows, f"nothing: {said}")
     equal(len(flows), len(lines), f"records: {flows} {lines}")
@@ -425,20 +454,25 @@ def ipfix_sequence(weft, lan):
         for turn in range(3):
             check(lan.web1.ping("10.0.1.12"), "ping")
             weft.weft("flow-log", "write")
-            message = collector.recv(2000)
-            version, size, _, sequence, domain = struct.unpack("!HHIII", message[:16])
-            equal((version, size, domain), (10, len(message), 77), "header")
-            equal(sequence, counted, "sequence")
-            sets = {}
-            offset = 16
-            while offset < size:
-                number, length = struct.unpack("!HH", message[offset:offset + 4])
-                sets[number] = message[offset + 4:offset + length]
-                offset += length
+            sets = message_sets(collector.recv(2000), counted)
             equal(2 in sets and 3 in sets, turn == 0, "templates")
             names = sets.get(258, b"").count(b"blue/web")
-            counted += len(sets[256]) // 63 + names + 1
-            equal(len(sets[256]) % 63, 0, "whole records")
+            counted += len(sets.get(256, b"")) // 63 + names + 1
+            equal(len(sets.get(256, b"")) % 63, 0, "whole records")
+
+
+def message_sets(message, counted):
+    """What a message to the domain 77 holds, by number; so many records came before it."""
+    version, size, _, sequence, domain = struct.unpack("!HHIII", message[:16])
+    equal((version, size, domain), (10, len(message), 77), "header")
+    equal(sequence, counted, "sequence")
+    sets = {}
+    offset = 16
+    while offset < size:
+        number, length = struct.unpack("!HH", message[offset:offset + 4])
+        sets[number] = message[offset + 4:offset + length]
+        offset += length
+    return sets
 
 
 @statement("IPFIX by TCP: templates once in a connection, and again when it is made anew")
