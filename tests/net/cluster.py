@@ -159,6 +159,9 @@ class Host:
         equal(status, 200, f"status of GET {path} on {self.name} ({body})")
         return body
 
+    def counter(self, reason):
+        return self.get(f"/v1/counters?name={reason}")["verdicts"].get(reason, {}).get("packets", 0)
+
     def has(self, path):
         return self.http("GET", path)[0] == 200
 
