@@ -6,7 +6,6 @@
 
 Each has weftd as `make install` puts it there. The page calls them h1, h2, h3.
 """
-import json
 import re
 
 import underlay  # noqa: F401  pylint: disable=unused-import
@@ -314,16 +313,16 @@ def taken_out(_weft, world):
     world.m3.shell(written("weftd --remove-datapath && rm -r /var/lib/weft/default"), accept=[0])
     written("weft host remove h3")
     world.m1.shell("weft host remove m3", accept=[0])
-    member = world.m1.shell(
-        written("cd /var/lib/weft/default/tls") + "\n" +
-        "curl -s --cacert ca.pem --cert host.pem --key host.key -d '{}' "
-        "https://192.0.2.11:2379/v3/cluster/member/list", accept=[0]).stdout
-    ids = {each["name"]: each["ID"] for each in json.loads(member)["members"]}
+    members = "\n".join(map(written, (
+        "cd /var/lib/weft/default/tls",
+        "export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://192.0.2.11:2379",
+        "export ETCDCTL_CACERT=ca.pem ETCDCTL_CERT=host.pem ETCDCTL_KEY=host.key",
+        "etcdctl member list"))) + "\n"
+    ids = {line.split(", ")[2]: line.split(", ")[0]
+           for line in world.m1.shell(members, accept=[0]).stdout.splitlines()}
     equal(sorted(ids), ["m1", "m2", "m3"], "members")
-    world.m1.shell("cd /var/lib/weft/default/tls\n"
-                   "curl -s --cacert ca.pem --cert host.pem --key host.key -d "
-                   f"'{{\"ID\": \"{ids['m3']}\"}}' "
-                   "https://192.0.2.11:2379/v3/cluster/member/remove", accept=[0])
+    remove = written("etcdctl member remove ID").replace("ID", ids["m3"])
+    world.m1.shell(members + remove, accept=[0])
     world.ready(world.m1, world.m2)
     world.hosts(world.m1, ["here", "alive"])
     for machine in world.machines:  # nothing of them is to stay
