@@ -318,12 +318,26 @@ size_t reconcile_update_units(struct reconcile *reconcile, const struct unit *un
 	return rows;
 }
 
-void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id)
+void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id, bool mtu)
 {
 	struct unit *units;
-	size_t count = plan_path_units(reconcile->planner, host_id, &units);
+	size_t count = plan_path_units(reconcile->planner, host_id, &units), vpc_count;
+	const struct object *host = intent_object(reconcile->intent, host_id);
+	uint32_t *vpc_ids;
 
+	/* Connections that are there remember what fits, and are judged again. */
+	vpc_count = intent_vpcs_of_host(reconcile->intent, "", &vpc_ids);
+	units = xreallocarray(units, count + vpc_count + 1, sizeof(*units));
+	for (size_t i = 0; mtu && host && i < vpc_count; i++) {
+		uint32_t slot = slots_get(&reconcile->vpc_slots, vpc_ids[i]);
+
+		if (!slot || !intent_has_part(reconcile->intent, host->name, vpc_ids[i]))
+			continue;
+		reconcile->generations[slot]++;
+		units[count++] = (struct unit){ UNIT_VPC, vpc_ids[i] };
+	}
 	reconcile_update_units(reconcile, units, count);
+	free(vpc_ids);
 	free(units);
 }
 
@@ -390,7 +404,7 @@ void reconcile_underlay_changed(struct reconcile *reconcile)
 	const struct unit underlay = { UNIT_UNDERLAY, 0 };
 
 	for (size_t i = 0; i < count; i++)
-		reconcile_path_changed(reconcile, hosts[i]->id);
+		reconcile_path_changed(reconcile, hosts[i]->id, true);
 	free(hosts);
 	reconcile_update_units(reconcile, &underlay, 1);
 }

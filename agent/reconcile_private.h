@@ -128,8 +128,8 @@ void reconcile_end_moves(struct reconcile *reconcile);
 /** reconcile_end_peers - slots of peers that the planner has no more */
 void reconcile_end_peers(struct reconcile *reconcile);
 
-/** reconcile_path_changed - what is known of the way to a host is not what it was */
-void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id);
+/** reconcile_path_changed - what is known of the way to a host is not what it was; @mtu: nor what fits there */
+void reconcile_path_changed(struct reconcile *reconcile, uint32_t host_id, bool mtu);
 
 /** reconcile_router_changed - a host that routes VPCs for others has gone away or come back */
 void reconcile_router_changed(struct reconcile *reconcile, uint32_t host_id);

@@ -109,22 +109,27 @@ static const char *key_of(const char *path)
 	return key;
 }
 
-/* Whether the sentence already says the key: "security_groups[0]" and `no security group "x"`. */
+/*
+ * Whether the sentence already says the key, as it is written or in words: "send_rate" and `send_rate is a number`,
+ * "security_groups[0]" and `no security group "x"`.
+ */
 static bool is_said(const char *sentence, const char *key)
 {
 	const char *last = strrchr(key, '.') ? strrchr(key, '.') + 1 : key;
 	size_t length = strcspn(last, "[");
-	char *words = xstrndup(last, length);
-	bool said;
 
-	for (char *c = words; *c; c++)
-		if (*c == '_')
-			*c = ' ';
-	if (length > 1 && words[length - 1] == 's')
-		words[length - 1] = '\0';
-	said = strstr(sentence, words) != NULL;
-	free(words);
-	return said;
+	if (length > 1 && last[length - 1] == 's')
+		length--;
+	for (; *sentence; sentence++) {
+		size_t same = 0;
+
+		while (same < length && (sentence[same] == last[same] ||
+					 (last[same] == '_' && sentence[same] == ' ')))
+			same++;
+		if (same == length)
+			return true;
+	}
+	return length == 0;
 }
 
 const char *report_sentence(const struct error *error)

@@ -185,16 +185,22 @@ struct flood_context {
 	struct packet *p;
 };
 
-/* A copy that cannot leave: the frame lives on, so that it has no verdict of its own, but this is counted. */
-OUT_OF_LINE void count_lost(const struct packet *p, struct port_stats *stats)
+/* A copy that cannot leave: the frame lives on, so that it has no verdict of its own, but this is counted. Return: 0. */
+int bridge_lost(const struct packet *p)
 {
 	struct verdict_key key = { .verdict = VERDICT_FLOOD_LOST };
 	struct verdict_counter *counter = table_lookup(verdicts, &key);
 
-	if (counter) {
-		counter->packets += 1;
-		counter->bytes += p->frame_length;
-	}
+	if (!p || !counter)
+		return 0;
+	counter->packets += 1;
+	counter->bytes += p->frame_length;
+	return 0;
+}
+
+OUT_OF_LINE void count_lost(const struct packet *p, struct port_stats *stats)
+{
+	bridge_lost(p);
 	if (stats)
 		atomic_add(&stats->refused_packets, 1);
 }

@@ -181,7 +181,7 @@ static __always_inline int tell6(struct frame *f, struct packet *p, enum about a
 }
 
 /* The error about the packet, in its place. 0: PACKET_REPLY is set, or the sender is not to be told; or negative: it is
- * not told, for what has come whole out of a tunnel and stands for several packets cannot become one (frame_renew). */
+ * not told, for the frame cannot become the message. */
 static __always_inline int tell(struct frame *f, struct packet *p, enum about about)
 {
 	struct slot_key slot = { .slot = p->port_slot }, zero = { .slot = 0 };

@@ -441,6 +441,7 @@ int neighbour(struct frame *f, struct packet *p);
 int bridge(struct frame *f, struct packet *p);
 int bridge_flood_limit(struct frame *f, struct packet *p);
 int bridge_flood(struct frame *f, struct packet *p);
+int bridge_lost(const struct packet *p);
 int multicast(struct frame *f, struct packet *p);
 int multicast_route(struct frame *f, struct packet *p, int verdict);
 int multicast_frame(struct frame *f, struct packet *p);

@@ -172,9 +172,10 @@ static __always_inline int make_plain(struct frame *f, struct packet *p,
 		p->l3_offset = ETHERNET_SIZE;
 		p->vlan_count = 0;
 	}
+	/* What the kernel does not cut, out of another tunnel, goes as it is: its own header says where it ends. */
 	if (!tunnel_has_ethernet(tunnel->kind) && !frame_segment_size(f) &&
 	    frame_length(f) > ETHERNET_SIZE + p->ip_length)
-		return (int)frame_resize(f, ETHERNET_SIZE + p->ip_length);
+		(void)frame_resize(f, ETHERNET_SIZE + p->ip_length);
 	return 0;
 }
 

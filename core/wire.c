@@ -322,12 +322,14 @@ struct solicit {
 /*
  * The same over IPv6 (RFC 4861, 4.3), from the link-local address of the MAC that this host's gateways send by.
  * It goes in front of the packet, whose place may be where an unfinished checksum is written; behind the
- * length that its header says nobody reads.
+ * length that its header says nobody reads. What has come out of a tunnel may be one that the kernel does not cut:
+ * of that nothing is left.
  */
 static __always_inline int solicit(struct frame *f, struct packet *p, const struct port *wire)
 {
 	struct address from = {}, to = { .word = { be32(0xff020000), 0, be32(1), 0 } };
 	__u32 low = host32(p->key.destination.word[3]) & 0xffffff, sum;
+	int failed;
 	struct solicit message = {
 		.destination = { 0x33, 0x33, 0xff, (__u8)(low >> 16), (__u8)(low >> 8), (__u8)low },
 		.ethertype = be16(ETHERTYPE_IPV6),
@@ -349,8 +351,11 @@ static __always_inline int solicit(struct frame *f, struct packet *p, const stru
 	__builtin_memcpy(message.target, &p->key.destination, 16);
 	sum = checksum_pseudo6(&from, &to, 32, PROTOCOL_ICMPV6);
 	message.checksum = (__be16)~checksum_fold(checksum_add(sum, &message.type, 32));
-	return frame_resize(f, p->l4_offset + 18) || frame_push(f, sizeof(message)) ||
-	       frame_store(f, 0, &message, sizeof(message));
+	if (frame_resize(f, p->l4_offset + 18))
+		failed = frame_renew(f, sizeof(message));
+	else
+		failed = (int)frame_push(f, sizeof(message));
+	return failed || frame_store(f, 0, &message, sizeof(message));
 }
 
 /*
@@ -367,8 +372,10 @@ static __always_inline int ask(struct frame *f, struct packet *p, const struct p
 	mac_copy(probe.source, wire->mac);
 	mac_copy(probe.sender_mac, wire->mac);
 	__builtin_memcpy(probe.target, &p->key.destination.word[3], 4);
-	return frame_resize(f, size > ASK_SIZE_MIN ? size : ASK_SIZE_MIN) ||
-	       frame_store(f, 0, &probe, sizeof(probe));
+	if (frame_resize(f, size > ASK_SIZE_MIN ? size : ASK_SIZE_MIN) &&
+	    frame_renew(f, ASK_SIZE_MIN))
+		return -1;
+	return (int)frame_store(f, 0, &probe, sizeof(probe));
 }
 
 /* In a function of its own, for the room that its messages take on the stack. p: out_port_id is the wire. */

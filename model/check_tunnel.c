@@ -453,6 +453,20 @@ int check_tunnel_ends(struct draft *draft, const struct tunnel_object *tunnel, s
 	return 0;
 }
 
+/* What else two tunnels of one kind may differ in. */
+static const char *told_apart_by(const struct tunnel_object *tunnel)
+{
+	if (tunnel->erspan)
+		return "another session (id) or address tells";
+	if (!encapsulation_has_id(tunnel->encapsulation))
+		return encapsulation_port(tunnel->encapsulation) ? "another port or address tells"
+								 : "another address tells";
+	if (tunnel->encapsulation == TUNNEL_GRE || tunnel->encapsulation == TUNNEL_GRETAP)
+		return "another key (id) or address tells";
+	return encapsulation_port(tunnel->encapsulation) ? "another id, port or address tells"
+							 : "another id or address tells";
+}
+
 /* Two tunnels of a host must not be told apart by nothing. */
 static int check_tunnel_twin(struct draft *draft, const struct tunnel_object *tunnel,
 			     struct error *error)
@@ -477,9 +491,9 @@ static int check_tunnel_twin(struct draft *draft, const struct tunnel_object *tu
 			    ip_address_is_unspecified(&other->local) ||
 			    ip_address_equal(&tunnel->local, &other->local))
 				return draft_refuse(draft, &tunnel->object, "remote", EINVAL, error,
-						    "%s has the same ends; another id, port or "
-						    "address tells them apart",
-						    draft_title(draft, &other->object, title));
+						    "%s has the same ends; %s them apart",
+						    draft_title(draft, &other->object, title),
+						    told_apart_by(tunnel));
 		}
 	}
 	set_add(&draft->ends, key, size, tunnel->object.id);

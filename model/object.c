@@ -622,8 +622,9 @@ size_t end_key(unsigned char key[END_KEY_SIZE], const struct tunnel_object *tunn
 
 	memcpy(key, tunnel->remote.byte, 16);
 	memcpy(key + 16, &port, sizeof(port));
-	key[18] = tunnel->encapsulation;
-	key[19] = tunnel->has_id;
+	/* ERSPAN has an EtherType for each of its types, and sessions in place of keys. */
+	key[18] = (unsigned char)(tunnel->encapsulation | tunnel->erspan << 4);
+	key[19] = tunnel->has_id && !tunnel->erspan;
 	memcpy(key + 20, &tunnel->id, sizeof(tunnel->id));
 	memcpy(key + 24, tunnel->host, length);
 	return 24 + length;

@@ -17,15 +17,31 @@
 #include "agent/names.h"
 #include "agent/observe/measured.h"
 
+/* Who routes what the port sends, where that is not the port's own host. */
+static void add_routing(struct api_call *call, const struct object *vpc,
+			const struct port_object *port, json_t *status)
+{
+	const char *router = ((const struct vpc_object *)vpc)->router;
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)intent_object(api_intent(call), port->subnet_id);
+
+	if (router[0])
+		json_object_set_new(status, "routing", json_sprintf("host:%s", router));
+	if (subnet && segment_is_wire(&subnet->segment) && subnet->segment.router[0])
+		json_object_set_new(status, "wire_router", json_string(subnet->segment.router));
+}
+
 static void add_port_status(struct api_call *call, const struct object *vpc, const char *name,
 			    json_t *document)
 {
 	const struct object *port = intent_find(api_intent(call), vpc->name, OBJECT_PORT, name);
+	json_t *status;
 
-	if (port && json_is_object(document))
-		json_object_set_new(document, "status",
-				    ports_status_json(reconcile_ports(call->api->reconcile),
-						      port->id));
+	if (!port || !json_is_object(document))
+		return;
+	status = ports_status_json(reconcile_ports(call->api->reconcile), port->id);
+	add_routing(call, vpc, (const struct port_object *)port, status);
+	json_object_set_new(document, "status", status);
 }
 
 static void add_ports_status(struct api_call *call, const struct object *vpc, json_t *documents)

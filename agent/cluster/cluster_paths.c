@@ -106,14 +106,17 @@ void cluster_path_changed(void *context, uint32_t host_id)
 		 state.answers);
 	if (state.mtu && state.mtu < state.full) {
 		snprintf(text, sizeof(text),
-			 "the underlay to host %s eats packets over %u bytes, though both hosts "
-			 "have an MTU of %u; tunnels use %u",
+			 state.here ? "the route of this host to host %s takes no packets over %u "
+				      "bytes, though both hosts have an MTU of %u; tunnels use %u"
+				    : "the underlay to host %s eats packets over %u bytes, though "
+				      "both hosts have an MTU of %u; tunnels use %u",
 			 host->name, state.mtu, state.full, state.mtu);
 		problems_raise(&cluster->reconcile->problems, PROBLEM_PATH, host_id, text);
 	} else {
 		problems_clear(&cluster->reconcile->problems, PROBLEM_PATH, host_id);
 	}
-	reconcile_path_changed(cluster->reconcile, host_id);
+	reconcile_path_changed(cluster->reconcile, host_id,
+			       state.mtu != (state.before ? state.before : state.full));
 }
 
 /* ---- groups ---- */
@@ -380,7 +383,8 @@ static void add_path(json_t *status, const struct path_state *state)
 	else if (!state->answers)
 		snprintf(text, sizeof(text), "no answer");
 	else if (state->mtu < state->full)
-		snprintf(text, sizeof(text), "eats packets over %u", state->mtu);
+		snprintf(text, sizeof(text),
+			 state->here ? "route takes up to %u" : "eats packets over %u", state->mtu);
 	else
 		snprintf(text, sizeof(text), "ok");
 	json_object_set_new(status, "path", json_string(text));

@@ -66,6 +66,7 @@ struct path {
 	uint32_t size;      /* of the probe on its way */
 	uint64_t nonce;     /* of the probe on its way; 0: there is none */
 	uint64_t sent_ns;
+	uint32_t refused; /* size that the kernel of this host has refused last */
 	bool hurried;
 	struct loop_timer timer;
 };
@@ -151,16 +152,21 @@ static void path_wait(struct path *path, uint64_t ns)
 static void path_settle(struct path *path, uint32_t mtu, bool answers)
 {
 	struct path_state *state = &path->state;
+	bool here = answers && path->refused == mtu + 1;
 
 	path->nonce = 0;
 	path->attempts = 0;
 	path->phase = PHASE_FULL;
 	path_wait(path, answers && !path->hurried ? IDLE_NS : SOON_NS);
 	path->hurried = false;
-	if (state->since_ns && state->mtu == mtu && state->answers == answers)
+	path->refused = 0;
+	if (state->since_ns && state->mtu == mtu && state->answers == answers &&
+	    state->here == here)
 		return;
+	state->before = state->mtu;
 	state->mtu = mtu;
 	state->answers = answers;
+	state->here = here;
 	state->since_ns = clock_realtime_ns(loop_clock(path->probes->loop));
 	path->probes->changed(path->probes->context, path->target.host_id);
 }
@@ -251,8 +257,9 @@ static void path_send(struct path *path)
 	path->sent_ns = clock_monotonic_ns(NULL);
 	if (send_message(probes, from->fd, (const struct sockaddr *)&to, to_size, MESSAGE_PROBE,
 			 path->nonce, path->size, length) == -EMSGSIZE) {
-		/* More than the device takes: no use in waiting, or in asking again. */
+		/* More than the route or the device takes: no use in waiting, or in asking again. */
 		path->attempts = ATTEMPTS;
+		path->refused = path->size;
 		path_wait(path, CLOCK_NS_PER_MS);
 	}
 }
@@ -357,14 +364,18 @@ static void socket_free(void *value)
 	free(entry);
 }
 
-/* Never fragmented, and whatever the kernel believes of the path is not asked. */
+/*
+ * Never fragmented, and no larger than the kernel takes for this path: the pipeline asks the kernel as well
+ * (target/bpf/underlay.h), and what the route of the operator or a router's message rules out there comes through for
+ * no probe and for no tunnel.
+ */
 static int make_socket(const struct ip_address *address, uint16_t port)
 {
 	struct sockaddr_storage here;
 	socklen_t size = ip_address_to_socket(address, port, &here);
 	bool ipv4 = ip_address_is_ipv4(address);
 	int fd = socket(here.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int how_ipv4 = IP_PMTUDISC_PROBE, how_ipv6 = IPV6_PMTUDISC_PROBE, on = 1, code;
+	int how_ipv4 = IP_PMTUDISC_DO, how_ipv6 = IPV6_PMTUDISC_DO, on = 1, code;
 
 	if (fd < 0)
 		return -errno;

@@ -47,15 +47,19 @@ struct path_target {
 /**
  * struct path_state - what is known of the way to a host
  * @mtu: largest packet that came through and was answered; 0: nothing is known yet
+ * @before: the same before it changed last
  * @full: what the underlay promises
  * @answers: the last probe of any size was answered
+ * @here: it is the kernel of this host that takes no larger ones, by its route or by what a router has told it
  * @round_trip_us: of the last answer
  * @since_ns: real time since when @mtu and @answers are so
  */
 struct path_state {
 	uint32_t mtu;
+	uint32_t before;
 	uint32_t full;
 	bool answers;
+	bool here;
 	uint32_t round_trip_us;
 	uint64_t since_ns;
 };

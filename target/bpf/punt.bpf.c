@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The program at the punt device: from_punt, at its tc ingress. What weftd writes there goes to the port
- * that it names, whatever the pipeline would say of it; but what weftd has held goes through the pipeline.
+ * that it names, whatever the pipeline would say of it; but what weftd has held goes through the pipeline. And copies
+ * of floods come in here that are to wait for a neighbour (underlay.bpf.c).
  *
  * Neighbours: core/punt.c (the work), edge.h (the ways out), datapath/kernel_attach.c (the loader).
  */
@@ -15,6 +16,8 @@ int from_punt(struct __sk_buff *skb)
 
 	if (!p)
 		return TC_ACT_SHOT;
+	if (skb->mark == UNDERLAY_WAIT_MARK)
+		return underlay_wait(skb, p);
 	p->ethertype = (__be16)skb->protocol;
 	verdict = punt_return(skb, p);
 	if (verdict_is_drop(verdict))

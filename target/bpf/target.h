@@ -238,19 +238,33 @@ static __always_inline int frame_checksum_verified(struct frame *f)
 /* The most that the kernel inserts or removes at once. */
 #define ROOM_STEP 0xfff
 
+/* The most bytes of a segment, and of a frame, that are made one packet. */
+#define RENEW_SEGMENT_STEPS 4
+#define RENEW_STEPS 20
+
 /*
- * Makes a frame of one packet, which is IP, `length` bytes long, to be written anew: its bytes have no defined
+ * Makes of a frame, which is IP, one packet of `length` bytes, to be written anew: its bytes have no defined
  * content afterwards. This is done to those as well that frame_resize refuses, for behind the Ethernet header the
  * kernel takes away and inserts with any. First all that it allows is taken away: with the transport header goes
  * the kernel's intent to finish a checksum there. 0 or negative.
+ *
+ * Of TCP segments in one frame the kernel makes each smaller by what is inserted, so that they fit as before. By
+ * as much as a segment has, nothing is left of it, and the frame is one packet. (Those of UDP it does not change.)
  */
 static __always_inline int frame_renew(struct frame *f, __u32 length)
 {
 	const __u32 least = 14 + (f->protocol == bpf_htons(0x86dd) ? 40 : 20);
 
+	for (int i = 0; i < RENEW_SEGMENT_STEPS && f->gso_size; i++) {
+		__s32 size = f->gso_size > ROOM_STEP ? ROOM_STEP : (__s32)f->gso_size;
+
+		if (bpf_skb_adjust_room(f, size, BPF_ADJ_ROOM_MAC, 0))
+			return -1;
+	}
 	if (f->gso_size)
 		return -1;
-	for (int i = 0; i < 3 && f->len > least + ROOM_STEP; i++) {
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < RENEW_STEPS && f->len > least + ROOM_STEP; i++) {
 		if (bpf_skb_adjust_room(f, -ROOM_STEP, BPF_ADJ_ROOM_MAC, 0))
 			return -1;
 	}

@@ -36,16 +36,24 @@
  * for. The vectors do; to all others the kernel compiles it away. */
 const volatile __u32 underlay_dry_run = 0;
 
+static __always_inline void address_ipv4(struct address *to, __be32 address)
+{
+	to->word[0] = to->word[1] = 0;
+	to->word[2] = IPV4_MAPPED;
+	to->word[3] = address;
+}
+
 /* ---- the way out ---- */
 
 /* Asks the host's routes. Return: enum of BPF_FIB_LKUP_RET_, or negative errno. */
 OUT_OF_LINE int ask_route(struct frame *f, const struct packet *p, struct bpf_fib_lookup *fib)
 {
-	__u32 length = f->len - ETHERNET_SIZE;
+	/* Of a frame that stands for several packets, each of them. */
+	__u32 length = f->gso_size ? p->packet_length + p->outer_size : f->len - ETHERNET_SIZE;
 
 	fib->ifindex = LOOPBACK_IFINDEX;
-	/* Without a length the kernel compares with the device's MTU, and not if the frame is a GSO one. */
-	fib->tot_len = f->gso_size || length > 0xffff ? 0 : (__u16)length;
+	/* Without a length the kernel compares with the device's MTU, and not with that of the route. */
+	fib->tot_len = length > 0xffff ? 0 : (__u16)length;
 	if (address_is_ipv4(&p->outer_destination)) {
 		fib->family = AF_INET;
 		fib->ipv4_src = p->outer_source.word[3];
@@ -211,10 +219,30 @@ int underlay_ask(struct frame *f, struct packet *p)
 }
 
 /*
- * A copy of the outer packet to p->outer_destination. The kernel resolves no neighbour for a copy, so one
- * that is not resolved gets none; but of those one gets the frame itself in the end (underlay_last),
- * which makes the kernel ask for the address. 0 or negative.
+ * A copy to an end whose neighbour is not resolved: the kernel resolves none for a copy, but for a frame of its own.
+ * So the copy goes in at the punt device, by whose program it comes to underlay_wait(). While weftd does not run
+ * there is no such device, and the end gets no copy; but of those ends one gets the frame itself (underlay_last).
+ * 0 or negative.
  */
+static __always_inline int copy_that_waits(struct frame *f, struct packet *p)
+{
+	struct slot_key zero = { .slot = 0 };
+	struct datapath_state *shared = table_lookup(state, &zero);
+	const __u32 others = p->unresolved_tunnel_id;
+	__u8 ethernet[ETHERNET_SIZE] = {};
+
+	p->unresolved_tunnel_id = p->out_ifindex;
+	if (!shared || !frame_device_there(f, (__u32)shared->punt_ifindex))
+		return -1;
+	header_type(ethernet, p);
+	if (frame_store(f, 0, ethernet, ETHERNET_SIZE) ||
+	    frame_copy_marked(f, (__u32)shared->punt_ifindex, UNDERLAY_WAIT_MARK))
+		return -1;
+	p->unresolved_tunnel_id = others;
+	return 0;
+}
+
+/* A copy of the outer packet to p->outer_destination. 0 or negative. */
 int frame_copy_underlay(struct frame *f, struct packet *p)
 {
 	struct bpf_fib_lookup fib = {};
@@ -236,7 +264,7 @@ int frame_copy_underlay(struct frame *f, struct packet *p)
 		if (!hop) {
 			result = ask_route(f, p, &fib);
 			if (result == BPF_FIB_LKUP_RET_NO_NEIGH)
-				p->unresolved_tunnel_id = p->out_ifindex;
+				return copy_that_waits(f, p);
 			if (result)
 				return -1;
 			hop = remember(p, &fib);
@@ -263,14 +291,46 @@ int underlay_last(struct frame *f, struct packet *p)
 	return underlay_ask(f, p);
 }
 
-/* ---- the way in ---- */
-
-static __always_inline void address_ipv4(struct address *to, __be32 address)
+/* The ends of the outer packet that the frame is. 0 or negative. */
+static __always_inline int read_ends(struct frame *f, struct packet *p)
 {
-	to->word[0] = to->word[1] = 0;
-	to->word[2] = IPV4_MAPPED;
-	to->word[3] = address;
+	__be32 ends[2];
+
+	if (f->protocol == be16(ETHERTYPE_IPV4)) {
+		if (frame_load(f, ETHERNET_SIZE + 12, ends, 8))
+			return -1;
+		address_ipv4(&p->outer_source, ends[0]);
+		address_ipv4(&p->outer_destination, ends[1]);
+		return 0;
+	}
+	return frame_load(f, ETHERNET_SIZE + 8, &p->outer_source, 16) ||
+	       frame_load(f, ETHERNET_SIZE + 24, &p->outer_destination, 16);
 }
+
+/* Sends a copy on that the kernel is to keep until its neighbour has answered. Returns what tc is to do with it. */
+int underlay_wait(struct frame *f, struct packet *p)
+{
+	struct bpf_fib_lookup fib = {};
+	struct bpf_redir_neigh next = {};
+	int result = BPF_FIB_LKUP_RET_UNREACHABLE;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	f->mark = 0;
+	p->frame_length = f->len;
+	p->outer_size = 0;
+	if (!read_ends(f, p))
+		result = ask_route(f, p, &fib);
+	if (result != BPF_FIB_LKUP_RET_SUCCESS && result != BPF_FIB_LKUP_RET_NO_NEIGH) {
+		bridge_lost(p);
+		return TC_ACT_SHOT;
+	}
+	next.nh_family = fib.family;
+	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, 16);
+	return (int)bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
+}
+
+/* ---- the way in ---- */
 
 /* One of this host's ends sent the packet that an ICMP message speaks of, to an end that is known. */
 OUT_OF_LINE void take_news(struct underlay_event *event)

@@ -18,6 +18,10 @@
 
 #include "core/pipeline.h"
 
+/* Of a frame that goes in at the punt device: an outer packet, which the kernel is to keep until its neighbour has
+ * answered. What weftd writes there bears no mark. */
+#define UNDERLAY_WAIT_MARK 0x77656677u
+
 #define NEXT_HOPS_BITS 12
 #define NEXT_HOPS (1 << NEXT_HOPS_BITS)
 
@@ -78,6 +82,7 @@ extern struct underlay_device_map underlay_devices SEC(".maps");
 
 int underlay_ask(struct frame *f, struct packet *p);
 int underlay_last(struct frame *f, struct packet *p);
+int underlay_wait(struct frame *f, struct packet *p);
 
 /* The place of this packet's two ends; whoever else is there, too, has to ask more often. */
 static __always_inline __u32 next_hop_slot(const struct packet *p)

@@ -61,8 +61,9 @@ void native_frame_free(struct frame *f)
 	free(f);
 }
 
-/* As bpf_skb_change_tail: new bytes are zero; a frame that stood for several packets is one now. */
-int frame_resize(struct frame *f, __u32 length)
+/* As bpf_skb_change_tail, and to those as well that it refuses: new bytes are zero; a frame that stood for several
+ * packets is one now. */
+int frame_renew(struct frame *f, __u32 length)
 {
 	if (length < 14 || length > FRAME_ROOM)
 		return -EINVAL;
@@ -71,6 +72,11 @@ int frame_resize(struct frame *f, __u32 length)
 	f->length = length;
 	f->segment_size = 0;
 	return 0;
+}
+
+int frame_resize(struct frame *f, __u32 length)
+{
+	return f->tunnelled ? -EOPNOTSUPP : frame_renew(f, length);
 }
 
 /* As bpf_skb_adjust_room(BPF_ADJ_ROOM_MAC). */

@@ -61,6 +61,7 @@ struct frame {
 	__u32 checksum_unfinished; /* TCP, UDP: the field is of the pseudo header alone */
 	__u32 checksum_verified;   /* somebody has verified the outermost checksum */
 	__u32 returned;            /* weftd had held the frame */
+	__u32 tunnelled; /* the kernel has it marked as inside of a tunnel, and does not resize it */
 	__u32 copy_count;
 	__u32 copies[FRAME_COPIES_MAX]; /* ifindexes that got a copy */
 	__u32 note_count;
@@ -226,11 +227,8 @@ static inline int frame_checksum_verified(struct frame *f)
 
 int frame_resize(struct frame *f, __u32 length);
 
-/* The same where all of the frame, of one packet, is to be written anew: what is in it has no defined content. */
-static inline int frame_renew(struct frame *f, __u32 length)
-{
-	return f->segment_size ? -1 : frame_resize(f, length);
-}
+/* The same where all of the frame is to be written anew: what is in it has no defined content. */
+int frame_renew(struct frame *f, __u32 length);
 
 int frame_push(struct frame *f, __u32 size);
 /* Takes the outermost VLAN tag out of the frame. */

@@ -154,6 +154,9 @@ def centralized(_weft):
         bulk(cloud)
         told = json.loads(cloud.weft("--json", "vpc", "show", "net", host="h2").stdout)
         equal(told["routing"], "host:h3", "vpc show")
+        for host in ("h1", "h2"):
+            equal(json.loads(cloud.weft("--json", "port", "show", "net/red1", host=host).stdout)
+                  ["status"]["routing"], "host:h3", f"port show on {host}")
         check("routing: host:h3" in cloud.weft("export").stdout, "export")
 
 

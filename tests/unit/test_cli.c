@@ -369,6 +369,36 @@ static void test_set(void **state)
 	free(requests);
 }
 
+#define REFUSED(key, sentence)                                                                     \
+	"{\"error\":{\"code\":\"bad_request\",\"message\":\"" sentence "\","                       \
+	"\"path\":\"vpcs.blue." key "\"}}"
+
+/* The key of a refusal stands in front of the sentence, where that does not say it. */
+static void test_key_is_said_once(void **state)
+{
+	static const struct fake_answer answers[] = {
+		{ "PATCH /v1/vpcs/blue/ports/a", 400,
+		  REFUSED("ports.a.send_rate", "port blue/a: send_rate is a number"), NULL, false },
+		{ "PATCH /v1/vpcs/blue/ports/b", 400,
+		  REFUSED("ports.b.security_groups[0]", "port blue/b: no security group \\\"x\\\""),
+		  NULL, false },
+		{ "PATCH /v1/vpcs/blue/ports/c", 400,
+		  REFUSED("ports.c.mtu", "port blue/c: 9000 is too large"), NULL, false },
+		{ NULL, 0, NULL, NULL, false },
+	};
+	struct fake_daemon daemon;
+
+	(void)state;
+	fake_daemon_start(&daemon, answers);
+	expect(daemon.path, "port set blue/a --send-rate fast", 1, "",
+	       "weft: port blue/a: send_rate is a number\n");
+	expect(daemon.path, "port set blue/b --group x", 1, "",
+	       "weft: port blue/b: no security group \"x\"\n");
+	expect(daemon.path, "port set blue/c --mtu 9000", 1, "",
+	       "weft: port blue/c: mtu: 9000 is too large\n");
+	free(fake_daemon_stop(&daemon));
+}
+
 static char *write_file(const char *text)
 {
 	char *path = xstrdup("/tmp/weft-test-XXXXXX.yaml");
@@ -675,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_key_is_said_once),
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_trace_over_hosts),

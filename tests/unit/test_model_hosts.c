@@ -204,7 +204,7 @@ static const struct refusal refusals[] = {
 	  "vpcs.blue.tunnels.t.local", "tunnel blue/t: 192.0.2.2 is not an address of host h1" },
 	{ "vpcs/blue/tunnels/t", "{'type':'gre','remote':'198.51.100.7','host':'h1','id':10}",
 	  "vpcs.blue.tunnels.t.remote",
-	  "tunnel blue/t: tunnel blue/site has the same ends; another id, port or address tells "
+	  "tunnel blue/t: tunnel blue/site has the same ends; another key (id) or address tells "
 	  "them apart" },
 	{ "vpcs/blue/tunnels/t", "{'type':'ipip','remote':'198.51.100.8','host':'h1','id':7}",
 	  "vpcs.blue.tunnels.t.id", "tunnel blue/t: ipip has no id" },

@@ -144,12 +144,164 @@ static void test_router_stays(void **state)
 	intent_free(intent);
 }
 
+#define ROUTED(rest) "{'cidrs':['10.0.0.0/16'],'subnets':{'web':{'cidr':'10.0.1.0/24'}}," rest
+
+/* One host routes a VPC: what of it that host cannot, and that it stays. */
+static void test_routing(void **state)
+{
+	static const struct refusal cases[] = {
+		{ "vpcs/blue", ROUTED("'routing':'h2'}"), "vpcs.blue.routing",
+		  "vpc blue: routing is distributed or host:NAME, not \"h2\"" },
+		{ "vpcs/blue", ROUTED("'routing':'host:h9'}"), "vpcs.blue.routing",
+		  "vpc blue: no host \"h9\" (did you mean \"h1\"?)" },
+		{ "vpcs/blue", ROUTED("'routing':'host:h2','route_multicast':true}"),
+		  "vpcs.blue.routing",
+		  "vpc blue: multicast between subnets (route_multicast) is routed by each host, and "
+		  "cannot be by host h2 alone" },
+		{ "vpcs/blue/subnets/x",
+		  "{'cidr':'10.0.7.0/24','segment':{'type':'overlay','encapsulation':'ipip'}}",
+		  "vpcs.blue.subnets.x.segment",
+		  "subnet blue/x: host h2 routes vpc blue, and subnet x has ipip, which does not carry "
+		  "Ethernet: vxlan, geneve, nvgre or gretap" },
+		{ "vpcs/blue/subnets/x",
+		  "{'cidr':'10.0.7.0/24','segment':{'type':'overlay','encapsulation':'gretap'}}",
+		  "vpcs.blue.subnets.x.segment",
+		  "subnet blue/x: host h2 routes vpc blue, and subnets x (gretap) and web (vxlan) are "
+		  "not carried alike" },
+		{ "vpcs/blue/subnets/x",
+		  "{'cidr':'10.0.7.0/24','segment':{'type':'flat','network':'physnet1','router':'h3'}}",
+		  "vpcs.blue.subnets.x.segment",
+		  "subnet blue/x: host h2 routes vpc blue, and not host h3 on the wire of subnet x" },
+		{ "vpcs/blue/ports/a", "{'subnet':'here','host':'h1'}", "vpcs.blue.ports.a.host",
+		  "port blue/a: host h2 routes vpc blue, and subnet here is no overlay: its port a has to "
+		  "be on that host, not on h1" },
+		{ "vpcs/blue/subnets/web", "{'cidr':'10.0.1.0/24','segment':{'type':'local'}}",
+		  "vpcs.blue.subnets.web.segment",
+		  "subnet blue/web: host h2 routes vpc blue, and subnet web is no overlay: its port w has "
+		  "to be on that host, not on h1" },
+		{ "vpcs/blue/tunnels/t",
+		  "{'type':'gre','host':'h1','remote':'198.51.100.7','id':9}",
+		  "vpcs.blue.tunnels.t.host",
+		  "tunnel blue/t: host h2 routes vpc blue: tunnel t, which is in no subnet, has to be on "
+		  "that host, not on h1" },
+	};
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "hosts/h3",
+		"{'underlay':'192.0.2.3/24','uplinks':{'physnet1':'eth3'}}", NULL);
+	request(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'host:h2'}", NULL);
+	assert_member(intent, "vpcs/blue", "routing", "'host:h2'");
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/here",
+		"{'cidr':'10.0.8.0/24','segment':{'type':'local'}}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/w", "{'subnet':'web','host':'h1'}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/h", "{'subnet':'here','host':'h2'}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/tunnels/there",
+		"{'type':'gre','host':'h2','remote':'198.51.100.7','id':9}", NULL);
+	refuse_all(intent, cases, ARRAY_SIZE(cases));
+	refuse(intent, REQUEST_PATCH, "vpcs/blue/ports/h", "{'moving_to':'h1'}", -EINVAL,
+	       "vpcs.blue.ports.h.host",
+	       "port blue/h: host h2 routes vpc blue, and subnet here is no overlay: its port h has to "
+	       "be on that host, not on h1");
+	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/h", NULL, NULL);
+	request(intent, REQUEST_REMOVE, "vpcs/blue/tunnels/there", NULL, NULL);
+	refuse(intent, REQUEST_REMOVE, "hosts/h2", NULL, -EBUSY, "hosts.h2",
+	       "host h2: it routes vpc blue, which must have another routing first");
+	intent_free(intent);
+}
+
+/* The same, when it is the VPC that changes: each member that cannot be is named. */
+static void test_routing_of_what_is_there(void **state)
+{
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/here",
+		"{'cidr':'10.0.8.0/24','segment':{'type':'local'}}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/h", "{'subnet':'here','host':'h1'}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'host:h2'}", -EINVAL,
+	       "vpcs.blue.routing",
+	       "vpc blue: host h2 routes vpc blue, and subnet here is no overlay: its port h has to be "
+	       "on that host, not on h1");
+	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/h", NULL, NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/subnets/here",
+		"{'cidr':'10.0.8.0/24','segment':{'type':'overlay','encapsulation':'gue'}}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'host:h2'}", -EINVAL,
+	       "vpcs.blue.routing",
+	       "vpc blue: host h2 routes vpc blue, and subnet here has gue, which does not carry "
+	       "Ethernet: vxlan, geneve, nvgre or gretap");
+	request(intent, REQUEST_REMOVE, "vpcs/blue/subnets/here", NULL, NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/tunnels/t",
+		"{'type':'gre','host':'h1','remote':'198.51.100.7','id':9}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'host:h2'}", -EINVAL,
+	       "vpcs.blue.routing",
+	       "vpc blue: host h2 routes vpc blue: tunnel t, which is in no subnet, has to be on that "
+	       "host, not on h1");
+	request(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'host:h1'}", NULL);
+	request(intent, REQUEST_PATCH, "vpcs/blue", "{'routing':'distributed'}", NULL);
+	assert_member(intent, "vpcs/blue", "routing", "'distributed'");
+	intent_free(intent);
+}
+
+/* Mirrors of one host to one collector: an id, a key, a session or the kind tells them apart. */
+static void test_collector(void **state)
+{
+#define COLLECTOR(rest) "{'mirror':true,'host':'h1','remote':'198.51.100.7'," rest "}"
+	static const char *const beside[] = {
+		COLLECTOR("'type':'vxlan','id':7"),
+		COLLECTOR("'type':'vxlan','id':8"),
+		COLLECTOR("'type':'vxlan','id':7,'port':4790"),
+		COLLECTOR("'type':'nvgre','id':4097"),
+		COLLECTOR("'type':'gretap'"),
+		COLLECTOR("'type':'gretap','id':0"),
+		COLLECTOR("'type':'gretap','id':5"),
+		COLLECTOR("'type':'erspan','id':5"),
+		COLLECTOR("'type':'erspan','id':6"),
+		COLLECTOR("'type':'erspan3','id':5"),
+	};
+	static const struct {
+		const char *body, *sentence;
+	} cases[] = {
+		{ COLLECTOR("'type':'vxlan','id':8"),
+		  "tunnel blue/other: tunnel blue/t1 has the same ends; "
+		  "another id, port or address tells them apart" },
+		{ COLLECTOR("'type':'nvgre','id':4097"),
+		  "tunnel blue/other: tunnel blue/t3 has the same ends; "
+		  "another id or address tells them apart" },
+		{ COLLECTOR("'type':'gretap','id':5"),
+		  "tunnel blue/other: tunnel blue/t6 has the same ends; "
+		  "another key (id) or address tells them apart" },
+		{ COLLECTOR("'type':'erspan','id':5"),
+		  "tunnel blue/other: tunnel blue/t7 has the same ends; "
+		  "another session (id) or address tells them apart" },
+		{ COLLECTOR("'type':'erspan3','id':5,'hardware_id':3"),
+		  "tunnel blue/other: tunnel blue/t9 has the same ends; "
+		  "another session (id) or address tells them apart" },
+	};
+#undef COLLECTOR
+	struct intent *intent = world();
+	char path[40];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		snprintf(path, sizeof(path), "vpcs/blue/tunnels/t%zu", i);
+		request(intent, REQUEST_PUT, path, beside[i], NULL);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		refuse(intent, REQUEST_PUT, "vpcs/blue/tunnels/other", cases[i].body, -EINVAL,
+		       "vpcs.blue.tunnels.other.remote", cases[i].sentence);
+	intent_free(intent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_wires),
 		cmocka_unit_test(test_router_stays),
+		cmocka_unit_test(test_routing),
+		cmocka_unit_test(test_routing_of_what_is_there),
+		cmocka_unit_test(test_collector),
 	};
 
 	return cmocka_run_group_tests_name("model_wires", tests, NULL, NULL);
