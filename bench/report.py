@@ -266,7 +266,8 @@ def machine(document):
     """One line about where and when a part was measured."""
     facts = document["machine"]
     return (f"{facts['date']}, {facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, "
-            f"commit {facts['commit']}, load before {facts['load_before']:.2f}; "
+            f"commit {facts['commit']}, load before {facts['load_before']:.2f}"
+            f"{', TCP ' + facts['congestion_control'] if 'congestion_control' in facts else ''}; "
             f"`{facts['command']}`")
 
 
