@@ -46,9 +46,10 @@ for index in range(count):
 class Mirrored(Weft):
     """A VPC whose client port has a mirror."""
 
-    def __init__(self, name, title, mirror=None):
+    def __init__(self, name, title, mirror=None, options=()):
         super().__init__(name, title, 10)
         self.mirror = mirror
+        self.options = options
         self.sensor = f"{name}-sensor"
 
     def build(self, context):
@@ -63,7 +64,7 @@ class Mirrored(Weft):
             run("ip", "-n", COLLECTOR, "link", "set", "eth0", "mtu", "9000", "up")
             run("ip", "link", "set", "collect", "mtu", "9000")
         if context.get("daemon") is None and not weft.missing():
-            context["daemon"] = weft.Daemon("bench", ("--host", "h1"))
+            context["daemon"] = weft.Daemon("bench", ("--host", "h1", *self.options))
             context["daemon"].apply("hosts: {h1: {underlay: 192.0.2.1/24}}\n")
         super().build(context)
 
@@ -168,7 +169,8 @@ def run_flow_logs(options, say):
     if weft.missing():
         raise Failed(weft.missing())
     context, count = {}, FLOWS // 20 if options.quick else FLOWS
-    chosen = [Mirrored("logged", "Weft")]
+    # Those of the first filling are still there in the second.
+    chosen = [Mirrored("logged", "Weft", options=("--flows", str(4 * FLOWS)))]
     build_all(chosen, context, options.server_cpu, say)
     if chosen[0].skipped:
         raise Failed(chosen[0].skipped)

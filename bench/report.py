@@ -47,7 +47,7 @@ def traffic(document, what, limit):
         runs = max((entry["runs"] for test in summary.values() for entry in test.values()),
                    default=0)
         lines += ["", f"### {what}, IPv{family}: ratio to {limit}", "",
-                  f"Median of {runs} rounds (least-most; best run to best run). "
+                  f"Median of {runs} round{'s' if runs != 1 else ''} (least-most; best run to best run). "
                   "Requests: less is better.", ""]
         lines += table(["case"] + [test["title"] for test in tests],
                        [[case["title"]] + ([ratio(summary.get(test["name"], {}).get(case["name"]))
@@ -279,7 +279,7 @@ def markdown(documents):
     lines = []
     for part, writer in writers.items():
         if part in documents:
-            lines += ["", f"## {part.capitalize()}", "", machine(documents[part])]
+            lines += ["", f"## {part.replace('-', ' ').capitalize()}", "", machine(documents[part])]
             lines += writer(documents[part])
     return "\n".join(lines).strip() + "\n"
 
