@@ -47,8 +47,8 @@ def traffic(document, what, limit):
         runs = max((entry["runs"] for test in summary.values() for entry in test.values()),
                    default=0)
         lines += ["", f"### {what}, IPv{family}: ratio to {limit}", "",
-                  f"Median of {runs} round{'s' if runs != 1 else ''} (least-most; best run to best run). "
-                  "Requests: less is better.", ""]
+                  f"Median of {runs} round{'s' if runs != 1 else ''} (least-most; best run to "
+                  "best run). Requests: less is better.", ""]
         lines += table(["case"] + [test["title"] for test in tests],
                        [[case["title"]] + ([ratio(summary.get(test["name"], {}).get(case["name"]))
                                             for test in tests] if not case["skipped"]
