@@ -96,7 +96,8 @@ def rows(samples):
                "net_ns": 0}]
     for name, rules, routes in CASES:
         what = f"{rules} rules" + (f", {routes:,} routes" if routes else "")
-        for kind, title in (("hit", "known connection"), ("first", "first packet")):
+        for kind, title in (("hit", "known connection"), ("first", "first packet"),
+                            ("kind", "first packet of a new kind")):
             if kind == "hit" and name != "rules-200":
                 continue  # the same look-up in all cases; one row is enough
             result.append({"title": f"{title}, {what}", "ns": median(f"{kind}_ns", name),

@@ -4,7 +4,7 @@
  *
  * BPF_PROG_TEST_RUN repeats a program on the same frame, and the pipeline rewrites it: the second
  * run would meet other MAC addresses. So `again` puts the Ethernet header back and, where first
- * packets are measured, counts the source port up, then tail-calls the program that is measured.
+ * packets are measured, counts a port up, then tail-calls the program that is measured.
  * What this costs is measured with `at_once` in the program's place. pipeline.c is the other half.
  */
 #include <linux/bpf.h>
@@ -48,7 +48,9 @@ int again(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	__builtin_memcpy(data, frame->ethernet, sizeof(frame->ethernet));
 	*(__be16 *)(data + PIPELINE_SOURCE_PORT) = bpf_htons((__u16)frame->source_port);
-	frame->source_port += frame->step;
+	*(__be16 *)(data + PIPELINE_DESTINATION_PORT) = bpf_htons((__u16)frame->destination_port);
+	frame->source_port += frame->source_step;
+	frame->destination_port += frame->destination_step;
 	bpf_tail_call(skb, &measured, 0);
 	return TC_ACT_SHOT;
 }
