@@ -162,6 +162,13 @@ int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, 
 int lab_wires_plan_uplinks(const json_t *underlay, const char *name, const json_t *host,
 			   json_t *entry, struct error *error);
 
+/**
+ * lab_wires_plan_tags - the tags that workloads put on by themselves: of a port whose subnet passes them
+ * @lab: the section; its "tags" are {PORT: {TAG: ADDRESSES}}
+ * @nodes: of the registry; their entries get "tags" ({TAG: [ADDRESS]})
+ */
+int lab_wires_plan_tags(const json_t *lab, json_t *nodes, struct error *error);
+
 /* lab_tag.c ------------------------------------------------------------------------------------ */
 
 /** lab_tag - from now on a device of a namespace sends with a VLAN tag, and takes what has it */

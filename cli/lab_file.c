@@ -160,7 +160,9 @@ static int plan_hosts(struct plan *plan, const json_t *tree)
 
 static int check_lab_section(const json_t *tree, struct error *error)
 {
-	static const char *const known[] = { "name", "networks", "nodes", "underlay", "store" };
+	static const char *const known[] = {
+		"name", "networks", "nodes", "underlay", "store", "tags",
+	};
 	const json_t *lab = json_object_get(tree, "lab");
 	struct suggestion suggestion;
 	char path[256], text[128];
@@ -381,6 +383,9 @@ int lab_plan(struct yaml_document *document, const char *file, json_t **registry
 	if (code == 0)
 		code = plan_ports(&plan, document->tree);
 	settle_parents(&plan);
+	if (code == 0)
+		code = lab_wires_plan_tags(json_object_get(document->tree, "lab"), plan.nodes,
+					   error);
 	if (code == 0) {
 		json_object_del(document->tree, "lab");
 		if (!plan.underlay)

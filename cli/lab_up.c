@@ -237,8 +237,9 @@ static json_t *addresses_of(struct invocation *invocation, const char *vpc, cons
 	return list;
 }
 
+/* A device for a tag of a workload's. @given: its addresses; NULL: those of the port, which is that tag's. */
 static int make_tagged_device(struct invocation *invocation, const char *node, const json_t *entry,
-			      struct error *error)
+			      uint16_t tag, json_t *given, struct error *error)
 {
 	const char *steps[] = { "vpcs", NULL, "ports", NULL }, *slash = strchr(node, '/');
 	char *vpc = xstrndup(node, (size_t)(slash - node));
@@ -249,14 +250,12 @@ static int make_tagged_device(struct invocation *invocation, const char *node, c
 	steps[3] = slash + 1;
 	code = client_get(invocation_client(invocation), steps, 4, &port, NULL, error);
 	if (code == 0) {
-		addresses = addresses_of(invocation, vpc, port);
+		addresses = given ? json_incref(given) : addresses_of(invocation, vpc, port);
 		netns = netns_open_name(json_string_value(json_object_get(entry, "namespace")),
 					error);
 		code = netns < 0
 			       ? netns
-			       : lab_tagged_device(netns, WORKLOAD_DEVICE,
-						   (uint16_t)json_integer_value(
-							   json_object_get(entry, "vlan")),
+			       : lab_tagged_device(netns, WORKLOAD_DEVICE, tag,
 						   json_string_value(json_object_get(port, "mac")),
 						   addresses, error);
 		if (netns >= 0)
@@ -271,15 +270,23 @@ static int make_tagged_device(struct invocation *invocation, const char *node, c
 /* Workloads that tag their frames themselves have a device for each tag. */
 static int make_tagged(struct invocation *invocation, const struct lab *lab, struct error *error)
 {
-	const char *node;
-	json_t *entry;
+	const char *node, *tag;
+	json_t *entry, *addresses;
 	int code = 0;
 
 	json_object_foreach(json_object_get(lab->registry, "nodes"), node, entry) {
-		if (code == 0 && json_object_get(entry, "parent") &&
-		    json_object_get(entry, "vlan") &&
+		const json_t *vlan = json_object_get(entry, "vlan");
+
+		if (code == 0 && json_object_get(entry, "parent") && vlan &&
 		    json_is_string(json_object_get(entry, "namespace")))
-			code = make_tagged_device(invocation, node, entry, error);
+			code = make_tagged_device(invocation, node, entry,
+						  (uint16_t)json_integer_value(vlan), NULL, error);
+		json_object_foreach(json_object_get(entry, "tags"), tag, addresses) {
+			if (code == 0)
+				code = make_tagged_device(invocation, node, entry,
+							  (uint16_t)strtoul(tag, NULL, 10),
+							  addresses, error);
+		}
 	}
 	return code;
 }

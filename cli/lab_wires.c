@@ -18,6 +18,7 @@
  * Neighbours: lab_file.c (calls this), lab_underlay.c (makes it).
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -329,6 +330,51 @@ int lab_wires_plan_node(const json_t *underlay, const char *name, const json_t *
 	json_object_set_new(entry, "addresses", addresses);
 	json_object_set_new(entry, "network", json_string(network));
 	return 0;
+}
+
+static int plan_tag(const char *tag, const json_t *given, const char *path, json_t *tags,
+		    struct error *error)
+{
+	char *end;
+	unsigned long number = strtoul(tag, &end, 10);
+	json_t *addresses;
+	int code;
+
+	if (*end || number < 1 || number > VLAN_TAG_MAX)
+		return error_set(error, EINVAL, path, "\"%.16s\" is no tag: a number from 1 to %d",
+				 tag, VLAN_TAG_MAX);
+	code = read_addresses(given, path, &addresses, error);
+	if (code == 0)
+		json_object_set_new(tags, tag, addresses);
+	return code;
+}
+
+int lab_wires_plan_tags(const json_t *lab, json_t *nodes, struct error *error)
+{
+	json_t *given = json_object_get(lab, "tags"), *of_node, *value;
+	const char *node, *tag;
+	int code = 0;
+
+	if (given && !json_is_object(given))
+		return error_set(error, EINVAL, "lab.tags", "must be a map of ports");
+	json_object_foreach(given, node, of_node) {
+		json_t *entry = json_object_get(nodes, node), *tags;
+		char path[128];
+
+		snprintf(path, sizeof(path), "lab.tags.%.80s", node);
+		if (!json_is_string(json_object_get(entry, "namespace")))
+			return error_set(error, EINVAL, path,
+					 "there is no port of this name with a namespace");
+		if (!json_is_object(of_node))
+			return error_set(error, EINVAL, path, "must be a map of tags to addresses");
+		tags = json_object();
+		json_object_set_new(entry, "tags", tags);
+		json_object_foreach(of_node, tag, value) {
+			if (code == 0)
+				code = plan_tag(tag, value, path, tags, error);
+		}
+	}
+	return code;
 }
 
 int lab_wires_plan_host(const json_t *underlay, const char *name, json_t *host, json_t *entry,

@@ -60,6 +60,8 @@ static const struct option subnet_options[] = {
 		       "query_interval"),
 	SWITCH_OPTION("route-multicast", "from and to other subnets, if the VPC does; on",
 		      "route_multicast"),
+	SWITCH_OPTION("vlan-transparent", "l2: VLAN tags of the workloads' own pass; off",
+		      "vlan_transparent"),
 	FLAG_OPTION("dhcp", 0, "serve DHCPv4 in it", NULL),
 	FLAG_OPTION("no-dhcp", 0, "no more", NULL),
 	TEXT_OPTION("lease", "SECONDS|infinite", "of DHCP; 3600", NULL),

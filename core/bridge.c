@@ -17,6 +17,7 @@
 #include "core/loop.h"
 #include "core/packet.h"
 #include "core/police.h"
+#include "core/tags.h"
 
 #define MOVE_WINDOW_TICKS (10 * TICKS_PER_SECOND)
 #define MOVES_MAX 5
@@ -222,7 +223,8 @@ static __always_inline int flood_tunnel(struct frame *f, struct packet *p, __u32
 			return 0;
 		p->flags |= PACKET_TO_PEER;
 	}
-	if ((p->flags & PACKET_IP ? p->packet_length : size) > tunnel->mtu || policy_flood(f, p)) {
+	if ((p->kept_tag || (p->flags & PACKET_IP) ? p->packet_length : size) > tunnel->mtu ||
+	    policy_flood(f, p)) {
 		if (stats)
 			atomic_add(&stats->refused_packets, 1);
 		return 0;
@@ -323,6 +325,11 @@ static long flood_member(__u64 index, void *argument)
 		return 0;
 	if (p->flood_mode && !multicast_wanted(context->f, p))
 		return 0;
+	if (p->kept_tag && tag_is_taken(p, port)) {
+		if (stats)
+			atomic_add(&stats->refused_packets, 1);
+		return 0;
+	}
 	if (port->kind == PORT_TUNNEL)
 		return flood_tunnel(context->f, p,
 				    member->tunnel_id ? member->tunnel_id : port->tunnel_id, stats);
@@ -471,6 +478,8 @@ int bridge(struct frame *f, struct packet *p)
 		if ((p->flags & PACKET_FROM_PEER) && !(p->subnet_flags & SUBNET_ROUTES_ALL))
 			return VERDICT_UNKNOWN_MAC;
 		p->object_id = p->port_id;
+		if (p->kept_tag)
+			return VERDICT_TAG_ROUTED;
 		p->flags |= PACKET_ROUTED;
 		if (p->ethertype == be16(ETHERTYPE_ARP))
 			return VERDICT_CONSUMED; /* an answer: requests end in neighbour.c */

@@ -7,7 +7,7 @@
  *
  * Before: bridge.c, route.c. Next: flow.c (flow_find), policy.c.
  */
-#include "core/packet.h"
+#include "core/tags.h"
 
 /* To the host that routes for the VPC: central_carry says the MACs before anybody else does. */
 static __always_inline int is_carried(const struct packet *p, const struct port *port)
@@ -160,6 +160,8 @@ int deliver(struct frame *f, struct packet *p)
 		return VERDICT_PORT_DOWN;
 	if (p->out_port_id == p->port_id)
 		return VERDICT_SAME_PORT;
+	if (p->kept_tag && tag_is_taken(p, port))
+		return VERDICT_TAG_TAKEN;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
 	if (stats && port_stats_held(stats, p->now))
@@ -203,6 +205,19 @@ int deliver(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/* An opaque frame, into a tunnel: the tags are a part of what it carries. Devices judge for themselves. */
+static __always_inline int opaque_fits(struct packet *p)
+{
+	struct tunnel_key key = { .tunnel_id = p->out_ifindex };
+	struct tunnel *tunnel;
+
+	if (p->out_kind != PORT_TUNNEL)
+		return VERDICT_NEXT;
+	tunnel = table_lookup(tunnels, &key);
+	p->object_id = p->out_port_id;
+	return tunnel && p->packet_length > tunnel->mtu ? VERDICT_TOO_BIG : VERDICT_NEXT;
+}
+
 /* p: policy.c has agreed. Too big for the receiver's device: the sender is told, but for a switch, which
  * tells nobody anything. Of a tunnel nobody knows that it is smaller than the segment, so a switch that
  * has one tells as well, as Linux does. */
@@ -210,6 +225,8 @@ int deliver_fits(struct frame *f, struct packet *p)
 {
 	if (!p)
 		return VERDICT_INTERNAL;
+	if (p->kept_tag)
+		return opaque_fits(p);
 	if (!(p->flags & PACKET_IP) || p->packet_length <= p->out_mtu)
 		return VERDICT_NEXT;
 	p->object_id = p->out_port_id;

@@ -131,7 +131,8 @@ int guard(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	p->object_id = p->port_id;
 	/* VID 0 is a priority mark, not a VLAN (IEEE 802.1Q). */
-	if ((p->vlan_count > 1 || (p->vlan & 0xfff)) && !(p->subnet_flags & SUBNET_PASSTHRU))
+	if ((p->vlan_count > 1 || (p->vlan & 0xfff)) && !p->kept_tag &&
+	    !(p->subnet_flags & SUBNET_PASSTHRU))
 		return VERDICT_TAGGED;
 	if (!(p->flags & PACKET_NO_ETHERNET)) {
 		if (p->ethernet[6] & 1)

@@ -83,7 +83,8 @@ OUT_OF_LINE int into_tunnel(struct frame *f, struct packet *p, const struct port
 	if (!frame_segment_size(f))
 		cut(f, p, tunnel->mtu + ETHERNET_SIZE);
 	tag = frame_tag(f);
-	if (tag) {
+	/* Those of an opaque frame are a part of it. */
+	if (tag && !p->kept_tag) {
 		p->copy_tag = tag;
 		if (!p->vlan_count && frame_tag_pop(f))
 			return VERDICT_INTERNAL;

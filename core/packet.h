@@ -44,6 +44,7 @@
 #define ETHERNET_SIZE 14
 #define EXTENSION_HEADERS_MAX 8
 #define PACKET_HEADER_SIZE 128
+#define KEPT_TAGS_MAX 2 /* that a frame may have on its way through a tunnel */
 
 enum packet_flags {
 	PACKET_NO_ETHERNET = 1 << 0, /* from a tun: the Ethernet header was put there by the edge */
@@ -198,6 +199,10 @@ struct packet {
 	__u32 reflected_port_id;
 	__u32 copy;     /* enum copy_flags: a mirror's; 0: none */
 	__u32 copy_tag; /* that it had: type << 16 | control information; 0: none */
+	/* An opaque frame (tags.h): its outermost tag, as copy_tag; 0: it is none. */
+	__u32 kept_tag;
+	__u32 kept_count; /* of its tags; more than KEPT_TAGS_MAX are not counted */
+	__u32 kept_flags; /* enum packet_flags of the packet inside, as far as one could be read */
 
 	/*
 	 * Tunnels. From here on nothing is cleared before a packet (PACKET_CLEARED): with
@@ -226,6 +231,7 @@ struct packet {
 	struct membership_walk membership;
 	struct address told; /* that a machine on a wire says it has (wire_heard) */
 	struct multicast_walk routing;
+	__u32 tags[KEPT_TAGS_MAX]; /* with kept_tag: taken off, for a tunnel */
 	__u8 header[PACKET_HEADER_SIZE]
 		__attribute__((aligned(8))); /* bytes on their way into or out of the frame */
 };

@@ -157,6 +157,7 @@ enum subnet_flags {
 	SUBNET_SNOOP = 1 << 8,      /* l2: multicast goes to its listeners alone */
 	SUBNET_PROVE = 1 << 9,      /* weftd hears which addresses ports detect no duplicate of */
 	SUBNET_MULTICAST = 1 << 10, /* multicast is routed between it and others of the VPC */
+	SUBNET_TAGS = 1 << 11,      /* l2: VLAN tags are the workloads' own affair (tags.h) */
 	/* Direct attachment to a NIC (direct.c). */
 	SUBNET_PRIVATE = 1 << 16,     /* its ports do not hear one another */
 	SUBNET_VEPA = 1 << 17,        /* they do by the switch outside alone, which reflects */

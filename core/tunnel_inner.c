@@ -2,7 +2,7 @@
 /*
  * tunnel_inner: may a tunnel carry this packet, and which port sent it?
  *
- * VLAN tags (none), ends of the tunnel inside it (a loop), sources that RFC 4213 forbids, congestion marks
+ * VLAN tags (none, but in a segment that passes them: tags.h), ends of the tunnel inside it (a loop), sources that RFC 4213 forbids, congestion marks
  * (RFC 6040, the table of 4.2). Then the sender: connections are known by the port they come from
  * (flow.h), so a packet of another host is given the port it would have had there. In an l3 subnet that
  * is the owner of the source address; in an l2 subnet the owner of the source MAC. What is nobody's (a
@@ -14,6 +14,7 @@
  * Before: tunnel_pop.c, parse.c. Calls fragment.c. Next: flow.h, arrive.c.
  */
 #include "core/checksum.h"
+#include "core/tags.h"
 #include "core/tunnel.h"
 
 /* ---- checksum ---- */
@@ -30,11 +31,11 @@ static __always_inline int checksum_by_inner(struct frame *f, struct packet *p)
 	__u32 pseudo, sum;
 	__be16 *field;
 
-	if (!(p->flags & PACKET_IP) ||
-	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)) ||
+	if (!(flags_inside(p) & PACKET_IP) ||
+	    (flags_inside(p) & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)) ||
 	    (p->key.protocol != PROTOCOL_TCP && p->key.protocol != PROTOCOL_UDP))
 		return 0;
-	if (p->flags & PACKET_IPV4) {
+	if (flags_inside(p) & PACKET_IPV4) {
 		pseudo = checksum_add(0, &p->key.source.word[3], 4);
 		pseudo = checksum_add(pseudo, &p->key.destination.word[3], 4);
 		pseudo += be16((__u16)length) + be16(p->key.protocol);

@@ -14,6 +14,7 @@
  * Before: tunnel_parse.c. Next: parse.c, then tunnel_inner.c.
  */
 #include "core/checksum.h"
+#include "core/tags.h"
 #include "core/tunnel.h"
 
 /* A sender that begins anew has lost its count: a number this far behind is its first, not a late one. */
@@ -82,7 +83,7 @@ static __always_inline int check_sequence(struct packet *p)
 static __always_inline int fit_length(struct frame *f, struct packet *p, __be16 type)
 {
 	__u32 length = ETHERNET_SIZE + p->outer_length;
-	__u32 least = ETHERNET_SIZE + p->outer_size + ETHERNET_PAYLOAD_MIN;
+	__u32 least = ETHERNET_SIZE + p->outer_size + 4 * p->kept_count + ETHERNET_PAYLOAD_MIN;
 
 	if (type != be16(ETHERTYPE_IPV4) && type != be16(ETHERTYPE_IPV6) && length < least)
 		length = least;
@@ -118,6 +119,12 @@ int tunnel_pop(struct frame *f, struct packet *p)
 		if (frame_load(f, p->outer_size, p->header, ETHERNET_SIZE))
 			return VERDICT_INTERNAL;
 		type = *(__be16 *)(p->header + 12);
+		if (is_tag_type(type) && subnet_passes_tags(p->source_subnet_id)) {
+			verdict = tags_read(f, p);
+			if (verdict)
+				return verdict;
+			type = *(__be16 *)(p->header + 12);
+		}
 	}
 	how = type == be16(ETHERTYPE_IPV4)   ? FRAME_INNER_IPV4
 	      : type == be16(ETHERTYPE_IPV6) ? FRAME_INNER_IPV6
@@ -126,8 +133,8 @@ int tunnel_pop(struct frame *f, struct packet *p)
 		how |= FRAME_OUTER_IPV6;
 	if (tunnel_has_udp(p->outer_kind))
 		how |= FRAME_UDP;
-	if (fit_length(f, p, type) || frame_decapsulate(f, p->outer_size, how) ||
-	    frame_store(f, 0, p->header, ETHERNET_SIZE))
+	if (fit_length(f, p, type) || frame_decapsulate(f, p->outer_size + 4 * p->kept_count, how) ||
+	    frame_store(f, 0, p->header, ETHERNET_SIZE) || (p->kept_count && tags_on(f, p)))
 		return VERDICT_INTERNAL;
 	note(f, NOTE_TUNNEL_FROM, p->source_port_id);
 	return VERDICT_NEXT;

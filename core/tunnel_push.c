@@ -18,6 +18,7 @@
  * Before: flow.h or pipeline.c, or bridge.c for each tunnel that a flooded frame goes to.
  */
 #include "core/checksum.h"
+#include "core/tags.h"
 #include "core/tunnel.h"
 
 #define SOURCE_PORT_FIRST 49152
@@ -30,7 +31,7 @@
 #define ERSPAN3_TO_PORT 0x8u
 #define ERSPAN3_100_NS 0x2u /* granularity of the time */
 #define SOURCE_PORT_MASK 0x3fff
-#define HEADER_MAX (IPV6_SIZE + 20 + ETHERNET_SIZE)
+#define HEADER_MAX (IPV6_SIZE + 20 + ETHERNET_SIZE + 4 * KEPT_TAGS_MAX)
 
 /* What the headers are made of. */
 struct plan {
@@ -56,7 +57,9 @@ static __always_inline __u32 entropy_of(const struct packet *p)
 	const __u32 *mac = (const __u32 *)p->ethernet_out;
 	__u32 hash = 0;
 
-	if (!(p->flags & PACKET_IP))
+	/* The fragments of an opaque packet nobody has put together. */
+	if (!(flags_inside(p) & PACKET_IP) ||
+	    (p->kept_flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
 		return mix(mix(mix(0, mac[0]), mac[1]), mac[2]);
 	for (int i = 0; i < 4; i++)
 		hash = mix(hash, p->key.source.word[i]);
@@ -121,6 +124,8 @@ static __always_inline int carries(struct packet *p, const struct tunnel *tunnel
 	if ((p->copy & COPY_CUT) && ((tunnel->flags & TUNNEL_CHECKSUM6) ||
 				     (is_gre(tunnel) && (tunnel->flags & TUNNEL_CHECKSUM))))
 		return VERDICT_TUNNEL_SEGMENTS;
+	if (p->kept_count > KEPT_TAGS_MAX)
+		return VERDICT_TOO_MANY_HEADERS;
 	if (!tunnel_has_ethernet(tunnel->kind)) {
 		if (!(p->flags & PACKET_IP))
 			return VERDICT_TUNNEL_PAYLOAD;
@@ -160,11 +165,23 @@ static __always_inline void find_ends(struct packet *p, const struct tunnel *tun
 		p->outer_destination = end->address;
 }
 
+/* The tags of an opaque frame are to be written behind the inner Ethernet header, which gets room for them. */
+static __always_inline int make_room_for_tags(struct frame *f, struct packet *p, struct plan *plan)
+{
+	int type = tags_off(f, p);
+
+	plan->type = (__be16)type;
+	plan->size += 4 * (p->kept_count & 3);
+	return type < 0 ? -1 : 0;
+}
+
 /* The frame without a VLAN tag and, where IP alone is carried, without what the underlay has filled it up
  * with: offsets and lengths are those of an untagged frame then. */
 static __always_inline int make_plain(struct frame *f, struct packet *p,
-				      const struct tunnel *tunnel)
+				      const struct tunnel *tunnel, struct plan *plan)
 {
+	if (p->kept_tag)
+		return make_room_for_tags(f, p, plan);
 	if (p->vlan_count) {
 		if (frame_vlan_pop(f))
 			return -1;
@@ -329,7 +346,7 @@ static __always_inline void write_kind(struct packet *p, __u8 *at, const struct 
 	if (!tunnel_has_ethernet(tunnel->kind))
 		return;
 	__builtin_memcpy(at, p->ethernet_out, 12);
-	put16(at + 12, plan->type);
+	put16(at + 12 + 4 * (p->kept_count & 3), plan->type);
 }
 
 /* ---- checksum ---- */
@@ -349,14 +366,14 @@ static __always_inline __u32 sum_all(struct frame *f, struct packet *p, const st
 	__u32 padding, pseudo, sum;
 	__be16 *field;
 
-	if (!(p->flags & PACKET_IP) ||
-	    (p->flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)) ||
+	if (!(flags_inside(p) & PACKET_IP) ||
+	    (flags_inside(p) & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)) ||
 	    (p->key.protocol != PROTOCOL_TCP && p->key.protocol != PROTOCOL_UDP))
 		return tunnel_sum(f, p, offset, end - offset);
 	field = frame_header(f, l4 + (p->key.protocol == PROTOCOL_TCP ? 16 : 6), 2);
 	if (!field || !*field)
 		return tunnel_sum(f, p, offset, end - offset);
-	if (p->flags & PACKET_IPV4) {
+	if (flags_inside(p) & PACKET_IPV4) {
 		pseudo = checksum_add(0, &p->key.source.word[3], 4);
 		pseudo = checksum_add(pseudo, &p->key.destination.word[3], 4);
 		pseudo += be16((__u16)length) + be16(p->key.protocol);
@@ -429,6 +446,7 @@ static __always_inline __u32 carrier_of(const struct packet *p, const struct tun
 		how |= FRAME_GRE;
 	if (tunnel_has_ethernet(tunnel->kind))
 		how |= FRAME_ETHERNET;
+	how |= (p->kept_count & 3) * FRAME_TAG;
 	/* As it has come, but for a checksum: what the kernel knows of the headers is still so. */
 	if ((p->flags & PACKET_FROM_TUNNEL) && p->outer_size == size &&
 	    p->outer_kind == tunnel->kind && !(p->outer_marks & OUTER_SUMMED))
@@ -468,14 +486,14 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_NO_TUNNEL;
 	find_ends(p, tunnel);
 	plan_headers(f, p, tunnel, &plan);
-	if (plan.size > HEADER_MAX)
-		return VERDICT_NO_TUNNEL;
 	verdict = carries(p, tunnel, &plan);
 	if (verdict)
 		return verdict;
-	if (make_plain(f, p, tunnel))
+	if (make_plain(f, p, tunnel, &plan))
 		return VERDICT_INTERNAL;
-	if (p->key.protocol == PROTOCOL_TCP && (p->tcp_flags & TCP_SYN) &&
+	if (plan.size > HEADER_MAX)
+		return VERDICT_NO_TUNNEL;
+	if (!p->kept_tag && p->key.protocol == PROTOCOL_TCP && (p->tcp_flags & TCP_SYN) &&
 	    !(p->flags & PACKET_FRAGMENT_LATER))
 		tcp_mss_clamp(f, p, tunnel->mtu);
 	plan.inner = frame_length(f) - ETHERNET_SIZE;
@@ -487,6 +505,8 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	at = plan.ipv6 ? write_ipv6(p, tunnel, &plan) : write_ipv4(p, tunnel, &plan);
 	write_kind(p, at, tunnel, &plan);
+	if (p->kept_tag)
+		tags_write(f, p, plan.size);
 	if (frame_store(f, ETHERNET_SIZE, p->header, plan.size))
 		return VERDICT_INTERNAL;
 	if (is_summed(tunnel) && !plan.segments && !(p->copy & COPY_CUT) &&
@@ -505,19 +525,24 @@ int tunnel_push(struct frame *f, struct packet *p)
 int tunnel_unpush(struct frame *f, struct packet *p)
 {
 	__u32 how = 0;
+	__be16 type;
 
 	if (!p)
 		return -1;
-	if (p->flags & PACKET_IP)
-		how = p->flags & PACKET_IPV4 ? FRAME_INNER_IPV4 : FRAME_INNER_IPV6;
+	type = p->ethertype;
+	if (flags_inside(p) & PACKET_IP)
+		how = flags_inside(p) & PACKET_IPV4 ? FRAME_INNER_IPV4 : FRAME_INNER_IPV6;
 	if (!address_is_ipv4(&p->outer_destination))
 		how |= FRAME_OUTER_IPV6;
-	__builtin_memcpy(p->header, p->ethernet_out, 12);
-	*(__be16 *)(p->header + 12) = p->ethertype;
-	p->flags &= ~(__u32)PACKET_TO_UNDERLAY;
-	if (frame_decapsulate(f, p->outer_size, how))
+	if (p->kept_tag && frame_load(f, ETHERNET_SIZE + p->outer_size - 2, &type, 2))
 		return -1;
-	return (int)frame_store(f, 0, p->header, ETHERNET_SIZE);
+	__builtin_memcpy(p->header, p->ethernet_out, 12);
+	*(__be16 *)(p->header + 12) = type;
+	p->flags &= ~(__u32)PACKET_TO_UNDERLAY;
+	if (frame_decapsulate(f, p->outer_size, how) ||
+	    frame_store(f, 0, p->header, ETHERNET_SIZE))
+		return -1;
+	return p->kept_tag ? tags_on(f, p) : 0;
 }
 
 /* Where an answer goes: to the port that sent the packet, by its own segment; the peer's where the sender

@@ -29,7 +29,8 @@
 	X(BAD_HEADER, DROP, "a header field has a value no valid packet has")                      \
 	X(TOO_MANY_HEADERS, DROP, "more IPv6 extension headers or VLAN tags than are followed")    \
 	X(NOT_IP, DROP, "not an IP packet, and an l3 subnet carries nothing else")                 \
-	X(TAGGED, DROP, "the frame has a VLAN tag, and the port is not a trunk")                   \
+	X(TAGGED, DROP,                                                                            \
+	  "a VLAN tag that no child of the port has, and the subnet is not vlan_transparent")      \
 	X(FRAGMENT_LOST, DROP, "a fragment whose first fragment was not seen")                     \
 	/* edge and guard */                                                                       \
 	X(UNKNOWN_PORT, DROP, "the device belongs to no port")                                     \
@@ -75,6 +76,8 @@
 	X(EMPTY_SEGMENT, DROP, "no other member of the segment takes it")                          \
 	X(ISOLATED, DROP, "the ports of a private segment do not hear one another")                \
 	X(REFLECTED, DROP, "sent by a port of this host, and reflected by a switch outside")       \
+	X(TAG_TAKEN, DROP, "its VLAN tag is that of a child port or segment where it is to leave") \
+	X(TAG_ROUTED, DROP, "a VLAN tag on a frame to the gateway, which is in none of the VLANs") \
 	/* route */                                                                                \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
@@ -160,6 +163,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 /* X(NAME, stage, sentence): one step of the trace; the object, where there is one, is printed after it. */
 #define WEFT_NOTES(X)                                                                              \
 	X(PARSED, PARSE, "well formed")                                                            \
+	X(TAGS_KEPT, PARSE, "a VLAN tag of the workload's own: no rules are asked")                \
 	X(FLOW_HIT, FLOW, "established connection")                                                \
 	X(FLOW_MISS, FLOW, "first packet of a connection")                                         \
 	X(FLOW_STALE, FLOW, "known connection, looked at again")                                   \

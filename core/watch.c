@@ -110,6 +110,8 @@ static __always_inline int tag_is_ours(struct frame *f, const struct packet *p)
 {
 	if (!(p->flags & PACKET_REPLY) && (OUT_KIND(p->out_kind) < PORT_WIRE || p->vlan_count))
 		return 0;
+	if (p->kept_tag && frame_tag(f) == p->kept_tag)
+		return 0;
 	return (!(p->flags & PACKET_REPLY) || p->tag) && frame_tag(f) != 0;
 }
 

@@ -17,8 +17,8 @@
 #include "core/checksum.h"
 #include "core/packet.h"
 #include "core/police.h"
+#include "core/tags.h"
 
-#define TAG_ID 0xfffu
 #define TAG_PRIORITY 0xf000u
 
 /*
@@ -29,6 +29,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 {
 	struct wire_key key = {};
 	struct wire *wire;
+	int whole = 0;
 	__u32 tag;
 
 	if (!p)
@@ -45,7 +46,9 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		key.type = 0;
 		key.tag = 0;
 		wire = table_lookup(wires, &key);
-		if (wire && !(wire->flags & WIRE_WHOLE))
+		whole = wire &&
+			((wire->flags & WIRE_WHOLE) || subnet_passes_tags(wire->subnet_id));
+		if (!whole)
 			wire = NULL;
 	}
 	if (!wire)
@@ -68,7 +71,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		p->source_flags = 0;
 		note(f, NOTE_WIRE_FROM, wire->port_id);
 	}
-	if (wire->flags & (WIRE_WHOLE | WIRE_SHARED))
+	if (whole || (wire->flags & (WIRE_WHOLE | WIRE_SHARED)))
 		return VERDICT_NEXT;
 	p->tag = tag;
 	return tag && frame_tag_pop(f) ? VERDICT_INTERNAL : VERDICT_NEXT;

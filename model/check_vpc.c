@@ -368,6 +368,23 @@ static int check_subnet_mtu(struct draft *draft, const struct subnet_object *sub
 			    encapsulation_name(subnet->segment.encapsulation), vpc->mtu);
 }
 
+/* Tags that pass are those of a switch; the ways to share a NIC know one port or one machine for each frame. */
+static int check_tags(const struct draft *draft, const struct subnet_object *subnet,
+		      struct error *error)
+{
+	if (!subnet->vlan_transparent)
+		return 0;
+	if (subnet->mode != SUBNET_MODE_L2)
+		return draft_refuse(draft, &subnet->object, "vlan_transparent", EINVAL, error,
+				    "only a subnet with mode: l2 passes VLAN tags; %s is l3",
+				    subnet->object.name);
+	if (segment_is_wire(&subnet->segment) && subnet->segment.direct != DIRECT_BRIDGE)
+		return draft_refuse(draft, &subnet->object, "vlan_transparent", EINVAL, error,
+				    "vlan_transparent goes with direct: bridge; passthru passes "
+				    "all tags as it is, and the others none");
+	return 0;
+}
+
 int check_subnet(struct draft *draft, const struct draft_entry *entry, struct error *error)
 {
 	const struct subnet_object *subnet = (const struct subnet_object *)entry->after;
@@ -387,6 +404,8 @@ int check_subnet(struct draft *draft, const struct draft_entry *entry, struct er
 				     error);
 	if (!code)
 		code = check_segment(draft, subnet, error);
+	if (!code)
+		code = check_tags(draft, subnet, error);
 	if (!code)
 		code = check_routed_subnet(draft, subnet, error);
 	if (!code)

@@ -22,6 +22,7 @@
 #include "model/intent_private.h"
 
 #define MTU_ALONE 1500
+#define TAG_SIZE 4
 
 /* What all hosts together mean for an MTU. */
 struct underlay_facts {
@@ -85,6 +86,9 @@ static uint32_t subnet_mtu(const struct underlay_facts *facts, const struct subn
 		if (bytes > overhead)
 			overhead = bytes;
 	}
+	/* A tag of the workloads' own is inside, and no part of their MTU. */
+	if (subnet->vlan_transparent)
+		overhead += TAG_SIZE;
 	return facts->mtu > overhead ? facts->mtu - overhead : 0;
 }
 

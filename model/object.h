@@ -185,6 +185,7 @@ struct subnet_object {
 	uint32_t query_interval;     /* l2: seconds between questions who listens */
 	uint32_t segment_flood_rate; /* l2: frames per second of all ports; 0: no limit */
 	bool route_multicast;        /* from and to others of the VPC, if the VPC does */
+	bool vlan_transparent;       /* l2: VLAN tags are the workloads' own affair */
 	struct mac_address
 		gateway_mac;      /* given out; zero: made of the id alone (subnet_gateway_mac()) */
 	struct subnet_dhcp *dhcp; /* owned; NULL: not served */

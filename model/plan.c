@@ -204,7 +204,8 @@ static void plan_subnet(const struct plan *plan, const struct subnet_object *sub
 		row.flags |= SUBNET_PROVE;
 	plan_subnet_acl(plan, subnet->acl_id, &row);
 	if (subnet->mode == SUBNET_MODE_L2)
-		row.flags |= SUBNET_L2 | (subnet->snoop ? SUBNET_SNOOP : 0);
+		row.flags |= SUBNET_L2 | (subnet->snoop ? SUBNET_SNOOP : 0) |
+			     (subnet->vlan_transparent ? SUBNET_TAGS : 0);
 	if (intent_routes_multicast(plan->intent, subnet))
 		row.flags |= SUBNET_MULTICAST;
 	if (row.flags & (SUBNET_L2 | SUBNET_MULTICAST)) {

@@ -307,6 +307,8 @@ static void read_subnet(struct reading *reading)
 	read_choice(reading, "multicast", "flood", "snoop", &subnet->snoop);
 	json_reader_bool(reading->reader, "route_multicast", JSON_OPTIONAL,
 			 &subnet->route_multicast);
+	json_reader_bool(reading->reader, "vlan_transparent", JSON_OPTIONAL,
+			 &subnet->vlan_transparent);
 	text_read_number(reading->reader, "station_limit", 1, 65536, &subnet->station_limit);
 	text_read_number(reading->reader, "station_ageing", 1, SECONDS_MAX,
 			 &subnet->station_ageing);

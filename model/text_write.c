@@ -154,6 +154,8 @@ static void write_subnet(const struct writing *writing, const struct subnet_obje
 	text_write_flow_log(writing, subnet->flow_log);
 	text_write_value(writing, "route_multicast", subnet->route_multicast,
 			 json_boolean(subnet->route_multicast));
+	text_write_value(writing, "vlan_transparent", !subnet->vlan_transparent,
+			 json_boolean(subnet->vlan_transparent));
 	text_write_value(writing, "mirror", !subnet->mirror, text_mirror(subnet->mirror));
 }
 

@@ -14,6 +14,9 @@ enum frame_carrier {
 	FRAME_INNER_IPV4 = 1 << 4, /* what follows the room */
 	FRAME_INNER_IPV6 = 1 << 5, /* neither: not IP */
 	FRAME_AGAIN = 1 << 6,      /* the frame has just left a tunnel with the same headers */
+	FRAME_TAG = 1 << 7,        /* with FRAME_ETHERNET, times 1 to 3: so many VLAN tags there */
 };
+
+#define FRAME_TAG_COUNT(how) ((how) / FRAME_TAG & 3)
 
 #endif

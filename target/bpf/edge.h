@@ -65,7 +65,7 @@ static __always_inline int edge_deliver(struct __sk_buff *skb, struct packet *p)
 	/* What is shaped goes through the queue of its device. */
 	if ((p->out_kind & ~OUT_WATCHED) != PORT_VETH || (p->flags & PACKET_NO_ETHERNET) ||
 	    ((p->flags & PACKET_FROM_TUNNEL) && p->ethertype != (__be16)skb->protocol)) {
-		if (OUT_KIND(p->out_kind) >= PORT_WIRE)
+		if (OUT_KIND(p->out_kind) >= PORT_WIRE || p->kept_tag)
 			tell_tag(skb);
 		name_sender(skb, p);
 		if (p->out_kind & OUT_HOST_ROUTED)

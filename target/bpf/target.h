@@ -356,7 +356,8 @@ static __always_inline int frame_encapsulate(struct frame *f, __u32 size, __u32 
 	if (how & FRAME_GRE)
 		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_GRE;
 	if (how & FRAME_ETHERNET)
-		flags |= BPF_F_ADJ_ROOM_ENCAP_L2(14) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH;
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+			 BPF_F_ADJ_ROOM_ENCAP_L2(14 + FRAME_TAG_COUNT(how) * 4);
 	if (!bpf_skb_adjust_room(f, (__s32)size, BPF_ADJ_ROOM_MAC, flags))
 		return 0;
 	if ((f->gso_size && !(how & FRAME_AGAIN)) ||

@@ -480,28 +480,36 @@ static __always_inline int is_underlay(struct __sk_buff *skb)
 	return bpf_map_lookup_elem(&underlay_devices, &ifindex) != NULL;
 }
 
-/* Does a segment have even those frames that are for the host? */
-static __always_inline int wire_is_taken(struct __sk_buff *skb)
+/* Does a segment have even those frames that are for the host? tag: type << 16 | control information, or 0. */
+static __always_inline int wire_is_taken(struct __sk_buff *skb, __u32 tag)
 {
 	struct wire_key key = { .ifindex = skb->ifindex };
-	struct wire *wire = table_lookup(wires, &key);
+	struct wire *wire;
 
+	if (tag & 0xfff) {
+		key.type = (__u16)(tag >> 16);
+		key.tag = tag & 0xfff;
+		if (table_lookup(wires, &key))
+			return 1;
+		key.type = key.tag = 0;
+	}
+	wire = table_lookup(wires, &key);
 	return wire && (wire->flags & (WIRE_WHOLE | WIRE_SHARED | WIRE_ALONE));
 }
 
 /*
  * What is of no segment is the host's, or a tunnel's where the NIC is the underlay's as well. Of the frames
- * without a tag, which a segment has for its own, those to the NIC's MAC are the host's all the same,
+ * without a tag of a segment's, which a flat one has for its own, those to the NIC's MAC are the host's all the same,
  * and those to all are everybody's: what macvlan's users expect of a NIC with an address. (Not so where
  * one port has the wire.)
  */
 static __always_inline int take_wire(struct __sk_buff *skb)
 {
-	__u32 type = skb->pkt_type, tag = frame_tag(skb) & 0xfff;
+	__u32 type = skb->pkt_type, tag = frame_tag(skb);
 	struct packet *p;
 	int verdict;
 
-	if (!tag && type == PACKET_TYPE_HOST && !wire_is_taken(skb))
+	if (type == PACKET_TYPE_HOST && !wire_is_taken(skb, tag))
 		return TC_ACT_UNSPEC;
 	p = packet_new();
 	if (!p)
@@ -510,8 +518,8 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 	tell_tester(skb, p, verdict);
 	if (verdict == VERDICT_NOT_OURS)
 		return TC_ACT_UNSPEC;
-	if (!tag && type != PACKET_TYPE_OTHER && type != PACKET_TYPE_HOST &&
-	    !(p->wire_flags & WIRE_WHOLE) && verdict != VERDICT_DELIVERED &&
+	if ((!(tag & 0xfff) || p->kept_tag) && type != PACKET_TYPE_OTHER &&
+	    type != PACKET_TYPE_HOST && !(p->wire_flags & WIRE_WHOLE) && verdict != VERDICT_DELIVERED &&
 	    !(p->flags & PACKET_REPLY) && !p->tag && !p->unresolved_tunnel_id)
 		return TC_ACT_UNSPEC;
 	return edge_send(skb, p, verdict);

@@ -2,7 +2,7 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length; ports 243 to 252 are uplinks, 255
+ * The input is a row of frames, each with a byte that names the port and two of length; ports 242 to 252 are uplinks, 255
  * is the underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
  * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
  * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the

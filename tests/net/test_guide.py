@@ -155,6 +155,11 @@ def vlan_trunks(_weft):
     page_runs("vlan-trunks.md")
 
 
+@statement("guide: a subnet that passes VLANs")
+def vlan_transparent(_weft):
+    page_runs("vlan-transparent.md")
+
+
 @statement("guide: a flat network")
 def flat_network(_weft):
     page_runs("flat-network.md")

@@ -10,6 +10,7 @@
     vlan-to-vxlan        a VLAN joined to a VNI by one host (T13)
     vlan-access          a switch with access ports (T2)
     vlan-trunks          workloads that tag for themselves (T3)
+    vlan-transparent     the same where nobody told Weft which tags
 """
 import json
 import subprocess
@@ -307,6 +308,58 @@ def vlan_trunks(_weft):
         cloud.weft("port", "remove", "switch/w2")
         state = json.loads(cloud.weft("--json", "port", "show", "red/p12").stdout)["status"]
         equal(state["state"], "waiting", "a child without its parent")
+
+
+# Sends a great deal over TCP, and says how much has come and how large frames were at eth0 on average.
+BULK = """
+import socket
+def frames():
+    with open("/sys/class/net/eth0/statistics/rx_packets") as packets:
+        with open("/sys/class/net/eth0/statistics/rx_bytes") as size:
+            return int(packets.read()), int(size.read())
+server = socket.create_server(("ADDRESS", 5001))
+print("ready", flush=True)
+client, _ = server.accept()
+before, total = frames(), 0
+while data := client.recv(1 << 20):
+    total += len(data)
+after = frames()
+print(total, (after[1] - before[1]) // max(after[0] - before[0], 1))
+"""
+SEND_BULK = """
+import socket
+with socket.create_connection(("ADDRESS", 5001), timeout=30) as client:
+    client.sendall(bytes(30_000_000))
+"""
+
+
+def bulk(cloud, sender, receiver, address):
+    """30 MB over a tagged device: all of it, in frames of many packets as without a tag."""
+    process = cloud.start(receiver, "python3", "-c", BULK.replace("ADDRESS", address),
+                          stdout=subprocess.PIPE, text=True)
+    equal(process.stdout.readline().strip(), "ready", f"server at {receiver}")
+    done = cloud.run(sender, "python3", "-c", SEND_BULK.replace("ADDRESS", address))
+    equal(done.returncode, 0, f"{sender} to {address}: {done.stderr}")
+    total, average = map(int, process.stdout.readline().split())
+    equal(total, 30_000_000, "what has come")
+    check(average > 3000, f"frames were cut to {average} bytes at {receiver}")
+
+
+@statement("a subnet that passes VLANs: on one host and over two, large frames whole, children apart")
+def vlan_transparent(_weft):
+    with lab("vlan-transparent") as cloud:
+        for node, address in (("lan/fw", "10.1.0.12"), ("lan/w", "10.2.0.11"),
+                              ("lan/sw", "10.1.0.11"), ("lan/sw", "10.1.0.12"),
+                              ("lan/fw", "10.120.0.12"), ("access/n", "10.30.0.13")):
+            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        equal(device(cloud, "lan/fw", "eth0")["mtu"], 1446, "a tag has room in the tunnel")
+        full = cloud.run("lan/fw", "ping", "-n", "-c1", "-W3", "-M", "do", "-s", "1418", "10.1.0.12")
+        equal(full.returncode, 0, "a full packet with a tag, over the tunnel")
+        bulk(cloud, "lan/fw", "lan/sw", "10.1.0.13")
+        bulk(cloud, "lan/fw", "lan/w", "10.1.0.12")
+        check(not cloud.ping("lan/sw", "10.2.0.11"), "who has no VLAN 200 reaches it")
+        run(WEFT, "lab", "kill", "vlan-transparent", "h1", accept=[0])
+        check(cloud.ping("lan/w", "10.1.0.11"), "no way without the daemon")
 
 
 def addresses_of(cloud, port):

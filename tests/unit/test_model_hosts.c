@@ -374,6 +374,13 @@ static void test_first_host(void **state)
 	assert_string_equal(find_port(intent, "a")->host, "h1");
 	assert_int_equal(intent_port_mtu(intent, find_port(intent, "a")), 1450);
 	assert_int_equal(intent_port_mtu(intent, find_port(intent, "b")), 1400);
+	/* Where tags of the workloads' own pass, one has room in the tunnel. */
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/web",
+		"{'mode':'l2','vlan_transparent':true}", NULL);
+	assert_int_equal(intent_port_mtu(intent, find_port(intent, "a")), 1446);
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/web",
+		"{'mode':'l3','vlan_transparent':false}", NULL);
+	assert_int_equal(intent_port_mtu(intent, find_port(intent, "a")), 1450);
 	/* A port that names no host is on the own one, and stays where it is. */
 	request(intent, REQUEST_PUT, "hosts/h2", "{'underlay':'192.0.2.2'}", NULL);
 	request(intent, REQUEST_PUT, "vpcs/blue/ports/c", "{'subnet':'web'}", NULL);

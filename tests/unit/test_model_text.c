@@ -70,7 +70,7 @@ static void test_defaults(void **state)
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
 		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'mirror':null,'flow_log':null,"
-		"'route_multicast':true}");
+		"'route_multicast':true,'vlan_transparent':false}");
 	assert_json(
 		intent, "vpcs/blue/subnets/six",
 		"{'cidr':['10.0.2.0/24','fd00:b:0:2::/64'],'gateway':null,'mode':'l2',"
@@ -79,7 +79,7 @@ static void test_defaults(void **state)
 		"'underlay':null,'flooding':'head-end'},'route_table':null,'acl':null,'dhcp':false,'ra':'off',"
 		"'flood_rate':1000,'station_limit':256,'station_ageing':300,"
 		"'segment_flood_rate':0,'multicast':'flood','query_interval':125,'mirror':null,'flow_log':null,"
-		"'route_multicast':true}");
+		"'route_multicast':true,'vlan_transparent':false}");
 	snprintf(expected, sizeof(expected),
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
@@ -236,6 +236,7 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/subnets/web", "{'multicast':'snoop'}" },
 		{ "vpcs/blue/subnets/web", "{'query_interval':5}" },
 		{ "vpcs/blue/subnets/web", "{'route_multicast':false}" },
+		{ "vpcs/blue/subnets/six", "{'vlan_transparent':true}" },
 		{ "vpcs/blue", "{'route_multicast':true}" },
 		{ "vpcs/blue/ports/a", "{'subnet':'six'}" },
 		{ "vpcs/blue/ports/a", "{'address':'10.0.2.77'}" },

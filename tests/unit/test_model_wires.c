@@ -68,6 +68,13 @@ static void test_direct(void **state)
 		{ "vpcs/blue/subnets/floor", FLAT(",'siblings':'private'}}"),
 		  "vpcs.blue.subnets.floor.segment.siblings",
 		  "subnet blue/floor: siblings goes with direct: l2, l3 and l3s; else direct says it" },
+		{ "vpcs/blue/subnets/floor", FLAT(",'direct':'private'},'vlan_transparent':true}"),
+		  "vpcs.blue.subnets.floor.vlan_transparent",
+		  "subnet blue/floor: vlan_transparent goes with direct: bridge; passthru passes all tags "
+		  "as it is, and the others none" },
+		{ "vpcs/blue/subnets/more", "{'cidr':'10.0.10.0/24','vlan_transparent':true}",
+		  "vpcs.blue.subnets.more.vlan_transparent",
+		  "subnet blue/more: only a subnet with mode: l2 passes VLAN tags; more is l3" },
 	};
 	struct intent *intent = world();
 

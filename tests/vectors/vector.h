@@ -89,7 +89,7 @@ extern const struct side native_side;
 extern const struct side kernel_side;
 
 /* Worlds with wires, which the fuzzer of the pipeline knows by their place here. */
-#define WORLD_WIRES 10
+#define WORLD_WIRES 11
 extern const char *const world_wires[WORLD_WIRES];
 
 /* Makes the world of a JSON file, or changes it to another file's intent (live connections stay). The

@@ -23,6 +23,7 @@ const char *const world_wires[WORLD_WIRES] = {
 	"tests/vectors/shared-l3-private.json",
 	"tests/vectors/shared.json",
 	"tests/vectors/shared-l3s.json",
+	"tests/vectors/tags-wires.json",
 };
 
 static bool port_device(void *context, uint32_t port_id, struct port_device *device)
