@@ -438,6 +438,14 @@ static __always_inline int to_station(struct frame *f, struct packet *p)
 	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;
 }
 
+/* What the gateway routes. */
+static __always_inline int to_router(const struct packet *p)
+{
+	if (p->flags & PACKET_IP)
+		return VERDICT_NEXT;
+	return p->kept_tag ? VERDICT_TAG_ROUTED : VERDICT_NOT_IP;
+}
+
 static __always_inline int is_learned_from(const struct packet *p)
 {
 	return (p->subnet_flags & (SUBNET_L2 | SUBNET_PASSTHRU)) == SUBNET_L2 &&
@@ -478,12 +486,10 @@ int bridge(struct frame *f, struct packet *p)
 		if ((p->flags & PACKET_FROM_PEER) && !(p->subnet_flags & SUBNET_ROUTES_ALL))
 			return VERDICT_UNKNOWN_MAC;
 		p->object_id = p->port_id;
-		if (p->kept_tag)
-			return VERDICT_TAG_ROUTED;
 		p->flags |= PACKET_ROUTED;
 		if (p->ethertype == be16(ETHERTYPE_ARP))
 			return VERDICT_CONSUMED; /* an answer: requests end in neighbour.c */
-		return p->flags & PACKET_IP ? VERDICT_NEXT : VERDICT_NOT_IP;
+		return to_router(p);
 	}
 	if (p->ethernet[0] & 1) {
 		p->object_id = p->port_id;

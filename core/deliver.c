@@ -137,6 +137,14 @@ static __always_inline int isolated(const struct packet *p, const struct port *p
 		       : VERDICT_NEXT;
 }
 
+/* Back to where it came from, or as a frame of somebody else's there. */
+static __always_inline int not_there(const struct packet *p, const struct port *port)
+{
+	if (p->out_port_id == p->port_id)
+		return VERDICT_SAME_PORT;
+	return p->kept_tag && tag_is_taken(p, port) ? VERDICT_TAG_TAKEN : VERDICT_NEXT;
+}
+
 /* p: out_port_id is set. VERDICT_NEXT with out_* set; the object of a drop is the port. */
 int deliver(struct frame *f, struct packet *p)
 {
@@ -158,10 +166,9 @@ int deliver(struct frame *f, struct packet *p)
 	p->out_group_set_id = port->group_set_id;
 	if (!port->ifindex && port->kind != PORT_TUNNEL)
 		return VERDICT_PORT_DOWN;
-	if (p->out_port_id == p->port_id)
-		return VERDICT_SAME_PORT;
-	if (p->kept_tag && tag_is_taken(p, port))
-		return VERDICT_TAG_TAKEN;
+	verdict = not_there(p, port);
+	if (verdict)
+		return verdict;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
 	if (stats && port_stats_held(stats, p->now))

@@ -319,8 +319,8 @@ static __always_inline int keep_tags(struct frame *f, struct packet *p, int verd
 	const __u32 beside = frame_vlan(f) ? 4 : 0;
 
 	if (verdict || !(p->flags & PACKET_IP)) {
-		p->packet_length =
-			frame_segment_size(f) ? 0 : p->frame_length - ETHERNET_SIZE + beside;
+		p->packet_length = frame_segment_size(f) ? 0
+							 : p->frame_length - ETHERNET_SIZE + beside;
 	} else {
 		p->kept_flags = p->flags & inside;
 		if (p->packet_length)

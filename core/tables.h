@@ -49,8 +49,8 @@ enum attachment_flags {
 	ATTACHMENT_ONE_PACKET =
 		1 << 3, /* frames of several packets are taken apart before (edge.h) */
 	ATTACHMENT_ONE_PACKET_ALL = 1 << 4, /* and small ones go that way with them, in order */
-	ATTACHMENT_WATCHED = 1 << 16, /* has a row in port_watches */
-	ATTACHMENT_RATED = 1 << 17,   /* has a row in port_rates */
+	ATTACHMENT_WATCHED = 1 << 16,       /* has a row in port_watches */
+	ATTACHMENT_RATED = 1 << 17,         /* has a row in port_rates */
 };
 
 /* What the hot path must know of the device a packet came from. */

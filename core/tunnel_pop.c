@@ -133,7 +133,8 @@ int tunnel_pop(struct frame *f, struct packet *p)
 		how |= FRAME_OUTER_IPV6;
 	if (tunnel_has_udp(p->outer_kind))
 		how |= FRAME_UDP;
-	if (fit_length(f, p, type) || frame_decapsulate(f, p->outer_size + 4 * p->kept_count, how) ||
+	if (fit_length(f, p, type) ||
+	    frame_decapsulate(f, p->outer_size + 4 * p->kept_count, how) ||
 	    frame_store(f, 0, p->header, ETHERNET_SIZE) || (p->kept_count && tags_on(f, p)))
 		return VERDICT_INTERNAL;
 	note(f, NOTE_TUNNEL_FROM, p->source_port_id);

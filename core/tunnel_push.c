@@ -539,8 +539,7 @@ int tunnel_unpush(struct frame *f, struct packet *p)
 	__builtin_memcpy(p->header, p->ethernet_out, 12);
 	*(__be16 *)(p->header + 12) = type;
 	p->flags &= ~(__u32)PACKET_TO_UNDERLAY;
-	if (frame_decapsulate(f, p->outer_size, how) ||
-	    frame_store(f, 0, p->header, ETHERNET_SIZE))
+	if (frame_decapsulate(f, p->outer_size, how) || frame_store(f, 0, p->header, ETHERNET_SIZE))
 		return -1;
 	return p->kept_tag ? tags_on(f, p) : 0;
 }

@@ -46,8 +46,7 @@ int wire_take(struct frame *f, struct packet *p, __u32 ifindex)
 		key.type = 0;
 		key.tag = 0;
 		wire = table_lookup(wires, &key);
-		whole = wire &&
-			((wire->flags & WIRE_WHOLE) || subnet_passes_tags(wire->subnet_id));
+		whole = wire && ((wire->flags & WIRE_WHOLE) || subnet_passes_tags(wire->subnet_id));
 		if (!whole)
 			wire = NULL;
 	}

@@ -90,9 +90,9 @@ static bool subnet_equal(const struct subnet_object *a, const struct subnet_obje
 	       a->station_ageing == b->station_ageing && a->snoop == b->snoop &&
 	       a->query_interval == b->query_interval && a->route_multicast == b->route_multicast &&
 	       a->segment_flood_rate == b->segment_flood_rate &&
-	       a->vlan_transparent == b->vlan_transparent &&
-	       subnet_dhcp_equal(a->dhcp, b->dhcp) && subnet_ra_equal(a->ra, b->ra) &&
-	       port_mirror_equal(a->mirror, b->mirror) && flow_log_equal(a->flow_log, b->flow_log);
+	       a->vlan_transparent == b->vlan_transparent && subnet_dhcp_equal(a->dhcp, b->dhcp) &&
+	       subnet_ra_equal(a->ra, b->ra) && port_mirror_equal(a->mirror, b->mirror) &&
+	       flow_log_equal(a->flow_log, b->flow_log);
 }
 
 static bool attach_equal(const struct attach *a, const struct attach *b)

@@ -519,8 +519,9 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 	if (verdict == VERDICT_NOT_OURS)
 		return TC_ACT_UNSPEC;
 	if ((!(tag & 0xfff) || p->kept_tag) && type != PACKET_TYPE_OTHER &&
-	    type != PACKET_TYPE_HOST && !(p->wire_flags & WIRE_WHOLE) && verdict != VERDICT_DELIVERED &&
-	    !(p->flags & PACKET_REPLY) && !p->tag && !p->unresolved_tunnel_id)
+	    type != PACKET_TYPE_HOST && !(p->wire_flags & WIRE_WHOLE) &&
+	    verdict != VERDICT_DELIVERED && !(p->flags & PACKET_REPLY) && !p->tag &&
+	    !p->unresolved_tunnel_id)
 		return TC_ACT_UNSPEC;
 	return edge_send(skb, p, verdict);
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A subnet that passes VLAN tags: each port is a whole trunk, and frames arrive with the tags they had.
+"""A subnet that passes VLAN tags: each port is a whole trunk, and frames keep the tags they have.
 
-    lan 10.0.1.0/24 (l2, vlan_transparent):     n1 .11   n2 .12   n3 .13 (no rule allows it anything)
-                                                tap tp .14      parent tr .15 --- VLAN 100: child
-    strict 10.0.2.0/24 (l2):                    s1 .11   s2 .12
-    flat, vlan 50 (l2, vlan_transparent):       f .11    v .11  === up0 --- cable --- machine
+    lan 10.0.1.0/24 (l2, vlan_transparent):   n1 .11   n2 .12   n3 .13 (no rule allows it anything)
+                                              tap tp .14      parent tr .15 --- VLAN 100: child
+    strict 10.0.2.0/24 (l2):                  s1 .11   s2 .12
+    flat, vlan 50 (l2, vlan_transparent):     f .11    v .11  === up0 --- cable --- machine
 """
 import os
 import re
@@ -53,7 +53,7 @@ NEW = "02:aa:00:00:00:01"
 
 
 class Trunk:
-    """The end of a cable that shows frames with all their tags: the kernel tells of the first apart."""
+    """The end of a cable, for frames with all their tags: the kernel tells of the first apart."""
 
     def __init__(self, netns):
         with netns.inside():
@@ -128,7 +128,7 @@ class World:
         raise AttributeError(name)
 
 
-@statement("frames arrive with the tags they had: 802.1Q and 802.1ad, priority, two and four of them")
+@statement("frames keep their tags: 802.1Q and 802.1ad, priority, two and four of them")
 def whole(_weft, world):
     for tags in ([300], [0xA12C], [("ad", 300)], [("ad", 300), 0x6005], [5, 6, 7, 8]):
         frame = framed(world.n2.mac, world.n1.mac, tags, f"tags {tags}")
