@@ -48,9 +48,13 @@ static __always_inline void address_ipv4(struct address *to, __be32 address)
 /* Asks the host's routes. Return: enum of BPF_FIB_LKUP_RET_, or negative errno. */
 OUT_OF_LINE int ask_route(struct frame *f, const struct packet *p, struct bpf_fib_lookup *fib)
 {
-	/* Of a frame that stands for several packets, each of them. */
-	__u32 length = f->gso_size ? p->packet_length + p->outer_size : f->len - ETHERNET_SIZE;
+	__u32 length = f->len - ETHERNET_SIZE;
 
+	/* The barrier keeps the compiler from reading frame and packet by one instruction. */
+	asm volatile("" : "+r"(length));
+	/* Of a frame that stands for several packets, each of them. Tags that are kept are in both sizes. */
+	if (f->gso_size)
+		length = p->packet_length + p->outer_size - 4 * p->kept_count;
 	fib->ifindex = LOOPBACK_IFINDEX;
 	/* Without a length the kernel compares with the device's MTU, and not with that of the route. */
 	fib->tot_len = length > 0xffff ? 0 : (__u16)length;
