@@ -140,7 +140,24 @@ class Guest:
             return "".join(file.readlines()[-20:])
 
     def fresh(self):
-        """New namespaces with a card each; the old ones take their tunnels and ports with them."""
+        """New namespaces with a card each; the old ones take their tunnels and ports with them. The
+        namespaces of the test before go, and first its devices, for one on top of a card (ipvlan,
+        macvlan, VLAN) stays there when the card moves. The kernel's own (tunl0) cannot be
+        deleted."""
+        self.run(f"""
+            for namespace in $(ip netns list | cut -d " " -f 1); do
+                ip -n $namespace -br link | while read -r device rest; do
+                    case $namespace/$device in
+                    {"|".join(f"{namespace}/eth0" for namespace in CARDS)}) ;;
+                    *) ip -n $namespace link delete ${{device%@*}} 2>/dev/null ;;
+                    esac
+                done
+                case $namespace in
+                {"|".join(CARDS)}) ;;
+                *) ip netns delete $namespace ;;
+                esac
+            done
+            true""", (0,), 60, "-")
         for index, (namespace, number) in enumerate(CARDS.items()):
             self.run(f"""
                 if [ -e /run/netns/{namespace} ]; then
