@@ -52,14 +52,30 @@ def prepare():
     return made
 
 
-def boot(folder):
-    """Start the guest; the folder then holds what is said above. It ends with the caller's
-    namespaces."""
+def machine(folder, *cards):
+    """How QEMU is called for a guest that takes commands at `commands` in the folder."""
     place = BUILD / "kernel61"
+    return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
+            "-smp", "1", "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
+            "-serial", f"unix:{folder}/commands,server=on,wait=off",
+            *(word for words in cards for word in words),
+            "-kernel", f"{place}/vmlinuz", "-initrd", f"{place}/peer-initramfs",
+            "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable "
+                       "no_timer_check"]
+
+
+def require():
+    """The guest's kernel and files; skips where there can be none."""
     made = prepare()
     if made.returncode == 77:
         raise Skip(made.stdout.strip().splitlines()[-1])
     check(made.returncode == 0, f"guest.sh: {made.stdout}{made.stderr}")
+
+
+def boot(folder):
+    """Start the guest; the folder then holds what is said above. It ends with the caller's
+    namespaces."""
+    require()
     home = Netns("guest")
     home.run("ip", "link", "add", "cable", "type", "bridge", "mcast_snooping", "0", accept=[0])
     home.run("ip", "link", "set", "cable", "up", accept=[0])
@@ -71,15 +87,8 @@ def boot(folder):
     run("mount", "--bind", home.path, f"{folder}/net", accept=[0])
     open(f"{folder}/lock", "w", encoding="ascii").close()
     with open(f"{folder}/console", "wb") as console:
-        home.start(
-            "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "512",
-            "-smp", "1", "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
-            "-serial", f"unix:{folder}/commands,server=on,wait=off",
-            *(word for number in CARDS.values() for word in card(number)),
-            "-kernel", f"{place}/vmlinuz", "-initrd", f"{place}/peer-initramfs",
-            "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable "
-                       "no_timer_check",
-            stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        home.start(*machine(folder, *(card(number) for number in CARDS.values())),
+                   stdin=subprocess.DEVNULL, stdout=console, stderr=console)
 
 
 def boot_for_all():

@@ -95,7 +95,8 @@ def shared(_weft, world):
     own = of("10.0.3")
     world.use("shared", "10.0.3", "type: flat, direct: l2")
     attach(world.guest, "iv", "10.0.3.71/24", "ip link add name out link eth0 type ipvlan mode l2")
-    attach(world.twin, "mv", "10.0.3.61/24", "ip link add name out link eth0 type macvlan mode bridge")
+    attach(world.twin, "mv", "10.0.3.61/24",
+           "ip link add name out link eth0 type macvlan mode bridge")
     world.both_ways(world.guest, "iv", "10.0.3.71", own)
     world.both_ways(world.twin, "mv", "10.0.3.61", own)
     for end, netns in ((world.guest, "iv"), (world.twin, "mv")):
@@ -107,7 +108,8 @@ def shared(_weft, world):
 def own_macs(_weft, world):
     own = of("10.0.7")
     attach(world.guest, "iv", "10.0.7.71/24", "ip link add name out link eth0 type ipvlan mode l2")
-    attach(world.twin, "mv", "10.0.7.61/24", "ip link add name out link eth0 type macvlan mode private")
+    attach(world.twin, "mv", "10.0.7.61/24",
+           "ip link add name out link eth0 type macvlan mode private")
     for direct in ("bridge", "private"):
         world.use("plain", "10.0.7", f"type: flat, direct: {direct}")
         world.both_ways(world.guest, "iv", "10.0.7.71", own)

@@ -4,8 +4,8 @@
 
     s1 10.3.0.11  s2 .12  (fd00:3::b, ::c)
          \\        /
-          weft -- ws..., ws...h -- the host's stack, nft -- up0 .10 ===== eth0 .50 (namespace server)
-                                                          192.168.8.0/24, fd00:8::/64
+          weft == ws...h, the host's stack, nft, up0 .10 ===== eth0 .50 (namespace server)
+                                        192.168.8.0/24, fd00:8::/64
 """
 import json
 import os
