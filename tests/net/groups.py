@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Sockets and multicast groups: who joins one, who sends to one. Of either family, at eth0 of a namespace.
+"""Sockets and multicast groups: who joins one, who sends to one.
+
+Of either family, at eth0 of a namespace.
 
 Neighbours: test_multicast.py, test_multicast_bridge.py; omping.py, which runs inside.
 """

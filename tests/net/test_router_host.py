@@ -7,8 +7,8 @@
                           eth1      + - - - 192.0.2.9, an end that is not Weft
                      a machine, 10.0.3.50
 
-Here such frames are marked by the kernel as inside of a tunnel, for their sender is on the same machine: it
-neither cuts nor grows them, nor makes one packet of those that stand for several.
+Here such frames are marked by the kernel as inside of a tunnel, for their sender is on the same
+machine: it neither cuts nor grows them, nor makes one packet of those that stand for several.
 """
 import json
 import re
