@@ -6,9 +6,11 @@
     q .11  VLAN 100 (802.1Q)                    eth0.100, with PCP
     ad .11 VLAN 100 (802.1ad)                   a VLAN device of 802.1ad, and one of 802.1Q on it
     flat .11, routed (mode: l3)                 macvlan, ipvlan l2
+    trunk, VLAN 200 that passes tags            802.1Q in 802.1Q, and 802.1ad in it
 """
 import os
 import re
+import subprocess
 
 from underlay import WEFT, Host, Underlay
 from capture import Capture
@@ -34,6 +36,11 @@ vpcs:
       flat:
         cidr: [10.0.3.0/24, "fd00:b:0:3::/64"]
         segment: {type: flat, network: physnet1}
+      trunk:
+        cidr: 10.0.4.0/24
+        mode: l2
+        vlan_transparent: true
+        segment: {type: vlan, network: physnet1, tag: 200}
     security_groups:
       open:
         ingress: [{protocol: all, from: 0.0.0.0/0}, {protocol: all, from: "::/0"}]
@@ -49,6 +56,39 @@ vpcs:
         addresses: [10.0.3.11, "fd00:b:0:3::11"]
         security_groups: [open]
         attach: {netns: flat}
+      trunk: {subnet: trunk, address: 10.0.4.11, attach: {netns: trunk}}
+"""
+
+# A workload with a whole trunk: answers ARP and echo requests for an address in any VLAN, with the
+# tags of the question. The kernel tells of the outermost tag apart.
+ANSWERER = """
+import socket, struct
+trunk = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+trunk.bind(("eth0", 3))
+trunk.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA
+mac, own = trunk.getsockname()[4], socket.inet_aton("ADDRESS")
+print("ready", flush=True)
+while True:
+    frame, told, _, origin = trunk.recvmsg(65536, 256)
+    if origin[2] == socket.PACKET_OUTGOING:
+        continue
+    for _, _, data in told:
+        status, control, protocol = struct.unpack("=I12xHH", data[:20])
+        if status & 16:
+            frame = frame[:12] + struct.pack("!HH", protocol, control) + frame[12:]
+    at = 12
+    while frame[at:at + 2] in (b"\\x81\\x00", b"\\x88\\xa8"):
+        at += 4
+    head, body = frame[6:12] + mac + frame[12:at + 2], frame[at + 2:]
+    kind = frame[at:at + 2] if at > 12 else b""
+    if kind == b"\\x08\\x06" and body[6:8] == b"\\0\\x01" and body[24:28] == own:
+        trunk.send(head + body[:6] + b"\\0\\x02" + mac + own + body[8:18])
+    elif kind == b"\\x08\\0" and body[9] == 1 and body[20] == 8:
+        # A reply's checksum is 0x800 more: its type is that much less.
+        total = struct.unpack("!H", body[22:24])[0] + 0x800
+        total = (total & 0xffff) + (total >> 16)
+        trunk.send(head + body[:12] + body[16:20] + body[12:16] + b"\\0\\0" +
+                   struct.pack("!H", total) + body[24:])
 """
 
 
@@ -57,7 +97,7 @@ class World:
         self.wire = Underlay()
         self.wire.plug("weft", number=WEFT)
         self.guest = Guest(self.wire)
-        self.ports = {name: Host(name) for name in ("q", "ad", "flat")}
+        self.ports = {name: Host(name) for name in ("q", "ad", "flat", "trunk")}
         weft.apply(INTENT.replace("HOST", os.uname().nodename))
         for name in self.ports:
             weft.plugged(f"blue/{name}")
@@ -104,6 +144,29 @@ def dot1ad(_weft, world):
     done = world.guest.run("ping -c 2 -W 1 -I c7 10.0.2.11")
     check(done.returncode != 0, "a frame with two tags is answered")
     check(world.tagged() > before, "no frame with two tags was dropped as tagged")
+
+
+@statement("a whole trunk: VLAN devices of the guest's kernel in those of a VLAN segment")
+def trunk(_weft, world):
+    world.guest.run("""set -e
+        ip link add link eth0 name v200 type vlan id 200
+        ip link set v200 up
+        ip link add link v200 name c300 type vlan id 300 egress 0:5
+        ip link add link v200 name s301 type vlan proto 802.1ad id 301
+        ip address add 10.0.7.50/24 dev c300
+        ip address add 10.0.8.50/24 dev s301
+        ip link set c300 up
+        ip link set s301 up""", accept=(0,))
+    for address, device in (("10.0.7.11", "c300"), ("10.0.8.11", "s301")):
+        answerer = world.ports["trunk"].start("python3", "-c", ANSWERER.replace("ADDRESS", address),
+                                              stdout=subprocess.PIPE, text=True)
+        check(answerer.stdout.readline() == "ready\n", "the workload does not start")
+        wait_for(lambda far=address: world.guest.run(f"ping -c 1 -W 3 {far}").returncode == 0,
+                 f"the guest reaches {address} by {device}", 60)
+        done = world.guest.run(f"ping -c 2 -W 5 -s 1400 {address}")
+        check(done.returncode == 0, f"long packets by {device}: {done.stdout}")
+        answerer.kill()
+        answerer.wait()
 
 
 @statement("macvlan of the guest's kernel, to a port of a routed segment")
