@@ -2,7 +2,7 @@
 /*
  * parse: reads a frame's headers once, into struct packet.
  *
- * Ethernet with up to two VLAN tags (or, where they are the workloads' affair, as many as there are: tags.h), ARP, IPv4 with options and fragments, IPv6 with extension headers,
+ * Ethernet with up to two VLAN tags, ARP, IPv4 with options and fragments, IPv6 with extension headers,
  * TCP, UDP, ICMP and ICMPv6, and the packet inside an ICMP error. All lengths are judged here: later
  * stages may rely on the offsets. Nothing is looked up and nothing is changed.
  *
@@ -296,45 +296,6 @@ static __always_inline int parse_arp(struct frame *f, struct packet *p, __u32 of
 	return VERDICT_NEXT;
 }
 
-/* Are the tags of its segment's frames nobody's business? */
-OUT_OF_LINE int tags_pass(const struct packet *p)
-{
-	struct port_key key = { .port_id = p->port_id };
-	struct port *port;
-
-	if (p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE))
-		return subnet_passes_tags(p->source_subnet_id);
-	port = table_lookup(ports, &key);
-	return port && subnet_passes_tags(port->subnet_id);
-}
-
-/*
- * From here on the frame is opaque. verdict: of what was read inside; nobody is to refuse it for that. What is known
- * of a packet there serves its tunnel alone: lengths, checksums.
- */
-static __always_inline int keep_tags(struct frame *f, struct packet *p, int verdict)
-{
-	const __u32 inside = PACKET_IP | PACKET_IPV4 | PACKET_FRAGMENT_FIRST |
-			     PACKET_FRAGMENT_LATER | PACKET_ICMP_ERROR | PACKET_ICMP_REQUEST;
-	const __u32 beside = frame_vlan(f) ? 4 : 0;
-
-	if (verdict || !(p->flags & PACKET_IP)) {
-		p->packet_length = frame_segment_size(f) ? 0
-							 : p->frame_length - ETHERNET_SIZE + beside;
-	} else {
-		p->kept_flags = p->flags & inside;
-		if (p->packet_length)
-			p->packet_length += p->l3_offset - ETHERNET_SIZE + beside;
-	}
-	p->flags &= ~inside;
-	p->kept_tag = frame_tag(f);
-	p->kept_count = p->vlan_count + (is_tag_type(p->ethertype) ? 1 : 0);
-	p->vlan_count = 0;
-	p->ethertype = be16((__u16)(p->kept_tag >> 16));
-	note(f, NOTE_TAGS_KEPT, 0);
-	return VERDICT_NEXT;
-}
-
 /*
  * Reads the headers of a frame. p: port_id and slots are set, the rest is zero. Returns VERDICT_NEXT,
  * or the verdict of a frame that no one may get. A frame that is neither IP nor ARP is no error here.
@@ -342,7 +303,6 @@ static __always_inline int keep_tags(struct frame *f, struct packet *p, int verd
 int parse(struct frame *f, struct packet *p)
 {
 	__u32 offset = ETHERNET_SIZE;
-	int kept, verdict = VERDICT_NEXT;
 	__u32 tag;
 	__u8 *header;
 
@@ -372,15 +332,16 @@ int parse(struct frame *f, struct packet *p)
 		p->ethertype = *(__be16 *)(header + 2);
 		offset += 4;
 	}
-	kept = p->vlan_count && (p->vlan & TAG_ID) && tags_pass(p);
-	if ((is_tag_type(p->ethertype) || p->vlan_count > 2) && !kept)
-		return VERDICT_TOO_MANY_HEADERS;
 	p->l3_offset = offset;
+	if (p->vlan_count && (p->vlan & TAG_ID) && tags_keep(f, p))
+		return VERDICT_NEXT;
+	if (is_tag_type(p->ethertype) || p->vlan_count > 2)
+		return VERDICT_TOO_MANY_HEADERS;
 	if (p->ethertype == be16(ETHERTYPE_IPV4))
-		verdict = parse_ipv4(f, p, offset);
-	else if (p->ethertype == be16(ETHERTYPE_IPV6))
-		verdict = parse_ipv6(f, p, offset);
-	else if (p->ethertype == be16(ETHERTYPE_ARP))
-		verdict = parse_arp(f, p, offset);
-	return kept ? keep_tags(f, p, verdict) : verdict;
+		return parse_ipv4(f, p, offset);
+	if (p->ethertype == be16(ETHERTYPE_IPV6))
+		return parse_ipv6(f, p, offset);
+	if (p->ethertype == be16(ETHERTYPE_ARP))
+		return parse_arp(f, p, offset);
+	return VERDICT_NEXT;
 }

@@ -17,7 +17,7 @@
  * The kernel keeps the outermost tag beside the frame, and its tunnels know nothing of it: on the way into a tunnel
  * the tags are taken off, and written behind the inner Ethernet header; and the reverse.
  *
- * Neighbours: parse.c (who says that a frame is opaque), wire.c, deliver.c, bridge.c, tunnel_push.c and tunnel_pop.c.
+ * Neighbours: parse.c (who asks whether a frame is opaque), wire.c, deliver.c, bridge.c, tunnel_push.c and tunnel_pop.c.
  */
 #ifndef WEFT_CORE_TAGS_H
 #define WEFT_CORE_TAGS_H
@@ -39,7 +39,7 @@ static inline int subnet_passes_tags(__u32 subnet_id)
 	return subnet && (subnet->flags & SUBNET_TAGS);
 }
 
-/* What is known of the IP packet in a frame, an opaque one included. */
+/* What is known of the IP packet in a frame; of an opaque one only TCP and UDP, whole and without options. */
 static inline __u32 flags_inside(const struct packet *p)
 {
 	return p->flags | p->kept_flags;
@@ -58,6 +58,7 @@ static inline int tag_is_taken(const struct packet *p, const struct port *port)
 }
 
 /* In tags.c. */
+int tags_keep(struct frame *f, struct packet *p);
 int tags_off(struct frame *f, struct packet *p);
 int tags_on(struct frame *f, struct packet *p);
 int tags_write(struct frame *f, struct packet *p, __u32 end);

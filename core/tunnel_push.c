@@ -57,9 +57,7 @@ static __always_inline __u32 entropy_of(const struct packet *p)
 	const __u32 *mac = (const __u32 *)p->ethernet_out;
 	__u32 hash = 0;
 
-	/* The fragments of an opaque packet nobody has put together. */
-	if (!(flags_inside(p) & PACKET_IP) ||
-	    (p->kept_flags & (PACKET_FRAGMENT_FIRST | PACKET_FRAGMENT_LATER)))
+	if (!(flags_inside(p) & PACKET_IP))
 		return mix(mix(mix(0, mac[0]), mac[1]), mac[2]);
 	for (int i = 0; i < 4; i++)
 		hash = mix(hash, p->key.source.word[i]);
