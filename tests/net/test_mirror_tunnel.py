@@ -176,6 +176,30 @@ def clean(weft, lan):
         check("total length exceeds packet length" in row[0], f"a cut copy: {row}")
 
 
+@statement("two mirrors into one sensor are told apart by id, key, session or kind, or refused")
+def two(weft, lan):
+    for kind, number in (("vxlan", 201), ("vxlan", 202), ("gretap", 9), ("erspan", 9)):
+        weft.weft("tunnel", "add", f"blue/to-{kind}-{number}", "--type", kind, "--id", number,
+                  "--remote", "192.0.2.9", "--mirror", "on")
+    for kinds, fields, wanted in (
+            (("vxlan-201", "vxlan-202"), ("vxlan.vni", "vxlan"), {"201", "202"}),
+            (("gretap-9", "erspan-9"), ("gre.proto", "gre && icmp"), {"0x6558", "0x88be"})):
+        for port, tunnel in zip(("web1", "web2"), kinds):
+            weft.weft("port", "set", f"blue/{port}", "--mirror-to", f"tunnel:to-{tunnel}")
+        lan.sensor.frames.clear()
+
+        def seen(fields=fields):
+            lan.web1.ping("10.0.1.12")
+            return {row[0] for row in lan.sensor.packets(fields[0], only=fields[1])}
+        wait_for(lambda seen=seen, wanted=wanted: wanted <= seen(), f"copies of both: {wanted}")
+    done = weft.weft("tunnel", "add", "blue/again", "--type", "erspan", "--id", "9", "--remote",
+                     "192.0.2.9", accept=None)
+    check(done.returncode and "another session (id) or address tells them apart" in done.stderr,
+          f"the same session twice: {done.stderr}")
+    for port in ("web1", "web2"):
+        equal(weft.http("PATCH", f"/v1/vpcs/blue/ports/{port}", {"mirror": None})[0], 200, port)
+
+
 @statement("a tunnel of mirrors is nothing else: not in a subnet, no target of routes")
 def nothing_else(weft, lan):
     for wrong, sentence in (({"subnet": "web"}, "in no subnet"), ({"id": 1024}, "1023"),
