@@ -4,6 +4,7 @@
  *
  *	02:xx:xx:xx:xx:xx	a port
  *	06:57:xx:xx:xx:xx	the gateway of a subnet, alike on all hosts
+ *	06:58:xx:xx:xx:xx	a tunnel that routes, between the hosts of one installation alone: the plain id (plan_tunnel.c)
  *	06:59:xx:xx:xx:xx	the gateways of a host on a wire, where another host is the router
  *
  * What is behind the prefix is the object's id and the number of the installation, mixed one to one: within an

@@ -414,6 +414,8 @@ static void underlay_changed(void *context)
 	struct cluster *cluster = context;
 
 	cluster->devices_changed = true;
+	/* An uplink with an address is not the wires' alone (uplinks_alone). */
+	cluster->uplinks_changed = true;
 	cluster_refresh_soon(cluster);
 }
 
