@@ -197,7 +197,7 @@ def unresolved(_weft):
         check(cloud.ping("media/sv", "10.121.3.12"), "sv reaches sw")
         hearers = [hear(cloud, node) for node in ("media/sw", "media/sx")]
         before = cloud.counter("flood_lost")
-        for number in range(40):  # a way once found is remembered for a second
+        for number in range(25):  # a way once found is remembered for a second
             word = f"word-{number}-"
             forget(cloud)
             cloud.run("media/sv", "python3", "-c", FLOOD.replace("WORD", word), accept=[0])
