@@ -80,6 +80,23 @@ def flat_network(_weft):
         uplink_survives(cloud)
         uplink_keeps_its_addresses(cloud)
         broadcast_once(cloud)
+        leaves_by_the_wire(cloud)
+
+
+def leaves_by_the_wire(cloud):
+    """A port that is removed says nothing of its groups any more: its host says it, to the
+    switches and routers of the wire."""
+    cloud.weft("subnet", "set", "lab/floor", "--multicast", "snoop")
+    cloud.run("lab/vm1", "ip", "address", "add", "239.1.1.1/32", "dev", "eth0", "autojoin",
+              accept=[0])
+    wait_for(lambda: "239.1.1.1" in cloud.weft("multicast", "--port", "lab/vm1").stdout,
+             "h1 knows that vm1 listens")
+    capture = cloud.start("plain", "timeout", "60", "tcpdump", "-lnni", "eth0", "-c1",
+                          "dst host 224.0.0.2", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
+    wait_for(lambda: "listening" in capture.stderr.readline(), "tcpdump")
+    cloud.weft("port", "remove", "lab/vm1")
+    check("leave 239.1.1.1" in capture.communicate()[0], "what the wire hears of the group")
 
 
 def traced(cloud, port, address):
