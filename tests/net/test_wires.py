@@ -85,7 +85,8 @@ def flat_network(_weft):
 
 def leaves_by_the_wire(cloud):
     """A port that is removed says nothing of its groups any more: its host says it, to the
-    switches and routers of the wire."""
+    switches and routers of the wire. Another port keeps the host on the wire."""
+    cloud.weft("port", "add", "lab/late", "--subnet", "floor", "--host", "h1")
     cloud.weft("subnet", "set", "lab/floor", "--multicast", "snoop")
     cloud.run("lab/vm1", "ip", "address", "add", "239.1.1.1/32", "dev", "eth0", "autojoin",
               accept=[0])
