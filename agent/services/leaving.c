@@ -148,8 +148,9 @@ static void ask(struct leaving *leaving, const struct subnet_object *subnet, str
 
 /* By each wire of the subnet, as this host speaks there. */
 static void tell_wires(struct leaving *leaving, uint32_t subnet_id,
-		       struct querier_question *question)
+		       const struct querier_question *question)
 {
+	struct querier_question own = *question;
 	struct flood_key key = { .subnet_id = subnet_id };
 	uint8_t frame[QUERIER_FRAME_SIZE];
 	struct mac_address mac;
@@ -163,8 +164,8 @@ static void tell_wires(struct leaving *leaving, uint32_t subnet_id,
 		    row.kind != PORT_WIRE)
 			continue;
 		memcpy(mac.byte, row.mac, sizeof(mac.byte));
-		question->mac = &mac;
-		punt_send(leaving->punt, port.port_id, 0, frame, querier_write(question, frame));
+		own.mac = &mac;
+		punt_send(leaving->punt, port.port_id, 0, frame, querier_write(&own, frame));
 	}
 }
 
