@@ -432,7 +432,7 @@ static int write_all(struct sqlite_store *self, write_function *function, void *
 
 struct commit {
 	const struct store_transaction *transaction;
-	uint64_t *revision;
+	uint64_t revision; /* that it has made */
 };
 
 static int commit(struct sqlite_store *self, void *context, struct error *error)
@@ -446,16 +446,19 @@ static int commit(struct sqlite_store *self, void *context, struct error *error)
 	if (result)
 		return result;
 	code = write_changes(self, transaction->changes, transaction->change_count,
-			     ((struct commit *)context)->revision);
+			     &((struct commit *)context)->revision);
 	return code ? failed(self, code, error) : 0;
 }
 
 static int sqlite_commit(struct store *store, const struct store_transaction *transaction,
 			 uint64_t *revision, struct error *error)
 {
-	struct commit context = { .transaction = transaction, .revision = revision };
+	struct commit context = { .transaction = transaction };
+	int result = write_all(sqlite(store), commit, &context, error);
 
-	return write_all(sqlite(store), commit, &context, error);
+	if (!result)
+		*revision = context.revision;
+	return result;
 }
 
 /* Leases ------------------------------------------------------------------------------------- */
@@ -463,7 +466,7 @@ static int sqlite_commit(struct store *store, const struct store_transaction *tr
 struct lease {
 	uint64_t id; /* added, or to be removed */
 	uint64_t ttl_ms;
-	uint64_t *revision;
+	uint64_t revision; /* that removing it has made */
 };
 
 static int add_lease(struct sqlite_store *self, void *context, struct error *error)
@@ -497,7 +500,7 @@ static int collect_key(void *context, const struct store_item *item)
 static int remove_lease(struct sqlite_store *self, void *context, struct error *error)
 {
 	struct store_transaction *deletions = store_transaction_new();
-	const struct lease *lease = context;
+	struct lease *lease = context;
 	int result;
 	int code;
 
@@ -505,7 +508,7 @@ static int remove_lease(struct sqlite_store *self, void *context, struct error *
 	result = call_all(self, self->statements[SQL_LEASE_KEYS], collect_key, deletions, error);
 	if (!result) {
 		code = write_changes(self, deletions->changes, deletions->change_count,
-				     lease->revision);
+				     &lease->revision);
 		bind_number(self->statements[SQL_LEASE_REMOVE], 1, lease->id);
 		if (!code)
 			code = run(self->statements[SQL_LEASE_REMOVE]);
@@ -519,9 +522,12 @@ static int remove_lease(struct sqlite_store *self, void *context, struct error *
 static int sqlite_lease_remove(struct store *store, uint64_t lease, uint64_t *revision,
 			       struct error *error)
 {
-	struct lease context = { .id = lease, .revision = revision };
+	struct lease context = { .id = lease };
+	int result = write_all(sqlite(store), remove_lease, &context, error);
 
-	return write_all(sqlite(store), remove_lease, &context, error);
+	if (!result)
+		*revision = context.revision;
+	return result;
 }
 
 /* Opening and closing ------------------------------------------------------------------------ */

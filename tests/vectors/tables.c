@@ -193,11 +193,11 @@ static uint64_t age_marked(uint64_t value, uint32_t ticks)
 /* The times in the rows that packets leave behind, each in ticks. */
 #define TIME(name, type, field)                                                                    \
 	{                                                                                          \
-		TABLE_##name, offsetof(struct type, field), false                                  \
+		offsetof(struct type, field), TABLE_##name, false                                  \
 	}
 static const struct {
-	enum table_id table;
 	size_t offset;
+	enum table_id table;
 	bool marked; /* 0 is no time */
 } times[] = {
 	TIME(flows, flow, seen),
@@ -206,7 +206,7 @@ static const struct {
 	TIME(stations, station, seen),
 	TIME(stations, station, moved_at),
 	TIME(wire_neighbours, wire_neighbour, seen),
-	{ TABLE_ports, offsetof(struct port, moved_until), true },
+	{ offsetof(struct port, moved_until), TABLE_ports, true },
 	TIME(groups, group, expires),
 	TIME(groups, group, any_until),
 	TIME(groups, group, since),
