@@ -41,6 +41,7 @@ class Case:
         self.host = f"{name}-host"
         self.skipped = None
         self.mtu = None
+        self.write = "128K"  # how much iperf3 writes at once: its own default
         self.processes = []
 
     def build(self, _context):

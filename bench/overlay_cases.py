@@ -38,6 +38,9 @@ class Overlay(Case):
         super().__init__(name + ("-wire" if wire else "") + ("-tap" if tap else ""), title, rules)
         self.inside = mtu
         self.wire = wire
+        # Of each write a rest is left that fills no frame of 64 KiB: of 128 KiB it is every third
+        # frame, or two of four, as the length of a segment happens to divide it.
+        self.write = "1M" if wire else self.write
         self.tap = tap
         self.hosts = (f"{self.name}-a", f"{self.name}-b")
         self.folder = None
