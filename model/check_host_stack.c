@@ -31,6 +31,8 @@ static const char *in_vain(const struct port_object *port)
 		{ "flow_limit", port->flow_limit != PORT_FLOW_LIMIT_DEFAULT },
 		{ "send_rate", port->send_rate != 0 },
 		{ "receive_rate", port->receive_rate != 0 },
+		{ "rate_burst", port->rate_burst != 0 },
+		{ "share", port->share != 1 },
 		{ "dscp", port->dscp_mark != 0 },
 		{ "mirror", port->mirror != NULL },
 		{ "flow_log", port->flow_log != NULL },

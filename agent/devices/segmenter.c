@@ -58,42 +58,25 @@ static int turn_off(const char *name, struct error *error)
 	return code;
 }
 
-static int set_up(struct netlink *netlink, const struct link_info *link, struct error *error)
-{
-	struct link_change change = LINK_CHANGE_NOTHING;
-
-	if (link->flags & IFF_UP)
-		return 0;
-	change.link_local = LINK_LOCAL_NONE;
-	change.alias = ALIAS;
-	netlink_link_change(netlink, link->ifindex, &change, NULL); /* without IPv6: refused */
-	return netlink_link_set_up(netlink, link->ifindex, true, error);
-}
-
 static int make(struct netlink *netlink, struct datapath *datapath, const struct names *names,
 		struct error *error)
 {
 	const struct veth_end near_end = { names->near_end, -1, near_mac, false };
 	const struct veth_end far_end = { names->far_end, -1, far_mac, false };
-	struct link_info near_link, far_link;
-	int code = find(netlink, names->near_end, &near_link, error);
+	struct link_info link;
+	uint32_t near_ifindex, far_ifindex;
+	int code = find(netlink, names->near_end, &link, error);
 
 	if (code == -ENODEV)
 		code = netlink_link_add_veth(netlink, &near_end, &far_end, PAIR_MTU, error);
 	if (!code)
-		code = netlink_link_get_by_name(netlink, names->near_end, &near_link, error);
-	if (!code)
-		code = netlink_link_get_by_name(netlink, names->far_end, &far_link, error);
-	if (!code)
 		code = turn_off(names->near_end, error);
 	if (!code)
-		code = set_up(netlink, &far_link, error);
+		code = own_device_set_up(names->far_end, ALIAS, PAIR_MTU, 0, &far_ifindex, error);
 	if (!code)
-		code = set_up(netlink, &near_link, error);
+		code = own_device_set_up(names->near_end, ALIAS, PAIR_MTU, 0, &near_ifindex, error);
 	/* Frames go that way as soon as all of it is there. */
-	return code ? code
-		    : datapath_attach_segmenter(datapath, near_link.ifindex, far_link.ifindex,
-						error);
+	return code ? code : datapath_attach_segmenter(datapath, near_ifindex, far_ifindex, error);
 }
 
 static int unmake(struct netlink *netlink, struct datapath *datapath, const struct names *names,
