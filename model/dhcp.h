@@ -20,6 +20,7 @@
 #define DHCP_SERVERS_MAX 8
 #define DHCP_RELAYS_MAX 4
 #define DHCP_SEARCH_MAX 6
+#define DHCP_SEARCH_SIZE 512 /* of all: they fit into a message of DHCPv6 and an advertisement */
 #define DHCP_ROUTES_MAX 32
 #define DHCP_OPTIONS_SIZE 512
 #define DHCP_LEASE_DEFAULT 3600

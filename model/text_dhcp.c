@@ -61,9 +61,19 @@ static size_t read_search(struct reading *reading, char search[DHCP_SEARCH_MAX][
 	size_t count = text_read_texts(reading, "search", JSON_OPTIONAL, true, texts,
 				       DHCP_SEARCH_MAX, present);
 
-	for (size_t i = 0; i < count; i++)
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++) {
 		if (!read_domain_text(reading, "search", texts[i], search[i]))
 			return 0;
+		size += strlen(search[i]) + 2; /* as labels */
+	}
+	if (size > DHCP_SEARCH_SIZE) {
+		text_refuse(reading->draft, reading->reader, "search",
+			    "the names of search have at most %d bytes together, not %zu",
+			    DHCP_SEARCH_SIZE, size);
+		return 0;
+	}
 	return count;
 }
 

@@ -161,6 +161,20 @@ static void log_decline(const struct dhcp *dhcp, const struct asker *asker)
 		    name);
 }
 
+/* The client takes no larger answer. Who has set the options learns that not all were told. */
+static void note_left_out(struct dhcp *dhcp, const struct asker *asker,
+			  const struct dhcp4_writer *reply)
+{
+	char name[PATH_NAME_SIZE];
+
+	if (!reply->left_out)
+		return;
+	dhcp->counts[DHCP_PROTOCOL_4][DHCP_RESULT_LEFT_OUT]++;
+	names_path(reconcile_intent(dhcp->reconcile), &asker->port->object, name);
+	log_limited(LOG_LEVEL_WARNING, "options of DHCP left out, the client takes no more",
+		    "port=%s left_out=%u size=%zu", name, reply->left_out, reply->size);
+}
+
 static void send_answer4(struct dhcp *dhcp, const struct punt_frame *frame,
 			 const struct asker *asker, const struct dhcp4_writer *reply, uint32_t to)
 {
@@ -216,6 +230,8 @@ static enum dhcp_result serve4(struct dhcp *dhcp, const struct punt_frame *frame
 	result = dhcp4_answer(&lease, &message, &reply, &to);
 	if (result == DHCP_RESULT_OFFER || result == DHCP_RESULT_ACK || result == DHCP_RESULT_NAK)
 		send_answer4(dhcp, frame, &asker, &reply, to);
+	if (result == DHCP_RESULT_OFFER || result == DHCP_RESULT_ACK)
+		note_left_out(dhcp, &asker, &reply);
 	if (result == DHCP_RESULT_DECLINE)
 		log_decline(dhcp, &asker);
 	return result;

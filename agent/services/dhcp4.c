@@ -145,13 +145,13 @@ static void put_options(const struct answer *answer)
 	dhcp4_put_u16(answer->reply, DHCP4_OPTION_MTU, (uint16_t)answer->lease->mtu);
 	put_text(answer, DHCP4_OPTION_HOST_NAME, answer->lease->name);
 	put_text(answer, DHCP4_OPTION_DOMAIN, answer->lease->names->domain);
-	put_search(answer);
 	put_addresses(answer, DHCP4_OPTION_NTP, dhcp->ntp, dhcp->ntp_count);
 	if (is_wanted(answer, DHCP4_OPTION_TFTP_SERVER))
 		put_text(answer, DHCP4_OPTION_TFTP_SERVER, dhcp->tftp_server);
 	if (is_wanted(answer, DHCP4_OPTION_BOOT_FILE))
 		put_text(answer, DHCP4_OPTION_BOOT_FILE, dhcp->boot_file);
 	put_arbitrary(answer);
+	put_search(answer);
 }
 
 /* Bytes of payload that the client takes, and its device. */

@@ -21,6 +21,7 @@
 #define FILE_SIZE 128
 #define OVERLOAD_FILE 1
 #define OVERLOAD_SERVER_NAME 2
+#define OVERLOAD_SIZE 3 /* of the option that says so */
 
 /* ---- reading ---- */
 
@@ -211,6 +212,36 @@ void dhcp4_set_file(struct dhcp4_writer *writer, const char *file)
 
 	if (length < FILE_SIZE)
 		memcpy(writer->bytes + OFFSET_FILE, file, length);
+	writer->has_file = writer->has_file || length;
+}
+
+static const struct {
+	size_t offset, size;
+	uint8_t overload;
+} spare_fields[DHCP4_SPARE_FIELDS] = {
+	{ OFFSET_FILE, FILE_SIZE, OVERLOAD_FILE },
+	{ OFFSET_SERVER_NAME, SERVER_NAME_SIZE, OVERLOAD_SERVER_NAME },
+};
+
+/* Into the first field that has room beside its end mark. */
+static bool put_spare(struct dhcp4_writer *writer, enum dhcp4_option option, const void *bytes,
+		      size_t size)
+{
+	for (size_t i = 0; i < DHCP4_SPARE_FIELDS; i++) {
+		uint8_t *at = writer->bytes + spare_fields[i].offset + writer->spare[i];
+
+		if ((spare_fields[i].overload == OVERLOAD_FILE && writer->has_file) ||
+		    writer->spare[i] + 2 + size + 1 > spare_fields[i].size)
+			continue;
+		at[0] = (uint8_t)option;
+		at[1] = (uint8_t)size;
+		if (size)
+			memcpy(at + 2, bytes, size);
+		writer->spare[i] += 2 + size;
+		return true;
+	}
+	writer->left_out++;
+	return false;
 }
 
 bool dhcp4_put(struct dhcp4_writer *writer, enum dhcp4_option option, const void *bytes,
@@ -219,9 +250,9 @@ bool dhcp4_put(struct dhcp4_writer *writer, enum dhcp4_option option, const void
 	const uint8_t *from = bytes;
 	const size_t parts = size > 255 ? (size + 254) / 255 : 1;
 
-	/* One byte is kept for the end mark. */
-	if (writer->size + 2 * parts + size + 1 > writer->room)
-		return false;
+	/* Kept free are the end mark and the option that says where the others are. */
+	if (writer->size + 2 * parts + size + OVERLOAD_SIZE + 1 > writer->room)
+		return put_spare(writer, option, bytes, size);
 	for (size_t part = 0; part < parts; part++) {
 		size_t length = size > 255 ? 255 : size;
 
@@ -260,6 +291,19 @@ bool dhcp4_put_u32(struct dhcp4_writer *writer, enum dhcp4_option option, uint32
 
 void dhcp4_end(struct dhcp4_writer *writer)
 {
+	uint8_t overload = 0;
+
+	for (size_t i = 0; i < DHCP4_SPARE_FIELDS; i++) {
+		if (!writer->spare[i])
+			continue;
+		writer->bytes[spare_fields[i].offset + writer->spare[i]] = DHCP4_OPTION_END;
+		overload |= spare_fields[i].overload;
+	}
+	if (overload) {
+		writer->bytes[writer->size++] = DHCP4_OPTION_OVERLOAD;
+		writer->bytes[writer->size++] = 1;
+		writer->bytes[writer->size++] = overload;
+	}
 	writer->bytes[writer->size++] = DHCP4_OPTION_END;
 	if (writer->size < DHCP4_MESSAGE_LEAST)
 		writer->size = DHCP4_MESSAGE_LEAST;

@@ -108,13 +108,21 @@ bool dhcp4_get_u32(const struct dhcp4_message *message, enum dhcp4_option option
 /** dhcp4_get_u16 - the same of two bytes */
 bool dhcp4_get_u16(const struct dhcp4_message *message, enum dhcp4_option option, uint16_t *value);
 
+#define DHCP4_SPARE_FIELDS 2 /* file and sname, for what the options have no room for */
+
 /**
  * struct dhcp4_writer - a message being written
  * @size: bytes so far
  * @room: bytes that the receiver takes, at most DHCP4_MESSAGE_MAX
+ * @spare: bytes of options in `file` and in `sname` (option 52)
+ * @has_file: `file` names a file
+ * @left_out: options that found no room
  */
 struct dhcp4_writer {
 	size_t size, room;
+	size_t spare[DHCP4_SPARE_FIELDS];
+	bool has_file;
+	unsigned int left_out;
 	uint8_t bytes[DHCP4_MESSAGE_MAX];
 };
 
@@ -127,7 +135,9 @@ void dhcp4_set_file(struct dhcp4_writer *writer, const char *file);
 /**
  * dhcp4_put - add an option; one of more than 255 bytes in parts
  *
- * Return: false when there is no room for it, which leaves the message as it was.
+ * One that the field of options has no room for goes, whole, into `file` or `sname`.
+ *
+ * Return: false when there is no room for it, which leaves the message as it was and is counted.
  */
 bool dhcp4_put(struct dhcp4_writer *writer, enum dhcp4_option option, const void *bytes,
 	       size_t size);
@@ -135,7 +145,7 @@ bool dhcp4_put_u8(struct dhcp4_writer *writer, enum dhcp4_option option, uint8_t
 bool dhcp4_put_u16(struct dhcp4_writer *writer, enum dhcp4_option option, uint16_t value);
 bool dhcp4_put_u32(struct dhcp4_writer *writer, enum dhcp4_option option, uint32_t value);
 
-/** dhcp4_end - the end mark, and zeros up to DHCP4_MESSAGE_LEAST */
+/** dhcp4_end - where else options are, the end marks, and zeros up to DHCP4_MESSAGE_LEAST */
 void dhcp4_end(struct dhcp4_writer *writer);
 
 #endif

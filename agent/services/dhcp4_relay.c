@@ -202,7 +202,7 @@ enum dhcp_result relay4_return(const struct relay_line *line, const void *data, 
 	given = message.header.your ? message.header.your : message.header.client;
 	if (message.type != DHCP4_NAK && !is_own(line, given))
 		return DHCP_RESULT_FOREIGN_LEASE;
-	memset(back->bytes, 0, sizeof(back->bytes));
+	memset(back, 0, sizeof(*back));
 	memcpy(back->bytes, data, OPTIONS_OFFSET);
 	back->bytes[HOPS_OFFSET] = 0;
 	put_u32(back->bytes + RELAY_OFFSET, ip_address_to_ipv4(&line->link));

@@ -35,7 +35,8 @@
 	X(PROVEN, "proven")               /* an address of a workload's choice is the port's */    \
 	X(UNPROVEN, "unproven")           /* one that it may not have */                           \
 	X(DUPLICATE, "duplicate")         /* one that is another's */                              \
-	X(TOO_MANY, "too_many")           /* more of them than a port may take in a while */
+	X(TOO_MANY, "too_many")           /* more of them than a port may take in a while */       \
+	X(LEFT_OUT, "left_out")           /* an answer had no room for all its options */
 
 #define DHCP_RESULT_ENUM(name, text) DHCP_RESULT_##name,
 enum dhcp_result { DHCP_RESULTS(DHCP_RESULT_ENUM) DHCP_RESULT_COUNT };

@@ -80,7 +80,7 @@ class Clients:
     """The namespaces, and the wire of the port that has no client but this test."""
 
     def __init__(self, weft):
-        self.alone = Netns("alone")
+        self.alone, self.full = Netns("alone"), Netns("full")
         names = ("udhcpc", "dhclient", "dhcpcd", "raw", "plain1", "silent1", "switch1", "switch2")
         for name in names:
             setattr(self, name, Netns(name))
@@ -371,6 +371,44 @@ def changed(weft, clients):
     with weft.dropped("broadcast"):
         clients.wires["plain1"].send(dhcp4_frame(clients.wires["plain1"].mac, DISCOVER))
     weft.weft("subnet", "set", "blue/plain", "--dhcp")
+
+
+FULL = {
+    "lease": 900, "ntp": ["192.0.2.1", "192.0.2.2"], "tftp_server": "boot.department.example",
+    "search": [f"search{number}.department.example" for number in range(2)],
+    "routes": [{"to": f"10.{number}.0.0/16", "via": "10.0.2.11"} for number in range(100, 128)],
+    "options": {"43": "hex:" + "01" * 30, "252": "http://wpad.example/" + "x" * 40}}
+FULL_WORDS = {"search": " ".join(FULL["search"]), "ntpsrv": "192.0.2.1 192.0.2.2",
+              "tftp": FULL["tftp_server"], "wpad": FULL["options"]["252"],
+              "staticroutes": "10.100.0.0/16 10.0.2.11"}
+
+
+@statement("RFC 2132 9.3: options that need the other fields are read; what fits nowhere is counted")
+def overload(weft, clients):
+    dhcp = dict(FULL, options=dict(FULL["options"], **{"224": "y" * 200}))
+    weft.apply(json.dumps({"vpcs": {"full": {"cidrs": ["10.0.0.0/16"], "subnets": {
+        "lan": {"cidr": "10.0.2.0/24", "dhcp": FULL}}, "ports": {"full": {
+            "subnet": "lan", "address": "10.0.2.11",
+            "attach": {"netns": "full", "configure": False}}}}}}))
+    weft.plugged("full/full")
+    script = write_script("full.sh", UDHCPC_SCRIPT)
+
+    def ask():
+        clients.full.run("busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", script, "-O",
+                         "search", "-O", "staticroutes", "-O", "ntpsrv", "-O", "tftp", "-O", "43",
+                         "-O", "wpad", environment=dict(os.environ, RESULT=f"{RUN}/full"),
+                         accept=[0])
+        return environment_of(f"{RUN}/full.bound")
+    left_out = metric(weft, "left_out")
+    got = ask()
+    for key, value in FULL_WORDS.items():
+        equal(got.get(key, "")[:len(value)], value, f"{key} as udhcpc has it")
+    equal(metric(weft, "left_out"), left_out, "answers without all options")
+    equal(weft.http("PATCH", "/v1/vpcs/full/subnets/lan", {"dhcp": dhcp})[0], 200, "status")
+    with counted(weft, "left_out", 2):
+        equal(ask().get("ip"), "10.0.2.11", "the address, without an option")
+    check("left out" in weft.log(40) and "full/full" in weft.log(40), "the log says so")
+    weft.weft("vpc", "remove", "full")
 
 
 @statement("what is exported is what was applied")

@@ -335,6 +335,15 @@ def malformed(weft, hosts):
             hosts.wire.send(dhcp6_frame(hosts.wire.mac, hosts.link_local, kind, b""))
 
 
+@statement("names of search that no message has room for are refused")
+def search(weft, _hosts):
+    names = [f"{'x' * 60}.{'y' * 60}.number{number}.example" for number in range(4)]
+    for change in ({"ra": {"mode": "managed", "search": names}}, {"dhcp": {"search": names}}):
+        status, _, body = weft.http("PATCH", "/v1/vpcs/blue/subnets/given", change)
+        equal(status, 400, f"status ({body})")
+        check("512 bytes" in body["error"]["message"], f"what is wrong: {body}")
+
+
 @statement("ra is switched off: a last advertisement ends the router")
 def ends(weft, hosts):
     check("default" in hosts.kernel.run("ip", "-6", "route").stdout, "no default route before")

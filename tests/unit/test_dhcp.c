@@ -116,12 +116,46 @@ static void what_does_not_fit_is_left_out(void **state)
 	(void)state;
 	dhcp4_begin(&writer, &header, 0);
 	assert_int_equal(writer.room, DHCP4_MESSAGE_LEAST);
-	assert_false(dhcp4_put(&writer, DHCP4_OPTION_TEXT, bytes, 58));
-	assert_true(dhcp4_put(&writer, DHCP4_OPTION_TEXT, bytes, 57));
-	assert_false(dhcp4_put_u8(&writer, DHCP4_OPTION_TYPE, 1));
+	dhcp4_set_file(&writer, "pxe/start.0");
+	assert_false(dhcp4_put(&writer, DHCP4_OPTION_TEXT, bytes, 62));
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_TEXT, bytes, 54));
+	assert_false(dhcp4_put(&writer, DHCP4_OPTION_DOMAIN, bytes, 62));
+	assert_int_equal(writer.left_out, 2);
 	dhcp4_end(&writer);
 	assert_int_equal(writer.size, DHCP4_MESSAGE_LEAST);
-	assert_int_equal(writer.bytes[DHCP4_MESSAGE_LEAST - 1], DHCP4_OPTION_END);
+	assert_int_equal(writer.bytes[DHCP4_MESSAGE_LEAST - 4], DHCP4_OPTION_END);
+}
+
+/* What the field of options has no room for goes into `file` and `sname`, whole. */
+static void overload_is_written(void **state)
+{
+	const struct dhcp4_header header = { .operation = DHCP4_REPLY_OPERATION };
+	struct dhcp4_message message;
+	struct dhcp4_writer writer;
+	uint8_t bytes[126];
+	size_t size;
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	dhcp4_begin(&writer, &header, 0);
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_TEXT, bytes, 54));
+	assert_false(dhcp4_put(&writer, DHCP4_OPTION_SEARCH, bytes, 126));
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_DOMAIN, bytes, 120));
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_ROUTES, bytes, 56));
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_HOST_NAME, bytes, 3));
+	assert_true(dhcp4_put(&writer, DHCP4_OPTION_RAPID_COMMIT, NULL, 0));
+	assert_false(dhcp4_put_u16(&writer, DHCP4_OPTION_MTU, 1));
+	assert_int_equal(writer.left_out, 2);
+	dhcp4_end(&writer);
+	assert_int_equal(writer.size, DHCP4_MESSAGE_LEAST);
+	assert_int_equal(dhcp4_read(writer.bytes, writer.size, &message), 0);
+	assert_true(dhcp4_has(&message, DHCP4_OPTION_RAPID_COMMIT));
+	assert_memory_equal(dhcp4_get(&message, DHCP4_OPTION_DOMAIN, &size), bytes, 120);
+	assert_int_equal(size, 120);
+	assert_memory_equal(dhcp4_get(&message, DHCP4_OPTION_ROUTES, &size), bytes, 56);
+	assert_int_equal(size, 56);
+	assert_memory_equal(dhcp4_get(&message, DHCP4_OPTION_HOST_NAME, &size), bytes, 3);
+	assert_false(dhcp4_has(&message, DHCP4_OPTION_SEARCH));
 }
 
 static void malformed_messages_are_refused(void **state)
@@ -410,6 +444,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_left_out),
 		cmocka_unit_test(malformed_messages_are_refused),
 		cmocka_unit_test(overload_is_read),
+		cmocka_unit_test(overload_is_written),
 		cmocka_unit_test(each_message_has_its_answer),
 		cmocka_unit_test(classless_routes_are_as_in_rfc_3442),
 		cmocka_unit_test(a_small_client_gets_a_small_answer),
