@@ -22,6 +22,7 @@
 #define MOVE_WINDOW_TICKS (10 * TICKS_PER_SECOND)
 #define MOVES_MAX 5
 #define REFRESH_TICKS TICKS_PER_SECOND
+#define HEARD_TICKS (30 * TICKS_PER_SECOND)
 #define FLOOD_MEMBERS_MAX 4096
 
 static __always_inline void station_key_set(struct station_key *key, __u32 subnet_id,
@@ -412,6 +413,14 @@ int bridge_flood(struct frame *f, struct packet *p)
 	return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_EMPTY_SEGMENT;
 }
 
+/* For flow.c, which may spare a reply its slow way where nothing is to be learned from it. */
+static __always_inline __u8 station_news(const struct packet *p, const struct station *station)
+{
+	if (station->flags & STATION_STATIC)
+		return STATION_REGISTERED;
+	return ticks_passed(p->now, station->seen, HEARD_TICKS) ? 0 : STATION_HEARD;
+}
+
 /* To the station that has the destination MAC, if it is known where that is. */
 static __always_inline int to_station(struct frame *f, struct packet *p)
 {
@@ -433,6 +442,7 @@ static __always_inline int to_station(struct frame *f, struct packet *p)
 		return p->flags & PACKET_FROM_WIRE ? VERDICT_OVERHEARD : VERDICT_SAME_PORT;
 	p->out_port_id = station->port_id;
 	p->out_tunnel_id = station->tunnel_id;
+	p->station = station_news(p, station);
 	__builtin_memcpy(p->ethernet_out, p->ethernet, 12);
 	note(f, NOTE_BRIDGE_STATION, station->port_id);
 	return p->subnet_flags & SUBNET_DIRECT ? direct_out(f, p) : VERDICT_NEXT;

@@ -238,24 +238,43 @@ static __always_inline int flow_replace(const struct flow_key *key, const struct
 }
 
 /*
- * Between two ports of one l3 subnet the way back is plain: the same two MACs, the sender's device, no
+ * In an l2 subnet the reply comes from the MAC that the packet is sent to: the port's own, or one that was heard
+ * there a moment ago, which a port that is held to its own MAC does not get far with. What the sender says of itself
+ * binds nobody there, but that it is the gateway is not left to it: what is for that one has stages of its own.
+ */
+static __always_inline int reply_is_switched(const struct packet *p)
+{
+	if ((p->subnet_flags & SUBNET_DIRECT) || mac_equal(p->ethernet + 6, p->gateway_mac))
+		return 0;
+	return p->station == STATION_REGISTERED ||
+	       (p->station == STATION_HEARD && !(p->out_flags & PORT_CHECK_MAC));
+}
+
+/*
+ * Between two ports of one subnet the way back is plain: the same two MACs, the sender's device, no
  * route and no ACL to ask. The row of the reply can then be written as settled, which spares every TCP
  * connection its second way through the slow stages. (Others come this way once, for their state.)
  */
-static __always_inline int reply_is_plain(const struct packet *p)
+static __noinline int reply_is_plain(const struct packet *p)
 {
 	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
 
-	return p->key.protocol == PROTOCOL_TCP && (p->flags & own) == own &&
-	       p->out_subnet_id == p->subnet_id &&
-	       !(p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) &&
-	       !(p->subnet_flags & SUBNET_L2) && p->in_ifindex;
+	if (p->key.protocol != PROTOCOL_TCP || p->out_subnet_id != p->subnet_id ||
+	    (p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) || !p->in_ifindex)
+		return 0;
+	return p->subnet_flags & SUBNET_L2 ? reply_is_switched(p) : (p->flags & own) == own;
+}
+
+/* When the slow stages are to look at a row again: in an l2 subnet, to hear that its stations are still there. */
+static __always_inline __u32 renew_at(const struct packet *p)
+{
+	return p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
 }
 
 static __always_inline void flow_settle_reply(const struct packet *p, struct flow *row)
 {
 	row->flags &= (__u8)~FLOW_UNRESOLVED;
-	row->renew = p->now + RENEW_NEVER_TICKS;
+	row->renew = renew_at(p);
 	row->out_ifindex = p->in_ifindex;
 	row->out_kind = (__u8)p->in_kind;
 	row->out_slot = p->port_slot;
@@ -321,7 +340,7 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 		row->flags |= FLOW_LOGGED;
 	row->seen = p->now;
 	row->timeout = timeout_of(p->key.protocol, row->state, vpc);
-	row->renew = p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
+	row->renew = renew_at(p);
 	row->vpc_slot = p->vpc_slot;
 	row->peer_port_id = p->out_port_id;
 	row->out_ifindex = p->out_ifindex;

@@ -6,8 +6,9 @@
  * the key begins with the port that the packet enters by, so a row speaks for one port, a spoofed
  * tuple from another port finds nothing, and a packet that passes a middlebox is another connection at
  * each leg. The pair is made by its first packet; the row of the reply is UNRESOLVED until the first
- * reply has found its own way (TCP inside one subnet: settled at once). A hit costs one look-up and one rewrite
- * (flow_hit, inline here); whatever a hit cannot settle goes through the slow stages again:
+ * reply has found its own way (TCP inside one subnet: settled at once, where nothing is to be learned).
+ * A hit costs one look-up and one rewrite (flow_hit, inline here); whatever a hit cannot settle goes through
+ * the slow stages again:
  *
  *   - the VPC's generation has moved (rules, routes, ports changed),
  *   - the row has not been seen for its timeout, or its renewal is due (l2 subnets: FDB ageing),

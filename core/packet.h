@@ -92,6 +92,12 @@ enum flood_mode {
 	FLOOD_REPORT = 3, /* an IGMP or MLD message, which is to be read first (membership.c) */
 };
 
+/* What bridge.c knows of the station that a frame goes to. */
+enum station_news {
+	STATION_REGISTERED = 1, /* the MAC is the port's own */
+	STATION_HEARD = 2,      /* it was learned, and heard of lately */
+};
+
 /* A copy of a mirror, on its way to who gets it (mirror.c). */
 enum copy_flags {
 	COPY = 1 << 0,
@@ -146,7 +152,8 @@ struct packet {
 	__u8 service;           /* DSCP and ECN */
 	__u8 ttl;
 	__u8 outer_ttl; /* with PACKET_FROM_TUNNEL: as it came */
-	__u8 pad0[2];
+	__u8 station;   /* enum station_news of whom it goes to; 0: of no station that says so much */
+	__u8 pad0;
 	__u32 ip_length;     /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
