@@ -134,6 +134,7 @@ int lab_exec(struct invocation *invocation)
 	static const char *const shell[] = { "sh", NULL };
 	const char *const *command = invocation->arguments + 2;
 	struct error error = { 0 };
+	int reason;
 
 	if (enter_node(invocation->arguments[0], invocation->arguments[1], &error) < 0)
 		return lab_report(invocation, &error);
@@ -142,7 +143,8 @@ int lab_exec(struct invocation *invocation)
 	fflush(invocation->out);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(command[0], (char *const *)command);
-	report_refused(invocation, "%s: %s", command[0], strerror(errno));
+	reason = errno;
+	report_refused(invocation, "%s: %s", command[0], strerror(reason));
 	/* As a shell has it: not found, or found and not to be run. */
-	return errno == ENOENT ? 127 : 126;
+	return reason == ENOENT ? 127 : 126;
 }

@@ -31,7 +31,8 @@ static void test_plug(void **state)
 	assert_true(prints("ip -n web1 addr show eth0", "inet 10.0.1.11/24"));
 	assert_true(prints("ip -n web1 addr show eth0", "inet6 fd00:b:1::11/64"));
 	assert_true(prints("ip -n web1 addr show eth0", "inet6 fe80::ff:fe00:1a/64"));
-	assert_false(prints("ip -n web1 addr show eth0", "tentative"));
+	assert_false(prints("ip -n web1 addr show eth0 scope global", "tentative"));
+	assert_true(prints("ip netns exec web1 sysctl -n net.ipv6.conf.eth0.accept_dad", "0"));
 	assert_true(prints("ip -n web1 route", "default via 10.0.1.1 dev eth0"));
 	assert_true(prints("ip -n web1 -6 route", "default via fd00:b:1::1 dev eth0"));
 	assert_true(prints("ip netns exec web1 sysctl -n net.ipv6.conf.eth0.accept_ra", "0"));
