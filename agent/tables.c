@@ -105,6 +105,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_judgements:
 	case TABLE_port_counts:
 	case TABLE_vpc_moves:
+	case TABLE_segment_tags:
 	case TABLES: break;
 	}
 	return false;

@@ -33,12 +33,14 @@ static __always_inline void station_key_set(struct station_key *key, __u32 subne
 	key->pad = 0;
 }
 
-/* Another segment's probe for loops (loop.c): it goes to other switches alone, and nobody learns from it. */
+/* Another segment's probe for loops (loop.c): it goes to other switches alone, and nobody learns from it. With a
+ * tag the group that it is sent to tells. */
 static __always_inline int is_probe(const struct packet *p)
 {
 	const __u8 group[6] = LOOP_GROUP;
 
-	return p->ethertype == be16(LOOP_ETHERTYPE) && mac_equal(p->ethernet, group);
+	return (p->ethertype == be16(LOOP_ETHERTYPE) || p->kept_tag) &&
+	       mac_equal(p->ethernet, group);
 }
 
 /* Each port's learned addresses are counted, against its limit. */

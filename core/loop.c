@@ -11,12 +11,17 @@
  * A probe of another segment, or of another installation, is a frame like any other: by being carried
  * it finds loops over several segments.
  *
+ * In a segment that passes tags (tags.h) a loop may be in one VLAN alone. Which VLANs there are nobody has said, so
+ * those that are heard behind such ports are written down for the daemon (segment_tags), and it sends probes in them.
+ * Probes of others are not heard: two segments would tell each other of a VLAN for ever.
+ *
  * Before: the pipeline, which has read port and subnet. Next: guard.c.
  */
 #include "core/loop.h"
 
-#include "core/packet.h"
+#include "core/tags.h"
 
+#define HEARD_TICKS TICKS_PER_SECOND
 #define HOLD_TICKS (10 * TICKS_PER_SECOND)
 #define REFLECTED_TICKS (3 * TICKS_PER_SECOND)
 
@@ -42,7 +47,7 @@ static __always_inline void hold(struct packet *p, __u32 port_slot, __u32 with_i
 	if (!stats)
 		return;
 	fresh = !port_stats_held(stats, p->now);
-	stats->held_with = with_id;
+	stats->held_with = (__u64)(p->kept_tag & TAG_ID) << 32 | with_id;
 	stats->held_until = (__u64)1 << 32 | (__u32)(p->now + HOLD_TICKS);
 	if (fresh && vpc_row)
 		atomic_add(&vpc_row->moves, 1);
@@ -91,6 +96,41 @@ static __always_inline int come_back(struct packet *p, __u32 sender_id, __u32 ro
 	return VERDICT_LOOP;
 }
 
+/* Is the port one that probes go out of? */
+static __always_inline int is_link(const struct packet *p)
+{
+	const __u32 kind = OUT_KIND(p->in_kind);
+
+	return kind == PORT_LINK || (kind == PORT_CHILD && (p->port_flags & PORT_UNFILTERED));
+}
+
+/* There is this VLAN behind the port. */
+static __always_inline void hear_tag(struct packet *p)
+{
+	struct segment_tag_key key = {
+		.subnet_id = p->subnet_id,
+		.type = (__u16)(p->kept_tag >> 16),
+		.tag = p->kept_tag & TAG_ID,
+	};
+	struct segment_tag row = { .seen = p->now };
+	struct segment_tag *known = table_lookup(segment_tags, &key);
+
+	if (!known)
+		table_put(segment_tags, &key, &row);
+	else if (ticks_passed(p->now, known->seen, HEARD_TICKS))
+		known->seen = p->now;
+}
+
+/* What kind of frame it is, behind all of its tags. */
+static __always_inline __be16 type_inside(struct frame *f, const struct packet *p)
+{
+	__be16 type = 0;
+
+	if (!p->kept_tag)
+		return p->ethertype;
+	return frame_load(f, p->l3_offset - 2, &type, 2) ? 0 : type;
+}
+
 /* p: in an l2 subnet. VERDICT_NEXT, or the drop: a probe that came back, a port that is held. */
 int loop(struct frame *f, struct packet *p)
 {
@@ -101,13 +141,21 @@ int loop(struct frame *f, struct packet *p)
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	if (p->ethertype == be16(LOOP_ETHERTYPE)) {
+	if (type_inside(f, p) == be16(LOOP_ETHERTYPE)) {
 		probe = frame_header(f, p->l3_offset, sizeof(*probe));
 		if (probe && probe->oui[0] == oui[0] && probe->oui[1] == oui[1] &&
 		    probe->oui[2] == oui[2] && probe->protocol[0] == 0 &&
 		    probe->protocol[1] == LOOP_PROTOCOL && probe->version == 1 &&
-		    host32(probe->subnet_id) == p->subnet_id && is_own_domain(probe))
-			return come_back(p, host32(probe->port_id), host16(probe->round));
+		    host32(probe->subnet_id) == p->subnet_id && is_own_domain(probe)) {
+			const __u32 sender_id = host32(probe->port_id);
+			const __u32 round = host16(probe->round);
+
+			if (p->kept_tag)
+				hear_tag(p);
+			return come_back(p, sender_id, round);
+		}
+	} else if (p->kept_tag && is_link(p)) {
+		hear_tag(p);
 	}
 	slot.slot = p->port_slot;
 	stats = table_lookup(port_stats, &slot);

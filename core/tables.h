@@ -548,7 +548,7 @@ struct port_stats {
 	__u64 service_excess;  /* of these, dropped by that limit (V46) */
 	__u64 punt_tokens;     /* the same for frames handed to weftd */
 	__u64 held_until;      /* a loop goes through it: 1 << 32 | tick until which it is held */
-	__u64 held_with;       /* id of the port at the other end of the loop */
+	__u64 held_with;       /* VID of the loop << 32 | id of the port at its other end */
 	__u64 reflected;       /* its own probe came back by it: 1 << 48 | round << 32 | tick */
 	__u64 groups;          /* rows of groups and group_sources, routers among them */
 	__u64 hold_tokens;     /* the same for packets that are held (hold.c) */
@@ -742,7 +742,8 @@ struct underlay_device {
 	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)                       \
 	X(judgements, PERCPU_ARRAY, struct slot_key, struct judgement, JUDGEMENTS)                 \
 	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)                   \
-	X(vpc_moves, ARRAY, struct slot_key, struct vpc_moves, 4096)
+	X(vpc_moves, ARRAY, struct slot_key, struct vpc_moves, 4096)                               \
+	X(segment_tags, LRU_HASH, struct segment_tag_key, struct segment_tag, 4096)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -44,6 +44,17 @@ struct wire_neighbour {
 	__u32 seen;  /* tick */
 };
 
+/* A VLAN that was heard behind a port to another switch, of a segment that passes tags: loops are looked for in it. */
+struct segment_tag_key {
+	__u32 subnet_id;
+	__u16 type; /* 0x8100, 0x88a8 */
+	__u16 tag;  /* VID */
+};
+
+struct segment_tag {
+	__u32 seen; /* tick; about a second behind at most */
+};
+
 /* Of a packet in the kernel: weftd had held it (hold.c). */
 #define PUNT_RETURNED_MARK 0x77656674u
 

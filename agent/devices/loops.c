@@ -4,6 +4,9 @@
  *
  * A round takes the segments that have ports to other switches in turn, GAP apart, and begins again each
  * second. What the datapath holds is looked up for a segment when its probes have had a gap's time.
+ *
+ * A segment that passes tags is probed in each VLAN that was heard there within TAG_TICKS, too; where there are more of
+ * them than TAGS_OF_ROUND, in so many a round.
  */
 #include "agent/devices/loops.h"
 
@@ -28,6 +31,8 @@
 #define GAP_NS (20 * CLOCK_NS_PER_MS)
 #define DOMAIN_FILE "loop-domain"
 #define FRAME_SIZE 60 /* the smallest of Ethernet */
+#define TAG_TICKS (60 * TICKS_PER_SECOND)
+#define TAGS_OF_ROUND 1024
 
 struct loops {
 	struct loops_options options;
@@ -35,6 +40,9 @@ struct loops {
 	int fd;
 	uint32_t *subnets; /* of the running round */
 	size_t subnet_count, position;
+	struct segment_tag_key *tags; /* of the running round */
+	size_t tag_count, tag_room;
+	size_t tag_turn; /* where it begins among them, if there are too many */
 	uint32_t round;
 	bool again;      /* ports changed while it ran */
 	struct map held; /* ids of ports that were told to be */
@@ -80,6 +88,8 @@ static void tell(struct loops *loops, uint32_t port_id)
 	uint32_t slot = slots_get(loops->options.slots, port_id);
 	struct port_stats *stats = slot ? datapath_port_stats(loops->options.datapath, slot) : NULL;
 	uint64_t until = stats ? __atomic_load_n(&stats->held_until, __ATOMIC_RELAXED) : 0;
+	uint64_t with = stats ? __atomic_load_n(&stats->held_with, __ATOMIC_RELAXED) : 0;
+	const uint32_t with_id = (uint32_t)with, vlan = (uint32_t)(with >> 32);
 	bool held = until && (int32_t)(now - (uint32_t)until) <= 0;
 
 	if (held == (map_get_u32(&loops->held, port_id) != NULL))
@@ -89,9 +99,9 @@ static void tell(struct loops *loops, uint32_t port_id)
 	else
 		map_remove_u32(&loops->held, port_id);
 	if (stats)
-		log_warning(held ? "loop found" : "loop ended", "port=%u with=%u", port_id,
-			    (uint32_t)stats->held_with);
-	ports_set_held(loops->options.ports, port_id, held, stats ? (uint32_t)stats->held_with : 0);
+		log_warning(held ? "loop found" : "loop ended", "port=%u with=%u vlan=%u", port_id,
+			    with_id, vlan);
+	ports_set_held(loops->options.ports, port_id, held, with_id, vlan);
 }
 
 static void tell_subnet(struct loops *loops, uint32_t subnet_id)
@@ -119,15 +129,15 @@ static void tell_held(struct loops *loops)
 
 /* ---- probes ---- */
 
-static void probe_port(struct loops *loops, const struct port_object *port, uint32_t ifindex)
+/* By a port; in a VLAN, if there is a tag. */
+static void probe_port(struct loops *loops, const struct port_object *port, uint32_t ifindex,
+		       const struct segment_tag_key *tag)
 {
 	struct {
-		uint8_t destination[6], source[6];
 		uint16_t ethertype;
 		struct loop_probe probe;
 		uint8_t pad[FRAME_SIZE - 14 - sizeof(struct loop_probe)];
-	} __attribute__((packed)) frame = {
-		.destination = LOOP_GROUP,
+	} __attribute__((packed)) rest = {
 		.ethertype = htons(LOOP_ETHERTYPE),
 		.probe = {
 			.oui = LOOP_OUI,
@@ -146,16 +156,53 @@ static void probe_port(struct loops *loops, const struct port_object *port, uint
 		.sll_halen = 6,
 	};
 
-	memcpy(frame.source, port->mac.byte, sizeof(frame.source));
+	const uint8_t group[6] = LOOP_GROUP;
+	uint16_t words[2];
+	uint8_t frame[FRAME_SIZE + sizeof(words)];
+	size_t size = 12;
+
+	memcpy(frame, group, 6);
+	memcpy(frame + 6, port->mac.byte, 6);
+	if (tag) {
+		words[0] = htons(tag->type);
+		words[1] = htons(tag->tag);
+		memcpy(frame + size, words, sizeof(words));
+		size += sizeof(words);
+	}
+	memcpy(frame + size, &rest, sizeof(rest));
+	size += sizeof(rest);
 	/* A device that has gone down or away meanwhile is device.c's affair. */
-	if (sendto(loops->fd, &frame, sizeof(frame), MSG_DONTWAIT, (const struct sockaddr *)&way,
+	if (sendto(loops->fd, frame, size, MSG_DONTWAIT, (const struct sockaddr *)&way,
 		   sizeof(way)) < 0)
 		log_debug("probe not sent", "port=%u error=\"%s\"", port->object.id,
 			  strerror(errno));
 }
 
+/* What came last in a round is first in the next one. */
+static void probe_tags(struct loops *loops, const struct port_object *port, uint32_t ifindex)
+{
+	const size_t count = loops->tag_count < TAGS_OF_ROUND ? loops->tag_count : TAGS_OF_ROUND;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct segment_tag_key *tag =
+			&loops->tags[(loops->tag_turn + i) % loops->tag_count];
+
+		if (tag->subnet_id == port->subnet_id)
+			probe_port(loops, port, ifindex, tag);
+	}
+}
+
+static bool passes_tags(const struct loops *loops, uint32_t subnet_id)
+{
+	const struct subnet_object *subnet =
+		(const struct subnet_object *)intent_object(loops->options.intent, subnet_id);
+
+	return subnet && subnet->vlan_transparent;
+}
+
 static void probe_subnet(struct loops *loops, uint32_t subnet_id)
 {
+	const bool tags = passes_tags(loops, subnet_id);
 	uint32_t *port_ids;
 	size_t count = intent_links(loops->options.intent, &port_ids);
 
@@ -167,8 +214,11 @@ static void probe_subnet(struct loops *loops, uint32_t subnet_id)
 		if (!port || port->subnet_id != subnet_id)
 			continue;
 		ports_device(loops->options.ports, port_ids[i], &device);
-		if (device.ifindex)
-			probe_port(loops, port, device.ifindex);
+		if (!device.ifindex)
+			continue;
+		probe_port(loops, port, device.ifindex, NULL);
+		if (tags)
+			probe_tags(loops, port, device.ifindex);
 	}
 	free(port_ids);
 }
@@ -180,6 +230,30 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static bool note_tag(void *context, const void *key, const void *value)
+{
+	const uint32_t now = (uint32_t)(clock_monotonic_ns(NULL) >> 20);
+	const struct segment_tag *row = value;
+	struct loops *loops = context;
+
+	if ((int32_t)(now - row->seen) > TAG_TICKS)
+		return true;
+	if (loops->tag_count == loops->tag_room) {
+		loops->tag_room = loops->tag_room ? 2 * loops->tag_room : 64;
+		loops->tags = xreallocarray(loops->tags, loops->tag_room, sizeof(*loops->tags));
+	}
+	loops->tags[loops->tag_count++] = *(const struct segment_tag_key *)key;
+	return true;
+}
+
+/* The VLANs that were heard lately. */
+static void note_tags(struct loops *loops)
+{
+	loops->tag_turn += loops->tag_count > TAGS_OF_ROUND ? TAGS_OF_ROUND : 0;
+	loops->tag_count = 0;
+	datapath_walk(loops->options.datapath, TABLE_segment_tags, note_tag, loops);
+}
+
 /* The segments that have ports to other switches, each once. */
 static void begin_round(struct loops *loops)
 {
@@ -188,6 +262,8 @@ static void begin_round(struct loops *loops)
 	loops->position = loops->subnet_count = 0;
 	loops->again = false;
 	loops->round++;
+	if (count)
+		note_tags(loops);
 	for (size_t i = 0; i < count; i++) {
 		const struct port_object *port = (const struct port_object *)intent_object(
 			loops->options.intent, loops->subnets[i]);
@@ -331,6 +407,7 @@ void loops_close(struct loops *loops)
 	loop_timer_stop(&loops->timer);
 	end_round(loops);
 	map_fini(&loops->held, NULL);
+	free(loops->tags);
 	close(loops->fd);
 	free(loops);
 }

@@ -187,19 +187,22 @@ static enum port_state ports_state(const struct port_entry *entry)
 	return entry->looped ? PORT_STATE_HELD : entry->state;
 }
 
-void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id)
+void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id,
+		    uint32_t vlan)
 {
 	struct port_entry *entry = map_get_u32(&ports->entries, port_id);
-	char with[400], reason[500];
+	char with[400], reason[540], in[24] = "";
 
 	if (!entry || entry->looped == held || (held && entry->state != PORT_STATE_PLUGGED))
 		return;
 	if (!intent_describe(ports->options.intent, with_id, with, sizeof(with)))
 		snprintf(with, sizeof(with), "a port that is gone");
+	if (vlan)
+		snprintf(in, sizeof(in), "of VLAN %u ", vlan);
 	snprintf(reason, sizeof(reason),
-		 "a loop: frames go round through it and %s; it is held until some seconds after "
+		 "a loop: frames %sgo round through it and %s; it is held until some seconds after "
 		 "the loop ends",
-		 with_id == port_id ? "back by itself" : with);
+		 in, with_id == port_id ? "back by itself" : with);
 	--*state_count(ports, ports_state(entry));
 	entry->looped = held;
 	++*state_count(ports, ports_state(entry));
@@ -227,7 +230,7 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 
 	/* What is plugged in anew is held anew, if the loop is still there. */
 	if (entry->looped && entry->ifindex != result->ifindex)
-		ports_set_held(ports, port_id, false, 0);
+		ports_set_held(ports, port_id, false, 0, 0);
 	if (entry->looped && state == PORT_STATE_PLUGGED)
 		reason = entry->reason;
 	if (entry->cut && state == PORT_STATE_WAITING)

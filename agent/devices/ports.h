@@ -103,8 +103,10 @@ json_t *ports_status_json(const struct ports *ports, uint32_t port_id);
 /**
  * ports_set_held - a loop goes through the port, or not any more; tells who listens
  * @with_id: the port at the other end of the loop
+ * @vlan: that it was found in, in a subnet that passes tags; 0: without a tag
  */
-void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id);
+void ports_set_held(struct ports *ports, uint32_t port_id, bool held, uint32_t with_id,
+		    uint32_t vlan);
 
 /** ports_count - how many are in which state */
 void ports_count(const struct ports *ports, struct ports_counts *counts);

@@ -5,13 +5,16 @@
     lan 10.0.1.0/24 (l2, vlan_transparent):   n1 .11   n2 .12   n3 .13 (no rule allows it anything)
                                               tap tp .14      parent tr .15 --- VLAN 100: child
     strict 10.0.2.0/24 (l2):                  s1 .11   s2 .12
+    ring 10.0.6.0/24 (l2, vlan_transparent):  r .11   bridge ra --- a switch of VLAN 300 alone --- bridge rb
     flat, vlan 50 (l2, vlan_transparent):     f .11    v .11  === up0 --- cable --- machine
 """
+import contextlib
 import os
 import re
 import select
 import socket
 import struct
+import threading
 
 from harness import Netns, Tap, check, equal, main, run, statement, wait_for
 from packets import BROADCAST, IPV4, UDP, arp_request, ethernet, ipv4, mac_bytes, udp
@@ -26,6 +29,7 @@ vpcs:
       lan: {cidr: 10.0.1.0/24, mode: l2, vlan_transparent: true, station_limit: 3, flood_rate: 0}
       strict: {cidr: 10.0.2.0/24, mode: l2}
       child: {cidr: 10.0.3.0/24, mode: l2}
+      ring: {cidr: 10.0.6.0/24, mode: l2, vlan_transparent: true}
       flat: {cidr: 10.0.4.0/24, mode: l2, vlan_transparent: true, flood_rate: 0,
              segment: {type: flat, network: physnet1}}
       vlan: {cidr: 10.0.5.0/24, mode: l2, vlan_transparent: true, flood_rate: 0,
@@ -44,10 +48,13 @@ vpcs:
       other: {subnet: child, address: 10.0.3.16, security_groups: [open], attach: {netns: other}}
       s1: {subnet: strict, address: 10.0.2.11, security_groups: [open], attach: {netns: s1}}
       s2: {subnet: strict, address: 10.0.2.12, security_groups: [open], attach: {netns: s2}}
+      r: {subnet: ring, address: 10.0.6.11, security_groups: [open], attach: {netns: r}}
+      ra: {subnet: ring, attach: {bridge: ra}}
+      rb: {subnet: ring, attach: {bridge: rb}}
       f: {subnet: flat, address: 10.0.4.11, security_groups: [open], attach: {netns: f}}
       v: {subnet: vlan, address: 10.0.5.11, security_groups: [open], attach: {netns: v}}
 """
-NAMES = ("n1", "n2", "n3", "tr", "other", "s1", "s2", "f", "v")
+NAMES = ("n1", "n2", "n3", "tr", "other", "s1", "s2", "r", "f", "v")
 SOL_PACKET, PACKET_AUXDATA, TAG_VALID = 263, 8, 1 << 4
 NEW = "02:aa:00:00:00:01"
 
@@ -55,12 +62,16 @@ NEW = "02:aa:00:00:00:01"
 class Trunk:
     """The end of a cable, for frames with all their tags: the kernel tells of the first apart."""
 
-    def __init__(self, netns):
-        with netns.inside():
+    def __init__(self, where):
+        """where: a namespace, or a device of the host's."""
+        with where.inside() if isinstance(where, Netns) else contextlib.nullcontext():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.bind((netns.ifname, 3))
+            self.socket.bind((where.ifname if isinstance(where, Netns) else where, 3))
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.mac = ":".join(f"{byte:02x}" for byte in self.socket.getsockname()[4])
+
+    def fileno(self):
+        return self.socket.fileno()
 
     def send(self, frame):
         self.socket.send(frame)
@@ -231,6 +242,55 @@ def wires(weft, world):
     heard = framed(BROADCAST, station, [301], "to all")
     world.machine.send(heard)
     comes(world.f, heard, "a broadcast in VLAN 301")
+
+
+class Switch(threading.Thread):
+    """Somebody's switch between two bridges, that carries one VLAN."""
+
+    def __init__(self, ends, vlan):
+        super().__init__(daemon=True)
+        self.ends, self.vlan = ends, vlan
+        self.ended = threading.Event()
+        self.carried = []
+
+    def run(self):
+        while not self.ended.is_set():
+            for end in select.select(self.ends, [], [], 0.2)[0]:
+                frame = end.read(0)
+                if frame and struct.unpack("!HH", frame[12:16]) == (0x8100, self.vlan):
+                    self.carried.append(frame)
+                    self.ends[1 - self.ends.index(end)].send(frame)
+
+
+@statement("a loop in one VLAN alone is found, in the VLAN that is heard there, and cut")
+def ring(weft, world):
+    ends = []
+    for name in ("ra", "rb"):
+        run("ip", "link", "add", name, "type", "bridge", accept=[0])
+        run("ip", "link", "add", f"{name}-in", "type", "veth", "peer", "name", f"{name}-out",
+            accept=[0])
+        run("ip", "link", "set", f"{name}-in", "master", name, accept=[0])
+        for device in (name, f"{name}-in", f"{name}-out"):
+            run("ip", "link", "set", device, "up", accept=[0])
+        ends.append(Trunk(f"{name}-out"))
+    weft.plugged("blue/ra", "blue/rb")
+    switch = Switch(ends, 300)
+    switch.start()
+    for tags in ([], [300]):
+        frame = framed(BROADCAST, world.r.mac, tags, f"round {tags}")
+        world.r.send(frame)
+    wait_for(lambda: weft.state_of("blue/rb") == "held", "the younger port is held")
+    reason = weft.port("blue/rb")["status"]["reason"]
+    check("VLAN 300" in reason and "blue/ra" in reason, f"where it is: {reason}")
+    equal(weft.state_of("blue/ra"), "plugged", "the older port")
+    carried = len(switch.carried)
+    frame = framed(BROADCAST, world.r.mac, [300], "when it is cut")
+    world.r.send(frame)
+    wait_for(lambda: frame in switch.carried[carried:], "the older port carries on")
+    switch.ended.set()
+    switch.join()
+    wait_for(lambda: weft.state_of("blue/rb") == "plugged", "it comes back")
+    equal(switch.carried.count(frame), 1, "how often a broadcast went round")
 
 
 @statement("what is for the host's own VLAN devices stays the host's")
