@@ -27,6 +27,9 @@ static const struct option trace_options[] = {
 	INTEGER_OPTION("size", "BYTES", "of the IP packet", "size"),
 	TEXT_OPTION("arp", "ADDRESS", "an ARP request for this address", "arp"),
 	TEXT_OPTION("nd", "ADDRESS", "a neighbour solicitation for this address", "nd"),
+	LIST_OPTION("vlan", "TAG", "VLAN tags of it, the outer first: 300, 300/5, 802.1ad:300",
+		    "vlan"),
+	TEXT_OPTION("mac", "MAC", "whom it is for; who has the address by default", "mac"),
 	TEXT_OPTION("hex", "FRAME", "a whole Ethernet frame in hexadecimal", "hex"),
 	{ 0 },
 };
@@ -252,6 +255,7 @@ static const struct command trace_commands[] = {
 		.summary = "what would become of a packet that the port sends, stage by stage",
 		.text = "weft trace blue/web1 --to 10.0.2.20 --tcp 5432\n"
 			"weft trace blue/web1 --arp 10.0.1.1\n"
+			"weft trace blue/trunk --vlan 100 --to 10.0.3.12 --tcp 22\n"
 			"The pipeline runs on the live tables; nothing is sent and nothing is changed.\n"
 			"A packet to another host is followed there; so is what the port that gets it\n"
 			"answers (to a ping, a SYN, a datagram), all the way back.\n"

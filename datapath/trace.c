@@ -98,6 +98,44 @@ static void left_by_wire(struct datapath *datapath, struct trace_result *result)
 	result->next_host_id = port.host_id;
 }
 
+/* Delivered to a port of this host, with tags that are the workloads' own. A child's tag is no part of what it gets. */
+static bool keeps_tags(struct datapath *datapath, const struct trace_result *result)
+{
+	struct port_key key = { .port_id = result->out_port_id };
+	struct port port;
+
+	return result->verdict == VERDICT_DELIVERED &&
+	       !datapath_get(datapath, TABLE_ports, &key, &port) && port.kind != PORT_CHILD;
+}
+
+/* As the kernel does before a program sees it: the outermost tag is beside the frame. */
+static void take_tag_aside(struct frame *f)
+{
+	const __u16 type = (__u16)(f->length < 18 ? 0 : f->data[12] << 8 | f->data[13]);
+
+	if (type != ETHERTYPE_VLAN && type != ETHERTYPE_QINQ)
+		return;
+	f->vlan_type = type;
+	f->vlan = (__u16)(f->data[14] << 8 | f->data[15]);
+	memmove(f->data + 12, f->data + 16, f->length - 16);
+	f->length -= 4;
+}
+
+/* What the device of a port says of it: whether tags there are of its children. */
+static __u32 attached_flags(struct datapath *datapath, __u32 port_id, const struct port *port)
+{
+	struct attachment_key key = { .ifindex = port->ifindex };
+	struct attachment row = {};
+
+	if (!port->ifindex ||
+	    datapath_get(datapath,
+			 key.ifindex < ATTACHMENTS_NEAR ? TABLE_attachments : TABLE_attachments_far,
+			 &key, &row) ||
+	    row.port_id != port_id)
+		return 0;
+	return row.flags & ATTACHMENT_TRUNK;
+}
+
 static void fill(struct datapath *datapath, const struct frame *f, const struct native_result *run,
 		 struct trace_result *result)
 {
@@ -125,7 +163,7 @@ static void fill(struct datapath *datapath, const struct frame *f, const struct 
 	}
 	if (run->verdict == VERDICT_DELIVERED)
 		left_by_wire(datapath, result);
-	if (result->wire_subnet_id)
+	if (result->wire_subnet_id || keeps_tags(datapath, result))
 		finish_tagged(f, result);
 }
 
@@ -170,7 +208,9 @@ int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8
 		attachment.flags |= ATTACHMENT_NO_ETHERNET;
 	if (!datapath_get(datapath, TABLE_port_rates, &key, &rate))
 		attachment.flags |= ATTACHMENT_RATED;
+	attachment.flags |= attached_flags(datapath, port_id, &port);
 	f = native_frame_new(frame, (__u32)size);
+	take_tag_aside(f);
 	native_run_attached(f, &attachment, &run);
 	fill(datapath, f, &run, result);
 	native_frame_free(f);

@@ -3,12 +3,15 @@
  * POST /v1/trace: builds the frame that was asked for; api_trace_follow.c tells what becomes of it.
  *
  * The frame is sent as the workload's stack would send it: to the neighbour's own MAC when the
- * destination is in the port's subnet, to the gateway's otherwise.
+ * destination is in the port's subnet, to the gateway's otherwise. With a tag it is what a child of the port
+ * sends, or what a workload tags by itself in a subnet that passes tags.
  */
 #include "agent/api/api_private.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/names.h"
@@ -19,8 +22,8 @@
 
 /* What the body says; texts are borrowed from it. */
 struct trace_request {
-	const char *port, *to, *from, *arp, *nd, *hex;
-	json_t *protocol;
+	const char *port, *to, *from, *arp, *nd, *hex, *mac;
+	json_t *protocol, *vlan;
 	int64_t source_port, destination_port, type, code, size;
 };
 
@@ -39,6 +42,8 @@ static int read_request(json_t *body, struct trace_request *request, struct erro
 	json_reader_text(&reader, "arp", JSON_OPTIONAL, 64, &request->arp);
 	json_reader_text(&reader, "nd", JSON_OPTIONAL, 64, &request->nd);
 	json_reader_text(&reader, "hex", JSON_OPTIONAL, 4 * TRACE_FRAME_MAX, &request->hex);
+	json_reader_text(&reader, "mac", JSON_OPTIONAL, 64, &request->mac);
+	json_reader_array(&reader, "vlan", JSON_OPTIONAL, PROBE_TAGS_MAX, &request->vlan);
 	json_reader_value(&reader, "protocol", JSON_OPTIONAL, &request->protocol);
 	json_reader_integer(&reader, "source_port", JSON_OPTIONAL, 0, 65535, &request->source_port);
 	json_reader_integer(&reader, "destination_port", JSON_OPTIONAL, 0, 65535,
@@ -50,6 +55,9 @@ static int read_request(json_t *body, struct trace_request *request, struct erro
 	if (!json_reader_failed(&reader) && kinds != 1)
 		json_reader_fail(&reader, NULL, EINVAL,
 				 "say one of to, arp, nd or hex: what the packet is");
+	if (!json_reader_failed(&reader) && request->hex && (request->vlan || request->mac))
+		json_reader_fail(&reader, NULL, EINVAL,
+				 "hex is the whole frame, with its MACs and its tags");
 	return json_reader_finish(&reader);
 }
 
@@ -128,8 +136,43 @@ static struct mac_address next_mac(struct api_call *call, const struct port_obje
 	return gateway_mac(call, port->subnet_id);
 }
 
+/* The same behind a tag that is the workload's own affair: who has the address there nobody has told Weft. */
+static int tagged_mac(struct api_call *call, const struct port_object *port,
+		      const struct ip_address *destination, const char *text,
+		      struct mac_address *mac, struct error *error)
+{
+	const struct intent *intent = api_intent(call);
+	uint32_t owner = intent_address_owner(intent, port->object.vpc_id, destination);
+	const struct port_object *neighbour = (const void *)intent_object(intent, owner);
+
+	if (!neighbour || neighbour->subnet_id != port->subnet_id)
+		return error_set(error, EINVAL, "mac",
+				 "who has %s in that VLAN is the workloads' affair: say with mac "
+				 "which MAC the frame is for",
+				 text);
+	*mac = neighbour->mac;
+	return 0;
+}
+
+static int destination_mac(struct api_call *call, const struct port_object *port,
+			   const struct trace_request *request, bool own_tags,
+			   const struct ip_address *destination, struct mac_address *mac,
+			   struct error *error)
+{
+	if (request->mac)
+		return mac_address_parse(request->mac, mac)
+			       ? error_set(error, EINVAL, "mac", "\"%s\" is not a MAC",
+					   request->mac)
+			       : 0;
+	if (own_tags)
+		return tagged_mac(call, port, destination, request->to, mac, error);
+	*mac = next_mac(call, port, destination);
+	return 0;
+}
+
 static int build_packet(struct api_call *call, const struct port_object *port,
-			const struct trace_request *request, size_t *size, struct error *error)
+			const struct trace_request *request, bool own_tags, size_t *size,
+			struct error *error)
 {
 	struct probe probe = { .source_mac = port->mac, .size = (size_t)request->size };
 	bool ipv4;
@@ -146,7 +189,10 @@ static int build_packet(struct api_call *call, const struct port_object *port,
 		return code;
 	if (probe.protocol == IPPROTO_ICMP && !ipv4)
 		probe.protocol = IPPROTO_ICMPV6;
-	probe.destination_mac = next_mac(call, port, &probe.destination);
+	code = destination_mac(call, port, request, own_tags, &probe.destination,
+			       &probe.destination_mac, error);
+	if (code)
+		return code;
 	probe.source_port = (uint16_t)request->source_port;
 	probe.destination_port = (uint16_t)request->destination_port;
 	probe.icmp_type = (uint8_t)request->type;
@@ -183,6 +229,80 @@ static int build_neighbour(const struct port_object *port, const struct trace_re
 	return 0;
 }
 
+static int read_tags(json_t *vlan, struct probe_tags *tags, struct error *error)
+{
+	char number[24];
+	json_t *entry;
+	size_t i;
+	int code = 0;
+
+	json_array_foreach(vlan, i, entry) {
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(entry));
+		if (json_is_integer(entry))
+			code = probe_tag_add(tags, number, error);
+		else if (json_is_string(entry))
+			code = probe_tag_add(tags, json_string_value(entry), error);
+		else
+			code = error_set(error, EINVAL, "vlan", "a tag is a number or a text");
+		if (code)
+			return code;
+	}
+	return code;
+}
+
+/* Who sends with this outermost tag by the device of the port: a child of it, or the port itself. */
+static const struct port_object *sender_of(const struct intent *intent,
+					   const struct port_object *port,
+					   const struct probe_tags *tags)
+{
+	const struct port_object *sender = port;
+	uint32_t *ids;
+	size_t count = tags->count ? intent_children(intent, port, &ids) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *child = (const void *)intent_object(intent, ids[i]);
+
+		if (child && child->attach.vlan == (tags->tag[0] & 0xfff) &&
+		    child->attach.service_tag == (tags->tag[0] >> 16 == 0x88a8))
+			sender = child;
+	}
+	if (tags->count)
+		free(ids);
+	return sender;
+}
+
+/* The frame as it leaves the workload. The tag that leads to a child of the port is that child's; others are the
+ * workload's own. */
+static int build_frame(struct api_call *call, const struct port_object *port,
+		       const struct trace_request *request, size_t *size, struct error *error)
+{
+	struct probe_tags tags = { 0 };
+	const struct port_object *sender;
+	int code;
+
+	if (request->hex)
+		return probe_parse_hex(request->hex, trace_frame, sizeof(trace_frame), size, error);
+	code = read_tags(request->vlan, &tags, error);
+	if (code)
+		return code;
+	sender = sender_of(api_intent(call), port, &tags);
+	if (request->to)
+		code = build_packet(call, sender, request, tags.count > (sender != port), size,
+				    error);
+	else
+		code = build_neighbour(sender, request, size, error);
+	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
+	if (!code && port->attach.kind == ATTACH_TUN) {
+		if (tags.count)
+			return error_set(error, EINVAL, "vlan", "what leaves a tun has no tags");
+		memset(trace_frame, 0, 12);
+	}
+	if (!code && probe_tags_put(&tags, trace_frame, sizeof(trace_frame), size))
+		code = error_set(error, EMSGSIZE, "size", "the frame is too long");
+	return code;
+}
+
 void api_trace(struct api_call *call)
 {
 	struct trace_request request = { .type = -1 };
@@ -210,16 +330,8 @@ void api_trace(struct api_call *call)
 				 "port %s has the host's own stack (attach.host): nothing of it "
 				 "passes the pipeline",
 				 request.port);
-	else if (request.hex)
-		code = probe_parse_hex(request.hex, trace_frame, sizeof(trace_frame), &size,
-				       &error);
-	else if (request.to)
-		code = build_packet(call, port, &request, &size, &error);
 	else
-		code = build_neighbour(port, &request, &size, &error);
-	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
-	if (!code && !request.hex && port->attach.kind == ATTACH_TUN)
-		memset(trace_frame, 0, 12);
+		code = build_frame(call, port, &request, &size, &error);
 	if (code)
 		api_fail(call, &error);
 	else

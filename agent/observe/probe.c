@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/big_endian.h"
@@ -257,6 +259,71 @@ int probe_reply(const uint8_t *request, size_t request_size, struct probe *reply
 	if (size < IPV4_SIZE || size > request_size - ETHERNET_SIZE)
 		return -EINVAL;
 	return reply_transport(ip + size, request_size - ETHERNET_SIZE - size, reply);
+}
+
+/* A number up to @most, and behind it @end or the end of the text. Return: where it ends, or NULL. */
+static const char *read_number(const char *text, long most, char end, long *value)
+{
+	char *rest;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	*value = strtol(text, &rest, 10);
+	return *value > most || (*rest && *rest != end) ? NULL : rest;
+}
+
+int probe_tag_add(struct probe_tags *tags, const char *text, struct error *error)
+{
+	static const char provider[] = "802.1ad:";
+	uint32_t type = ETHERTYPE_VLAN;
+	long id = 0, priority = 0;
+	const char *at = text;
+
+	if (tags->count == PROBE_TAGS_MAX)
+		return error_set(error, EINVAL, "vlan", "a frame here has %d tags at most",
+				 PROBE_TAGS_MAX);
+	if (strncmp(at, provider, strlen(provider)) == 0) {
+		at += strlen(provider);
+		type = 0x88a8;
+	}
+	at = read_number(at, 4094, '/', &id);
+	if (at && *at)
+		at = read_number(at + 1, 7, '\0', &priority);
+	if (!at)
+		return error_set(error, EINVAL, "vlan",
+				 "\"%s\" is no tag: 300, 300/5 with a priority, or 802.1ad:300",
+				 text);
+	tags->tag[tags->count++] = type << 16 | (uint32_t)priority << 13 | (uint32_t)id;
+	return 0;
+}
+
+int probe_tags_put(const struct probe_tags *tags, uint8_t *frame, size_t room, size_t *size)
+{
+	const size_t more = 4 * tags->count;
+
+	if (*size < ETHERNET_SIZE || *size + more > room)
+		return -EMSGSIZE;
+	memmove(frame + 12 + more, frame + 12, *size - 12);
+	for (size_t i = 0; i < tags->count; i++) {
+		put_be16(frame + 12 + 4 * i, tags->tag[i] >> 16);
+		put_be16(frame + 14 + 4 * i, tags->tag[i] & 0xffff);
+	}
+	*size += more;
+	return 0;
+}
+
+void probe_tags_take(struct probe_tags *tags, uint8_t *frame, size_t *size)
+{
+	*tags = (struct probe_tags){ 0 };
+	while (tags->count < PROBE_TAGS_MAX && *size >= ETHERNET_SIZE + 4) {
+		const uint32_t type = get16(frame + 12);
+
+		if (type != ETHERTYPE_VLAN && type != 0x88a8)
+			return;
+		tags->tag[tags->count++] = type << 16 | get16(frame + 14);
+		memmove(frame + 12, frame + 16, *size - 16);
+		*size -= 4;
+	}
 }
 
 int probe_parse_hex(const char *text, uint8_t *frame, size_t room, size_t *size,

@@ -78,6 +78,31 @@ size_t probe_build_nd(const struct mac_address *mac, const struct ip_address *so
  */
 int probe_reply(const uint8_t *request, size_t request_size, struct probe *reply);
 
+#define PROBE_TAGS_MAX 4
+
+/**
+ * struct probe_tags - VLAN tags of a frame, the outermost first
+ * @tag: type << 16 | control information
+ */
+struct probe_tags {
+	size_t count;
+	uint32_t tag[PROBE_TAGS_MAX];
+};
+
+/**
+ * probe_tag_add - one more tag inside of those that are there
+ * @text: "300", with a priority "300/5", of 802.1ad "802.1ad:300"
+ *
+ * Return: 0 or -EINVAL.
+ */
+int probe_tag_add(struct probe_tags *tags, const char *text, struct error *error);
+
+/** probe_tags_put - into a frame without tags; @size grows. Return: 0, or -EMSGSIZE if @room is too small */
+int probe_tags_put(const struct probe_tags *tags, uint8_t *frame, size_t room, size_t *size);
+
+/** probe_tags_take - out of a frame; @size shrinks. More than PROBE_TAGS_MAX stay in it. */
+void probe_tags_take(struct probe_tags *tags, uint8_t *frame, size_t *size);
+
 /**
  * probe_parse_hex - a frame written in hexadecimal; blanks and colons between bytes are skipped
  *

@@ -114,13 +114,20 @@ size_t trace_leg_reply(struct reconcile *reconcile, const struct trace_result *r
 	const struct object *object = intent_object(intent, result->out_port_id);
 	const struct port_object *port = (const struct port_object *)object;
 	struct error error = { 0 };
+	struct probe_tags tags;
 	struct probe reply;
-	size_t size;
+	size_t size = result->frame_size;
 
 	if (result->verdict != VERDICT_DELIVERED || result->next_host_id || !object ||
-	    object->kind != OBJECT_PORT || probe_reply(result->frame, result->frame_size, &reply) ||
-	    !is_addressee(intent, port, &reply) ||
-	    probe_build(&reply, frame, TRACE_FRAME_MAX, &size, &error))
+	    object->kind != OBJECT_PORT)
+		return 0;
+	memcpy(frame, result->frame, size);
+	probe_tags_take(&tags, frame, &size);
+	/* In a VLAN of the workloads' own the addresses are theirs, too. */
+	if (probe_reply(frame, size, &reply) ||
+	    (!tags.count && !is_addressee(intent, port, &reply)) ||
+	    probe_build(&reply, frame, TRACE_FRAME_MAX, &size, &error) ||
+	    probe_tags_put(&tags, frame, TRACE_FRAME_MAX, &size))
 		return 0;
 	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */
 	if (port->attach.kind == ATTACH_TUN)

@@ -335,6 +335,37 @@ def traced(weft, world):
     equal(told["reason"], "tag_taken", "the reason")
 
 
+@statement("trace --vlan says of a tagged frame what the kernel does with it, and of the answer")
+def traced_tags(weft, world):
+    answer = ("delivered", "blue/n1")
+    for words, tags in ((["300"], [300]), (["300/5"], [0xA12C]),
+                        (["802.1ad:300,5"], [("ad", 300), 5])):
+        told = weft.trace("blue/n1", "--vlan", words[0], "--to", "10.0.1.12", "--icmp", "echo")
+        equal((told["verdict"], told["to"]["port"]), ("delivered", "blue/n2"), f"{words}")
+        equal((told["back"]["verdict"], told["back"]["to"]["port"]), answer, f"{words}: the answer")
+        frame = framed(world.n2.mac, world.n1.mac, tags, f"as the trace of {words}")
+        world.n1.send(frame)
+        comes(world.n2, frame, f"{words} in the kernel")
+    told = weft.trace("blue/tr", "--vlan", "100", "--to", "10.0.3.16", "--udp", "9")
+    equal((told["verdict"], told["to"]["port"]), ("delivered", "blue/other"), "by the child")
+    equal(told["back"]["to"]["port"], "blue/child", "the answer to the child")
+    frame = framed(world.other.mac, weft.port("blue/child")["mac"], [100], "by the child")
+    told = weft.trace("blue/tr", "--hex", frame.hex())
+    equal((told["verdict"], told["to"]["port"]), ("delivered", "blue/other"), "the child's frame")
+    equal(weft.trace("blue/n1", "--vlan", "100", "--to", "10.0.1.15")["reason"], "tag_taken",
+          "a child's tag")
+    told = weft.trace("blue/n1", "--vlan", "300", "--arp", "10.0.1.1")
+    check("flooded" in told["reason"], f"a question in a VLAN: {told['reason']}")
+    equal(weft.trace("blue/s1", "--vlan", "300", "--to", "10.0.2.12")["reason"], "tagged",
+          "where tags do not pass")
+    done = weft.weft("trace", "blue/n2", "--vlan", "301", "--to", "10.77.0.1", accept=(1,))
+    check("with mac which MAC" in done.stderr, f"who has it is not known: {done.stderr}")
+    told = weft.trace("blue/n2", "--vlan", "301", "--to", "10.77.0.1", "--mac", world.n1.mac)
+    equal(told["to"]["port"], "blue/n1", "a station that is known by its MAC")
+    for words in (["4095"], ["300/8"], ["x"], ["1,2,3,4,5"]):
+        weft.weft("trace", "blue/n1", "--vlan", *words, "--to", "10.0.1.12", accept=(1,))
+
+
 @statement("what does not go together is refused with a sentence")
 def refusals(weft, _world):
     for words, sentence in (

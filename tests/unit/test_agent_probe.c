@@ -279,9 +279,43 @@ static void what_gets_no_reply(void **state)
 	assert_int_equal(probe_reply(frame, size, &reply), -EINVAL);
 }
 
+static void test_tags(void **state)
+{
+	static const uint8_t wanted[] = {
+		0x88, 0xa8, 0x01, 0x2c, 0x81, 0x00, 0xa0, 0x05, 0x08, 0x06
+	};
+	struct probe_tags tags = { 0 }, found;
+	const struct mac_address mac = { { 2, 0, 0, 0, 0, 1 } };
+	const struct ip_address from = address("10.0.0.1"), to = address("10.0.0.2");
+	struct error error = { 0 };
+	size_t size = probe_build_arp(&mac, &from, &to, frame);
+
+	(void)state;
+	assert_int_equal(probe_tag_add(&tags, "802.1ad:300", &error), 0);
+	assert_int_equal(probe_tag_add(&tags, "5/5", &error), 0);
+	assert_int_equal(probe_tags_put(&tags, frame, size + 7, &size), -EMSGSIZE);
+	assert_int_equal(probe_tags_put(&tags, frame, sizeof(frame), &size), 0);
+	assert_int_equal(size, 50);
+	assert_memory_equal(frame + 12, wanted, sizeof(wanted));
+	probe_tags_take(&found, frame, &size);
+	assert_int_equal(size, 42);
+	assert_int_equal(found.count, 2);
+	assert_memory_equal(found.tag, tags.tag, 2 * sizeof(tags.tag[0]));
+	assert_int_equal(get16(frame + 12), 0x0806);
+	assert_int_equal(probe_tag_add(&tags, "4094", &error), 0);
+	for (const char **text = (const char *[]){ "", "4095", "x", "1/8", "1/", "-1", "1 ", NULL };
+	     *text; text++) {
+		assert_int_equal(probe_tag_add(&tags, *text, &error), -EINVAL);
+		error = (struct error){ 0 };
+	}
+	assert_int_equal(probe_tag_add(&tags, "0", &error), 0);
+	assert_int_equal(probe_tag_add(&tags, "1", &error), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tags),
 		cmocka_unit_test(packets_are_well_formed),
 		cmocka_unit_test(a_tcp_probe_is_a_syn_to_the_port),
 		cmocka_unit_test(what_cannot_be_is_refused),

@@ -94,12 +94,11 @@ bool tables_check_count(enum table_id table, size_t wanted)
 }
 
 /* What packets leave behind. */
-static const enum table_id of_packets[] = { TABLE_flows,           TABLE_fragments,
-					    TABLE_stations,        TABLE_station_ends,
-					    TABLE_service_clients, TABLE_wire_neighbours,
-					    TABLE_groups,          TABLE_group_sources,
-					    TABLE_segment_states,  TABLE_flow_rejects,
-					    TABLE_segment_tags };
+static const enum table_id of_packets[] = {
+	TABLE_flows,           TABLE_fragments,       TABLE_stations,    TABLE_station_ends,
+	TABLE_service_clients, TABLE_wire_neighbours, TABLE_groups,      TABLE_group_sources,
+	TABLE_segment_states,  TABLE_flow_rejects,    TABLE_segment_tags
+};
 #define OF_PACKETS (sizeof(of_packets) / sizeof(of_packets[0]))
 
 static void remove_all(const struct side *side, enum table_id table)
