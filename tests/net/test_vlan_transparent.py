@@ -5,7 +5,7 @@
     lan 10.0.1.0/24 (l2, vlan_transparent):   n1 .11   n2 .12   n3 .13 (no rule allows it anything)
                                               tap tp .14      parent tr .15 --- VLAN 100: child
     strict 10.0.2.0/24 (l2):                  s1 .11   s2 .12
-    ring 10.0.6.0/24 (l2, vlan_transparent):  r .11   bridge ra --- a switch of VLAN 300 alone --- bridge rb
+    ring 10.0.6.0/24 (l2, vlan_transparent):  r .11   bridge ra --- a switch of VLAN 300 --- rb
     flat, vlan 50 (l2, vlan_transparent):     f .11    v .11  === up0 --- cable --- machine
 """
 import contextlib

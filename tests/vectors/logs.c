@@ -3,7 +3,7 @@
  * Flow logs in a vector: what the rows of a logged connection say, what is told of one that ends, and what is
  * counted of packets that are refused (core/flow_log.c, flow_end_fill in core/flow.h).
  *
- * Which ports have a log is in the world, as in weft.yaml ("flow_log": {}). Neighbours: run.c (which lines ask),
+ * Which ports have a log is in the world, as in weft.yaml ("flow_log": {}). Likewise what loop.c writes down. Neighbours: run.c (which lines ask),
  * rows.c (all the rest of a connection), mirrors.c.
  */
 #include <stdlib.h>
@@ -171,12 +171,14 @@ static bool check_untold(const struct side *side, char **words)
 		       : vector_no("%s: %llu are lost", side->name, (unsigned long long)row.lost);
 }
 
-static bool check_refusals(const struct side *side, size_t wanted)
+static bool check_count(const struct side *side, enum table_id table, const char *wanted)
 {
-	struct collected rows = tables_collect(side, TABLE_flow_rejects);
+	struct collected rows = tables_collect(side, table);
 
 	free(rows.bytes);
-	return rows.count == wanted ? true : vector_no("%s: %zu refusals", side->name, rows.count);
+	return rows.count == strtoul(wanted, NULL, 10)
+		       ? true
+		       : vector_no("%s: %zu rows", side->name, rows.count);
 }
 
 static bool check_on(const struct side *side, char **words, size_t count,
@@ -190,7 +192,9 @@ static bool check_on(const struct side *side, char **words, size_t count,
 	if (!strcmp(words[0], "refused") && count >= 7 && *words[2] == '>')
 		return check_refused(side, words + 1, count - 1, last);
 	if (!strcmp(words[0], "refusals") && count == 2)
-		return check_refusals(side, strtoul(words[1], NULL, 10));
+		return check_count(side, TABLE_flow_rejects, words[1]);
+	if (!strcmp(words[0], "heard") && count == 2)
+		return check_count(side, TABLE_segment_tags, words[1]);
 	if (!strcmp(words[0], "ended") && (count == 2 || count == 8))
 		return check_ended(side, words + 1, count - 1);
 	if (!strcmp(words[0], "untold") && count == 3)

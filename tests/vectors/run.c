@@ -524,8 +524,6 @@ static bool check_line(char **words, size_t count, struct outcome outcomes[2],
 		*good = check_bytes(words + 1, o);
 	else if (!strcmp(words[0], "flows") && count == 2)
 		*good = rows_check_flows(strtoul(words[1], NULL, 10));
-	else if (!strcmp(words[0], "heard") && count == 2)
-		*good = tables_check_count(TABLE_segment_tags, strtoul(words[1], NULL, 10));
 	else if (!strcmp(words[0], "watched") && count == 3)
 		*good = watch_check(words + 1);
 	else if (!strcmp(words[0], "copies") && count == 4)

@@ -81,18 +81,6 @@ struct collected tables_collect(const struct side *side, enum table_id table)
 	return rows;
 }
 
-bool tables_check_count(enum table_id table, size_t wanted)
-{
-	for (size_t s = 0; s < side_count; s++) {
-		struct collected rows = tables_collect(sides[s], table);
-
-		free(rows.bytes);
-		if (rows.count != wanted)
-			return vector_no("%s: %zu rows", sides[s]->name, rows.count);
-	}
-	return true;
-}
-
 /* What packets leave behind. */
 static const enum table_id of_packets[] = {
 	TABLE_flows,           TABLE_fragments,       TABLE_stations,    TABLE_station_ends,

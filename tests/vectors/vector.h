@@ -116,9 +116,6 @@ struct collected {
 
 /* Every row of a table; bytes are the caller's to free(). */
 struct collected tables_collect(const struct side *side, enum table_id table);
-
-/* Are there so many rows in it, on all sides? */
-bool tables_check_count(enum table_id table, size_t wanted);
 /* The rows of the world onto every side; those of the world before that are no more are removed. */
 void tables_write_world(void);
 /* What weftd writes to the punt device (punt.c): from-weftd VERSION PORT WORDS, with the header in between that
