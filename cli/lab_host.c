@@ -289,13 +289,16 @@ int lab_host_stop(struct lab *lab, const char *host, bool kill_it, struct error 
 static void become_cleaner(const struct lab *lab, const char *host, const char *instance)
 {
 	char *log_path = lab_path(lab->name, host, "weftd.log"), *program = lab_program("weftd");
+	char *state = lab_path(lab->name, host, "state");
 	int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
 	if (log < 0)
 		_exit(126);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
-	execlp(program, "weftd", "--name", instance, "--remove-datapath", (char *)NULL);
+	/* The state directory has what devices of others were like, and is not to be made elsewhere. */
+	execlp(program, "weftd", "--name", instance, "--state", state, "--remove-datapath",
+	       (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }

@@ -27,6 +27,7 @@ vpcs:
       two-a: {subnet: web, address: 10.0.1.30, attach: {netns: two, ifname: eth0}}
       two-b: {subnet: db, address: 10.0.2.30, attach: {netns: two, ifname: eth1}}
 """
+STATES = "/var/lib/weft"
 # A daemon that never answers, but takes its (absent) datapath away.
 SLOW = """#!/bin/sh
 case "$*" in *--remove-datapath*) exit 0 ;; esac
@@ -55,7 +56,8 @@ def state(name="shop"):
 
 
 def left():
-    """Names, pins and folders of labs."""
+    """Names, pins and folders of labs, which keep nothing where the machine's daemon does."""
+    equal(os.listdir(STATES), [], f"what is in {STATES}")
     places = ("/run/netns", "/run/weft/lab", "/sys/fs/bpf/weft")
     return [sorted(os.listdir(place)) if os.path.isdir(place) else [] for place in places]
 
@@ -216,4 +218,10 @@ def killed(_weft):
     equal(left(), [[], [], []], "left behind")
 
 
-main(start=False)
+def setup(_weft):
+    """A place of the test's own for states of the machine's daemons."""
+    os.makedirs(STATES, exist_ok=True)
+    run("mount", "-t", "tmpfs", "tmpfs", STATES, accept=[0])
+
+
+main(setup, start=False)
