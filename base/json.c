@@ -192,6 +192,33 @@ void json_reader_init(struct json_reader *reader, json_t *value, const char *pat
 				 json_type_name(value));
 }
 
+static bool is_known(const struct json_reader *reader, const char *key)
+{
+	for (size_t i = 0; i < reader->known_count; i++)
+		if (strcmp(reader->known[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* Who wrote "cdir" is told of that word, and not that "cidr" is missing. */
+static void refuse_missing(struct json_reader *reader, const char *key)
+{
+	struct suggestion suggestion;
+	const char *found, *written;
+	json_t *value;
+
+	suggestion_init(&suggestion, key);
+	json_object_foreach(reader->object, found, value)
+		if (!is_known(reader, found))
+			suggestion_offer(&suggestion, found);
+	written = suggestion_nearest(&suggestion);
+	if (written)
+		json_reader_fail(reader, written, EINVAL, "unknown key (did you mean \"%s\"?)",
+				 key);
+	else
+		json_reader_fail(reader, key, EINVAL, "is missing");
+}
+
 /* The value under @key, and @key is known from now on. Return: NULL if there is none. */
 static json_t *take(struct json_reader *reader, const char *key, enum json_presence presence)
 {
@@ -206,7 +233,7 @@ static json_t *take(struct json_reader *reader, const char *key, enum json_prese
 	if (value && !json_is_null(value))
 		return value;
 	if (presence == JSON_REQUIRED)
-		json_reader_fail(reader, key, EINVAL, "is missing");
+		refuse_missing(reader, key);
 	return NULL;
 }
 
@@ -341,14 +368,6 @@ void json_reader_member(struct json_reader *parent, const char *key, const char 
 	join_path(above, sizeof(above), parent->path, key);
 	join_path(path, sizeof(path), above, name);
 	json_reader_init(child, value, path, parent->error);
-}
-
-static bool is_known(const struct json_reader *reader, const char *key)
-{
-	for (size_t i = 0; i < reader->known_count; i++)
-		if (strcmp(reader->known[i], key) == 0)
-			return true;
-	return false;
 }
 
 static void refuse_unknown(struct json_reader *reader, const char *key)

@@ -191,6 +191,17 @@ static void test_unknown(void **state)
 	assert_int_equal(json_reader_finish(&reader), -EINVAL);
 	assert_string_equal(error.path, "vpcs.blue.ports.web1.subent");
 	assert_string_equal(error.text, "unknown key (did you mean \"subnet\"?)");
+
+	/* A key that has to be there is not called missing when what stands there is nearly it. */
+	json_reader_init(&reader, document, "vpcs.blue.ports.web1", &error);
+	json_reader_text(&reader, "subnet", JSON_REQUIRED, 9, &text);
+	assert_int_equal(json_reader_finish(&reader), -EINVAL);
+	assert_string_equal(error.path, "vpcs.blue.ports.web1.subent");
+	assert_string_equal(error.text, "unknown key (did you mean \"subnet\"?)");
+	json_reader_init(&reader, document, "vpcs.blue.ports.web1", &error);
+	json_reader_text(&reader, "colour", JSON_REQUIRED, 9, &text);
+	assert_string_equal(error.path, "vpcs.blue.ports.web1.colour");
+	assert_string_equal(error.text, "is missing");
 	json_decref(document);
 }
 
