@@ -234,7 +234,8 @@ static int read_key(struct reader *reader, const yaml_event_t *event, const char
 	push_step(reader, frame);
 	if (json_object_get(frame->value, text)) {
 		code = refuse(reader, &event->start_mark, EEXIST,
-			      "the key \"%s\" is there twice (first on line %zu)", text,
+			      "the key \"%.300s\" is there twice (first on line %zu)",
+			      buf_text(&reader->path),
 			      yaml_line(reader->document, buf_text(&reader->path)));
 	} else {
 		record_line(reader, event->start_mark.line + 1);
@@ -366,6 +367,13 @@ static int refuse_syntax(struct reader *reader)
 		return refuse(reader, &parser->problem_mark, EINVAL,
 			      "%s (%s that begins on line %zu)", parser->problem, parser->context,
 			      parser->context_mark.line + 1);
+	/* Nearly always a tab, which YAML does not take for indentation and editors do not show. */
+	if (parser->problem && strstr(parser->problem, "cannot start any token"))
+		return refuse(
+			reader, &parser->problem_mark, EINVAL,
+			"indent by spaces, not by tabs, and put a text that begins with @, %% or ` "
+			"into quotes (%s)",
+			parser->problem);
 	return refuse(reader, &parser->problem_mark, EINVAL, "%s",
 		      parser->problem ? parser->problem : "not YAML");
 }

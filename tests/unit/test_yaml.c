@@ -76,6 +76,8 @@ static void test_refusals(void **state)
 {
 	(void)state;
 	expect_refusal("a: 1\nb: 2\na: 3\n", 3, "\"a\" is there twice (first on line 1)");
+	expect_refusal("a:\n  b: 2\n  b: 3\n", 3, "\"a.b\" is there twice (first on line 2)");
+	expect_refusal("a:\n\tb: 2\n", 2, "indent by spaces, not by tabs");
 	expect_refusal("vpcs:\n  blue: {ports: {x: 1,\n    x: 2}}\n", 3, "first on line 2");
 	expect_refusal("a: &anchor 1\n", 1, "anchors (&anchor)");
 	expect_refusal("x: 1\na: *alias\n", 2, "aliases (*alias)");
