@@ -44,7 +44,7 @@ static const struct kept_capability kept[] = {
 int isolate_check(struct error *error)
 {
 	cap_t now = cap_get_proc();
-	char missing[256] = "";
+	char missing[512] = ""; /* room for all of the table */
 	cap_flag_value_t value;
 
 	if (!now)

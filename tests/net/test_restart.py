@@ -5,9 +5,11 @@
       a 10.0.1.11  ~~~ datagrams, eight connections, new connections ~~~>  b 10.0.2.11
                      weftd: kill -9, SIGTERM, new program, another rule
 """
+import re
 import signal
+from pathlib import Path
 
-from harness import WEFTD, Netns, check, connect, equal, main, run, statement
+from harness import ROOT, WEFTD, Netns, check, connect, equal, main, run, statement
 from traffic import Load
 
 INTENT = """
@@ -118,6 +120,31 @@ def twice(weft, _two):
     check("already" in done.stderr or "running" in done.stderr or "lock" in done.stderr,
           f"it says: {done.stderr}")
     check(weft.answers(), "the first one no longer answers")
+
+
+@statement("a weftd without privileges names all that it lacks, what for, and how to get it")
+def unprivileged(weft, _two):
+    done = run("setpriv", "--bounding-set=-all", WEFTD, "--name", "none", "--state",
+               f"{weft.state}-none", "--socket", "/run/weft/none.sock", timeout=20)
+    equal(done.returncode, 1, "exit status")
+    for capability in ("NET_ADMIN", "BPF", "PERFMON", "SYS_ADMIN", "NET_RAW"):
+        check(f"CAP_{capability} (to " in done.stderr, f"no {capability}: {done.stderr}")
+    check(done.stderr.endswith("; run weftd as root or by its systemd unit\n"), done.stderr)
+    equal(len(done.stderr.splitlines()), 1, "lines")
+
+
+@statement("a weftd that runs has the capabilities that its manual names, and no way to others")
+def capabilities(weft, _two):
+    page = (ROOT / "docs/man/weftd.8").read_text(encoding="utf-8").split(".Sh REQUIREMENTS")[1]
+    named = set(re.findall(r"CAP_[A-Z_]+", page.split(".Sh ")[0]))
+    header = Path("/usr/include/linux/capability.h").read_text(encoding="utf-8")
+    wanted = sum(1 << int(number) for name, number in
+                 re.findall(r"#define (CAP_[A-Z_]+)\s+(\d+)\n", header) if name in named)
+    status = Path(f"/proc/{weft.process.pid}/status").read_text(encoding="ascii")
+    for kind in ("CapPrm", "CapEff", "CapBnd"):
+        found = int(re.search(rf"{kind}:\s+(\w+)", status)[1], 16)
+        equal(hex(found), hex(wanted), f"{kind} and {sorted(named)}")
+    check(re.search(r"NoNewPrivs:\s+1", status), "no_new_privs is not set")
 
 
 main(Two)
