@@ -5,8 +5,10 @@
 No packets: a daemon, and every command of the manual with good and bad arguments.
 """
 import json
+import os
+import shutil
 
-from harness import WEFT, check, equal, main, run, statement
+from harness import SOCKET, WEFT, check, equal, main, run, statement
 
 
 @statement("objects are made, listed, shown, changed and removed by the commands of the manual")
@@ -93,6 +95,24 @@ def completion(weft):
         check("route-table" in weft.weft("completion", shell).stdout, f"completion {shell}")
     script = weft.weft("completion", "bash").stdout
     equal(run("bash", "-n", data=script).returncode, 0, "bash reads the completion")
+
+    def complete(*words):
+        line = " ".join(f"'{word}'" for word in ("weft", *words))
+        return run("bash", data=f"""{script}
+            unset WEFT_SOCKET
+            PATH={os.path.dirname(WEFT)}:$PATH COMP_WORDS=({line}) COMP_CWORD={len(words)}
+            _weft; printf '%s\\n' "${{COMPREPLY[@]}}" """, accept=[0]).stdout.split()
+
+    check("route-table" in complete("ro"), f"nouns: {complete('ro')}")
+    check("add" in complete("port", ""), f"verbs: {complete('port', '')}")
+    equal(complete("port", "add", "blue/x", "--sub"), ["--subnet"], "options")
+    equal(complete("subnet", "add", "blue/x", "--mode", ""), ["l3", "l2"], "values")
+    # Names are those of the daemon that the command line speaks of; none is at the usual place.
+    equal(complete("--socket", SOCKET, "subnet", "show", "blue/w"), ["blue/web"], "names")
+    equal(complete("subnet", "show", "blue/w"), [], "names without a daemon")
+    if shutil.which("zsh"):
+        script = weft.weft("completion", "zsh").stdout
+        equal(run("zsh", "-n", data=script).returncode, 0, "zsh reads the completion")
 
 
 @statement("--quiet is quiet, --json prints one document")
