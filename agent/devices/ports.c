@@ -545,11 +545,15 @@ static void ports_event(void *context, uint32_t port_id, enum device_event_kind 
 			const char *sentence)
 {
 	struct ports *ports = context;
+	const struct object *object;
+	char name[PATH_NAME_SIZE];
 
 	(void)kind;
 	if (!map_get_u32(&ports->entries, port_id))
 		return;
-	log_info("port disturbed", "port=%u text=\"%s\"", port_id, sentence);
+	object = intent_object(ports->options.intent, port_id);
+	log_info("port disturbed", "port=%s text=\"%s\"",
+		 object ? names_path(ports->options.intent, object, name) : "-", sentence);
 	ports_look_at(ports, port_id);
 }
 
