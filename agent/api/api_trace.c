@@ -96,9 +96,12 @@ static int read_address(const char *text, const char *path, struct ip_address *a
 	return 0;
 }
 
-/* The port's first address of a family; a link-local one made from its MAC if it has no IPv6 address. */
-static int own_address(const struct port_object *port, bool ipv4, struct ip_address *address,
-		       struct error *error)
+/*
+ * The port's first address of a family. If it has no IPv6 address, the link-local one made from its MAC, where that
+ * will do (@near): it leads nowhere off the link.
+ */
+static int own_address(const struct port_object *port, bool ipv4, bool near,
+		       struct ip_address *address, struct error *error)
 {
 	for (size_t i = 0; i < port->address_count; i++) {
 		if (ip_address_is_ipv4(&port->addresses[i]) == ipv4) {
@@ -106,8 +109,10 @@ static int own_address(const struct port_object *port, bool ipv4, struct ip_addr
 			return 0;
 		}
 	}
-	if (ipv4)
-		return error_set(error, EINVAL, "port", "the port has no IPv4 address");
+	if (ipv4 || !near)
+		return error_set(error, EINVAL, "from",
+				 "the port has no %s address; say which one to send from",
+				 ipv4 ? "IPv4" : "IPv6");
 	*address = ip_address_link_local_from_mac(&port->mac);
 	return 0;
 }
@@ -175,14 +180,16 @@ static int build_packet(struct api_call *call, const struct port_object *port,
 			struct error *error)
 {
 	struct probe probe = { .source_mac = port->mac, .size = (size_t)request->size };
-	bool ipv4;
+	bool ipv4, near;
 	int code;
 
 	if (read_address(request->to, "to", &probe.destination, error))
 		return error->code;
 	ipv4 = ip_address_is_ipv4(&probe.destination);
+	near = ip_address_is_link_local(&probe.destination) ||
+	       ip_address_is_multicast(&probe.destination);
 	code = request->from ? read_address(request->from, "from", &probe.source, error)
-			     : own_address(port, ipv4, &probe.source, error);
+			     : own_address(port, ipv4, near, &probe.source, error);
 	if (!code)
 		code = read_protocol(request, ipv4, &probe.protocol, error);
 	if (code)
@@ -221,7 +228,7 @@ static int build_neighbour(const struct port_object *port, const struct trace_re
 			return error->code;
 		if (ip_address_is_ipv4(&source) != ipv4)
 			return error_set(error, EINVAL, "from", "not of the target's family");
-	} else if (own_address(port, ipv4, &source, error)) {
+	} else if (own_address(port, ipv4, true, &source, error)) {
 		return error->code;
 	}
 	*size = ipv4 ? probe_build_arp(&port->mac, &source, &target, trace_frame)

@@ -196,6 +196,9 @@ def text(weft, _explain):
     done = weft.weft("trace", "blue/web1", "--to", "172.16.0.1", "--tcp", "80", accept=(4,))
     for word in ("parse", "guard", "route", "blackhole", "172.16.0.0/16"):
         check(word in done.stdout, f"no \"{word}\" in:\n{done.stdout}")
+    # It cannot send at all, which is no matter of addresses that are spoofed.
+    done = weft.weft("trace", "blue/web1", "--to", "2001:db8::1", "--tcp", "80", accept=(1,))
+    check("no IPv6 address" in done.stderr, f"without an IPv6 address: {done.stderr}")
 
 
 @statement("status shows the drops of the last minute by reason, and the ports")
