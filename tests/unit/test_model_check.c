@@ -202,7 +202,8 @@ static const struct refusal port_refusals[] = {
 	  PORT_PATH ".receive_rate",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of receive_rate would hold for it" },
-	{ PORT, "{'subnet':'web','attach':{'host':true},'rate_burst':'64k'}", PORT_PATH ".rate_burst",
+	{ PORT, "{'subnet':'web','attach':{'host':true},'rate_burst':'64k'}",
+	  PORT_PATH ".rate_burst",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of rate_burst would hold for it" },
 	{ PORT, "{'subnet':'web','attach':{'host':true},'share':3}", PORT_PATH ".share",
