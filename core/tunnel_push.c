@@ -464,6 +464,19 @@ static __always_inline int take_number(struct packet *p)
 }
 
 /*
+ * The number as it is, through memory that the verifier does not follow. It looks at what comes after once for each
+ * value that it knows a size to have, and the kinds and their options have dozens: of all that it walked through,
+ * two thirds were this.
+ */
+static __always_inline __u32 forget(struct packet *p, __u32 number)
+{
+	volatile __u32 *memory = (volatile __u32 *)p->header;
+
+	*memory = number;
+	return *memory;
+}
+
+/*
  * Into tunnel p->out_ifindex. p: ethernet_out is the inner Ethernet header, what parse has read is of the
  * frame. VERDICT_DELIVERED with PACKET_TO_UNDERLAY, outer_source and outer_destination; or the drop.
  */
@@ -484,6 +497,7 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_NO_TUNNEL;
 	find_ends(p, tunnel);
 	plan_headers(f, p, tunnel, &plan);
+	plan.size = forget(p, plan.size);
 	verdict = carries(p, tunnel, &plan);
 	if (verdict)
 		return verdict;
@@ -505,7 +519,7 @@ int tunnel_push(struct frame *f, struct packet *p)
 	write_kind(p, at, tunnel, &plan);
 	if (p->kept_tag)
 		tags_write(f, p, plan.size);
-	if (frame_store(f, ETHERNET_SIZE, p->header, plan.size))
+	if (frame_store_some(f, ETHERNET_SIZE, p->header, plan.size, HEADER_MAX))
 		return VERDICT_INTERNAL;
 	if (is_summed(tunnel) && !plan.segments && !(p->copy & COPY_CUT) &&
 	    write_checksum(f, p, tunnel, &plan))

@@ -203,6 +203,16 @@ static __always_inline int frame_load_some(struct frame *f, __u32 offset, void *
 	return more < room ? (int)bpf_skb_load_bytes(f, offset, to, more + 1) : -1;
 }
 
+/* Copies out 1 to room bytes, likewise. 0 or negative. */
+static __always_inline int frame_store_some(struct frame *f, __u32 offset, const void *from,
+					    __u32 size, __u32 room)
+{
+	__u32 more = size - 1;
+
+	asm volatile("" : "+r"(more));
+	return more < room ? (int)bpf_skb_store_bytes(f, offset, from, more + 1, 0) : -1;
+}
+
 /* The same for bytes that no checksum in the frame covers: a sum of the whole that the NIC has made is
  * kept right. (What changes together with its checksum leaves that sum as it was.) */
 #define frame_store_summed(f, offset, from, size)                                                  \

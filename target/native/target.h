@@ -203,6 +203,13 @@ static inline int frame_load_some(struct frame *f, __u32 offset, void *to, __u32
 	return size && size <= room ? frame_load(f, offset, to, size) : -1;
 }
 
+/* Copies out 1 to room bytes, likewise. 0 or negative. */
+static inline int frame_store_some(struct frame *f, __u32 offset, const void *from, __u32 size,
+				   __u32 room)
+{
+	return size && size <= room ? frame_store(f, offset, from, size) : -1;
+}
+
 /* The same for bytes that no checksum in the frame covers. */
 #define frame_store_summed(f, offset, from, size) frame_store(f, offset, from, size)
 
