@@ -262,6 +262,8 @@ static int check_entry(struct draft *draft, struct draft_entry *entry, struct er
 	if (!entry->after)
 		return entry->before ? check_removed(draft, entry, error) : 0;
 	code = check_size(draft, entry->after, error);
+	if (!code && (entry->after->kind == OBJECT_PORT || entry->after->kind == OBJECT_SUBNET))
+		code = check_mirror(draft, entry->after, error);
 	if (code)
 		return code;
 	switch (entry->after->kind) {

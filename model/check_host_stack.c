@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/filter.h"
 #include "model/intent_private.h"
 
 /* The first key that would mean nothing; NULL: there is none. */
@@ -46,6 +47,37 @@ static const char *in_vain(const struct port_object *port)
 	return NULL;
 }
 
+static const struct port_mirror_to *mirror_of(const struct object *object)
+{
+	return object->kind == OBJECT_PORT ? ((const struct port_object *)object)->mirror
+					   : ((const struct subnet_object *)object)->mirror;
+}
+
+/* Nor does a copy get to it: no port or subnet may be mirrored to it. */
+static int check_no_copies(const struct draft *draft, const struct port_object *port,
+			   struct error *error)
+{
+	static const enum object_kind kinds[] = { OBJECT_PORT, OBJECT_SUBNET };
+	const struct object **list;
+	int code = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(kinds) && !code; k++) {
+		size_t count = draft_members(draft, port->object.vpc_id, kinds[k], &list);
+
+		for (size_t i = 0; i < count && !code; i++) {
+			const struct port_mirror_to *mirror = mirror_of(list[i]);
+
+			if (mirror && !mirror->tunnel && strcmp(mirror->to, port->object.name) == 0)
+				code = draft_refuse(draft, &port->object, "attach", EINVAL, error,
+						    "%s %s is mirrored to it, and no copy gets to "
+						    "the host's own stack (attach.host)",
+						    object_kind_word(kinds[k]), list[i]->name);
+		}
+		free(list);
+	}
+	return code;
+}
+
 int check_host_stack(const struct draft *draft, const struct port_object *port, struct error *error)
 {
 	const char *key = in_vain(port);
@@ -55,5 +87,21 @@ int check_host_stack(const struct draft *draft, const struct port_object *port, 
 			     "its workload has the host's own stack (attach.host), and nothing "
 			     "that a vpc says of %s would hold for it",
 			     key)
-		   : 0;
+		   : check_no_copies(draft, port, error);
+}
+
+int check_mirror(const struct draft *draft, const struct object *object, struct error *error)
+{
+	const struct port_mirror_to *mirror = mirror_of(object);
+	const struct object *target =
+		mirror && !mirror->tunnel
+			? draft_find(draft, object->vpc_id, OBJECT_PORT, mirror->to)
+			: NULL;
+
+	if (!target || ((const struct port_object *)target)->attach.kind != ATTACH_HOST)
+		return 0;
+	return draft_refuse(
+		draft, object, "mirror.to", EINVAL, error,
+		"port %s has the host's own stack (attach.host), and no copy gets to it",
+		mirror->to);
 }

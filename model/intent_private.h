@@ -362,6 +362,8 @@ int check_direct_port(struct draft *draft, const struct port_object *port, struc
 /* check_host_stack - of a port with attach.host: nothing is said of it that would not hold (check_host_stack.c) */
 int check_host_stack(const struct draft *draft, const struct port_object *port,
 		     struct error *error);
+/* check_mirror - of a port or subnet: its copies get somewhere, as far as the intent can say (check_host_stack.c) */
+int check_mirror(const struct draft *draft, const struct object *object, struct error *error);
 int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error);
 /* Whether another port's device can carry this one. */

@@ -216,6 +216,8 @@ static const struct refusal port_refusals[] = {
 	  PORT_PATH ".mirror",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of mirror would hold for it" },
+	{ PORT, "{'subnet':'web','mirror':{'to':'metal'}}", PORT_PATH ".mirror.to",
+	  "port blue/new: port metal has the host's own stack (attach.host), and no copy gets to it" },
 	{ PORT, "{'subnet':'web','attach':{'host':true},'flow_log':{}}", PORT_PATH ".flow_log",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of flow_log would hold for it" },
@@ -731,14 +733,43 @@ static void test_rules_of_port(void **state)
 	intent_free(intent);
 }
 
+/* A port that copies go to does not give up its device for the host's. */
+static void test_mirror_to_host(void **state)
+{
+	struct intent *intent = intent_new();
+
+	(void)state;
+	request(intent, REQUEST_APPLY, NULL, base_tree, NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue/subnets/web", "{'mirror':{'to':'metal'}}", -EINVAL,
+	       "vpcs.blue.subnets.web.mirror.to",
+	       "subnet blue/web: port metal has the host's own stack (attach.host), and no copy "
+	       "gets to it");
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/tap", "{'subnet':'web'}", NULL);
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/web", "{'mirror':{'to':'tap'}}", NULL);
+	refuse(intent, REQUEST_PUT, "vpcs/blue/ports/tap",
+	       "{'subnet':'web','attach':{'host':true}}", -EINVAL, "vpcs.blue.ports.tap.attach",
+	       "port blue/tap: subnet web is mirrored to it, and no copy gets to the host's own stack "
+	       "(attach.host)");
+	request(intent, REQUEST_PATCH, "vpcs/blue/subnets/web", "{'mirror':null}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/tap",
+		"{'subnet':'web','attach':{'host':true}}", NULL);
+	intent_free(intent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_port),        cmocka_unit_test(test_subnet),
-		cmocka_unit_test(test_table),       cmocka_unit_test(test_group),
-		cmocka_unit_test(test_acl),         cmocka_unit_test(test_vpc),
-		cmocka_unit_test(test_tree),        cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_record_size), cmocka_unit_test(test_rules_of_port),
+		cmocka_unit_test(test_mirror_to_host),
+		cmocka_unit_test(test_port),
+		cmocka_unit_test(test_subnet),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_group),
+		cmocka_unit_test(test_acl),
+		cmocka_unit_test(test_vpc),
+		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_record_size),
+		cmocka_unit_test(test_rules_of_port),
 	};
 
 	return cmocka_run_group_tests_name("model_check", tests, NULL, NULL);
