@@ -140,9 +140,37 @@ static __always_inline int may_be_picked_up(const struct packet *p)
 }
 
 /*
+ * In an l2 subnet the reply comes from the MAC that the packet is sent to: the port's own, or one that was heard
+ * there a moment ago, which a port that is held to its own MAC does not get far with. What the sender says of itself
+ * binds nobody there, but that it is the gateway is not left to it: what is for that one has stages of its own.
+ */
+static __always_inline int reply_is_switched(const struct packet *p)
+{
+	if ((p->subnet_flags & SUBNET_DIRECT) || mac_equal(p->ethernet + 6, p->gateway_mac))
+		return 0;
+	return p->station == STATION_REGISTERED ||
+	       (p->station == STATION_HEARD && !(p->out_flags & PORT_CHECK_MAC));
+}
+
+/*
+ * Between two ports of one subnet the way back is plain: the same two MACs, the sender's device, no
+ * route and no ACL to ask. The row of the reply can then be written as settled, which spares every TCP
+ * connection its second way through the slow stages. (Others come this way once, for their state.)
+ */
+static __always_inline int reply_is_plain(const struct packet *p)
+{
+	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
+
+	if (p->key.protocol != PROTOCOL_TCP || p->out_subnet_id != p->subnet_id ||
+	    (p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) || !p->in_ifindex)
+		return 0;
+	return p->subnet_flags & SUBNET_L2 ? reply_is_switched(p) : (p->flags & own) == own;
+}
+
+/*
  * What the two ports know of the packet's connection: PACKET_FLOW_KNOWN, PACKET_PEER_KNOWN,
- * PACKET_ORIGINAL, PACKET_RULES_MOVED, PACKET_PICKED_UP. p: out_port_id, generation and now are set. VERDICT_NEXT, or the
- * drop of a TCP segment that can belong to nothing.
+ * PACKET_ORIGINAL, PACKET_RULES_MOVED, PACKET_PICKED_UP; and reply_plain. p: out_port_id, generation and now are
+ * set. VERDICT_NEXT, or the drop of a TCP segment that can belong to nothing.
  */
 int flow_find(struct frame *f, struct packet *p)
 {
@@ -159,6 +187,7 @@ int flow_find(struct frame *f, struct packet *p)
 	if (segment && tcp_flags_bad(p->tcp_flags))
 		return VERDICT_BAD_TCP_FLAGS;
 	opens = segment && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	p->reply_plain = (__u8)reply_is_plain(p);
 	find_own(f, p, opens);
 	find_peer(p, opens);
 	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))
@@ -237,34 +266,6 @@ static __always_inline int flow_replace(const struct flow_key *key, const struct
 	return (int)table_add(flows, key, row);
 }
 
-/*
- * In an l2 subnet the reply comes from the MAC that the packet is sent to: the port's own, or one that was heard
- * there a moment ago, which a port that is held to its own MAC does not get far with. What the sender says of itself
- * binds nobody there, but that it is the gateway is not left to it: what is for that one has stages of its own.
- */
-static __always_inline int reply_is_switched(const struct packet *p)
-{
-	if ((p->subnet_flags & SUBNET_DIRECT) || mac_equal(p->ethernet + 6, p->gateway_mac))
-		return 0;
-	return p->station == STATION_REGISTERED ||
-	       (p->station == STATION_HEARD && !(p->out_flags & PORT_CHECK_MAC));
-}
-
-/*
- * Between two ports of one subnet the way back is plain: the same two MACs, the sender's device, no
- * route and no ACL to ask. The row of the reply can then be written as settled, which spares every TCP
- * connection its second way through the slow stages. (Others come this way once, for their state.)
- */
-static __noinline int reply_is_plain(const struct packet *p)
-{
-	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
-
-	if (p->key.protocol != PROTOCOL_TCP || p->out_subnet_id != p->subnet_id ||
-	    (p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) || !p->in_ifindex)
-		return 0;
-	return p->subnet_flags & SUBNET_L2 ? reply_is_switched(p) : (p->flags & own) == own;
-}
-
 /* When the slow stages are to look at a row again: in an l2 subnet, to hear that its stations are still there. */
 static __always_inline __u32 renew_at(const struct packet *p)
 {
@@ -305,7 +306,7 @@ static __always_inline int flow_write_peer(struct packet *p, const struct flow *
 
 	if (p->flags & PACKET_PEER_TAKEN)
 		return 0;
-	if (reply_is_plain(p))
+	if (p->reply_plain)
 		flow_settle_reply(p, &row);
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
 	return flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
