@@ -178,7 +178,8 @@ size_t names_all(const struct intent *intent, enum object_kind kind, const struc
 	return count;
 }
 
-const struct object *names_find_port(const struct intent *intent, const char *path)
+const struct object *names_find(const struct intent *intent, enum object_kind kind,
+				const char *path)
 {
 	const char *slash = strchr(path, '/');
 	char vpc[NAME_SIZE];
@@ -187,7 +188,7 @@ const struct object *names_find_port(const struct intent *intent, const char *pa
 		return NULL;
 	memcpy(vpc, path, (size_t)(slash - path));
 	vpc[slash - path] = '\0';
-	return intent_find(intent, vpc, OBJECT_PORT, slash + 1);
+	return intent_find(intent, vpc, kind, slash + 1);
 }
 
 json_t *names_address(const struct address *address)

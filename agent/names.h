@@ -46,8 +46,9 @@ json_t *names_changes(const struct intent *intent, const struct change *changes,
  */
 size_t names_all(const struct intent *intent, enum object_kind kind, const struct object ***list);
 
-/** names_find_port - Return: the port called "blue/web1", NULL if there is none */
-const struct object *names_find_port(const struct intent *intent, const char *path);
+/** names_find - Return: what of a VPC is called "blue/web1", NULL if there is none */
+const struct object *names_find(const struct intent *intent, enum object_kind kind,
+				const char *path);
 
 /** names_address - text of a table's address. Return: new reference. */
 json_t *names_address(const struct address *address);

@@ -291,6 +291,7 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
 	tell_unplugged(reconcile, touched.unplug, touched.unplug_count);
 	loops_soon(reconcile->loops);
+	reconcile_watch_follow(reconcile, changes, count);
 	for (size_t i = 0; i < touched.gone_vpc_count; i++)
 		slots_give(&reconcile->vpc_slots, touched.gone_vpcs[i]);
 	for (size_t i = 0; i < touched.slot_count; i++)

@@ -214,11 +214,12 @@ const struct port_object *reconcile_slot_port(const struct reconcile *reconcile,
  * reconcile_watch - look at the packets of ports
  * @row: what is looked for; its counters start at 0
  * @port_ids: ports of this host
+ * @subnet_id: in their place each port that this subnet has here, now and later; 0: none
  *
  * Return: the watch, 0 to WATCHES - 1, until reconcile_unwatch(); -EDQUOT when all are in use.
  */
 int reconcile_watch(struct reconcile *reconcile, const struct watch *row, const uint32_t *port_ids,
-		    size_t count, struct error *error);
+		    size_t count, uint32_t subnet_id, struct error *error);
 
 /** reconcile_watch_counts - Return: false when there is no such watch */
 bool reconcile_watch_counts(const struct reconcile *reconcile, int watch, uint64_t *matched,

@@ -83,9 +83,10 @@ struct reconcile {
 	struct map vpc_limits;  /* VPC id -> what the devices of its ports were made with */
 	size_t one_packet_vpcs; /* of these, those without offloads */
 	struct map moved; /* port id -> struct port_move of what has moved lately, from anywhere */
-	struct map watched;    /* port id -> its mask of watches, owned */
-	uint64_t watches;      /* mask of those in use */
-	uint32_t *generations; /* by VPC slot; goes on when the slot is used again */
+	struct map watched;              /* port id -> its mask of watches, owned */
+	uint64_t watches;                /* mask of those in use */
+	uint32_t watch_subnets[WATCHES]; /* whose ports a watch looks at; 0: as it was told */
+	uint32_t *generations;           /* by VPC slot; goes on when the slot is used again */
 	struct loop_timer tick;
 	struct loop_timer settle; /* runs while devices are moved to the cheaper hook */
 	uint64_t version;         /* moves with every change of the intent, from wherever */
@@ -118,6 +119,10 @@ void reconcile_port_moved(struct reconcile *reconcile, uint32_t port_id, uint32_
 
 /** reconcile_watch_start - no port is watched: nobody of before a restart looks any more */
 void reconcile_watch_start(struct reconcile *reconcile);
+
+/** reconcile_watch_follow - ports may have come to a subnet that is watched, or left it */
+void reconcile_watch_follow(struct reconcile *reconcile, const struct change *changes,
+			    size_t count);
 
 /** reconcile_port_stays - and that is long ago, or the port is gone */
 void reconcile_port_stays(struct reconcile *reconcile, uint32_t port_id);

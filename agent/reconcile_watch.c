@@ -12,13 +12,23 @@
 
 #include "agent/reconcile_private.h"
 #include "base/alloc.h"
+#include "base/log.h"
+
+static bool forget_row(void *context, const void *key, const void *value)
+{
+	(void)context;
+	(void)key;
+	(void)value;
+	return true;
+}
 
 void reconcile_watch_start(struct reconcile *reconcile)
 {
 	struct datapath *datapath = reconcile->options.datapath;
 	const struct watch none = { 0 };
 
-	/* Rows of port_watches without a mark at their port are not read; they are written anew. */
+	/* Rows without a mark at their port are read of senders, so none is left of before. */
+	datapath_take_rows(datapath, TABLE_port_watches, forget_row, reconcile);
 	for (uint32_t slot = 0; slot < WATCHES; slot++)
 		datapath_put(datapath, TABLE_watches, &(struct slot_key){ slot }, &none);
 }
@@ -94,7 +104,8 @@ static int add_ports(struct reconcile *reconcile, int watch, const uint32_t *por
 	return code;
 }
 
-static void remove_ports(struct reconcile *reconcile, int watch)
+/* From all ports that are not among these. */
+static void remove_ports(struct reconcile *reconcile, int watch, const struct map *staying)
 {
 	uint32_t *bare = xcalloc(map_count(&reconcile->watched) + 1, sizeof(*bare));
 	size_t bare_count = 0;
@@ -102,7 +113,7 @@ static void remove_ports(struct reconcile *reconcile, int watch)
 	MAP_FOR_EACH(&reconcile->watched, it) {
 		uint64_t *mask = it.value;
 
-		if (!(*mask & 1ULL << watch))
+		if (!(*mask & 1ULL << watch) || map_get_u32(staying, *(const uint32_t *)it.key))
 			continue;
 		*mask &= ~(1ULL << watch);
 		if (!*mask)
@@ -118,8 +129,48 @@ static void remove_ports(struct reconcile *reconcile, int watch)
 	free(bare);
 }
 
+/* The ports that a subnet has on this host, with their slots. Return: how many; *ids is the caller's. */
+static size_t ports_here(const struct reconcile *reconcile, uint32_t subnet_id, uint32_t **ids)
+{
+	size_t count = intent_ports_of_subnet(reconcile->intent, subnet_id, ids), here = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (slots_get(&reconcile->port_slots, (*ids)[i]))
+			(*ids)[here++] = (*ids)[i];
+	return here;
+}
+
+/* Ports that have come get the watch, those that have left lose it. Return: 0 or negative errno. */
+static int follow(struct reconcile *reconcile, int watch)
+{
+	struct map staying = { 0 };
+	uint32_t *ids;
+	size_t count = ports_here(reconcile, reconcile->watch_subnets[watch], &ids);
+	int code;
+
+	for (size_t i = 0; i < count; i++)
+		map_put_u32(&staying, ids[i], reconcile);
+	remove_ports(reconcile, watch, &staying);
+	code = add_ports(reconcile, watch, ids, count);
+	map_fini(&staying, NULL);
+	free(ids);
+	return code;
+}
+
+void reconcile_watch_follow(struct reconcile *reconcile, const struct change *changes, size_t count)
+{
+	bool ports = false;
+
+	for (size_t i = 0; i < count; i++)
+		ports = ports || changes[i].kind == OBJECT_PORT;
+	for (int watch = 0; ports && watch < WATCHES; watch++)
+		if (reconcile->watch_subnets[watch] && follow(reconcile, watch))
+			log_limited(LOG_LEVEL_WARNING, "a port of a subnet is not looked at",
+				    "watch=%d", watch);
+}
+
 int reconcile_watch(struct reconcile *reconcile, const struct watch *row, const uint32_t *port_ids,
-		    size_t count, struct error *error)
+		    size_t count, uint32_t subnet_id, struct error *error)
 {
 	struct slot_key key = { 0 };
 	int code;
@@ -135,7 +186,9 @@ int reconcile_watch(struct reconcile *reconcile, const struct watch *row, const 
 	code = datapath_put(reconcile->options.datapath, TABLE_watches, &key, row);
 	if (!code) {
 		reconcile->watches |= 1ULL << key.slot;
-		code = add_ports(reconcile, (int)key.slot, port_ids, count);
+		reconcile->watch_subnets[key.slot] = subnet_id;
+		code = subnet_id ? follow(reconcile, (int)key.slot)
+				 : add_ports(reconcile, (int)key.slot, port_ids, count);
 		if (code)
 			reconcile_unwatch(reconcile, (int)key.slot);
 	}
@@ -162,10 +215,12 @@ void reconcile_unwatch(struct reconcile *reconcile, int watch)
 {
 	const struct slot_key key = { .slot = (uint32_t)watch };
 	const struct watch none = { 0 };
+	const struct map nobody = { 0 };
 
 	if (watch < 0 || watch >= WATCHES)
 		return;
-	remove_ports(reconcile, watch);
+	reconcile->watch_subnets[watch] = 0;
+	remove_ports(reconcile, watch, &nobody);
 	datapath_put(reconcile->options.datapath, TABLE_watches, &key, &none);
 	reconcile->watches &= ~(1ULL << watch);
 }

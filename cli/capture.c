@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weft capture: the packets of a port, each with what became of it, as a stream of pcapng.
+ * weft capture: the packets of a port or a subnet, each with what became of it, as a stream of pcapng.
  *
  * The words of the filter are those of rules: a protocol, ports, addresses. The stream goes to standard
  * output, for wireshark -k -i - or tshark -r -, or into a file.
@@ -17,6 +17,7 @@
 static const struct option capture_options[] = {
 	WORDS_OPTION("direction", "from|to|both",
 		     "what the port sends, what is for it; both by default", NULL),
+	FLAG_OPTION("subnet", 0, "the name is a subnet's: of each of its ports on this host", NULL),
 	FLAG_OPTION("dropped", 0, "only what was dropped", NULL),
 	INTEGER_OPTION("count", "PACKETS", "end after so many", NULL),
 	INTEGER_OPTION("size", "BYTES", "keep so many of each packet; 16384 by default", NULL),
@@ -40,6 +41,10 @@ static int read_filter(struct invocation *invocation, struct client_capture *wis
 
 		if (strcmp(word, "port") == 0 || strcmp(word, "ports") == 0)
 			to = &wish->ports;
+		else if (strcmp(word, "type") == 0)
+			to = &wish->type;
+		else if (strcmp(word, "code") == 0)
+			to = &wish->code;
 		else if (strcmp(word, "address") == 0 || strcmp(word, "host") == 0)
 			to = wish->address ? &wish->peer : &wish->address;
 		else
@@ -66,7 +71,6 @@ static int run_capture(struct invocation *invocation)
 {
 	const char *path = invocation_text(invocation, "write");
 	struct client_capture wish = {
-		.port = invocation->arguments[0],
 		.direction = invocation_text(invocation, "direction"),
 		.sample = invocation_text(invocation, "sample"),
 		.size = invocation_text(invocation, "size"),
@@ -77,6 +81,8 @@ static int run_capture(struct invocation *invocation)
 	FILE *file = invocation->out;
 	int code;
 
+	*(invocation_flag(invocation, "subnet") ? &wish.subnet : &wish.port) =
+		invocation->arguments[0];
 	if (read_filter(invocation, &wish))
 		return EXIT_USAGE;
 	if (!path && isatty(fileno(file)))
@@ -100,16 +106,19 @@ static int run_capture(struct invocation *invocation)
 
 static const struct command capture_commands[] = {
 	{
-		.arguments = "VPC/PORT [PROTOCOL] [port PORTS] [address PREFIX]",
+		.arguments = "VPC/PORT [PROTOCOL] [port PORTS] [type T] [address PREFIX]",
 		.argument_min = 1,
-		.argument_max = 8,
+		.argument_max = 10,
 		.complete = COMPLETE_PORT,
 		.summary = "packets of a port, each with what became of it, as pcapng",
 		.text = "The words of the filter are those of rules: all, tcp, udp, icmp, icmpv6, arp or a "
-			"number; ports such as 80,8000-8099; an address or prefix, twice for both ends. A "
+			"number; ports such as 80,8000-8099; type and code of ICMP; an address or prefix, twice "
+			"for both ends. A "
 			"packet that the port sends is shown as it was sent, one for it as it arrives, and one "
 			"that was dropped with the reason, as a comment:\n\n"
-			"weft capture blue/web1 tcp port 80 | wireshark -k -i -",
+			"weft capture blue/web1 tcp port 80 | wireshark -k -i -\n\n"
+			"With --subnet the name is VPC/SUBNET; of what goes from port to port there is one "
+			"packet, its sender's, and the comment begins with the port.",
 		.options = capture_options,
 		.run = run_capture,
 	},
@@ -118,6 +127,6 @@ static const struct command capture_commands[] = {
 
 const struct noun capture_noun = {
 	.name = "capture",
-	.summary = "packets of a port, for wireshark",
+	.summary = "packets of a port or a subnet, for wireshark",
 	.commands = capture_commands,
 };

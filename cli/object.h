@@ -34,7 +34,12 @@
 		TEXT_OPTION("mirror-protocol", "PROTOCOL", "of this alone", "mirror.protocol"),    \
 		TEXT_OPTION("mirror-ports", "PORTS", "of these alone, at either end",              \
 			    "mirror.ports"),                                                       \
+		INTEGER_OPTION("mirror-type", "TYPE", "of this type of ICMP alone",                \
+			       "mirror.type"),                                                     \
+		INTEGER_OPTION("mirror-code", "CODE", "and of this code", "mirror.code"),          \
 		TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),    \
+		TEXT_OPTION("mirror-peer", "PREFIX", "and of this one at the other end",           \
+			    "mirror.peer"),                                                        \
 		INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each",            \
 			       "mirror.sample"),                                                   \
 		INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",        \

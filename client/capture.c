@@ -19,8 +19,11 @@ int client_capture(struct client *client, const struct client_capture *wish,
 
 	buf_append_text(&target, "/v1/capture");
 	client_append_query(&target, "port", wish->port);
+	client_append_query(&target, "subnet", wish->subnet);
 	client_append_query(&target, "protocol", wish->protocol);
 	client_append_query(&target, "ports", wish->ports);
+	client_append_query(&target, "type", wish->type);
+	client_append_query(&target, "code", wish->code);
 	client_append_query(&target, "address", wish->address);
 	client_append_query(&target, "peer", wish->peer);
 	client_append_query(&target, "direction", wish->direction);

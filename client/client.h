@@ -142,7 +142,9 @@ int client_events(struct client *client, const char *kind, const char *port,
  * struct client_capture - what is to be captured; texts as the parameters of GET /v1/capture, NULL: not said
  */
 struct client_capture {
-	const char *port, *protocol, *ports, *address, *peer, *direction, *sample, *size, *count;
+	const char *port, *subnet; /* one of them */
+	const char *protocol, *ports, *type, *code, *address, *peer;
+	const char *direction, *sample, *size, *count;
 	bool dropped;
 };
 

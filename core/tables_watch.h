@@ -16,7 +16,8 @@ enum watch_flags {
 	WATCH_CAPTURE = 1 << 2,  /* told to the daemon, with the verdict */
 	WATCH_MIRROR = 1 << 3,   /* a copy goes to ifindex, or into the tunnel */
 	WATCH_PROTOCOL = 1 << 4, /* only of this protocol */
-	WATCH_ONCE = 1 << 5,     /* not what the sender's mirror has copied to the same place */
+	WATCH_ONCE = 1 << 5,     /* not what was taken where its sender is looked at alike */
+	WATCH_TYPES = 1 << 6,    /* ranges are of ICMP: type << 8 | code */
 };
 
 struct watch_range {
@@ -40,7 +41,7 @@ struct watch {
 	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
 	__u8 other_protocol;       /* WATCH_PROTOCOL: or this one; 0: none */
 	__u8 pad[5];
-	struct watch_range range[WATCH_RANGES]; /* the port of either end */
+	struct watch_range range[WATCH_RANGES]; /* the port of either end, or WATCH_TYPES */
 	__u64 matched;
 	__u64 taken; /* told, or copied */
 };

@@ -20,10 +20,8 @@ struct watch_context {
 	__u32 kinds;     /* of WATCH_CAPTURE and WATCH_MIRROR, what is to be done */
 };
 
-static __always_inline int in_range(const struct watch *watch, __be16 port)
+static __always_inline int in_range(const struct watch *watch, __u16 number)
 {
-	__u16 number = host16(port);
-
 	for (__u32 i = 0; i < WATCH_RANGES; i++)
 		if (i < watch->range_count && number >= watch->range[i].first &&
 		    number <= watch->range[i].last)
@@ -40,6 +38,19 @@ static __always_inline int ends_match(const struct watch *watch, const struct ad
 		address_in(b, &watch->network[1], watch->prefix_length[1]));
 }
 
+/* A packet without ports, or without a type, is in no range of them. */
+static __always_inline int ranges_match(const struct watch *watch, const struct packet *p)
+{
+	const __u8 protocol = p->key.protocol;
+
+	if (watch->flags & WATCH_TYPES)
+		return (protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6) &&
+		       in_range(watch, (__u16)((__u16)p->icmp_type << 8 | p->icmp_code));
+	return (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP) &&
+	       (in_range(watch, host16(p->key.source_port)) ||
+		in_range(watch, host16(p->key.destination_port)));
+}
+
 /* The filter says yes. An IPv6 prefix of less than 96 bits is no IPv4 address, whatever the bits are. */
 OUT_OF_LINE int watch_matches(const struct watch *watch, const struct packet *p)
 {
@@ -50,14 +61,26 @@ OUT_OF_LINE int watch_matches(const struct watch *watch, const struct packet *p)
 	     (watch->protocol != p->key.protocol &&
 	      (!watch->other_protocol || watch->other_protocol != p->key.protocol))))
 		return 0;
-	if (watch->range_count &&
-	    ((p->key.protocol != PROTOCOL_TCP && p->key.protocol != PROTOCOL_UDP) ||
-	     (!in_range(watch, p->key.source_port) && !in_range(watch, p->key.destination_port))))
+	if (watch->range_count && !ranges_match(watch, p))
 		return 0;
 	if (!watch->prefix_length[0] && !watch->prefix_length[1])
 		return 1;
 	return ends_match(watch, &p->key.source, &p->key.destination) ||
 	       ends_match(watch, &p->key.destination, &p->key.source);
+}
+
+/* Of what goes from port to port of a subnet that is looked at one is told, the sender's. */
+static __always_inline int told_before(const struct watch *watch, const struct packet *p,
+				       __u32 slot)
+{
+	struct port_key key = { .port_id = p->port_id };
+	struct port_watch *sender;
+
+	if (!(watch->flags & WATCH_ONCE) || !(watch->flags & WATCH_FROM) ||
+	    (p->flags & PACKET_REPLY))
+		return 0;
+	sender = table_lookup(port_watches, &key);
+	return sender && (sender->mask >> slot & 1);
 }
 
 /* One of the watches that are left. Counters and masks are in rows and in the packet, whose bytes the
@@ -79,6 +102,8 @@ static long watch_one(__u64 index, void *argument)
 	watch = table_lookup(watches, &slot);
 	if (!watch || !(watch->flags & context->direction) || !(watch->flags & context->kinds) ||
 	    !watch_matches(watch, p))
+		return 0;
+	if (context->direction == WATCH_TO && told_before(watch, p, slot.slot))
 		return 0;
 	nth = atomic_fetch_add64(&watch->matched, 1);
 	if (watch->sample > 1 && nth % watch->sample)

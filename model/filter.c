@@ -15,7 +15,7 @@
 
 void filter_init(struct filter *filter)
 {
-	*filter = (struct filter){ .protocol = PROTOCOL_ALL };
+	*filter = (struct filter){ .protocol = PROTOCOL_ALL, .type = -1, .code = -1 };
 }
 
 /* A number of at most five digits at *text, which moves behind it. */
@@ -85,6 +85,26 @@ const char *filter_ports(struct filter *filter, const char *text)
 	}
 }
 
+const char *filter_type(struct filter *filter, const char *text)
+{
+	uint32_t number;
+
+	if (!take_number(&text, 255, &number) || *text)
+		return "type is a number of ICMP, from 0 to 255";
+	filter->type = (int)number;
+	return NULL;
+}
+
+const char *filter_code(struct filter *filter, const char *text)
+{
+	uint32_t number;
+
+	if (!take_number(&text, 255, &number) || *text)
+		return "code is a number of ICMP, from 0 to 255";
+	filter->code = (int)number;
+	return NULL;
+}
+
 const char *filter_end(struct filter *filter, const char *text)
 {
 	if (filter->end_count == ARRAY_SIZE(filter->ends))
@@ -102,6 +122,11 @@ const char *filter_check(const struct filter *filter)
 		return "ports goes with protocol tcp, udp or all";
 	if (filter->arp && filter->range_count)
 		return "ARP has no ports";
+	if (filter->type >= 0 && filter->protocol != IPPROTO_ICMP &&
+	    filter->protocol != IPPROTO_ICMPV6)
+		return "type goes with protocol icmp or icmpv6";
+	if (filter->code >= 0 && filter->type < 0)
+		return "code needs a type beside it";
 	return NULL;
 }
 
@@ -118,6 +143,14 @@ void filter_watch(const struct filter *filter, struct watch *row)
 	for (size_t i = 0; i < filter->range_count; i++) {
 		row->range[i].first = filter->ranges[i].first;
 		row->range[i].last = filter->ranges[i].last;
+	}
+	if (filter->type >= 0) {
+		row->flags |= WATCH_TYPES;
+		row->range_count = 1;
+		row->range[0].first =
+			(uint16_t)(filter->type << 8 | (filter->code < 0 ? 0 : filter->code));
+		row->range[0].last =
+			(uint16_t)(filter->type << 8 | (filter->code < 0 ? 255 : filter->code));
 	}
 	for (size_t i = 0; i < filter->end_count; i++) {
 		struct ip_address first = ip_prefix_first(&filter->ends[i]);

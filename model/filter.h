@@ -19,6 +19,7 @@
  * @protocol: IP protocol number or PROTOCOL_ALL
  * @icmp_both: written as "icmp": 1 and 58 alike
  * @arp: ARP, and no IP
+ * @type, @code: of ICMP, as in rules; -1: any
  * @range_count: 0: all ports
  * @end_count: prefixes that the two ends have to be in, in either order
  */
@@ -26,6 +27,7 @@ struct filter {
 	int protocol;
 	bool icmp_both;
 	bool arp;
+	int type, code;
 	uint8_t range_count;
 	struct port_range ranges[WATCH_RANGES];
 	uint8_t end_count;
@@ -38,7 +40,8 @@ struct filter {
  * @sends, @receives: of what the port sends, of what it gets
  * @sample: one in so many; 0, 1: each
  * @truncate: bytes of a frame that are copied; 0: all
- * @protocol, @ports, @address, @peer: the filter as it was written; "" where it says nothing
+ * @protocol, @ports, @address, @peer: the filter as it was written; "" where it says nothing; type and code of
+ *	ICMP are in @filter
  */
 struct port_mirror_to {
 	char to[NAME_SIZE];
@@ -65,6 +68,8 @@ void filter_init(struct filter *filter);
  */
 const char *filter_protocol(struct filter *filter, const char *text);
 const char *filter_ports(struct filter *filter, const char *text);
+const char *filter_type(struct filter *filter, const char *text);
+const char *filter_code(struct filter *filter, const char *text);
 const char *filter_end(struct filter *filter, const char *text);
 
 /** filter_check - do the words go together? Return: NULL, or the sentence. */

@@ -37,6 +37,14 @@ static void read_word(struct reading *reading, struct json_reader *child, const 
 		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, kept);
 }
 
+static void read_icmp(struct json_reader *child, const char *key, int *number)
+{
+	int64_t value;
+
+	if (json_reader_integer(child, key, JSON_OPTIONAL, 0, 255, &value))
+		*number = (int)value;
+}
+
 static void read_target(struct reading *reading, struct json_reader *child,
 			struct port_mirror_to *mirror)
 {
@@ -93,9 +101,12 @@ void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 		  &mirror->filter, filter_end);
 	read_word(reading, &child, "peer", mirror->peer, sizeof(mirror->peer), &mirror->filter,
 		  filter_end);
+	read_icmp(&child, "type", &mirror->filter.type);
+	read_icmp(&child, "code", &mirror->filter.code);
 	wrong = filter_check(&mirror->filter);
 	if (wrong)
-		text_refuse(reading->draft, &child, "ports", "%s", wrong);
+		text_refuse(reading->draft, &child, mirror->filter.type < 0 ? "ports" : "type",
+			    "%s", wrong);
 	reading->reader->code = json_reader_finish(&child);
 }
 
@@ -125,6 +136,10 @@ json_t *text_mirror(const struct port_mirror_to *mirror)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (*words[i].text)
 			json_object_set_new(json, words[i].key, json_string(words[i].text));
+	if (mirror->filter.type >= 0)
+		json_object_set_new(json, "type", json_integer(mirror->filter.type));
+	if (mirror->filter.code >= 0)
+		json_object_set_new(json, "code", json_integer(mirror->filter.code));
 	return json;
 }
 
@@ -135,7 +150,8 @@ bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_
 	return strcmp(a->to, b->to) == 0 && a->tunnel == b->tunnel && a->sends == b->sends &&
 	       a->receives == b->receives && a->sample == b->sample && a->truncate == b->truncate &&
 	       strcmp(a->protocol, b->protocol) == 0 && strcmp(a->ports, b->ports) == 0 &&
-	       strcmp(a->address, b->address) == 0 && strcmp(a->peer, b->peer) == 0;
+	       strcmp(a->address, b->address) == 0 && strcmp(a->peer, b->peer) == 0 &&
+	       a->filter.type == b->filter.type && a->filter.code == b->filter.code;
 }
 
 struct port_mirror_to *port_mirror_copy(const struct port_mirror_to *mirror)

@@ -204,26 +204,29 @@ bool api_query_flag(struct api_call *call, const char *key, bool *value)
 	return false;
 }
 
-const struct object *api_find_port(struct api_call *call, const char *key, const char *name)
+const struct object *api_find(struct api_call *call, enum object_kind kind, const char *key,
+			      const char *name)
 {
-	const struct object *port = names_find_port(api_intent(call), name);
-	const char *slash = strchr(name, '/'), *path[4] = { "vpcs", NULL, "ports", NULL };
+	const struct object *found = names_find(api_intent(call), kind, name);
+	const char *slash = strchr(name, '/');
+	const char *path[4] = { "vpcs", NULL, object_kind_plural(kind), NULL };
 	struct error error = { 0 };
 	char *vpc;
 
-	if (port)
-		return port;
+	if (found)
+		return found;
 	if (slash) {
 		vpc = xstrndup(name, (size_t)(slash - name));
 		if (!reconcile_need_vpc(call->api->reconcile, vpc, &error))
-			port = names_find_port(api_intent(call), name);
+			found = names_find(api_intent(call), kind, name);
 		free(vpc);
-		if (port)
-			return port;
+		if (found)
+			return found;
 		error_clear(&error);
 	}
 	if (!slash) {
-		api_refuse(call, 404, key, "\"%s\" is not VPC/PORT, such as blue/web1", name);
+		api_refuse(call, 404, key, "\"%s\" is not VPC/%s, such as blue/web1", name,
+			   kind == OBJECT_PORT ? "PORT" : "SUBNET");
 		return NULL;
 	}
 	vpc = xstrndup(name, (size_t)(slash - name));
@@ -244,7 +247,7 @@ bool api_query_port(struct api_call *call, uint32_t *port_id)
 	*port_id = 0;
 	if (!name)
 		return true;
-	port = api_find_port(call, "port", name);
+	port = api_find(call, OBJECT_PORT, "port", name);
 	if (port)
 		*port_id = port->id;
 	return port != NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * GET /v1/capture: the packets of a port as pcapng, as long as the client listens.
+ * GET /v1/capture: the packets of a port or a subnet as pcapng, as long as the client listens.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -46,12 +46,14 @@ static bool query_filter(struct api_call *call, struct filter *filter)
 	filter_init(filter);
 	if (!query_word(call, "protocol", filter, filter_protocol) ||
 	    !query_word(call, "ports", filter, filter_ports) ||
+	    !query_word(call, "type", filter, filter_type) ||
+	    !query_word(call, "code", filter, filter_code) ||
 	    !query_word(call, "address", filter, filter_end) ||
 	    !query_word(call, "peer", filter, filter_end))
 		return false;
 	wrong = filter_check(filter);
 	if (wrong)
-		api_refuse(call, 400, "ports", "%s", wrong);
+		api_refuse(call, 400, filter->type < 0 ? "ports" : "type", "%s", wrong);
 	return !wrong;
 }
 
@@ -75,10 +77,10 @@ static bool query_port(struct api_call *call, struct capture_options *options)
 
 	options->name = api_query(call, "port");
 	if (!options->name) {
-		api_refuse(call, 400, "port", "the parameter port says which port is captured");
+		api_refuse(call, 400, "port", "the parameter port or subnet says what is captured");
 		return false;
 	}
-	object = api_find_port(call, "port", options->name);
+	object = api_find(call, OBJECT_PORT, "port", options->name);
 	if (!object)
 		return false;
 	options->port_id = object->id;
@@ -90,13 +92,31 @@ static bool query_port(struct api_call *call, struct capture_options *options)
 	return false;
 }
 
+/* A subnet, or a port of this host. */
+static bool query_what(struct api_call *call, struct capture_options *options)
+{
+	const char *name = api_query(call, "subnet");
+	const struct object *object;
+
+	if (!name)
+		return query_port(call, options);
+	if (api_query(call, "port")) {
+		api_refuse(call, 400, "subnet", "what is captured is a port or a subnet");
+		return false;
+	}
+	object = api_find(call, OBJECT_SUBNET, "subnet", name);
+	options->name = name;
+	options->subnet_id = object ? object->id : 0;
+	return object != NULL;
+}
+
 void api_capture(struct api_call *call)
 {
 	struct capture_options options = { 0 };
 	struct error error = { 0 };
 	uint64_t sample, size;
 
-	if (!query_port(call, &options) || !query_filter(call, &options.filter) ||
+	if (!query_what(call, &options) || !query_filter(call, &options.filter) ||
 	    !query_direction(call, &options) ||
 	    !query_number(call, "sample", UINT32_MAX, &sample) ||
 	    !query_number(call, "size", CAPTURE_SIZE_MAX, &size) ||

@@ -80,12 +80,13 @@ bool api_query_flag(struct api_call *call, const char *key, bool *value);
 bool api_query_port(struct api_call *call, uint32_t *port_id);
 
 /**
- * api_find_port - the port called "blue/web1"
+ * api_find - the port or subnet called "blue/web1"
  * @key: what named it in the request
  *
  * Return: NULL if there is none, and then the call is answered: 404, and the nearest name.
  */
-const struct object *api_find_port(struct api_call *call, const char *key, const char *name);
+const struct object *api_find(struct api_call *call, enum object_kind kind, const char *key,
+			      const char *name);
 
 /** api_body - the body as a JSON object. Return: new reference, or NULL and the call is answered. */
 json_t *api_body(struct api_call *call);

@@ -327,7 +327,7 @@ void api_trace(struct api_call *call)
 		json_decref(body);
 		return;
 	}
-	port = (const void *)api_find_port(call, "port", request.port);
+	port = (const void *)api_find(call, OBJECT_PORT, "port", request.port);
 	if (!port) {
 		json_decref(body);
 		return;

@@ -30,6 +30,7 @@ struct capture {
 	struct captures *captures;
 	int watch;
 	bool dropped;
+	bool many; /* ports: each packet says whose it is */
 	uint32_t size;
 	uint64_t left; /* packets until the end; 0: there is none */
 	bool ended;
@@ -103,6 +104,7 @@ static void statistics(struct capture *capture)
 static void capture_packet(struct capture *capture, const struct capture_event *event,
 			   const uint8_t *data, const char *comment)
 {
+	struct buf whose = { 0 };
 	const size_t before = capture->queue.size;
 	const bool dropped = names_verdict_is_drop((enum verdict)event->verdict);
 	struct pcapng_packet packet = {
@@ -125,7 +127,16 @@ static void capture_packet(struct capture *capture, const struct capture_event *
 	}
 	packet.lost = capture->lost - capture->lost_told;
 	capture->lost_told = capture->lost;
+	if (capture->many) {
+		json_t *port =
+			names_port(reconcile_intent(capture->captures->reconcile), event->port_id);
+
+		buf_printf(&whose, "%s: %s", text_or(port, "?"), comment);
+		packet.comment = buf_text(&whose);
+		json_decref(port);
+	}
 	pcapng_add(&capture->queue, &packet);
+	buf_fini(&whose);
 	if (capture->left && --capture->left == 0) {
 		capture->ended = true;
 		statistics(capture);
@@ -218,7 +229,7 @@ int capture_open(struct captures *captures, const struct capture_options *option
 {
 	struct watch row = {
 		.flags = WATCH_CAPTURE | (options->from ? WATCH_FROM : 0) |
-			 (options->to ? WATCH_TO : 0),
+			 (options->to ? WATCH_TO : 0) | (options->subnet_id ? WATCH_ONCE : 0),
 		.sample = options->sample,
 		.size = options->size,
 	};
@@ -227,13 +238,15 @@ int capture_open(struct captures *captures, const struct capture_options *option
 
 	listen_once(captures);
 	filter_watch(&options->filter, &row);
-	watch = reconcile_watch(captures->reconcile, &row, &options->port_id, 1, error);
+	watch = reconcile_watch(captures->reconcile, &row, &options->port_id, 1, options->subnet_id,
+				error);
 	if (watch < 0)
 		return watch;
 	capture = xcalloc(1, sizeof(*capture));
 	capture->captures = captures;
 	capture->watch = watch;
 	capture->dropped = options->dropped;
+	capture->many = options->subnet_id != 0;
 	capture->size = options->size ? options->size : CAPTURE_SIZE_MAX;
 	capture->left = options->count;
 	capture->stream.read = capture_read;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Captures: the packets of a port as a stream of pcapng, with what became of each.
+ * Captures: the packets of a port or a subnet as a stream of pcapng, with what became of each.
  *
  * A capture is a watch (core/watch.c) of one client. Its queue is bounded: what does not fit is counted as
  * lost, and never holds up the daemon or the workload. It ends with its client, or when it has as many
@@ -20,7 +20,8 @@ struct captures;
 
 /**
  * struct capture_options - what is captured
- * @name: of the port
+ * @name: of the port or the subnet
+ * @port_id, @subnet_id: one of them
  * @from, @to: what it sends, what is for it
  * @dropped: only what was dropped
  * @sample: one in so many; 0, 1: each
@@ -28,7 +29,7 @@ struct captures;
  * @count: packets after which the stream ends; 0: never
  */
 struct capture_options {
-	uint32_t port_id;
+	uint32_t port_id, subnet_id;
 	const char *name;
 	struct filter filter;
 	bool from, to, dropped;

@@ -235,7 +235,7 @@ static enum dhcp_result take_answer(struct dhcp_outside *outside, const struct i
 
 	if (!(ipv4 ? relay4_circuit(data, size, circuit) : relay6_circuit(data, size, circuit)))
 		return DHCP_RESULT_STRAY_REPLY;
-	port = (const struct port_object *)names_find_port(intent, circuit);
+	port = (const struct port_object *)names_find(intent, OBJECT_PORT, circuit);
 	subnet = port ? (const struct subnet_object *)intent_object(intent, port->subnet_id) : NULL;
 	if (!subnet || !subnet_relays_to(subnet, server))
 		return DHCP_RESULT_STRAY_REPLY;

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 
-from harness import (RUN, WEFT, Workloads, check, equal, knock, listen, main, run, statement,
+from harness import (RUN, WEFT, Netns, Workloads, check, equal, knock, listen, main, run, statement,
                      tcp_works, wait_for)
 
 INBOUND, OUTBOUND = "0x00000001", "0x00000002"  # as tshark writes the flags
@@ -177,6 +177,39 @@ def bounds(_weft, lan):
     found = capture.packets(4, "icmp.seq")
     capture.end()
     equal(len(found), 4, "packets of 20, one in 5")
+
+
+@statement("type and code of ICMP are words of the filter, as in rules")
+def types(_weft, lan):
+    capture = Capture("blue/web1", "icmp", "type", "8", "code", "0")
+    check(lan.web1.ping("10.0.1.12", 3), "ping while it is captured")
+    found = capture.packets(3, "icmp.type")
+    capture.end()
+    equal({packet[0] for packet in found}, {"8"}, "types in the file")
+
+
+@statement("a subnet: one packet of what goes from port to port; ports that come and go")
+def subnet(weft, lan):
+    capture = Capture("blue/web", "--subnet", "icmp")
+    check(lan.web1.ping("10.0.1.12", 3), "ping while it is captured")
+    found = capture.packets(6, "icmp.type", "ip.src", "frame.comment", only="icmp")
+    equal([packet[:2] for packet in found[:2]], [["8", "10.0.1.11"], ["0", "10.0.1.12"]],
+          "request and reply, each once")
+    check(found[0][2].startswith("blue/web1: delivered to blue/web2"), f"comment: {found[0]}")
+    late = Netns("late")
+    weft.weft("port", "add", "blue/late", "--subnet", "web", "--address", "10.0.1.13", "--group",
+              "web", "--netns", "late")
+    weft.plugged("blue/late")
+    check(late.ping("10.0.1.1"), "ping of the gateway")
+    capture.packets(8, "icmp.type", only="icmp")
+    check(lan.web1.ping("10.0.1.13"), "ping of the port that has come")
+    capture.packets(10, "icmp.type", only="icmp")
+    weft.weft("port", "remove", "blue/late")
+    check(lan.web2.ping("10.0.1.11"), "ping once it has gone")
+    found = capture.packets(12, "icmp.type", only="icmp")
+    capture.end()
+    equal(len(found), 12, "packets in the file")
+    late.delete()
 
 
 @statement("captures do not meet, and each ends with its client")

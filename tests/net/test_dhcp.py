@@ -383,7 +383,7 @@ FULL_WORDS = {"search": " ".join(FULL["search"]), "ntpsrv": "192.0.2.1 192.0.2.2
               "staticroutes": "10.100.0.0/16 10.0.2.11"}
 
 
-@statement("RFC 2132 9.3: options that need the other fields are read; what fits nowhere is counted")
+@statement("RFC 2132 9.3: options in the other fields are read; what fits nowhere is counted")
 def overload(weft, clients):
     dhcp = dict(FULL, options=dict(FULL["options"], **{"224": "y" * 200}))
     weft.apply(json.dumps({"vpcs": {"full": {"cidrs": ["10.0.0.0/16"], "subnets": {

@@ -186,21 +186,29 @@ def cut(weft, lan):
 @statement("written back as it was meant; kept over a restart; wrong ones refused")
 def text(weft, lan):
     mirror(weft, "web1")
-    weft.weft("port", "set", "blue/web1", "--mirror-to", "tap1", "--mirror-protocol", "icmp")
+    weft.weft("port", "set", "blue/web1", "--mirror-to", "tap1", "--mirror-protocol", "icmp",
+              "--mirror-type", "8", "--mirror-code", "0", "--mirror-peer", "10.0.0.0/8")
     before = weft.weft("export").stdout
-    check("to: tap1" in before and "protocol: icmp" in before, f"export: {before}")
+    for word in ("to: tap1", "protocol: icmp", "type: 8", "code: 0", "peer: 10.0.0.0/8"):
+        check(word in before, f"{word} in the export: {before}")
     weft.apply(before)
     equal(weft.weft("export").stdout, before, "the export, applied")
     weft.restart()
     wire = lan.tap1.wire()
     check(lan.web1.ping("10.0.1.12"), "ping after a restart")
     wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy after a restart")
+    check(lan.web1.ping("10.0.1.12"), "another ping")
+    equal(wire.arrived(lambda packet: packet.kind == 0 and packet.protocol == 1), [],
+          "copies of another type of ICMP")
     wire.close()
     for wrong, word in (({"to": "web1"}, "itself"), ({"to": "none"}, "none"),
                         ({"to": "tunnel:none"}, "none"),
                         ({"to": "tap1", "protocol": "x"}, "protocol"),
                         ({"to": "tap1", "direction": "up"}, "direction"),
-                        ({"to": "tap1", "protocol": "icmp", "ports": "1"}, "ports")):
+                        ({"to": "tap1", "protocol": "icmp", "ports": "1"}, "ports"),
+                        ({"to": "tap1", "protocol": "tcp", "type": 8}, "type"),
+                        ({"to": "tap1", "protocol": "icmp", "type": 256}, "type"),
+                        ({"to": "tap1", "protocol": "icmp", "code": 0}, "code")):
         status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web1",
                                     {"mirror": None})
         equal(status, 200, f"no mirror: {body}")

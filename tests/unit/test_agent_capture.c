@@ -244,6 +244,7 @@ static void no_more_than_there_is_room_for(void **state)
 	for (size_t i = 0; i < WATCHES; i++)
 		readings[i].stream->free(readings[i].stream);
 	world_expect(world, 200, "GET", "/v1/capture?port=blue/web1&protocol=tcp&ports=80", NULL);
+	world_expect(world, 200, "GET", "/v1/capture?subnet=blue/web&protocol=icmp&type=8", NULL);
 }
 
 static void questions_that_are_refused(void **state)
@@ -255,6 +256,11 @@ static void questions_that_are_refused(void **state)
 	world_expect(world, 404, "GET", "/v1/capture?port=blue/none", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&protocol=x", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&protocol=icmp&ports=1", NULL);
+	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&protocol=icmp&code=1", NULL);
+	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&protocol=tcp&type=1", NULL);
+	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&subnet=blue/web", NULL);
+	world_expect(world, 404, "GET", "/v1/capture?subnet=blue/none", NULL);
+	world_expect(world, 404, "GET", "/v1/capture?subnet=web", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&direction=up", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&count=0", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&sample=-1", NULL);

@@ -96,6 +96,36 @@ static void wrong_words(void **state)
 	assert_non_null(filter_check(&filter));
 	assert_null(filter_protocol(&filter, "arp"));
 	assert_non_null(filter_check(&filter));
+	filter_init(&filter);
+	assert_non_null(filter_type(&filter, "256"));
+	assert_non_null(filter_code(&filter, "-1"));
+	assert_null(filter_code(&filter, "0"));
+	assert_null(filter_protocol(&filter, "icmp"));
+	assert_non_null(filter_check(&filter)); /* a code without a type */
+	assert_null(filter_type(&filter, "8"));
+	assert_null(filter_check(&filter));
+	assert_null(filter_protocol(&filter, "tcp"));
+	assert_non_null(filter_check(&filter));
+}
+
+static void types_are_ranges_as_in_rules(void **state)
+{
+	struct watch row = { 0 };
+	struct filter filter;
+
+	(void)state;
+	filter_init(&filter);
+	assert_null(filter_protocol(&filter, "icmp"));
+	assert_null(filter_type(&filter, "3"));
+	filter_watch(&filter, &row);
+	assert_int_equal(row.flags, WATCH_PROTOCOL | WATCH_TYPES);
+	assert_int_equal(row.range_count, 1);
+	assert_int_equal(row.range[0].first, 0x300);
+	assert_int_equal(row.range[0].last, 0x3ff);
+	assert_null(filter_code(&filter, "4"));
+	filter_watch(&filter, &row);
+	assert_int_equal(row.range[0].first, 0x304);
+	assert_int_equal(row.range[0].last, 0x304);
 }
 
 int main(void)
@@ -104,6 +134,7 @@ int main(void)
 		cmocka_unit_test(words_become_a_row),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(wrong_words),
+		cmocka_unit_test(types_are_ranges_as_in_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include "model/filter.h"
 #include "tests/vectors/vector.h"
 
-static uint32_t watched_id, rated_id, shaped_id;
+static uint32_t watched_id, beside_id, rated_id, shaped_id;
 
 /* A flag of the rows of a table that a row is to have (1), or not (0); -1: as it is. */
 static void flag_rows(enum table_id table, size_t offset, uint32_t flag,
@@ -39,12 +39,14 @@ static void flag_rows(enum table_id table, size_t offset, uint32_t flag,
 
 static int of_watched(const void *row, bool on)
 {
-	return ((const struct wire *)row)->port_id == watched_id ? on : -1;
+	const uint32_t port_id = ((const struct wire *)row)->port_id;
+
+	return port_id == watched_id || port_id == beside_id ? on : -1;
 }
 
-static void mark_port(bool on)
+static void mark_one(uint32_t port_id, bool on)
 {
-	const struct port_key key = { .port_id = watched_id };
+	const struct port_key key = { .port_id = port_id };
 	const struct port_watch mask = { .mask = 1 };
 	struct port row;
 
@@ -58,6 +60,13 @@ static void mark_port(bool on)
 		else
 			sides[s]->remove(TABLE_port_watches, &key);
 	}
+}
+
+static void mark_port(bool on)
+{
+	mark_one(watched_id, on);
+	if (beside_id)
+		mark_one(beside_id, on);
 	flag_rows(TABLE_wires, offsetof(struct wire, flags), WIRE_WATCHED, of_watched, on);
 }
 
@@ -118,8 +127,14 @@ static void read_word(const char *word, const char *value, struct filter *filter
 		row->sample = (uint32_t)strtoul(value, NULL, 10);
 	else if (!strcmp(word, "mirror"))
 		row->ifindex = (uint32_t)strtoul(value, NULL, 10);
+	else if (!strcmp(word, "beside"))
+		beside_id = world_port(&tables_world, value)->object.id;
 	else if (!strcmp(word, "ports"))
 		wrong = filter_ports(filter, value);
+	else if (!strcmp(word, "type"))
+		wrong = filter_type(filter, value);
+	else if (!strcmp(word, "code"))
+		wrong = filter_code(filter, value);
 	else if (!strcmp(word, "end"))
 		wrong = filter_end(filter, value);
 	else if (!strcmp(word, "protocol"))
@@ -139,6 +154,7 @@ void watch_statement(char **words, size_t count)
 
 	if (!port)
 		vector_fail("no port %s", words[0]);
+	watch_clear();
 	filter_init(&filter);
 	row.flags |= strcmp(words[1], "to") ? WATCH_FROM : 0;
 	row.flags |= strcmp(words[1], "from") ? WATCH_TO : 0;
@@ -146,8 +162,9 @@ void watch_statement(char **words, size_t count)
 		read_word(words[i], words[i + 1], &filter, &row);
 	if (row.ifindex)
 		row.flags = (row.flags | WATCH_MIRROR) & ~(uint32_t)WATCH_CAPTURE;
+	if (beside_id)
+		row.flags |= WATCH_ONCE;
 	filter_watch(&filter, &row);
-	watch_clear();
 	watched_id = port->object.id;
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->put(TABLE_watches, &slot, &row);
@@ -163,7 +180,7 @@ void watch_clear(void)
 	shape_tunnels(false);
 	if (rated_id)
 		rate_wires(false);
-	watched_id = rated_id = shaped_id = 0;
+	watched_id = beside_id = rated_id = shaped_id = 0;
 }
 
 void shaped_statement(const char *what)
@@ -211,7 +228,8 @@ void rate_statement(char **words)
 
 uint32_t watch_attachment_flags(uint32_t port_id)
 {
-	return (watched_id == port_id ? ATTACHMENT_WATCHED : 0) |
+	return (watched_id == port_id || (beside_id && beside_id == port_id) ? ATTACHMENT_WATCHED
+									     : 0) |
 	       (rated_id == port_id ? ATTACHMENT_RATED : 0);
 }
 
