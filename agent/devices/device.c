@@ -71,6 +71,16 @@ void device_changed(struct device_job *job, const char *format, ...)
 	va_end(arguments);
 }
 
+void device_lacks(struct device_job *job, const char *format, ...)
+{
+	va_list arguments;
+
+	job->result->lacking = true;
+	va_start(arguments, format);
+	vsnprintf(job->result->sentence, sizeof(job->result->sentence), format, arguments);
+	va_end(arguments);
+}
+
 /* ---- whose device it is ---- */
 
 static bool is_default(const struct devices *devices)

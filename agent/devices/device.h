@@ -71,6 +71,7 @@ struct device_request {
  * @kind: enum port_kind; PORT_UNPLUGGED unless plugged
  * @attachment_flags: enum attachment_flags
  * @changed: something was made or repaired; the sentence says what
+ * @lacking: plugged, but something inside the namespace could not be set; the sentence says what
  * @sentence: why it waits or failed, or what was changed; "" otherwise
  */
 struct device_result {
@@ -79,6 +80,7 @@ struct device_result {
 	uint32_t kind;
 	uint32_t attachment_flags;
 	bool changed;
+	bool lacking;
 	char sentence[400];
 };
 

@@ -7,6 +7,10 @@
  * device that is right is not touched. Addresses and routes that somebody else added stay; those that
  * Weft added and that are asked for no more go. IPv6: no duplicate address detection and no router
  * advertisements, for it is the control plane that gives addresses.
+ *
+ * The namespace is the workload's, which may be set against something: IPv6 turned off, the device made a
+ * member of a bridge. The port is plugged in for all that, and says what it lacks: what goes by one family
+ * is not to be cut for what the other misses.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +27,7 @@
 #include "base/log.h"
 
 #define LOOPBACK_IFINDEX 1
+#define CONNECTED_METRIC6 256 /* of the kernel's route to an address's subnet */
 
 /* What is found inside the namespace. */
 struct far_end {
@@ -298,6 +303,25 @@ static void queue_link(struct far_end *far_end)
 		netlink_link_change(far_end->netlink, ifindex, &change, NULL);
 }
 
+/* The kernel's own routes to the subnets of addresses that are there already: whoever flushes the routes of the
+ * device takes these too, and without them no gateway is within reach. */
+static void queue_subnets(struct far_end *far_end, bool ipv4)
+{
+	const struct device_request *request = far_end->job->request;
+
+	for (size_t i = 0; i < request->address_count; i++) {
+		const struct route_info route = {
+			.destination = request->addresses[i],
+			.ifindex = far_end->link.ifindex,
+			.metric = ipv4 ? 0 : CONNECTED_METRIC6,
+		};
+
+		if (is_present(far_end, i) && route.destination.length < 128 &&
+		    ip_prefix_is_ipv4(&route.destination) == ipv4)
+			netlink_route_add(far_end->netlink, &route, NULL);
+	}
+}
+
 static void queue_addresses(struct far_end *far_end)
 {
 	const struct device_request *request = far_end->job->request;
@@ -325,8 +349,10 @@ static void queue_addresses(struct far_end *far_end)
 			route.destination.address = ip_address_from_ipv4(0);
 			route.destination.length = 96;
 		}
-		if (!has_gateway(far_end, &request->gateways[i]))
-			netlink_route_add(far_end->netlink, &route, NULL);
+		if (has_gateway(far_end, &request->gateways[i]))
+			continue;
+		queue_subnets(far_end, ip_address_is_ipv4(&route.gateway));
+		netlink_route_add(far_end->netlink, &route, NULL);
 	}
 }
 
@@ -426,9 +452,8 @@ static int configure(struct device_job *job, struct far_end *far_end, struct err
 		queue_addresses(far_end);
 	(void)netlink_batch_commit(far_end->netlink, keep_failure, &first, NULL);
 	if (first.code)
-		result = error_set(error, first.code, NULL, "inside the namespace: %s", first.text);
-	else
-		result = set_offloads(far_end, error);
+		device_lacks(job, "inside the namespace: %s", first.text);
+	result = set_offloads(far_end, error);
 	remember(job);
 	return result;
 }

@@ -125,6 +125,9 @@ void device_wait(struct device_job *job, const char *sentence);
 /* Adds to the sentence that something was repaired or, in a check, would be. */
 void device_changed(struct device_job *job, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Instead: it is plugged in, but this could not be set. */
+void device_lacks(struct device_job *job, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void device_alias(const struct devices *devices, uint32_t port_id, const char *port_name,
 		  char alias[DEVICE_ALIAS_SIZE]);
 /* Whether this instance made the device; its port's id goes to *port_id. */

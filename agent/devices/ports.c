@@ -41,6 +41,7 @@ struct port_entry {
 	uint32_t peer_id; /* of a patch: what it was joined to when it was last looked at */
 	bool cut;         /* of a patch: it would close a circle */
 	bool looped;      /* plugged in, but the datapath holds it */
+	bool lacking;     /* plugged in, but not all is set inside its namespace: the reason says what */
 };
 
 struct ports {
@@ -225,7 +226,8 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	};
 	struct port_entry *entry = ports_entry(ports, port_id);
 	enum port_state state = states[result->state];
-	const char *reason = state == PORT_STATE_PLUGGED ? NULL : result->sentence;
+	const char *reason =
+		state == PORT_STATE_PLUGGED && !result->lacking ? NULL : result->sentence;
 	bool differs;
 
 	/* What is plugged in anew is held anew, if the loop is still there. */
@@ -242,7 +244,7 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 		entry->adopted = attach_kind == ATTACH_DEVICE;
 		entry->shared = result->attachment_flags & ATTACHMENT_SHARED;
 	}
-	if (differs || (result->changed && state == PORT_STATE_PLUGGED))
+	if (differs || (result->changed && state == PORT_STATE_PLUGGED && !entry->lacking))
 		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
 			 port_state_names[state], result->ifindex, result->sentence);
 	if (differs || !same_text(entry->reason, reason)) {
@@ -257,8 +259,9 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	entry->state = state;
 	entry->ifindex = result->ifindex;
 	entry->kind = result->kind;
+	entry->lacking = result->lacking && state == PORT_STATE_PLUGGED;
 	entry->attachment_flags = result->attachment_flags;
-	if (state == PORT_STATE_FAILED)
+	if (state == PORT_STATE_FAILED || entry->lacking)
 		problems_raise(ports->options.problems, PROBLEM_DEVICE, port_id, result->sentence);
 	else
 		problems_clear(ports->options.problems, PROBLEM_DEVICE, port_id);
@@ -654,10 +657,11 @@ size_t ports_check(struct ports *ports)
 			continue;
 		if (!devices_check(ports->devices, &request, &result) &&
 		    (entry->state == PORT_STATE_PLUGGED || result.state != DEVICE_WAITING)) {
-			log_warning("port not as it should be", "port=%s text=\"%s\"",
-				    request.port_name, result.sentence);
+			if (!entry->lacking)
+				log_warning("port not as it should be", "port=%s text=\"%s\"",
+					    request.port_name, result.sentence);
 			ports_look_at(ports, entry->port_id);
-			repaired++;
+			repaired += !entry->lacking;
 		}
 		free(memory.addresses);
 	}

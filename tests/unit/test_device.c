@@ -199,11 +199,39 @@ static void test_changed_inside(void **state)
 	expect_wrong(fixture, "10.0.1.1");
 	plug(fixture, DEVICE_PLUGGED);
 	expect_right(fixture);
+	/* With all its routes the one to the gateway's subnet goes as well. */
+	run("ip -n web1 route flush dev eth0 && ip -n web1 -6 route flush dev eth0");
+	expect_wrong(fixture, "10.0.1.1");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.lacking);
+	expect_right(fixture);
+	assert_true(prints("ip -n web1 route", "10.0.1.0/24"));
+	assert_true(prints("ip -n web1 -6 route", "fd00:b:1::/64 dev eth0"));
 	assert_int_equal(fixture->result.ifindex, ifindex);
 	/* The far end moves away: there is nothing to repair, it is made anew. */
 	run("ip netns add other && ip -n web1 link set eth0 netns other");
 	wait_events(fixture, fixture->events + 1);
 	plug(fixture, DEVICE_PLUGGED);
+	expect_right(fixture);
+}
+
+/* What a workload does not let be set is said; what else there is of the port goes on. */
+static void test_lacking(void **state)
+{
+	struct fixture *fixture = *state;
+
+	NEEDS_ROOT();
+	run("ip netns add web1 && ip netns exec web1 sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 "
+	    "net.ipv6.conf.default.disable_ipv6=1");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(fixture->result.lacking);
+	assert_non_null(strstr(fixture->result.sentence, "fd00:b:1::11"));
+	assert_int_not_equal(fixture->result.ifindex, 0);
+	assert_true(prints("ip -n web1 route", "default via 10.0.1.1"));
+	run("ip netns exec web1 sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0");
+	expect_wrong(fixture, "fd00:b:1::11");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.lacking);
 	expect_right(fixture);
 }
 
@@ -502,6 +530,7 @@ int main(void)
 		CASE(test_namespace_comes_back),
 		CASE(test_device_deleted),
 		CASE(test_changed_inside),
+		CASE(test_lacking),
 		CASE(test_addresses_change),
 		CASE(test_refused),
 		CASE(test_path_and_pid),
