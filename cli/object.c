@@ -68,6 +68,17 @@ static json_t *named(const char *name, const json_t *object)
 	return whole;
 }
 
+/* A port that does not forward yet: why, for a name that was misspelt waits for ever. */
+static void append_reason(struct buf *text, const json_t *stored)
+{
+	const json_t *status = json_object_get(stored, "status");
+	const char *state = json_string_value(json_object_get(status, "state"));
+	const char *reason = json_string_value(json_object_get(status, "reason"));
+
+	if (state && reason && strcmp(state, "plugged") != 0)
+		buf_printf(text, " (%s: %s)", state, reason);
+}
+
 static int finish_write(struct invocation *invocation, const struct object_name *name,
 			const json_t *stored, const char *done)
 {
@@ -87,6 +98,7 @@ static int finish_write(struct invocation *invocation, const struct object_name 
 		buf_append_text(&text, ": ");
 		object_append_value(&text, addresses);
 	}
+	append_reason(&text, stored);
 	report_line(invocation, "%s", buf_text(&text));
 	buf_fini(&text);
 	return EXIT_DONE;

@@ -187,7 +187,9 @@ static void test_objects(void **state)
 {
 	static const struct fake_answer answers[] = {
 		{ "PUT /v1/vpcs/blue/ports/web1", 201,
-		  "{\"subnet\":\"web\",\"addresses\":[\"10.0.1.11\",\"fd00::b\"]}", NULL, false },
+		  "{\"subnet\":\"web\",\"addresses\":[\"10.0.1.11\",\"fd00::b\"],\"status\":{\"state\":"
+		  "\"waiting\",\"reason\":\"there is no namespace web1\"}}",
+		  NULL, false },
 		{ "PUT /v1/vpcs/blue/ports/web2", 400,
 		  "{\"error\":{\"code\":\"bad_request\",\"message\":\"no subnet \\\"webb\\\" in vpc blue "
 		  "(did you mean \\\"web\\\"?)\",\"path\":\"vpcs.blue.ports.web2.subnet\"}}",
@@ -238,7 +240,8 @@ static void test_objects(void **state)
 	expect(daemon.path,
 	       "port add blue/web1 --subnet web --netns web1 --address 10.0.1.11 --address fd00::b "
 	       "--group web,lb --mtu 1400 --source-destination-check off",
-	       0, "port blue/web1 added: 10.0.1.11,fd00::b\n", "");
+	       0, "port blue/web1 added: 10.0.1.11,fd00::b (waiting: there is no namespace web1)\n",
+	       "");
 	expect(daemon.path, "port add blue/web2 --subnet webb", 1, "",
 	       "weft: port blue/web2: no subnet \"webb\" in vpc blue (did you mean \"web\"?)\n");
 	expect(daemon.path, "port set blue/web1 --mtu 7", 1, "",
