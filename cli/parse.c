@@ -260,6 +260,26 @@ static int check_complete(struct invocation *invocation)
 	return 0;
 }
 
+/* --lab: of a lab that is not there no daemon can be started. */
+static int check_lab(struct invocation *invocation)
+{
+	const char *text = invocation_text(invocation, "lab");
+	struct error error = { 0 };
+	struct lab lab;
+	char *name;
+	int code;
+
+	if (!text || invocation->help || invocation->version)
+		return 0;
+	name = xstrndup(text, strcspn(text, "/"));
+	code = lab_open(&lab, name, false, &error);
+	free(name);
+	if (code < 0)
+		return lab_report(invocation, &error);
+	lab_close(&lab);
+	return 0;
+}
+
 int invocation_parse(struct invocation *invocation, int argument_count, char **arguments)
 {
 	bool options = true, tail;
@@ -279,7 +299,9 @@ int invocation_parse(struct invocation *invocation, int argument_count, char **a
 			code = take_word(invocation, arguments[i]);
 	}
 	take_globals(invocation);
-	return code ? code : check_complete(invocation);
+	if (!code)
+		code = check_complete(invocation);
+	return code ? code : check_lab(invocation);
 }
 
 const char *invocation_text(const struct invocation *invocation, const char *option)

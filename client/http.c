@@ -113,7 +113,8 @@ static int connect_socket(const char *path, struct error *error)
 				 path);
 	case EACCES:
 	case EPERM:
-		return error_set(error, EACCES, NULL, "%s: may not be opened by this user", path);
+		return error_set(error, EACCES, NULL,
+				 "%s: may not be opened by this user: run weft as root", path);
 	default: return error_set(error, code, NULL, "%s: %s", path, strerror(code));
 	}
 }

@@ -156,6 +156,8 @@ def goes_down(_weft):
     equal(process.wait(10), -signal.SIGTERM, "how the process inside ended")
     equal(left(), [[], [], []], "left behind")
     run(WEFT, "lab", "down", "shop", accept=[0])
+    done = run(WEFT, "--lab", "shop", "status", accept=[1])
+    equal(done.stderr, "weft: there is no lab shop\n", "to a lab that is not there")
 
 
 @statement("an up that is refused by the daemon leaves nothing and says the line")
