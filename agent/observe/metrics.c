@@ -100,6 +100,17 @@ union counters {
 	struct vpc_stats vpc;
 };
 
+/* What the gauges of connections may rise to. */
+static uint32_t port_limit(const struct object *object)
+{
+	return ((const struct port_object *)object)->flow_limit;
+}
+
+static uint32_t vpc_limit(const struct object *object)
+{
+	return ((const struct vpc_object *)object)->flow_limit;
+}
+
 /* What is counted for each object of a kind. @read: its counters; false when it has none here. */
 struct counted {
 	enum object_kind kind;
@@ -107,6 +118,7 @@ struct counted {
 	const struct metric *metrics;
 	size_t metric_count;
 	bool (*read)(const struct api *api, uint32_t id, union counters *row);
+	uint32_t (*limit)(const struct object *object);
 };
 
 /* The row that all CPUs share, and what each of them has counted. */
@@ -136,10 +148,12 @@ static bool read_vpc(const struct api *api, uint32_t id, union counters *row)
 	return stats;
 }
 
-static const struct counted counted_ports = { OBJECT_PORT, "port", port_metrics,
-					      ARRAY_SIZE(port_metrics), read_port };
-static const struct counted counted_vpcs = { OBJECT_VPC, "vpc", vpc_metrics,
-					     ARRAY_SIZE(vpc_metrics), read_vpc };
+static const struct counted counted_ports = { OBJECT_PORT,  "port",
+					      port_metrics, ARRAY_SIZE(port_metrics),
+					      read_port,    port_limit };
+static const struct counted counted_vpcs = { OBJECT_VPC,  "vpc",
+					     vpc_metrics, ARRAY_SIZE(vpc_metrics),
+					     read_vpc,    vpc_limit };
 
 static void write_counted(const struct api *api, const struct counted *counted, struct buf *text)
 {
@@ -147,7 +161,7 @@ static void write_counted(const struct api *api, const struct counted *counted, 
 	const struct object **objects;
 	size_t count = names_all(intent, counted->kind, &objects), found = 0;
 	union counters *rows = xcalloc(count + 1, sizeof(*rows));
-	char name[PATH_NAME_SIZE];
+	char name[PATH_NAME_SIZE], limit[32];
 
 	for (size_t i = 0; i < count; i++) {
 		if (counted->read(api, objects[i]->id, &rows[found]))
@@ -162,6 +176,11 @@ static void write_counted(const struct api *api, const struct counted *counted, 
 				   counted->label, names_path(intent, objects[i], name),
 				   read_counter(&rows[i], row->offset));
 	}
+	snprintf(limit, sizeof(limit), "%s_flow_limit", counted->label);
+	family(text, limit, "gauge", "Connections that it may have at a time.");
+	for (size_t i = 0; i < found; i++)
+		buf_printf(text, "weft_%s{%s=\"%s\"} %" PRIu32 "\n", limit, counted->label,
+			   names_path(intent, objects[i], name), counted->limit(objects[i]));
 	free(rows);
 	free(objects);
 }

@@ -58,6 +58,10 @@ def limit(weft, limits):
     check("blue/greedy" in (drop["object"] or ""), f"object: {drop['object']}")
     flows = weft.get("/v1/counters?name=blue/greedy")["ports"]["blue/greedy"]["flows"]
     check(flows <= 200, f"connections of the port: {flows}")
+    # How much room there is left can be seen before there is none.
+    metrics = weft.http("GET", "/metrics")[2].decode()
+    check('weft_port_flow_limit{port="blue/greedy"} 200\n' in metrics, "the limit of the port")
+    check('weft_vpc_flow_limit{vpc="blue"} ' in metrics, "the limit of the VPC")
 
 
 @statement("V40 established connections of others live on, and they make new ones")
