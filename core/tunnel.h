@@ -73,6 +73,18 @@ static inline int tunnel_shares_addresses(__u32 kind)
 	return kind != TUNNEL_VXLAN && kind != TUNNEL_GENEVE;
 }
 
+/*
+ * The number as it is, through memory that the verifier does not follow. It looks at what comes after once for each
+ * value that it knows the number to have; sizes of headers have dozens. What p->header holds is lost.
+ */
+static inline __u32 verifier_forget(struct packet *p, __u32 number)
+{
+	volatile __u32 *memory = (volatile __u32 *)p->header;
+
+	*memory = number;
+	return *memory;
+}
+
 int tcp_mss_clamp(struct frame *f, struct packet *p, __u32 mtu);
 __u32 tunnel_sum(struct frame *f, struct packet *p, __u32 offset, __u32 size);
 

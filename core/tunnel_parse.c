@@ -403,6 +403,7 @@ static __always_inline int outer_packet(struct frame *f, struct packet *p, struc
 							     : outer_ipv6(f, p, c);
 	if (verdict)
 		return verdict;
+	c->offset = verifier_forget(p, c->offset);
 	c->end = ETHERNET_SIZE + p->outer_length;
 	if (c->end > p->frame_length || c->offset > c->end)
 		c->problem = VERDICT_OUTER_TRUNCATED;

@@ -464,19 +464,6 @@ static __always_inline int take_number(struct packet *p)
 }
 
 /*
- * The number as it is, through memory that the verifier does not follow. It looks at what comes after once for each
- * value that it knows a size to have, and the kinds and their options have dozens: of all that it walked through,
- * two thirds were this.
- */
-static __always_inline __u32 forget(struct packet *p, __u32 number)
-{
-	volatile __u32 *memory = (volatile __u32 *)p->header;
-
-	*memory = number;
-	return *memory;
-}
-
-/*
  * Into tunnel p->out_ifindex. p: ethernet_out is the inner Ethernet header, what parse has read is of the
  * frame. VERDICT_DELIVERED with PACKET_TO_UNDERLAY, outer_source and outer_destination; or the drop.
  */
@@ -485,6 +472,7 @@ int tunnel_push(struct frame *f, struct packet *p)
 	struct tunnel_key key = {};
 	struct plan plan = {};
 	struct tunnel *tunnel;
+	__u32 how;
 	__u8 *at;
 	int verdict;
 
@@ -497,7 +485,7 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_NO_TUNNEL;
 	find_ends(p, tunnel);
 	plan_headers(f, p, tunnel, &plan);
-	plan.size = forget(p, plan.size);
+	plan.size = verifier_forget(p, plan.size);
 	verdict = carries(p, tunnel, &plan);
 	if (verdict)
 		return verdict;
@@ -513,7 +501,8 @@ int tunnel_push(struct frame *f, struct packet *p)
 		return VERDICT_TOO_BIG;
 	if (is_numbered(tunnel) && take_number(p))
 		return VERDICT_NO_TUNNEL;
-	if (frame_encapsulate(f, plan.size, carrier_of(p, tunnel, plan.ipv6, plan.size)))
+	how = verifier_forget(p, carrier_of(p, tunnel, plan.ipv6, plan.size));
+	if (frame_encapsulate(f, plan.size, how))
 		return VERDICT_INTERNAL;
 	at = plan.ipv6 ? write_ipv6(p, tunnel, &plan) : write_ipv4(p, tunnel, &plan);
 	write_kind(p, at, tunnel, &plan);
