@@ -17,6 +17,7 @@
 #include "core/arp.h"
 #include "core/checksum.h"
 #include "core/packet.h"
+#include "core/router.h"
 
 #define MLD_REPORT 131
 #define MLD_DONE 132
@@ -98,7 +99,8 @@ static __always_inline enum owner find_owner(struct packet *p, const struct subn
 
 	address_link_local(&link_local, subnet->gateway_mac);
 	if ((address_equal(address, &subnet->gateway[0]) ||
-	     address_equal(address, &subnet->gateway[1]) || address_equal(address, &link_local)) &&
+	     address_equal(address, &subnet->gateway[1]) || address_equal(address, &link_local) ||
+	     is_router_alias(subnet, address)) &&
 	    !address_is_unspecified(address)) {
 		mac_copy(mac, subnet->gateway_mac);
 		*object_id = p->subnet_id;

@@ -11,6 +11,7 @@
  * Before: bridge.c. Next: deliver.c.
  */
 #include "core/packet.h"
+#include "core/router.h"
 
 #define ICMP_ECHO_REPLY 0
 #define ICMPV6_ECHO_REPLY 129
@@ -26,7 +27,8 @@ static __always_inline int is_own_gateway(struct packet *p, const struct subnet 
 	address_link_local(&link_local, subnet->gateway_mac);
 	return address_equal(&p->key.destination, &subnet->gateway[0]) ||
 	       address_equal(&p->key.destination, &subnet->gateway[1]) ||
-	       address_equal(&p->key.destination, &link_local);
+	       address_equal(&p->key.destination, &link_local) ||
+	       is_router_alias(subnet, &p->key.destination);
 }
 
 /* What the gateway has asked for: echo of the far side of a tunnel, whose keepalive counts what comes. */
