@@ -163,6 +163,11 @@ int report_refusal(struct invocation *invocation, const char *about, const struc
 
 	if (error->code == -ECONNREFUSED)
 		return report_failure(invocation, error);
+	/* Of another object than the command's: that one stays in front. */
+	if (about && sentence != error->text && strncmp(error->text, about, strlen(about)) != 0) {
+		sentence = error->text;
+		key = "";
+	}
 	if (about && strncmp(sentence, about, strlen(about)) != 0)
 		buf_printf(&line, "%s: ", about);
 	if (*key && !is_said(sentence, key))

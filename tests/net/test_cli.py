@@ -49,6 +49,9 @@ def refused(weft):
         equal(len(done.stderr.strip().splitlines()), 1, f"lines of {words}: {done.stderr}")
         check(done.stderr.startswith("weft: "), f"{words}: {done.stderr}")
         equal(done.stdout, "", f"stdout of {words}")
+    # What is in the way is another object than the one that was to change: both are named.
+    done = weft.weft("vpc", "set", "blue", "--cidr", "10.7.0.0/16", accept=(1,))
+    check(done.stderr.startswith("weft: vpc blue: subnet blue/"), done.stderr)
 
 
 @statement("a misspelt name is answered with the nearest one")
