@@ -153,6 +153,19 @@ static __always_inline int reply_is_switched(const struct packet *p)
 }
 
 /*
+ * A machine on the wire of the sender's own l3 subnet, which the router has found: what comes back is for the
+ * port's own MAC. The router learns of machines by ARP and neighbour discovery alone.
+ */
+static __always_inline int reply_is_of_machine(const struct packet *p)
+{
+	return OUT_KIND(p->out_kind) == PORT_WIRE && p->out_port_id >= PEER_ID_FIRST &&
+	       (p->flags & PACKET_SOURCE_OWN) &&
+	       !(p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE)) &&
+	       !(p->subnet_flags &
+		 (SUBNET_L2 | SUBNET_DIRECT | SUBNET_ROUTED_AWAY | SUBNET_ROUTES_ALL));
+}
+
+/*
  * Between two ports of one subnet the way back is plain: the same two MACs, the sender's device, no
  * route and no ACL to ask. The row of the reply can then be written as settled, which spares every TCP
  * connection its second way through the slow stages. (Others come this way once, for their state.)
@@ -162,8 +175,10 @@ static __always_inline int reply_is_plain(const struct packet *p)
 	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
 
 	if (p->key.protocol != PROTOCOL_TCP || p->out_subnet_id != p->subnet_id ||
-	    (p->flags & (PACKET_ROUTED | PACKET_NO_ETHERNET)) || !p->in_ifindex)
+	    (p->flags & PACKET_NO_ETHERNET) || !p->in_ifindex)
 		return 0;
+	if (p->flags & PACKET_ROUTED)
+		return reply_is_of_machine(p);
 	return p->subnet_flags & SUBNET_L2 ? reply_is_switched(p) : (p->flags & own) == own;
 }
 
@@ -280,8 +295,8 @@ static __always_inline void flow_settle_reply(const struct packet *p, struct flo
 	row->out_kind = (__u8)p->in_kind;
 	row->out_slot = p->port_slot;
 	row->mtu = p->in_mtu;
-	mac_copy(row->ethernet_in, p->ethernet + 6);
-	mac_copy(row->ethernet_in + 6, p->ethernet);
+	mac_copy(row->ethernet_in, p->ethernet_out + 6);
+	mac_copy(row->ethernet_in + 6, p->ethernet_out);
 	__builtin_memcpy(row->ethernet_out, row->ethernet_in, 12);
 }
 

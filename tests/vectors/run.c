@@ -372,7 +372,8 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
  * A frame that only the flow table can forward: the sender's port row is away while it runs, so that the
  * slow stages, on either side, know no such port.
  */
-static bool send_hit(char **words, size_t count, struct outcome outcomes[2], bool ran[2])
+static bool pass_hit(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
+		     bool (*pass)(char **, size_t, struct outcome[2], bool[2]))
 {
 	const struct port_object *port = world_port(&tables_world, words[0]);
 	struct port_key key = { .port_id = port ? port->object.id : 0 };
@@ -383,7 +384,7 @@ static bool send_hit(char **words, size_t count, struct outcome outcomes[2], boo
 		vector_fail("no port %s", words[0]);
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->remove(TABLE_ports, &key);
-	good = send_frame(words, count, outcomes, ran);
+	good = pass(words, count, outcomes, ran);
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->put(TABLE_ports, &key, &row);
 	if (good && outcomes[0].verdict != VERDICT_DELIVERED)
@@ -549,8 +550,12 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 		return false;
 	if (!strcmp(words[0], "send") || !strcmp(words[0], "hit")) {
 		*from = world_port(&tables_world, words[1]);
-		*good = words[0][0] == 's' ? send_frame(words + 1, count - 1, outcomes, ran)
-					   : send_hit(words + 1, count - 1, outcomes, ran);
+		*good = words[0][0] == 's'
+				? send_frame(words + 1, count - 1, outcomes, ran)
+				: pass_hit(words + 1, count - 1, outcomes, ran, send_frame);
+	} else if (!strcmp(words[0], "hit-uplink")) {
+		*from = world_port(&tables_world, words[1]);
+		*good = pass_hit(words + 1, count - 1, outcomes, ran, hear_frame);
 	} else if (!strcmp(words[0], "receive")) {
 		outer_build(&tables_world, words + 1, count - 1, NULL, &frame);
 		*good = receive_frame(&frame, outcomes, ran);
