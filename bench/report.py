@@ -271,26 +271,49 @@ def machine(document):
             f"`{facts['command']}`")
 
 
+WRITERS = {"forwarding": forwarding, "micro": micro, "control": control, "overlay": overlay,
+           "dhcp": dhcp, "wires": wires, "rates": rates, "mirror": mirror, "flow-logs": flow_logs}
+
+
+def heading(part):
+    return f"## {part.replace('-', ' ').capitalize()}"
+
+
 def markdown(documents):
     """The whole report from the parts that exist: {part: document}."""
-    writers = {"forwarding": forwarding, "micro": micro, "control": control,
-               "overlay": overlay, "dhcp": dhcp, "wires": wires,
-               "rates": rates, "mirror": mirror, "flow-logs": flow_logs}
     lines = []
-    for part, writer in writers.items():
+    for part, writer in WRITERS.items():
         if part in documents:
-            lines += ["", f"## {part.replace('-', ' ').capitalize()}", "", machine(documents[part])]
+            lines += ["", heading(part), "", machine(documents[part])]
             lines += writer(documents[part])
     return "\n".join(lines).strip() + "\n"
 
 
+def sections(text):
+    """A report by its parts: {heading: heading and text}, without empty lines around."""
+    found = {}
+    for line in text.strip().splitlines():
+        if line.startswith("## ") or not found:
+            current = found.setdefault(line, [])
+        current.append(line)
+    return {head: "\n".join(lines).strip() for head, lines in found.items()}
+
+
+def joined(old, new):
+    """The new report, and of the old one the parts that the new one does not have."""
+    parts = {**sections(old), **sections(new)}
+    order = [heading(part) for part in WRITERS]
+    order += [head for head in parts if head not in order]
+    return "\n\n".join(parts[head] for head in order if head in parts) + "\n"
+
+
 def write_between(path, text, begin="<!-- bench: begin -->", end="<!-- bench: end -->"):
-    """Replace what is between the two marks of a page."""
+    """Put the parts of a report between the two marks of a page; those that it has not stay."""
     with open(path, encoding="utf-8") as file:
         page = file.read()
     before, _, rest = page.partition(begin)
-    _, found, after = rest.partition(end)
+    old, found, after = rest.partition(end)
     if not found:
         raise ValueError(f"{path} has no {begin} and {end}")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"{before}{begin}\n{text}{end}{after}")
+        file.write(f"{before}{begin}\n{joined(old, text)}{end}{after}")
