@@ -355,9 +355,11 @@ build/test-underlay: build/obj/tests/net/underlay.o $(call layers_AGENT,build/ob
 
 # Those that take longest come first, and those whose statements need nothing of one another are cut in parts.
 NET_TESTS := $(wildcard tests/net/test_*.py)
-NET_LONG  := $(foreach part,1/4 2/4 3/4 4/4,tests/net/test_guide.py:$(part)) \
+NET_LONG  := $(foreach name,multicast_hosts wires dissect,tests/net/test_$(name).py) \
+	     $(foreach part,1/4 2/4 3/4 4/4,tests/net/test_guide.py:$(part)) \
+	     $(foreach name,central router_host join multicast_ping cluster path_mtu hosts,tests/net/test_$(name).py) \
 	     $(foreach part,1/2 2/2,tests/net/test_examples.py:$(part)) \
-	     $(foreach name,hosts join multicast_hosts dissect wires,tests/net/test_$(name).py)
+	     $(foreach name,multicast_bridge capture hold underlay,tests/net/test_$(name).py)
 NET_RUNS  := $(NET_LONG) $(filter-out $(foreach run,$(NET_LONG),$(firstword $(subst :, ,$(run)))),$(NET_TESTS))
 
 # tests/run runs programs that speak TAP and ends with "N passed, N failed, N skipped".
