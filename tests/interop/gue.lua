@@ -4,7 +4,8 @@
 --
 -- GUE is looked for at its port 6080; FOU, whose port means the inner protocol, at 5555 and 5556
 -- (IPv4, IPv6) and 5557 (GRE). Fields: gue.variant, gue.control, gue.hlen, gue.proto, gue.flags,
--- fou.proto. No other protocol of UDP is known. A header that cannot be right is an expert error, as in the dissectors of Wireshark.
+-- fou.proto. Of UDP from port 1024 on no other protocol is known but VXLAN and GENEVE. A header that cannot be
+-- right is an expert error, as in the dissectors of Wireshark.
 
 local gue = Proto("gue", "Generic UDP Encapsulation")
 local variant = ProtoField.uint8("gue.variant", "Variant", base.DEC, nil, 0xc0)
@@ -83,9 +84,10 @@ function fou.dissector(buffer, pinfo, tree)
 	return buffer:len()
 end
 
--- Source ports of tunnels are any number, and one of another protocol's would be taken for its own.
+-- Source ports of tunnels are numbers of no meaning, and one of another protocol's would be taken for its
+-- own. None is below 1024, where DHCP and DNS are.
 local ports = DissectorTable.get("udp.port")
-for port = 1, 65535 do
+for port = 1024, 65535 do
 	local known = ports:get_dissector(port)
 	if known and port ~= 4789 and port ~= 6081 then -- VXLAN, GENEVE
 		ports:remove(port, known)

@@ -109,7 +109,8 @@ def is_dhcp6(packet):
 def judge(_weft, world):
     good = ethernet(MAC, world.gateway_mac, IPV4, ipv4("10.0.1.1", OWN4, UDP, udp(
         "10.0.1.1", OWN4, 67, 68, bytes(240) + b"\xff")))
-    for number, frame in enumerate((good[:40] + b"\x12\x34" + good[42:], good[:60])):
+    for number, frame in enumerate((good[:40] + b"\x12\x34" + good[42:], good[:60],
+                                    dhcp4_frame(MAC, DISCOVER, options=b"\x0c\xc8web"))):
         pcap = Pcap(f"judge{number}")
         pcap.add(frame)
         try:
@@ -258,6 +259,13 @@ def over_tcp(_weft, world):
 
 @statement("tshark finds nothing wrong in what the machine got")
 def machine_clean(_weft, world):
+    for wanted, count in (("dhcp.option.dhcp == 2", 1), ("dhcp.option.dhcp == 5", 2),
+                          ("dhcp.option.dhcp == 6", 1), ("dhcpv6.msgtype == 2", 1),
+                          ("dhcpv6.msgtype == 7", 8), ("dns.flags.response == 1 && udp", 20),
+                          ("dns.flags.response == 1 && tcp", 1), ("http.response", 3),
+                          ("icmpv6.type == 134", 1)):
+        found = world.machine.pcap.packets(wanted)
+        check(found >= count, f"{found} packets with {wanted}, not {count}")
     world.machine.pcap.clean(expected=("DNS query retransmission", "Connection establish",
                                        "Connection finish", "Connection reset"))
 

@@ -13,6 +13,7 @@ import json
 import subprocess
 
 from harness import WEFT, UnixConnection, check, equal, main, run, statement, wait_for
+from judge import judged
 from labs import lab
 
 PINGS = 20
@@ -89,10 +90,11 @@ def pings(_weft):
     with lab("vlan-router") as cloud:
         addresses = fresh(cloud, "camera", [f"172.16.101.{60 + i}/24" for i in range(PINGS)])
         before = verdicts(cloud)
-        for address in addresses[:-3]:
-            first_ping(cloud, "one/vm1", address)
-        for address in addresses[-3:]:
-            first_ping(cloud, "printer", address)
+        with judged(cloud, "h1", "eth1"):
+            for address in addresses[:-3]:
+                first_ping(cloud, "one/vm1", address)
+            for address in addresses[-3:]:
+                first_ping(cloud, "printer", address)
         check(nothing_lost(cloud, before) >= PINGS, "packets that were held")
         first_datagrams(cloud)
         first_connections(cloud)
@@ -169,7 +171,7 @@ def without_daemon(cloud):
 
 @statement("in an l3 subnet on a flat network, over both families")
 def routed_flat(_weft):
-    with lab("routed-flat") as cloud:
+    with lab("routed-flat") as cloud, judged(cloud, "plain", "eth0"):
         addresses = fresh(cloud, "plain", ["172.16.1.60/24", "172.16.1.61/24"])
         six = fresh(cloud, "plain", ["fd00:16:0:1::60/64", "fd00:16:0:1::61/64"])
         before = verdicts(cloud)

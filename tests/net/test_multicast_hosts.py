@@ -12,6 +12,7 @@ import subprocess
 import time
 
 from harness import WEFT, Lines, check, equal, main, run, statement, wait_for
+from judge import judged
 from labs import lab
 
 GROUP = "239.1.1.1"
@@ -88,7 +89,7 @@ def members(cloud, host="h1"):
 def between(_weft):
     with lab("multicast-hosts") as cloud:
         receivers = {node: Receiver(cloud, f"media/{node}") for node in ("n1", "n2", "sw")}
-        with sending(cloud, "media/cam", 5):
+        with sending(cloud, "media/cam", 5), judged(cloud, "h1", "eth0"):
             for node, receiver in receivers.items():
                 lines = [receiver.line() for _ in range(12)]
                 equal({(sender, ttl) for _, sender, ttl in lines}, {("10.121.1.10", "4")},

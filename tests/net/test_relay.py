@@ -18,6 +18,7 @@ from dhcp import (ACK, DHCLIENT_SCRIPT, DISCOVER, OFFER, REQUEST, UDHCPC_SCRIPT,
                   option6, write_script)
 from harness import (RUN, SECONDS, Failure, Netns, check, equal, main, run, statement,
                      wait_for)
+from judge import Capture
 from packets import UDP, mac_bytes
 
 SERVER, SERVER6 = "192.0.2.67", "2001:db8::67"
@@ -57,7 +58,7 @@ def intent():
 
 class World:
     def __init__(self, weft):
-        self.server = Netns("server")
+        self.server = self.netns = Netns("server")  # netns: where the capture is
         run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", "server",
             accept=[0])
         for where, device, own in ((run, "up0", 1), (self.server.run, "eth0", 67)):
@@ -65,6 +66,9 @@ class World:
             where("ip", "address", "add", f"2001:db8::{own:x}/64" if own == 1 else
                   "2001:db8::67/64", "dev", device, "nodad", accept=[0])
             where("ip", "link", "set", device, "up", accept=[0])
+        run("ethtool", "-K", "up0", "tx", "off", accept=[0])  # whole checksums, as on a cable
+        self.capture = Capture(self, "eth0")
+        self.capture.__enter__()
         for name in (*NUMBERS, "twin"):
             setattr(self, name, Netns(name))
         self.process = None
@@ -386,6 +390,15 @@ def stray(weft, world):
             sender.sendto(spoiled, ("192.0.2.1", 67))
         world.serve()
     check(not world.wire.arrived(lambda got: got.destination_port == 68), "a stray reply arrived")
+
+
+@statement("tshark finds nothing wrong in anything that the relay has sent to servers")
+def clean(_weft, world):
+    mac = json.loads(run("ip", "-j", "link", "show", "up0", accept=[0]).stdout)[0]["address"]
+    world.capture.__exit__(None, None, None)
+    for words in ("dhcp.option.agent_information_option.agent_circuit_id", "dhcpv6.msgtype == 12"):
+        check(world.capture.packets(f"eth.src == {mac} && {words}"), f"packets with {words}")
+    world.capture.clean(only=f"eth.src == {mac}")
 
 
 @statement("a server that cannot be reached is a problem, until it can be")

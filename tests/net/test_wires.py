@@ -16,6 +16,7 @@ import json
 import subprocess
 
 from harness import WEFT, Netns, check, equal, main, run, statement, wait_for
+from judge import judged
 from labs import lab
 
 # Counts frames of one kind that arrive, until the last one is the mark.
@@ -69,10 +70,11 @@ def local_networks(_weft):
 @statement("a flat network: ports of two hosts and a plain machine reach one another (T6)")
 def flat_network(_weft):
     with lab("flat-network") as cloud:
-        for node, address in (("lab/vm1", "172.16.1.104"), ("lab/vm2", "172.16.1.103"),
-                              ("lab/vm1", "172.16.1.50"), ("lab/vm2", "172.16.1.50"),
-                              ("plain", "172.16.1.103"), ("plain", "172.16.1.104")):
-            check(cloud.ping(node, address), f"{node} does not reach {address}")
+        with judged(cloud, "h1", "eth1"):
+            for node, address in (("lab/vm1", "172.16.1.104"), ("lab/vm2", "172.16.1.103"),
+                                  ("lab/vm1", "172.16.1.50"), ("lab/vm2", "172.16.1.50"),
+                                  ("plain", "172.16.1.103"), ("plain", "172.16.1.104")):
+                check(cloud.ping(node, address), f"{node} does not reach {address}")
         cloud.serve("lab/vm2", 80)
         equal(cloud.fetch("plain", "172.16.1.104", 80), "hello from lab/vm2", "at the plain one")
         macvlan_neighbours(cloud)
