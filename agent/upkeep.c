@@ -114,6 +114,7 @@ static void reconcile_tick(void *context)
 	reconcile->ticks++;
 	reconcile_look_at_store(reconcile);
 	reconcile_vpcs_tick(reconcile);
+	reconcile->counts.audit_repairs += datapath_repair(reconcile->options.datapath);
 	/* Without any intent every row and device would look like one too many. */
 	if (reconcile->blind)
 		return;

@@ -127,6 +127,11 @@ int datapath_settle(struct datapath *datapath)
 	return datapath->operations->settle ? datapath->operations->settle(datapath) : 0;
 }
 
+size_t datapath_repair(struct datapath *datapath)
+{
+	return datapath->operations->repair ? datapath->operations->repair(datapath) : 0;
+}
+
 int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error)
 {
 	struct datapath_state *state = datapath_state(datapath);

@@ -95,6 +95,9 @@ int datapath_detach(struct datapath *datapath, uint32_t ifindex);
  * is nothing else to do, for it waits for an RCU grace period, about 13 ms. No packet is lost. 1: call
  * again, 0: nothing is left to move. */
 int datapath_settle(struct datapath *datapath);
+/* Looks at some of the devices, and in later calls at the others: puts back what somebody else has taken off
+ * them, and pins what somebody has unpinned. Return: how much of this there was. */
+size_t datapath_repair(struct datapath *datapath);
 
 /* What a device is to the datapath. */
 enum datapath_role {

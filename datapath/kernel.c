@@ -44,6 +44,7 @@ static void kernel_close(struct datapath *datapath)
 		close(kernel->lock);
 	}
 	free(kernel->unsettled);
+	map_fini(&kernel->devices, NULL);
 	free(kernel->tables);
 	free(kernel->root);
 	free(kernel);
@@ -198,6 +199,7 @@ static const struct datapath_operations kernel_operations = {
 	.attach_mirror = kernel_attach_mirror,
 	.detach = kernel_detach,
 	.settle = kernel_settle,
+	.repair = kernel_repair,
 	.attached = kernel_attached,
 	.verdict = kernel_verdict,
 	.sweep = kernel_sweep,

@@ -15,6 +15,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/map.h"
 #include "datapath/provider.h"
 
 enum kernel_program {
@@ -62,6 +63,8 @@ struct kernel_datapath {
 	uint32_t *unsettled;      /* devices that have a filter and are to be moved to tcx */
 	size_t unsettled_count;
 	size_t unsettled_room;
+	struct map devices; /* ifindex -> what hangs there (kernel_attach.c) */
+	size_t repair_position;
 	struct netlink *netlink; /* kernel_attach.c; NULL until it is needed */
 	struct ring_buffer *ring;
 	struct ring_buffer *underlay_ring;
@@ -137,6 +140,13 @@ int kernel_load(struct kernel_datapath *kernel, const struct datapath_options *o
 int kernel_program(struct kernel_datapath *kernel, enum kernel_program program,
 		   struct error *error);
 
+/**
+ * kernel_pin_again - pin what somebody has unpinned
+ *
+ * Return: 1 if there was something, and all is pinned again; else 0.
+ */
+size_t kernel_pin_again(struct kernel_datapath *kernel);
+
 /** kernel_unload - give up programs and maps; what is pinned stays */
 void kernel_unload(struct kernel_datapath *kernel);
 
@@ -167,6 +177,7 @@ size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint3
 int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *error);
 
 int kernel_settle(struct datapath *datapath);
+size_t kernel_repair(struct datapath *datapath);
 
 /**
  * kernel_detach_all - take the programs off every device that @root remembers

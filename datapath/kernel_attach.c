@@ -15,7 +15,9 @@
  *
  * devices/<ifindex> in the bpffs is a symbolic link whose text is the program's name: it remembers
  * which devices are ours, over restarts and with either way. It is written before and removed after
- * the program is attached; a device that is remembered and has no program is forgotten at start.
+ * the program is attached; a device that is remembered and has no program is forgotten at start. What
+ * this daemon has attached it knows by itself as well: whoever deletes a pin, a qdisc or a filter opens
+ * the host's own stack to a workload, so the devices are looked at in turn (kernel_repair()).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -34,6 +36,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/netlink.h"
 #include "base/netns.h"
 #include "datapath/kernel.h"
@@ -41,6 +44,8 @@
 
 #define FILTER_HANDLE 0x77656674 /* "weft": nobody else's */
 #define FILTER_PRIORITY 1        /* before any other filter */
+#define DEVICE_THERE (1u << 31)  /* in kernel_datapath.devices, beside program and kind */
+#define REPAIR_DEVICES 64        /* looked at in one call */
 
 static void device_path(const char *root, const char *directory, uint32_t ifindex,
 			char path[PATH_MAX])
@@ -309,6 +314,8 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 	result = by_link ? attach_link(kernel, ifindex, program_fd)
 			 : attach_filter(kernel, ifindex, kind, program_fd);
 	if (!result) {
+		map_put_u32(&kernel->devices, ifindex,
+			    (void *)(uintptr_t)(DEVICE_THERE | kind << 8 | program));
 		if (!by_link && kernel->hook == DATAPATH_HOOK_AUTO)
 			unsettled_add(kernel, ifindex);
 		return 0;
@@ -509,14 +516,17 @@ int kernel_detach(struct datapath *datapath, enum datapath_role role, uint32_t i
 	struct kernel_datapath *kernel = kernel_of(datapath);
 	char program[32];
 
-	if (!remembered(kernel->root, ifindex, program))
+	if (!remembered(kernel->root, ifindex, program)) {
+		map_remove_u32(&kernel->devices, ifindex);
 		return -ENOENT;
+	}
 	/* A device may be an underlay's and an uplink; the other role stays. */
 	if (is_uplink(kernel, ifindex) && role == DATAPATH_UNDERLAY)
 		return bpf_map_delete_elem(kernel->map_fd[MAP_UNDERLAY_DEVICES], &ifindex);
 	if (is_uplink(kernel, ifindex) && role == DATAPATH_UPLINK && is_underlay(kernel, ifindex))
 		return attach_program(kernel, ifindex, PORT_UNPLUGGED, PROGRAM_UNDERLAY, NULL);
 	forget_device(kernel, ifindex);
+	map_remove_u32(&kernel->devices, ifindex);
 	return detach_device(kernel->root, ifindex);
 }
 
@@ -638,4 +648,51 @@ int kernel_detach_all(const char *root)
 	}
 	free(ifindexes);
 	return first;
+}
+
+/* Its program is put on a device that has none any more. what: as attach_program has noted. Return: 1 if so. */
+static size_t put_back(struct kernel_datapath *kernel, uint32_t ifindex, uint32_t what)
+{
+	const enum kernel_program program = (enum kernel_program)(what & 0xff);
+	const char *const program_name = kernel_program_names[program];
+	struct error error = { 0 };
+	char name[IF_NAMESIZE];
+
+	if (is_attached(kernel->root, ifindex)) {
+		remember(kernel->root, ifindex, program_name);
+		return 0;
+	}
+	/* Whose device is gone is told by the kernel, and is about to let go of it. */
+	if (!if_indextoname(ifindex, name))
+		return 0;
+	if (attach_program(kernel, ifindex, (what & ~DEVICE_THERE) >> 8, program, &error)) {
+		log_limited(LOG_LEVEL_ERROR, "pipeline not put back", "device=%s error=\"%s\"",
+			    name, error.text);
+		return 0;
+	}
+	log_warning("pipeline put back", "device=%s program=%s reason=\"it had been taken off\"",
+		    name, program_name);
+	return 1;
+}
+
+size_t kernel_repair(struct datapath *datapath)
+{
+	struct kernel_datapath *kernel = kernel_of(datapath);
+	uint32_t ifindexes[REPAIR_DEVICES], what[REPAIR_DEVICES];
+	size_t position = 0, count = 0, repaired = 0;
+
+	if (!kernel->repair_position)
+		repaired = kernel_pin_again(kernel);
+	MAP_FOR_EACH(&kernel->devices, it) {
+		if (position++ < kernel->repair_position || count == REPAIR_DEVICES)
+			continue;
+		memcpy(&ifindexes[count], it.key, sizeof(*ifindexes));
+		what[count++] = (uint32_t)(uintptr_t)it.value;
+	}
+	kernel->repair_position += count;
+	if (kernel->repair_position >= map_count(&kernel->devices))
+		kernel->repair_position = 0;
+	for (size_t i = 0; i < count; i++)
+		repaired += put_back(kernel, ifindexes[i], what[i]);
+	return repaired;
 }

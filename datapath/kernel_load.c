@@ -503,6 +503,40 @@ int kernel_load(struct kernel_datapath *kernel, const struct datapath_options *o
 	return result;
 }
 
+static bool all_pinned(const struct kernel_datapath *kernel)
+{
+	bool all = true;
+
+	for (int i = 0; i < TABLES + KERNEL_MAPS && all; i++) {
+		char *path = xasprintf("%s/%s", kernel->tables,
+				       i < TABLES ? datapath_tables[i].name
+						  : kernel_map_names[i - TABLES]);
+
+		all = !access(path, F_OK);
+		free(path);
+	}
+	return all;
+}
+
+size_t kernel_pin_again(struct kernel_datapath *kernel)
+{
+	struct error error = { 0 };
+	int result;
+
+	if (all_pinned(kernel))
+		return 0;
+	result = make_directories(kernel, &error);
+	if (!result)
+		result = pin_all(kernel, &error);
+	if (result)
+		log_limited(LOG_LEVEL_ERROR, "tables not pinned again",
+			    "error=\"%s\" effect=\"a restart cuts connections\"", error.text);
+	else
+		log_warning("tables pinned again", "path=%s reason=\"they had been unpinned\"",
+			    kernel->tables);
+	return !result;
+}
+
 void kernel_unload(struct kernel_datapath *kernel)
 {
 	for (int program = 0; program < PROGRAMS; program++) {

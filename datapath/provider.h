@@ -62,6 +62,7 @@ struct datapath_operations {
 	int (*attach_mirror)(struct datapath *datapath, uint32_t ifindex, struct error *error);
 	int (*detach)(struct datapath *datapath, enum datapath_role role, uint32_t ifindex);
 	int (*settle)(struct datapath *datapath);
+	size_t (*repair)(struct datapath *datapath); /* NULL: nobody else can undo anything */
 	size_t (*attached)(struct datapath *datapath, enum datapath_role role,
 			   uint32_t **ifindexes);
 	int (*verdict)(struct datapath *datapath, enum verdict verdict,

@@ -41,7 +41,7 @@ struct port_entry {
 	uint32_t peer_id; /* of a patch: what it was joined to when it was last looked at */
 	bool cut;         /* of a patch: it would close a circle */
 	bool looped;      /* plugged in, but the datapath holds it */
-	bool lacking;     /* plugged in, but not all is set inside its namespace: the reason says what */
+	bool lacking; /* plugged in, but not all is set inside its namespace: the reason says what */
 };
 
 struct ports {
@@ -226,8 +226,8 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	};
 	struct port_entry *entry = ports_entry(ports, port_id);
 	enum port_state state = states[result->state];
-	const char *reason =
-		state == PORT_STATE_PLUGGED && !result->lacking ? NULL : result->sentence;
+	const char *reason = state == PORT_STATE_PLUGGED && !result->lacking ? NULL
+									     : result->sentence;
 	bool differs;
 
 	/* What is plugged in anew is held anew, if the loop is still there. */

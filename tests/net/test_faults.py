@@ -5,10 +5,12 @@
       a 10.0.1.11  ~~~ traffic ~~~>  b 10.0.1.12        weftd's state on a small disk of its own
 """
 import os
+import shutil
 import signal
 import subprocess
 
-from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, check, equal, main, run, statement, wait_for)
+from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, check, equal, main, run, statement, tcp_works,
+                     wait_for)
 from traffic import Load
 
 INTENT = """
@@ -144,6 +146,25 @@ def mid_apply(weft, faults):
                 trace = weft.trace("blue/a", "--to", address, "--tcp", "80")
                 equal(trace["reason"], "port_down", f"trace to {address}, which waits")
     print(f"# ports after each crash: {counts}")
+
+
+@statement("pins deleted and programs taken off behind its back: put back, and said in the log")
+def taken_off(weft, faults):
+    def put_back():
+        return weft.log(400).count("pipeline put back")
+    before = put_back()
+    pins = f"/sys/fs/bpf/weft/{weft.name}"
+    device = weft.port("blue/a")["status"]["device"]
+    # Whichever it hangs on by now.
+    run("tc", "qdisc", "del", "dev", device, "ingress")
+    shutil.rmtree(pins, ignore_errors=True)
+    for directory in os.listdir(pins) if os.path.isdir(pins) else ():
+        shutil.rmtree(f"{pins}/{directory}", ignore_errors=True)
+    wait_for(lambda: put_back() > before, "the log says that the pipeline was put back")
+    wait_for(lambda: tcp_works(faults.a, faults.b, "10.0.1.12", 7100), "traffic")
+    with faults.load():
+        weft.restart(signal.SIGKILL)
+        weft.plugged("blue/a", "blue/b")
 
 
 @statement("the tables are those of the intent after all this: the audit repairs nothing")

@@ -564,6 +564,50 @@ static void test_settle(void **state)
 	destroy();
 }
 
+/* What hangs on devices and what is pinned is taken away by somebody else: all of it comes back. */
+static void test_repair(void **state)
+{
+	struct datapath_options options = { .instance = "test", .hook = DATAPATH_HOOK_AUTO };
+	struct datapath *datapath;
+	struct traffic traffic;
+	char *device;
+
+	(void)state;
+	NEEDS_ROOT();
+	datapath = open_with(&options);
+	device = xasprintf("devices/%u", if_nametoindex("wa"));
+	write_rows(datapath);
+	attach(datapath, "wa");
+	attach(datapath, "wb");
+	assert_int_equal(datapath_repair(datapath), 0);
+	run("tc qdisc del dev wa ingress && tc qdisc del dev wb ingress");
+	assert_int_equal(attached_count(datapath), 0);
+	assert_int_equal(datapath_repair(datapath), 2);
+	assert_int_equal(datapath_repair(datapath), 0);
+	assert_int_equal(attached_count(datapath), 2);
+	while (datapath_settle(datapath))
+		;
+	run("rm -r /run/weft-bpf/weft/test/*");
+	assert_false(pinned(device));
+	assert_true(datapath_repair(datapath) >= 1);
+	assert_int_equal(datapath_repair(datapath), 0);
+	assert_true(pinned(device));
+	assert_int_equal(attached_count(datapath), 2);
+	traffic_start(&traffic);
+	wait_rounds(&traffic, 20);
+	traffic_stop(&traffic);
+	assert_int_equal(datapath_detach(datapath, if_nametoindex("wa")), 0);
+	assert_int_equal(datapath_repair(datapath), 0);
+	assert_int_equal(attached_count(datapath), 1);
+	datapath_close(datapath);
+	free(device);
+	/* The tables that are pinned again are the same ones. */
+	datapath = open_with(&options);
+	assert_int_equal(attached_count(datapath), 1);
+	datapath_close(datapath);
+	destroy();
+}
+
 /* The daemon is killed: traffic goes on, and the next one finds all of it. */
 static void test_killed(void **state)
 {
@@ -722,9 +766,9 @@ int main(void)
 		cmocka_unit_test(test_devices_clsact), cmocka_unit_test(test_qdiscs),
 		cmocka_unit_test(test_devices_tcx),    cmocka_unit_test(test_replace_clsact),
 		cmocka_unit_test(test_replace_tcx),    cmocka_unit_test(test_settle),
-		cmocka_unit_test(test_killed),         cmocka_unit_test(test_roles),
-		cmocka_unit_test(test_events),         cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_repair),         cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_roles),          cmocka_unit_test(test_events),
+		cmocka_unit_test(test_sweep),          cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, make_machine, NULL);
