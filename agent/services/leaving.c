@@ -22,6 +22,7 @@
 #define SOON_NS (5 * CLOCK_NS_PER_MS)
 #define GROUPS_PER_SUBNET 64
 #define GROUPS_IN_ALL 256
+#define PEER_SLACK (60 * TICKS_PER_SECOND)
 
 /* A group of a subnet that is asked for. */
 struct left {
@@ -29,6 +30,7 @@ struct left {
 	unsigned int rounds;  /* still to come */
 	bool told;            /* the other hosts have heard of it */
 	bool gone;            /* a port is, and has told nobody */
+	bool away; /* a host has none in the subnet any more: each host tells its own routers */
 	uint64_t due_ns;
 };
 
@@ -77,8 +79,10 @@ static uint32_t now_ticks(const struct leaving *leaving)
 /* What walks over the rows of groups look for, and what they have found. */
 struct search {
 	const struct map *ports;       /* rows of these; NULL: of those of this host */
+	bool peers;                    /* of other hosts */
 	uint32_t subnet_id;            /* in this subnet; 0: in all */
 	const struct address *address; /* for this group; NULL: for each */
+	uint32_t slack;                /* those that have aged so many ticks ago, too */
 	uint32_t now;
 	struct group_key *found; /* owned by the caller */
 	size_t count;
@@ -93,10 +97,10 @@ static bool look_at_row(void *context, const void *key_bytes, const void *value)
 	memcpy(&key, key_bytes, sizeof(key));
 	memcpy(&row, value, sizeof(row));
 	if ((search->ports ? !map_get_u32(search->ports, key.port_id)
-			   : key.port_id >= PEER_ID_FIRST) ||
+			   : (key.port_id >= PEER_ID_FIRST) != search->peers) ||
 	    (search->subnet_id && key.subnet_id != search->subnet_id) ||
 	    (search->address && memcmp(&key.address, search->address, sizeof(key.address)) != 0) ||
-	    (int32_t)(row.expires - search->now) <= 0)
+	    (int32_t)(row.expires - search->now + search->slack) <= 0)
 		return true;
 	search->found = xreallocarray(search->found, search->count + 1, sizeof(*search->found));
 	search->found[search->count++] = key;
@@ -201,7 +205,7 @@ static void tell_routers(struct leaving *leaving, const struct subnet_object *su
 	for (size_t i = 0; i < search.count; i++)
 		if (!listens_elsewhere(&listeners, search.found[i].port_id))
 			punt_send(leaving->punt, search.found[i].port_id, 0, frame, size);
-	if (!listeners.count) {
+	if (!listeners.count && !left->away) {
 		if (intent_has_hosts(reconcile_intent(leaving->reconcile)))
 			punt_send_hosts(leaving->punt, subnet->object.id, frame, size);
 		tell_wires(leaving, subnet->object.id, &question);
@@ -252,7 +256,7 @@ static bool has_room(const struct leaving *leaving, uint32_t subnet_id)
 	return count < GROUPS_PER_SUBNET;
 }
 
-/* The row of who has left ends then, unless it is refreshed: others may listen behind the same port. */
+/* The row of who has left ends so many ticks from now, unless it is refreshed: others may listen behind the same port. */
 static void shorten(struct leaving *leaving, const struct group_key *key, uint32_t ticks)
 {
 	const uint32_t end = now_ticks(leaving) + ticks;
@@ -328,11 +332,55 @@ void leaving_unplugged(struct leaving *leaving, const uint32_t *port_ids, size_t
 		if (memcmp(&key->address, &routers, sizeof(routers)) != 0 &&
 		    subnet_of(leaving, key->subnet_id))
 			left = begin(leaving, *key);
-		if (left)
+		if (left) {
 			left->gone = true;
+			left->away = false;
+		}
 	}
 	free(search.found);
 	map_fini(&gone, NULL);
+}
+
+/* Whether frames of a subnet are flooded to a host. */
+static bool is_member(const struct leaving *leaving, uint32_t subnet_id, uint32_t peer_id)
+{
+	struct flood_key key = { .subnet_id = subnet_id };
+	struct flood member;
+
+	for (; !datapath_get(leaving->datapath, TABLE_floods, &key, &member); key.index++)
+		if (member.port_id == peer_id)
+			return true;
+	return false;
+}
+
+void leaving_hosts(struct leaving *leaving)
+{
+	/* It may have said before that its ports are asked, and the rows have ended by that; routers know nothing. */
+	struct search search = { .peers = true, .slack = PEER_SLACK };
+	struct {
+		uint32_t subnet_id, peer_id;
+	} last = { 0 };
+	bool stays = false;
+
+	if (!intent_has_hosts(reconcile_intent(leaving->reconcile)))
+		return;
+	find_rows(leaving, &search);
+	for (size_t i = 0; i < search.count; i++) {
+		const struct group_key *key = &search.found[i];
+		struct left *left;
+
+		if (key->subnet_id != last.subnet_id || key->port_id != last.peer_id)
+			stays = is_member(leaving, key->subnet_id, key->port_id);
+		last.subnet_id = key->subnet_id;
+		last.peer_id = key->port_id;
+		if (stays || !subnet_of(leaving, key->subnet_id))
+			continue;
+		shorten(leaving, key, (uint32_t)-PEER_SLACK);
+		left = begin(leaving, *key);
+		if (left && !left->gone)
+			left->gone = left->away = true;
+	}
+	free(search.found);
 }
 
 const struct leaving_counts *leaving_counts(const struct leaving *leaving)

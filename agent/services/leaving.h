@@ -11,6 +11,9 @@
  * the others are asked in the same way, and when none of this host has answered the routers are told (on each wire too, where
  * its switches hear it): they ask whether anybody else listens.
  *
+ * A host whose last port of a subnet has gone has no way to say anything there. The others see that it is no member any more,
+ * end its rows, and tell the routers behind their own ports.
+ *
  * Neighbours: querier.h (general queries, and how they are written), drops.h (where the events come from).
  */
 #ifndef WEFT_AGENT_LEAVING_H
@@ -32,6 +35,9 @@ void leaving_heard(struct leaving *leaving, const struct drop_event *event);
 
 /** leaving_unplugged - devices of these ports have changed; those that have none now have left */
 void leaving_unplugged(struct leaving *leaving, const uint32_t *port_ids, size_t count);
+
+/** leaving_hosts - the intent has changed: hosts that are no members of a subnet any more have left its groups */
+void leaving_hosts(struct leaving *leaving);
 
 /**
  * struct leaving_counts - since the start

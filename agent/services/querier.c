@@ -24,6 +24,7 @@
 #define RESPONSE_SECONDS 10 /* RFC 3376, 8.3 */
 #define STARTUP_COUNT 2
 #define ROBUSTNESS 2
+#define LOOKS 3 /* the rows follow the intent, a moment later */
 #define IGMP_QUERY 0x11
 #define IGMP2_LEAVE 0x17
 #define MLD_QUERY 130
@@ -43,7 +44,8 @@ struct querier {
 	struct reconcile *reconcile;
 	struct loop_timer timer;
 	struct leaving *leaving;
-	uint64_t version; /* the intent's when `subnets` was made */
+	uint64_t version;   /* the intent's when `subnets` was made */
+	unsigned int looks; /* still to come, for hosts that have left with that change */
 	bool known;
 	struct map subnets; /* id -> struct asked, owned */
 	uint64_t sent;
@@ -247,6 +249,12 @@ static void on_second(void *context)
 		return;
 	if (!querier->known || version != querier->version)
 		look_at_intent(querier);
+	if (!querier->known || version != querier->version)
+		querier->looks = LOOKS;
+	if (querier->looks) {
+		querier->looks--;
+		leaving_hosts(querier->leaving);
+	}
 	querier->known = true;
 	querier->version = version;
 	MAP_FOR_EACH(&querier->subnets, it) {

@@ -103,6 +103,8 @@ def between(_weft):
             source_specific(cloud)
             silent_daemon(cloud)
             removed(cloud)
+            receivers.pop("sw").end()
+            host_leaves(cloud)
         for receiver in receivers.values():
             receiver.end()
 
@@ -135,6 +137,51 @@ def silent_daemon(cloud):
     equal(late.line()[1:], ["10.121.1.10", "4"], "what n3 gets without its daemon")
     run(WEFT, "lab", "start", cloud.name, "h3", accept=[0])
     late.end()
+
+
+ROUTER = """
+import socket, struct, sys, time
+def total(data):
+    words = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while words >> 16:
+        words = (words & 0xffff) + (words >> 16)
+    return words ^ 0xffff
+def sealed(data, at):
+    return data[:at] + struct.pack("!H", total(data)) + data[at + 2:]
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(("eth0", 3))
+query = sealed(struct.pack("!BBHI", 0x11, 100, 0, 0), 2)
+header = sealed(struct.pack("!BBHHHBBH4s4sI", 0x46, 0xc0, 32, 0, 0, 1, 2, 0,
+                            socket.inet_aton(sys.argv[1]), socket.inet_aton("224.0.0.1"),
+                            0x94040000), 10)
+s.send(bytes.fromhex("01005e000001") + s.getsockname()[4] + b"\\x08\\0" + header + query)
+print("asked", flush=True)
+while True:
+    frame = s.recv(2000)
+    if frame[12:14] == b"\\x08\\0" and frame[23] == 2:
+        at = 14 + 4 * (frame[14] & 15)
+        print("%#x" % frame[at], socket.inet_ntoa(frame[at + 4:at + 8]), flush=True)
+"""
+
+
+def host_leaves(cloud):
+    """The last port of a subnet on a host goes: that host can say nothing, the routers behind
+    other hosts' ports hear of it."""
+    def known():
+        return ("media/lan", "host h3 (vpc media)") in members(cloud)
+    cloud.weft("subnet", "set", "media/lan", "--query-interval", "100")
+    router = cloud.start("media/sv", "python3", "-uc", ROUTER, "10.121.3.11",
+                         stdout=subprocess.PIPE, text=True)
+    said = Lines(router.stdout)
+    check(said.find("asked"), "the router asks")
+    last = Receiver(cloud, "media/sx")
+    wait_for(known, "h1 knows that h3 listens", 60)
+    cloud.weft("port", "remove", "media/sx")
+    check(said.find(f"0x17 {GROUP}", 60), f"the router hears of the leave: {said.rest}")
+    check(not known(), "h1 knows of h3 still")
+    router.kill()
+    router.wait()
+    last.end()
 
 
 def removed(cloud):
