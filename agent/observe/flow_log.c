@@ -199,6 +199,23 @@ static void set_names(const struct intent *intent, struct log_port *known,
 	snprintf(known->name, sizeof(known->name), "%s", port->object.name);
 }
 
+static void readable(void *context, int fd, uint32_t events)
+{
+	(void)fd;
+	(void)events;
+	flow_logs_drain(context, false);
+}
+
+/* The kernel's ring takes 4 MiB of the daemon's memory: it is mapped for the first port that has a log. */
+static void listen_once(struct flow_logs *logs)
+{
+	if (logs->fd >= 0)
+		return;
+	logs->fd = datapath_flow_ends_fd(logs->options.datapath);
+	if (logs->fd >= 0)
+		loop_add_fd(logs->options.loop, logs->fd, EPOLLIN, readable, logs);
+}
+
 /* A port has a log now, or another one. Return: whether its connections are to be marked. */
 static bool follow(struct flow_logs *logs, const struct port_object *port,
 		   const struct flow_log *log)
@@ -209,6 +226,7 @@ static bool follow(struct flow_logs *logs, const struct port_object *port,
 	bool fresh = !known || known->gone || known->period != period;
 	struct flow_log_port row = { 0 };
 
+	listen_once(logs);
 	if (!known) {
 		known = xcalloc(1, sizeof(*known));
 		known->id = port->object.id;
@@ -396,13 +414,6 @@ static void on_tick(void *context)
 	start_ticking(logs);
 }
 
-static void readable(void *context, int fd, uint32_t events)
-{
-	(void)fd;
-	(void)events;
-	flow_logs_drain(context, false);
-}
-
 uint64_t flow_logs_write(struct flow_logs *logs)
 {
 	const uint64_t before = logs->records;
@@ -502,9 +513,7 @@ struct flow_logs *flow_logs_new(const struct flow_logs_options *options)
 	for (size_t i = 0; i < PERIODS; i++)
 		flow_period_init(logs, &logs->periods[i], period_seconds[i]);
 	loop_timer_init(&logs->tick, on_tick, logs);
-	logs->fd = datapath_flow_ends_fd(options->datapath);
-	if (logs->fd >= 0)
-		loop_add_fd(options->loop, logs->fd, EPOLLIN, readable, logs);
+	logs->fd = -1;
 	logs->starting = true;
 	if (look_at_all(logs))
 		flow_logs_baseline(logs);

@@ -122,6 +122,21 @@ def twice(weft, _two):
     check(weft.answers(), "the first one no longer answers")
 
 
+@statement("with 1,000 ports weftd takes less than 30 MB, and after a restart as well")
+def memory(weft, _two):
+    many = "".join(f"      p{number}: {{subnet: many, attach: {{netns: no-{number}}}}}\n"
+                   for number in range(1000))
+    weft.apply("vpcs:\n  large:\n    cidrs: [10.0.0.0/8]\n"
+               f"    subnets: {{many: {{cidr: 10.1.0.0/16}}}}\n    ports:\n{many}")
+    for what in ("after the apply", "after the restart"):
+        status = Path(f"/proc/{weft.process.pid}/status").read_text(encoding="ascii")
+        resident = int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        print(f"# {resident / 1e6:.1f} MB {what}")
+        check(resident < 30e6, f"{what}: {resident} bytes")
+        weft.restart()
+    weft.weft("vpc", "remove", "large")
+
+
 @statement("a weftd without privileges names all that it lacks, what for, and how to get it")
 def unprivileged(weft, _two):
     done = run("setpriv", "--bounding-set=-all", WEFTD, "--name", "none", "--state",
