@@ -245,6 +245,8 @@ static void converge(struct reconcile *reconcile)
 	rows = reconcile_update_units(reconcile, units, unit_count);
 	give_lost_peers(reconcile);
 	ports_prune(reconcile->ports);
+	/* Much was read and compared: upkeep gives back what is freed, as after a commit. */
+	reconcile->trimmed_commits = reconcile->counts.commits - 1;
 	log_info("host in line with the intent",
 		 "revision=%llu vpcs=%zu ports=%zu rows_written=%zu",
 		 (unsigned long long)reconcile->revision, vpc_count, port_count, rows);
