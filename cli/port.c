@@ -61,6 +61,8 @@ static const struct option port_options[] = {
 	TEXT_OPTION("receive-rate", "BITS", "it gets so much a second", "receive_rate"),
 	INTEGER_OPTION("share", "COUNT", "its part of what others want, too; 1", "share"),
 	TEXT_OPTION("rate-burst", "BYTES", "beyond its rates at one time", "rate_burst"),
+	TEXT_OPTION("send-burst", "BYTES", "the same of what it sends alone", "send_burst"),
+	TEXT_OPTION("receive-burst", "BYTES", "the same of what it gets alone", "receive_burst"),
 	MIRROR_OPTIONS("who gets copies of its packets", "of what it sends, of what it gets; both"),
 	FLOW_LOG_OPTIONS,
 	TEXT_OPTION("dscp", "NUMBER|off", "what it sends is marked so", "dscp"),

@@ -33,6 +33,8 @@ static const char *in_vain(const struct port_object *port)
 		{ "send_rate", port->send_rate != 0 },
 		{ "receive_rate", port->receive_rate != 0 },
 		{ "rate_burst", port->rate_burst != 0 },
+		{ "send_burst", port->send_burst != 0 },
+		{ "receive_burst", port->receive_burst != 0 },
 		{ "share", port->share != 1 },
 		{ "dscp", port->dscp_mark != 0 },
 		{ "mirror", port->mirror != NULL },

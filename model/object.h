@@ -249,6 +249,9 @@ struct port_object;
 uint32_t port_rate_burst(uint64_t rate, uint32_t burst);
 uint32_t port_rate_queue(uint64_t rate, uint32_t burst);
 uint64_t port_rate_slack(const struct port_object *port);
+/* Of one direction; 0: as the rate asks for. */
+uint32_t port_send_burst(const struct port_object *port);
+uint32_t port_receive_burst(const struct port_object *port);
 
 struct port_object {
 	struct object object;
@@ -262,11 +265,13 @@ struct port_object {
 	size_t allowed_count;
 	struct ip_prefix *allowed; /* extra addresses it may send from */
 	bool source_destination_check;
-	uint32_t mtu;                  /* 0: the VPC's */
-	uint32_t flow_limit;           /* connections it may have begun */
-	uint64_t send_rate;            /* bits per second; 0: no limit */
-	uint64_t receive_rate;         /* the same of what it gets */
-	uint32_t rate_burst;           /* bytes beyond them; 0: as the rate asks for */
+	uint32_t mtu;          /* 0: the VPC's */
+	uint32_t flow_limit;   /* connections it may have begun */
+	uint64_t send_rate;    /* bits per second; 0: no limit */
+	uint64_t receive_rate; /* the same of what it gets */
+	uint32_t rate_burst;   /* bytes beyond them; 0: as the rate asks for */
+	uint32_t send_burst;   /* of one direction; 0: as rate_burst says */
+	uint32_t receive_burst;
 	uint32_t share;                /* of a device or rate that others want, too; 1 and up */
 	struct port_mirror_to *mirror; /* owned; NULL: nobody gets copies */
 	struct flow_log *flow_log;     /* owned; NULL: the subnet's */

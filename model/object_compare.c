@@ -115,7 +115,8 @@ static bool claims_differ(const struct port_object *a, const struct port_object 
 static bool quality_equal(const struct port_object *a, const struct port_object *b)
 {
 	return a->send_rate == b->send_rate && a->receive_rate == b->receive_rate &&
-	       a->rate_burst == b->rate_burst && a->share == b->share &&
+	       a->rate_burst == b->rate_burst && a->send_burst == b->send_burst &&
+	       a->receive_burst == b->receive_burst && a->share == b->share &&
 	       a->dscp_mark == b->dscp_mark && port_mirror_equal(a->mirror, b->mirror) &&
 	       flow_log_equal(a->flow_log, b->flow_log);
 }

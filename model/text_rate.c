@@ -102,14 +102,21 @@ static void read_dscp(struct reading *reading, struct port_object *port)
 		port->dscp_mark = (uint8_t)(number + 1);
 }
 
-void text_read_rates(struct reading *reading, struct port_object *port)
+static void read_burst(struct reading *reading, const char *key, uint32_t *kept)
 {
 	uint64_t burst;
 
+	if (read_amount(reading, key, 1514, BURST_MAX, &burst))
+		*kept = (uint32_t)burst;
+}
+
+void text_read_rates(struct reading *reading, struct port_object *port)
+{
 	read_amount(reading, "send_rate", RATE_MIN, RATE_MAX, &port->send_rate);
 	read_amount(reading, "receive_rate", RATE_MIN, RATE_MAX, &port->receive_rate);
-	if (read_amount(reading, "rate_burst", 1514, BURST_MAX, &burst))
-		port->rate_burst = (uint32_t)burst;
+	read_burst(reading, "rate_burst", &port->rate_burst);
+	read_burst(reading, "send_burst", &port->send_burst);
+	read_burst(reading, "receive_burst", &port->receive_burst);
 	text_read_number(reading->reader, "share", 1, PORT_SHARE_MAX, &port->share);
 	read_dscp(reading, port);
 }
@@ -170,6 +177,9 @@ void text_write_rates(const struct writing *writing, const struct port_object *p
 	text_write_value(writing, "receive_rate", !port->receive_rate,
 			 amount_json(port->receive_rate));
 	text_write_value(writing, "rate_burst", !port->rate_burst, amount_json(port->rate_burst));
+	text_write_value(writing, "send_burst", !port->send_burst, amount_json(port->send_burst));
+	text_write_value(writing, "receive_burst", !port->receive_burst,
+			 amount_json(port->receive_burst));
 	text_write_number(writing, "share", port->share, 1);
 	text_write_value(writing, "dscp", !port->dscp_mark,
 			 port->dscp_mark ? json_sprintf("%d", port->dscp_mark - 1)
@@ -206,10 +216,21 @@ uint32_t port_rate_queue(uint64_t rate, uint32_t burst)
 					: (uint32_t)bytes;
 }
 
+uint32_t port_send_burst(const struct port_object *port)
+{
+	return port->send_burst ? port->send_burst : port->rate_burst;
+}
+
+uint32_t port_receive_burst(const struct port_object *port)
+{
+	return port->receive_burst ? port->receive_burst : port->rate_burst;
+}
+
 uint64_t port_rate_slack(const struct port_object *port)
 {
-	uint64_t twice = 2ULL * port_rate_burst(port->send_rate, port->rate_burst) + QUEUE_MIN / 2;
+	const uint32_t burst = port_send_burst(port);
+	uint64_t twice = 2ULL * port_rate_burst(port->send_rate, burst) + QUEUE_MIN / 2;
 	uint64_t waits = port->send_rate / 8 / 20;
 
-	return waits > twice && !port->rate_burst ? waits : twice;
+	return waits > twice && !burst ? waits : twice;
 }

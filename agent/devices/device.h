@@ -43,7 +43,8 @@ enum device_state {
  * @addresses: with the length of the subnet's prefix (mapped space: IPv4 /24 is 120)
  * @gateways: default routes, at most one of each family
  * @peer_id: of a patch: the port that it is joined to; 0: none, and @wait says why
- * @send_rate, @receive_rate: bits per second, 0: no limit; @rate_burst: bytes
+ * @send_rate, @receive_rate: bits per second, 0: no limit
+ * @send_burst, @receive_burst: bytes beyond them; 0: as the rate asks for
  * @no_segmentation: the far end of a veth hands over no frames that stand for several packets
  *
  * Addresses and gateways are set inside the namespace if @attach->configure.
@@ -62,7 +63,7 @@ struct device_request {
 	const char *wait;
 	bool no_segmentation;
 	uint64_t send_rate, receive_rate;
-	uint32_t rate_burst;
+	uint32_t send_burst, receive_burst;
 };
 
 /**

@@ -37,7 +37,7 @@ static void hold_inside(struct device_job *job, struct error *error)
 	if (!request->send_rate && strcmp(link.qdisc, "tbf") != 0)
 		return;
 	if (netlink_open(&netlink, job->netns_fd, error) ||
-	    hold(netlink, &link, request->send_rate, request->rate_burst, error))
+	    hold(netlink, &link, request->send_rate, request->send_burst, error))
 		/* The policer is there whatever the kernel lacks. */
 		log_warning("no queue inside", "port=%s error=\"%s\"", request->port_name,
 			    error->text);
@@ -51,7 +51,7 @@ void device_rate(struct devices *devices, struct device_job *job)
 
 	if (job->done)
 		return;
-	if (hold(devices->netlink, &job->link, request->receive_rate, request->rate_burst,
+	if (hold(devices->netlink, &job->link, request->receive_rate, request->receive_burst,
 		 &error)) {
 		device_fail(job, &error);
 		return;

@@ -332,7 +332,8 @@ static bool request_make(const struct ports *ports, uint32_t port_id,
 		.mtu = intent_port_mtu(intent, port),
 		.send_rate = port->send_rate,
 		.receive_rate = port->receive_rate,
-		.rate_burst = port->rate_burst,
+		.send_burst = port_send_burst(port),
+		.receive_burst = port_receive_burst(port),
 		.no_segmentation = !intent_vpc_offloads(intent, object->vpc_id),
 	};
 	request_addresses(request, memory, port, subnet);

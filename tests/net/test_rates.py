@@ -5,6 +5,7 @@
       subnet web 10.0.1.0/24:   web1 .11  free    web2 .12  limited
 """
 import contextlib
+import json
 import re
 import socket
 import time
@@ -131,6 +132,26 @@ def dscp(weft, pair):
     setting(weft, dscp="off")
 
 
+def bucket(netns=None):
+    """Bytes of the bucket of web2's queue, at one end or the other."""
+    words = ("tc", "-j", "qdisc", "show")
+    shown = (netns.run(*words) if netns else run(*words)).stdout
+    return [one["options"]["burst"] for one in json.loads(shown) if one["kind"] == "tbf"]
+
+
+@statement("each direction has a burst of its own, or that of both")
+def bursts(weft, pair):
+    setting(weft, send_rate="50M", receive_rate="50M", rate_burst="200k")
+    for values, sends, gets in (({}, 200000, 200000), ({"send_burst": "100k"}, 100000, 200000),
+                                ({"receive_burst": "300k"}, 100000, 300000)):
+        setting(weft, **values)
+        wait_for(lambda: len(bucket()) == len(bucket(pair.web2)) == 1, "a queue at both ends")
+        for found, wanted in ((bucket(pair.web2)[0], sends), (bucket()[0], gets)):
+            check(abs(found - wanted) < wanted / 100, f"{values}: {found} bytes, not {wanted}")
+    setting(weft, send_rate="0", receive_rate="0", rate_burst="0", send_burst="0",
+            receive_burst="0")
+
+
 @statement("rates are written back as they were meant, and wrong ones refused")
 def text(weft, _pair):
     setting(weft, send_rate=2500000000, receive_rate="1500k", rate_burst="100k", dscp=0)
@@ -141,7 +162,7 @@ def text(weft, _pair):
     weft.apply(before)
     equal(weft.weft("export").stdout, before, "the export, applied")
     for key, value in (("send_rate", "fast"), ("send_rate", "7k"), ("receive_rate", "2000G"),
-                       ("rate_burst", 100), ("dscp", 64), ("send_rate", "1.0005k")):
+                       ("rate_burst", 100), ("send_burst", 100), ("dscp", 64), ("send_rate", "1.0005k")):
         status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web2", {key: value})
         equal(status, 400, f"{key}: {value}")
         check(key in body["error"]["message"], f"the sentence: {body}")

@@ -84,7 +84,8 @@ static void test_defaults(void **state)
 		 "{'subnet':'web','addresses':['10.0.1.4'],'mac':'02:57:00:00:00:%02x',"
 		 "'security_groups':['default'],'allowed_addresses':[],"
 		 "'source_destination_check':true,'mtu':null,'flow_limit':65536,"
-		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','share':1,'mirror':null,"
+		 "'send_rate':'0','receive_rate':'0','rate_burst':'0','send_burst':'0',"
+		 "'receive_burst':'0','share':1,'mirror':null,"
 		 "'flow_log':null,'dscp':'off',"
 		 "'user_data':null,'attach':null,"
 		 "'host':null,'moving_to':null,'activation':'first-frame'}",
@@ -250,6 +251,8 @@ static void test_each_key(void **state)
 		{ "vpcs/blue/ports/a", "{'send_rate':'2.5G'}" },
 		{ "vpcs/blue/ports/a", "{'receive_rate':'10M'}" },
 		{ "vpcs/blue/ports/a", "{'rate_burst':'64k'}" },
+		{ "vpcs/blue/ports/a", "{'send_burst':'128k'}" },
+		{ "vpcs/blue/ports/a", "{'receive_burst':'256k'}" },
 		{ "vpcs/blue/ports/a", "{'share':3}" },
 		{ "vpcs/blue/ports/a", "{'dscp':46}" },
 		{ "vpcs/blue/ports/a", "{'attach':{'netns':'x'}}" },

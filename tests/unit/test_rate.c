@@ -21,6 +21,12 @@ static void buckets(void **state)
 		port.rate_burst = 1000000;
 		assert_int_equal(port_rate_burst(rates[i], port.rate_burst), 1000000);
 		assert_true(port_rate_slack(&port) >= 2000000);
+		port.receive_burst = 2000000;
+		assert_int_equal(port_receive_burst(&port), 2000000);
+		assert_int_equal(port_send_burst(&port), 1000000);
+		port.send_burst = 500000;
+		assert_int_equal(port_send_burst(&port), 500000);
+		assert_true(port_rate_slack(&port) < 2000000);
 	}
 	assert_int_equal(port_rate_queue(1000000000, 0), 6250000);
 }
