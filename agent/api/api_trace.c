@@ -141,15 +141,21 @@ static struct mac_address next_mac(struct api_call *call, const struct port_obje
 	return gateway_mac(call, port->subnet_id);
 }
 
-/* The same behind a tag that is the workload's own affair: who has the address there nobody has told Weft. */
+/* The same behind a tag that is the workload's own affair: who has the address there nobody has told Weft. Where tags do
+ * not pass it does not matter. */
 static int tagged_mac(struct api_call *call, const struct port_object *port,
 		      const struct ip_address *destination, const char *text,
 		      struct mac_address *mac, struct error *error)
 {
 	const struct intent *intent = api_intent(call);
+	const struct subnet_object *subnet = (const void *)intent_object(intent, port->subnet_id);
 	uint32_t owner = intent_address_owner(intent, port->object.vpc_id, destination);
 	const struct port_object *neighbour = (const void *)intent_object(intent, owner);
 
+	if (!subnet || !subnet->vlan_transparent) {
+		*mac = next_mac(call, port, destination);
+		return 0;
+	}
 	if (!neighbour || neighbour->subnet_id != port->subnet_id)
 		return error_set(error, EINVAL, "mac",
 				 "who has %s in that VLAN is the workloads' affair: say with mac "
@@ -258,24 +264,31 @@ static int read_tags(json_t *vlan, struct probe_tags *tags, struct error *error)
 	return code;
 }
 
-/* Who sends with this outermost tag by the device of the port: a child of it, or the port itself. */
+/* Whether frames with these tags, or without one, are the child's. */
+static bool is_of_child(const struct port_object *child, const struct probe_tags *tags)
+{
+	if (!tags->count)
+		return child->attach.native;
+	return child->attach.vlan == (tags->tag[0] & 0xfff) &&
+	       child->attach.service_tag == (tags->tag[0] >> 16 == 0x88a8);
+}
+
+/* Who sends with this outermost tag, or without one, by the device of the port: a child of it, or the port itself. */
 static const struct port_object *sender_of(const struct intent *intent,
 					   const struct port_object *port,
 					   const struct probe_tags *tags)
 {
 	const struct port_object *sender = port;
 	uint32_t *ids;
-	size_t count = tags->count ? intent_children(intent, port, &ids) : 0;
+	size_t count = intent_children(intent, port, &ids);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct port_object *child = (const void *)intent_object(intent, ids[i]);
 
-		if (child && child->attach.vlan == (tags->tag[0] & 0xfff) &&
-		    child->attach.service_tag == (tags->tag[0] >> 16 == 0x88a8))
+		if (child && is_of_child(child, tags))
 			sender = child;
 	}
-	if (tags->count)
-		free(ids);
+	free(ids);
 	return sender;
 }
 
@@ -295,8 +308,8 @@ static int build_frame(struct api_call *call, const struct port_object *port,
 		return code;
 	sender = sender_of(api_intent(call), port, &tags);
 	if (request->to)
-		code = build_packet(call, sender, request, tags.count > (sender != port), size,
-				    error);
+		code = build_packet(call, sender, request, tags.count > (size_t)(sender != port),
+				    size, error);
 	else
 		code = build_neighbour(sender, request, size, error);
 	/* A tun device carries no Ethernet header; the pipeline puts one of zeros there. */

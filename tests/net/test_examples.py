@@ -122,6 +122,14 @@ def trunk_to_a_guest(_weft):
         check(cloud.counter("tagged") > 0, "a tag of nobody's is not counted")
         trace = cloud.trace("red/client", "--to", "10.100.0.20", "--icmp", "echo")
         equal(trace["to"]["port"], "red/vm", "where the trace ends")
+        for tag, address, port in (([], "10.1.0.10", "office/desk"),
+                                   (["--vlan", "1"], "10.1.0.10", "office/desk"),
+                                   (["--vlan", "100"], "10.100.0.10", "red/client"),
+                                   (["--vlan", "802.1ad:300"], "10.30.0.10", "blue/client")):
+            trace = cloud.trace("edge/vm", *tag, "--to", address, "--icmp", "echo")
+            equal(trace["to"]["port"], port, f"where the machine's frame with {tag} ends")
+        trace = cloud.trace("edge/vm", "--vlan", "99", "--to", "10.100.0.10", "--icmp", "echo")
+        equal(trace["reason"], "tagged", "a tag of nobody's")
 
 
 def by_hand(cloud, *lines):

@@ -678,9 +678,9 @@ static void trace_refuses_what_it_cannot_build(void **state)
 		{ 400, "{'port': 'blue/web1', 'arp': '10.0.1.1', 'vlan': ['3/8']}" },
 		{ 400, "{'port': 'blue/web1', 'arp': '10.0.1.1', 'vlan': [true]}" },
 		{ 400, "{'port': 'blue/web1', 'arp': '10.0.1.1', 'vlan': 3}" },
-		{ 400, "{'port': 'blue/web1', 'to': '10.9.9.9', 'vlan': [3]}" },
 		{ 400, "{'port': 'blue/web1', 'to': '10.0.2.20', 'mac': 'x'}" },
 		{ 400, "{'port': 'blue/web1', 'tcp': 80, 'to': '10.0.2.20'}" },
+		{ 503, "{'port': 'blue/web1', 'to': '10.9.9.9', 'vlan': [3]}" },
 		{ 503, "{'port': 'blue/web1', 'to': '10.0.2.20', 'protocol': 'tcp'}" },
 		{ 503, "{'port': 'blue/web1', 'nd': 'fd00::1'}" },
 	};
