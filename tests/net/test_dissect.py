@@ -93,7 +93,7 @@ class World:
         weft.apply(INTENT)
         weft.plugged("green/machine", "green/station", "green/small")
         self.machine, self.station = Machine("machine", MAC), Machine("station", STATION_MAC)
-        answer = self.machine.ask(dhcp4_frame(MAC, DISCOVER), is_dhcp4, "an OFFER", 10)
+        answer = self.machine.ask(dhcp4_frame(MAC, DISCOVER), is_dhcp4, "an OFFER")
         self.gateway_mac = answer.source_mac
 
 
@@ -276,7 +276,7 @@ def station(_weft, world):
     for protocol in ("igmp", "mld"):
         kind = 2 if protocol == "igmp" else ICMPV6
         found = machine.receive(lambda packet, kind=kind: packet.protocol == kind or
-                                (kind == ICMPV6 and packet.protocol == 0), 10)
+                                (kind == ICMPV6 and packet.protocol == 0), SECONDS)
         check(found, f"a query of {protocol}")
     machine.ask(arp_request(STATION_MAC, "10.0.4.11", "10.0.4.1"),
                 lambda packet: packet.operation == 2, "ARP of the gateway")

@@ -13,7 +13,7 @@ import socket
 import threading
 
 from cluster import Hosts, converged, told
-from harness import RUN, WEFT, Netns, check, equal, main, run, statement, wait_for
+from harness import RUN, SECONDS, WEFT, Netns, check, equal, main, run, statement, wait_for
 
 INTENT = """
 vpcs:
@@ -106,9 +106,9 @@ class Cluster(Hosts):
     def becomes(self, name, state):
         wait_for(lambda: self.state(name) == state, f"{name} is {state}", 20)
 
-    def answers(self, netns, address, count=8):
+    def answers(self, netns, address, count=8, seconds=SECONDS):
         """Of so many flows to the address, how many are answered."""
-        return sum(netns.run("ping", "-n", "-c1", "-W1", f"{address}.{i}").returncode == 0
+        return sum(netns.run("ping", "-n", "-c1", f"-W{seconds}", f"{address}.{i}").returncode == 0
                    for i in range(10, 10 + count))
 
 
@@ -138,11 +138,11 @@ def down(_, cluster):
         wait_for(lambda: "blue/site1 down" in seen(), "the event")
     equal(cluster.state("site2"), "up", "the other one")
     equal(cluster.answers(cluster.a, "10.9.2"), 8, "answers by the one that is left")
-    equal(cluster.answers(cluster.a, "10.8.2", 1), 0, "answers by the route to it alone")
+    equal(cluster.answers(cluster.a, "10.8.2", 1, 1), 0, "answers by the route to it alone")
     check(cluster.h1.counter("tunnel_down") > 0, "its verdict on h1")
     wait_for(lambda: cluster.state("site1", cluster.h2) == "down", "h2 knows")
     equal(cluster.answers(cluster.b, "10.9.3"), 8, "answers for h2 by the one that is left")
-    equal(cluster.answers(cluster.b, "10.8.3", 1), 0, "answers for h2 by the route to it alone")
+    equal(cluster.answers(cluster.b, "10.8.3", 1, 1), 0, "answers for h2 by the route to it alone")
     check(cluster.h2.counter("tunnel_down") > 0, "its verdict on h2")
     metrics = cluster.h1.http("GET", "/metrics")[1].decode()
     check('weft_tunnel_up{tunnel="blue/site1"} 0' in metrics, "the metric")
@@ -153,8 +153,8 @@ def down(_, cluster):
 def again(_, cluster):
     cluster.s1.silent = False
     cluster.becomes("site1", "up")
-    wait_for(lambda: cluster.answers(cluster.a, "10.8.4", 1), "the route to it alone works")
-    wait_for(lambda: cluster.answers(cluster.b, "10.8.4", 1), "for h2 as well", 20)
+    wait_for(lambda: cluster.answers(cluster.a, "10.8.4", 1, 1), "the route to it alone works")
+    wait_for(lambda: cluster.answers(cluster.b, "10.8.4", 1, 1), "for h2 as well", 20)
 
 
 @statement("a member of a segment is asked by ARP; without an address the outer end by echo")

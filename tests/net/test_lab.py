@@ -96,7 +96,7 @@ def on_workload(_weft):
     equal(execute("blue/two-a", "ls", "/sys/class/net").stdout.split(), ["eth0", "eth1", "lo"],
           "devices of two ports in one namespace")
     equal(execute("web1", "sh", "-c", "exit 7").returncode, 7, "status, by the short name")
-    equal(execute("web1", "ping", "-c1", "-W1", "127.0.0.1").returncode, 0, "loopback")
+    equal(execute("web1", "ping", "-c1", "-W20", "127.0.0.1").returncode, 0, "loopback")
     equal(execute("web1", "/run/weft/nothing").returncode, 127, "status of a program that is not")
     done = execute("blue/web9", "true", accept=[1])
     check('did you mean "blue/web1"?' in done.stderr, done.stderr)

@@ -14,7 +14,7 @@ import socket
 import time
 
 import groups
-from harness import Netns, check, equal, main, run, statement, wait_for
+from harness import SECONDS, Netns, check, equal, main, run, statement, wait_for
 
 GROUPS = ("239.1.2.3", "ff15::1:2:3")
 INTENT = """
@@ -63,11 +63,11 @@ class World:
         groups.send(self.netns[name], group, word)
         return word
 
-    def hears(self, listener, name, group):
+    def hears(self, listener, name, group, seconds=0.3):
         """Whether a datagram of a workload's arrives at a socket that has joined."""
         word = self.send(name, group)
         with contextlib.suppress(OSError):
-            listener.settimeout(0.3)
+            listener.settimeout(seconds)
             while listener.recv(100) != word:
                 pass
             return True
@@ -130,7 +130,8 @@ def leaves(weft, world):
                     wait_for(lambda one=listener: world.hears(one, "n1", group), "both listen")
             end = time.monotonic() + 5  # more than what is left for an answer
             while time.monotonic() < end:
-                check(world.hears(stays, "n1", group), f"o1 misses {group} when o2 has left")
+                check(world.hears(stays, "n1", group, SECONDS),
+                      f"o1 misses {group} when o2 has left")
         wait_for(lambda it=group: not world.takers("n1", it), f"nobody gets {group}", 40)
         wait_for(lambda it=group: it not in weft.weft("multicast").stdout, "the row ends", 40)
 

@@ -68,7 +68,7 @@ class Cluster:
         low, high = 1000, most + 1
         while high - low > 1:
             size = (low + high) // 2
-            done = self.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", "1", "-s", size - header,
+            done = self.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", "10", "-s", size - header,
                               address)
             low, high = (size, high) if done.returncode == 0 else (low, size)
         return low
@@ -112,7 +112,7 @@ def narrow(_, cluster):
 def no_black_hole(_, cluster):
     equal(cluster.largest("10.0.1.12", 1450), NARROW - OVERHEAD, "largest IPv4 packet")
     equal(cluster.largest("fd00:b:0:1::12", 1450), NARROW - OVERHEAD, "largest IPv6 packet")
-    done = cluster.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", "1", "-s", 1400, "10.0.1.12")
+    done = cluster.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", "10", "-s", 1400, "10.0.1.12")
     said = (done.stdout + done.stderr).replace("mtu = ", "mtu=")
     check(f"mtu={NARROW - OVERHEAD}" in said, said)
     check(cluster.transfer("10.0.1.12"), "a megabyte over IPv4")
