@@ -233,11 +233,26 @@ static int sqlite_changes(struct store *store, const char *prefix, uint64_t afte
 
 /* Writing ------------------------------------------------------------------------------------ */
 
+/* Deleted or moved by somebody, the file takes what is written to it along: the next start would not find it. */
+static int check_place(struct sqlite_store *self, struct error *error)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(self->database, "main", SQLITE_FCNTL_HAS_MOVED, &moved) || !moved)
+		return 0;
+	return error_set(error, EROFS, NULL,
+			 "the database %s is not there any more: put it back, or save the intent "
+			 "(weft export) and start weftd anew; nothing was changed",
+			 self->path);
+}
+
 static int begin_write(struct sqlite_store *self, struct error *error)
 {
-	int result;
+	int result = check_place(self, error);
 	int code;
 
+	if (result)
+		return result;
 	if (self->read_only) {
 		result = sqlite_store_connect_writable(self, error);
 		if (result)

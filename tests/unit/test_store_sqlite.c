@@ -330,6 +330,25 @@ static void test_read_only_disk(void **state)
 	store_close(store);
 }
 
+/* Nothing is taken that the next start would not find. */
+static void test_moved_away(void **state)
+{
+	const char *aside = DATABASE ".aside";
+	struct store *store;
+
+	(void)state;
+	REQUIRE_PRIVATE_MACHINE();
+	store = open_database();
+	DONE(store_put(store, "/a", "1", NULL, &error));
+	assert_int_equal(rename(DATABASE, aside), 0);
+	assert_int_equal(store_put(store, "/a", "2", NULL, &error), -EROFS);
+	assert_non_null(strstr(error.text, "not there any more"));
+	check_value(store, "/a", "1");
+	assert_int_equal(rename(aside, DATABASE), 0);
+	DONE(store_put(store, "/a", "2", NULL, &error));
+	store_close(store);
+}
+
 /* Leaves a database behind whose last commit is only in the log beside it. */
 static void crash_after_commit(void)
 {
@@ -572,6 +591,7 @@ int main(void)
 		ON_DISK(test_full_disk),
 		ON_DISK(test_open_on_full_disk),
 		ON_DISK(test_read_only_disk),
+		ON_DISK(test_moved_away),
 		ON_DISK(test_read_only_after_crash),
 		ON_DISK(test_log_unreadable),
 		ON_DISK(test_cannot_make),
