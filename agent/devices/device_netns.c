@@ -269,22 +269,30 @@ static int enter(struct far_end *far_end, int proc_fd, struct error *error)
 	return result;
 }
 
-/* The first failure of a batch; that something is there already is none. */
+/* What came of a batch. */
+struct outcome {
+	size_t link_requests; /* the first ones, about the device itself */
+	struct error first;
+};
+
+/* The first failure; that an address or a route is there already is none. */
 static void keep_failure(void *context, size_t index, const struct error *error)
 {
-	struct error *first = context;
+	struct outcome *outcome = context;
 
-	(void)index;
-	if (error->code != -EEXIST && !first->code)
-		*first = *error;
+	if (outcome->first.code || (error->code == -EEXIST && index >= outcome->link_requests))
+		return;
+	outcome->first = *error;
 }
 
-static void queue_link(struct far_end *far_end)
+/* Return: how many requests that are. */
+static size_t queue_link(struct far_end *far_end)
 {
 	const struct device_request *request = far_end->job->request;
 	struct link_change change = LINK_CHANGE_NOTHING;
 	const uint32_t ifindex = far_end->link.ifindex;
 	bool up = far_end->link.flags & IFF_UP;
+	size_t count = 0;
 
 	if (strcmp(far_end->link.name, wanted_name(far_end->job)) != 0) {
 		/* Renaming needs it down on kernels before 6.2, and loses its routes. */
@@ -293,14 +301,17 @@ static void queue_link(struct far_end *far_end)
 		memset(far_end->default_route, 0, sizeof(far_end->default_route));
 		memset(far_end->present, 0, sizeof(far_end->present));
 		up = false;
+		count = 2;
 	}
 	if (!mac_address_equal(&far_end->link.mac, &request->mac))
 		change.mac = &request->mac;
 	if (far_end->link.mtu != request->mtu)
 		change.mtu = request->mtu;
 	change.up = !up;
-	if (change.mac || change.mtu || change.up)
-		netlink_link_change(far_end->netlink, ifindex, &change, NULL);
+	if (!change.mac && !change.mtu && !change.up)
+		return count;
+	netlink_link_change(far_end->netlink, ifindex, &change, NULL);
+	return count + 1;
 }
 
 /* The kernel's own routes to the subnets of addresses that are there already: whoever flushes the routes of the
@@ -429,7 +440,7 @@ static void remember(struct device_job *job)
 
 static int configure(struct device_job *job, struct far_end *far_end, struct error *error)
 {
-	struct error first = { 0 };
+	struct outcome outcome = { 0 };
 	int result = 0;
 
 	if (job->made) {
@@ -447,12 +458,12 @@ static int configure(struct device_job *job, struct far_end *far_end, struct err
 		remove_old(job, far_end);
 	}
 	netlink_batch_begin(far_end->netlink);
-	queue_link(far_end);
+	outcome.link_requests = queue_link(far_end);
 	if (job->request->attach->configure)
 		queue_addresses(far_end);
-	(void)netlink_batch_commit(far_end->netlink, keep_failure, &first, NULL);
-	if (first.code)
-		device_lacks(job, "inside the namespace: %s", first.text);
+	(void)netlink_batch_commit(far_end->netlink, keep_failure, &outcome, NULL);
+	if (outcome.first.code)
+		device_lacks(job, "inside the namespace: %s", outcome.first.text);
 	result = set_offloads(far_end, error);
 	remember(job);
 	return result;

@@ -233,6 +233,16 @@ static void test_lacking(void **state)
 	plug(fixture, DEVICE_PLUGGED);
 	assert_false(fixture->result.lacking);
 	expect_right(fixture);
+	/* Another device has its name. */
+	run("ip -n web1 link set eth0 down && ip -n web1 link set eth0 name wan0 && "
+	    "ip -n web1 link add eth0 type veth peer name x0");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_true(fixture->result.lacking);
+	assert_int_not_equal(fixture->result.ifindex, 0);
+	run("ip -n web1 link del eth0");
+	plug(fixture, DEVICE_PLUGGED);
+	assert_false(fixture->result.lacking);
+	expect_right(fixture);
 }
 
 /* New addresses replace the old ones; what others put there stays. */
