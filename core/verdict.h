@@ -33,7 +33,7 @@
 	  "a VLAN tag that no child of the port has, and the subnet is not vlan_transparent")      \
 	X(FRAGMENT_LOST, DROP, "a fragment whose first fragment was not seen")                     \
 	/* edge and guard */                                                                       \
-	X(UNKNOWN_PORT, DROP, "the device belongs to no port")                                     \
+	X(UNKNOWN_PORT, DROP, "the device belongs to no port, or not yet")                         \
 	X(UNKNOWN_SUBNET, DROP, "the port's subnet is not known to the datapath")                  \
 	X(NOT_ACTIVE, DROP,                                                                        \
 	  "the port is not active on this host: it is about to move, or has moved")                \
