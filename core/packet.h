@@ -152,9 +152,9 @@ struct packet {
 	__u8 service;           /* DSCP and ECN */
 	__u8 ttl;
 	__u8 outer_ttl; /* with PACKET_FROM_TUNNEL: as it came */
-	__u8 station;   /* enum station_news of whom it goes to; 0: of no station that says so much */
+	__u8 station; /* enum station_news of whom it goes to; 0: of no station that says so much */
 	__u8 reply_plain; /* its reply's row can be written as settled (flow.c) */
-	__u32 ip_length;     /* IP header and payload, bytes */
+	__u32 ip_length;  /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;
 	__u32 fragment_id;
