@@ -25,6 +25,7 @@ struct uplink {
 	bool take_addresses;
 	uint32_t ifindex; /* 0: there is no such device */
 	struct mac_address mac;
+	bool down; /* somebody has set it down since it was adopted */
 	char trouble[200];
 };
 
@@ -39,15 +40,18 @@ struct uplinks {
 
 /* ---- a device ---- */
 
-static uint32_t find(struct uplinks *uplinks, const char *ifname, struct mac_address *mac)
+static uint32_t find(struct uplinks *uplinks, const char *ifname, struct mac_address *mac,
+		     bool *down)
 {
 	struct link_info link;
 
 	*mac = (struct mac_address){ { 0 } };
+	*down = false;
 	if (!uplinks->netlink ||
 	    netlink_link_get_by_name(uplinks->netlink, ifname, &link, NULL) < 0)
 		return 0;
 	*mac = link.mac;
+	*down = !(link.flags & IFF_UP);
 	return link.ifindex;
 }
 
@@ -105,7 +109,7 @@ static void release_others(struct uplinks *uplinks)
 	free(list);
 }
 
-/* Return: whether a device is another than before, has another MAC, or is gone. */
+/* Return: whether a device is another than before, has another MAC, was set down or up, or is gone. */
 static bool look(struct uplinks *uplinks)
 {
 	bool changed = false;
@@ -113,10 +117,15 @@ static bool look(struct uplinks *uplinks)
 	for (size_t i = 0; i < uplinks->count; i++) {
 		struct uplink *uplink = &uplinks->list[i];
 		struct mac_address mac;
-		uint32_t ifindex = find(uplinks, uplink->ifname, &mac);
+		bool down;
+		uint32_t ifindex = find(uplinks, uplink->ifname, &mac, &down);
 
 		changed |= !mac_address_equal(&mac, &uplink->mac);
 		uplink->mac = mac;
+		/* Whoever does that means it: it is told, and left as it is. */
+		down = down && ifindex == uplink->ifindex;
+		changed |= down != uplink->down;
+		uplink->down = down;
 		/* What could not be used may be free by now. */
 		if (ifindex == uplink->ifindex && (!ifindex || !uplink->trouble[0]))
 			continue;
@@ -229,17 +238,20 @@ void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t
 uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname)
 {
 	struct mac_address mac;
+	bool down;
 
 	for (size_t i = 0; i < uplinks->count; i++)
 		if (strcmp(uplinks->list[i].ifname, ifname) == 0)
 			return uplinks->list[i].ifindex;
 	/* Asked for before it is adopted: rows first, then the programs that read them. */
-	return find(uplinks, ifname, &mac);
+	return find(uplinks, ifname, &mac, &down);
 }
 
 bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address *mac)
 {
-	return find(uplinks, ifname, mac) != 0;
+	bool down;
+
+	return find(uplinks, ifname, mac, &down) != 0;
 }
 
 bool uplinks_alone(struct uplinks *uplinks, const char *ifname)
@@ -272,6 +284,8 @@ const char *uplinks_trouble(const struct uplinks *uplinks, size_t index)
 		return NULL;
 	if (uplinks->list[index].trouble[0])
 		return uplinks->list[index].trouble;
+	if (uplinks->list[index].down)
+		return "the device was set down";
 	return uplinks->stacks ? stacks_trouble(uplinks->stacks, uplinks->list[index].ifname)
 			       : NULL;
 }

@@ -293,6 +293,16 @@ def ring(weft, world):
     equal(switch.carried.count(frame), 1, "how often a broadcast went round")
 
 
+@statement("an uplink that somebody sets down is told of, and works when it is up again")
+def uplink_down(weft, world):
+    run("ip", "link", "set", "up0", "down", accept=[0])
+    wait_for(lambda: "physnet1: the device was set down" in weft.weft("status").stdout, "told")
+    run("ip", "link", "set", "up0", "up", accept=[0])
+    wait_for(lambda: "set down" not in weft.weft("status").stdout, "nothing to tell any more")
+    frame = framed("02:bb:00:00:00:01", world.f.mac, [300], "up again")
+    wait_for(lambda: world.f.send(frame) or world.machine.read(0.2) == frame, "the wire", 30)
+
+
 @statement("what is for the host's own VLAN devices stays the host's")
 def host(_weft, world):
     mac = run("ip", "-j", "link", "show", "up0", accept=[0]).stdout
