@@ -4,8 +4,8 @@
  *
  * An uplink is a device that is there already, by its name; Weft adopts it. Its addresses, and frames that
  * are of no segment, stay the host's. While it is an uplink the pipeline is attached, the device is up and takes
- * frames to all MACs, for ports have MACs of their own. One that somebody sets down stays so, and is told of. Devices come and go; one that comes is adopted
- * then. Closing leaves everything as it is: the datapath goes on without its daemon. What is an uplink no more is
+ * frames to all MACs, for ports have MACs of their own. One that somebody sets down stays so, and is told of.
+ * Devices come and go; one that comes is adopted then. Closing leaves everything as it is: the datapath goes on without its daemon. What is an uplink no more is
  * put back as it was (adoption.h); `weftd --remove-datapath` does that with all of them.
  *
  * Neighbours: cluster.c (which devices), model/plan_wire.c (what asks for them), underlay.h.
