@@ -24,8 +24,8 @@ __all__ = ("Capture", "judged")
 
 @contextlib.contextmanager
 def judged(cloud, node, device, expected=()):
-    """tshark finds nothing wrong in what passes a device of a node meanwhile. TCP and UDP are passed
-    over, except tunnels of the rest: workloads leave checksums to devices, and a veth is none."""
+    """tshark finds nothing wrong in what passes a device of a node meanwhile. TCP and UDP are
+    passed over, except tunnels of the rest: workloads leave checksums to devices."""
     path = f"{RUN}/judged.{cloud.name}.{node}.pcap"
     process = cloud.start(node, "tcpdump", "--immediate-mode", "-Ui", device, "-w", path,
                           stderr=subprocess.PIPE, text=True)

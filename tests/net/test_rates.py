@@ -162,7 +162,8 @@ def text(weft, _pair):
     weft.apply(before)
     equal(weft.weft("export").stdout, before, "the export, applied")
     for key, value in (("send_rate", "fast"), ("send_rate", "7k"), ("receive_rate", "2000G"),
-                       ("rate_burst", 100), ("send_burst", 100), ("dscp", 64), ("send_rate", "1.0005k")):
+                       ("rate_burst", 100), ("send_burst", 100), ("dscp", 64),
+                       ("send_rate", "1.0005k")):
         status, _, body = weft.http("PATCH", "/v1/vpcs/blue/ports/web2", {key: value})
         equal(status, 400, f"{key}: {value}")
         check(key in body["error"]["message"], f"the sentence: {body}")
