@@ -23,9 +23,10 @@
  *   CLOSING      TCP: a FIN of the other side: CLOSED.
  *   CLOSED       TCP: a SYN begins a new connection, judged by the rules. RST leads here from anywhere.
  * A row is alive while one of the pair was seen within the timeout of the state. Rows that are not are
- * removed by the sweep (target/bpf/sweep.bpf.c), and rows of CLOSED connections when many others have
- * closed since (flow_ended). A live row is never removed for another's sake: a full table refuses new
- * connections and keeps the old.
+ * removed by the sweep (target/bpf/sweep.bpf.c). A CLOSED connection waits for its last word, the
+ * acknowledgement of the second FIN, however long the way there and back is; a RST is one. Then it is removed
+ * when some others have had theirs since (flow_ended). A live row is never removed for another's sake: a
+ * full table refuses new connections and keeps the old.
  *
  * CPUs share the rows without locks. A row is entered by table_add, which one of two CPUs does; removed, or
  * given another way out, by the one CPU that has claimed it (flow_claim); read by flow_hit as it says there.
@@ -218,8 +219,8 @@ static inline void remove_ended(const struct flow_key *key, __u32 peer_port_id, 
 		flow_unclaim(flow, slot);
 }
 
-/* A connection of this key has closed: it goes into this CPU's ring, and the oldest there goes. Nothing
- * may be read of its rows after this. */
+/* The last word of a closed connection of this key: it goes into this CPU's ring, and the oldest there
+ * goes. Nothing may be read of its rows after this. */
 OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id, __u32 born)
 {
 	struct slot_key slot = { .slot = 0 };
@@ -229,7 +230,7 @@ OUT_OF_LINE void flow_ended(const struct flow_key *key, __u32 peer_port_id, __u3
 
 	if (!cursor)
 		return;
-	slot.slot = (__u32)(cursor->next % ENDED_FLOWS);
+	slot.slot = (__u32)(cursor->next % ENDED_KEPT);
 	cursor->next += 1;
 	place = table_lookup(ended_flows, &slot);
 	if (!place)
@@ -263,6 +264,15 @@ static inline void flow_enter(struct flow *flow, struct flow *peer, __u8 state,
 	atomic_write(&flow->timeout, timeout);
 }
 
+/* Of a closed connection: its last word, or one more. flow: still the key's row. */
+static inline void flow_last_word(struct packet *p, struct flow *flow)
+{
+	if ((p->tcp_flags & (TCP_SYN | TCP_FIN)) || (flow->flags & FLOW_ENDED))
+		return;
+	flow->flags |= FLOW_ENDED;
+	p->flags |= PACKET_ENDED;
+}
+
 /*
  * A TCP segment of a settled connection that may change its state. VERDICT_DELIVERED: followed, forward
  * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
@@ -281,8 +291,8 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 	}
 	if (flow->state == FLOW_CLOSED && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return VERDICT_NEXT;
-	/* Only these move the state: flags, and the acknowledgement that ends the handshake. */
-	if (!(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) &&
+	/* Only these move the state: flags, and the acknowledgements that end the handshake and the end. */
+	if (!(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) && flow->state != FLOW_CLOSED &&
 	    !(flow->state == FLOW_REPLIED && (flow->flags & FLOW_ORIGINAL)))
 		return VERDICT_DELIVERED;
 	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
@@ -291,17 +301,19 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 		peer = NULL; /* the row of another pair */
 	if (table_lookup(flows, &p->key) != flow)
 		return VERDICT_DELIVERED; /* removed since: what stands there is not to be touched */
-	state = tcp_next_state(flow, peer, p->tcp_flags);
 	flow->tcp_flags |= p->tcp_flags;
+	if (flow->state == FLOW_CLOSED) {
+		flow_last_word(p, flow);
+		return VERDICT_DELIVERED;
+	}
+	state = tcp_next_state(flow, peer, p->tcp_flags);
 	if (state == flow->state)
 		return VERDICT_DELIVERED;
 	flow_enter(flow, peer, state, vpc);
-	if (state == FLOW_CLOSING && peer && (peer->flags & FLOW_FIN_SEEN)) {
-		state = FLOW_CLOSED;
-		flow_enter(flow, peer, state, vpc);
-	}
-	if (state == FLOW_CLOSED)
-		p->flags |= PACKET_ENDED;
+	if (state == FLOW_CLOSING && peer && (peer->flags & FLOW_FIN_SEEN))
+		flow_enter(flow, peer, FLOW_CLOSED, vpc);
+	if (p->tcp_flags & TCP_RST)
+		flow_last_word(p, flow);
 	return VERDICT_DELIVERED;
 }
 

@@ -65,7 +65,7 @@ enum packet_flags {
 	PACKET_ROW_THERE = 1 << 15,       /* the table has a row of this direction, alive or not */
 	PACKET_PEER_ROW_THERE = 1 << 16,  /* and one of the other */
 	PACKET_PEER_TAKEN = 1 << 18, /* the other direction's row is a live one of another pair */
-	PACKET_ENDED = 1 << 19,      /* this segment has closed its connection */
+	PACKET_ENDED = 1 << 19,      /* this segment is the last word of its connection */
 	PACKET_REPLY = 1 << 14,      /* the frame is now an answer to where it came from */
 	PACKET_FROM_TUNNEL =
 		1 << 20, /* it came through a tunnel; outer and sender fields are set */

@@ -446,6 +446,7 @@ enum flow_flags {
 	FLOW_CHARGED_SHARED =
 		1 << 4,       /* and drawn from the part of the table that all ports share */
 	FLOW_LOGGED = 1 << 5, /* either port has a flow log: its end is told */
+	FLOW_ENDED = 1 << 6,  /* TCP: closed, and this direction has said its last word */
 };
 
 /* charged_slot of a row that a CPU has claimed (flow.h), for nanoseconds. */
@@ -484,7 +485,8 @@ struct flow {
  * from the flow table at once, so that thousands of short connections a second use the same few rows
  * over and over, which stay in the processor's caches, instead of filling the table until the sweep.
  */
-#define ENDED_FLOWS 256
+#define ENDED_FLOWS 256 /* room */
+#define ENDED_KEPT 64   /* of which so much is used; it divides the room */
 
 struct ended_flow {
 	struct flow_key key; /* port_id 0: none */
@@ -493,7 +495,7 @@ struct ended_flow {
 };
 
 struct ended_cursor {
-	__u64 next; /* place of the next one, modulo ENDED_FLOWS */
+	__u64 next; /* place of the next one, modulo ENDED_KEPT */
 };
 
 #include "core/tables_flow_log.h"

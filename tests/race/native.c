@@ -475,6 +475,21 @@ static void closed(void)
 	fill_ring();
 }
 
+static void both_finished(void)
+{
+	established();
+	send_now("blue/open1", TCP_OUT "FA", "blue/open2");
+	send_now("blue/open2", TCP_BACK "FA", "blue/open1");
+	fill_ring();
+}
+
+static void acknowledged(void)
+{
+	both_finished();
+	send_now("blue/open1", TCP_OUT "A", "blue/open2");
+	fill_ring();
+}
+
 static void routed(void)
 {
 	send_now("blue/open1", ROUTED_OUT "S", "blue/fw1");
@@ -546,6 +561,18 @@ static bool both_closed(void)
 	return keys.count == 2 ? true : no("%zu rows", keys.count);
 }
 
+/* The closed connection has gone, the one that has begun is there. */
+static bool only_the_new(void)
+{
+	struct keys keys;
+
+	collect_keys(&keys);
+	for (size_t i = 0; i < keys.count; i++)
+		if (((struct flow *)table_lookup(flows, &keys.list[i]))->state != FLOW_NEW)
+			return no("the closed connection is there");
+	return keys.count == 2 ? true : no("%zu rows", keys.count);
+}
+
 /* Each end was heard, so the connection lives as long as one with a reply; at the latest after one more
  * packet of each. */
 static bool both_replied(void)
@@ -611,6 +638,16 @@ static const struct race races[] = {
 	  { { OUT(TCP_OUT "FA") }, { BACK(TCP_BACK "FA") } },
 	  3,
 	  both_closed },
+	{ "a closed connection waits for its last acknowledgement, whoever ends meanwhile",
+	  both_finished,
+	  { { OUT(TCP_OUT "A") }, { BACK(TCP_BACK "A") }, { .call = end_another } },
+	  2,
+	  both_closed },
+	{ "an acknowledged connection goes with the next that ends, while another begins",
+	  acknowledged,
+	  { { .call = end_another }, { OUT("ip 10.0.1.19 > 10.0.1.20 tcp 40001 > 80 S") } },
+	  2,
+	  only_the_new },
 	{ "a closed connection opens and is answered while a second SYN comes",
 	  closed,
 	  { { .call = open_and_answer }, { OUT(TCP_OUT "S") } },
