@@ -179,6 +179,8 @@ static __always_inline int parse_tcp(struct frame *f, struct packet *p, __u32 of
 	key_ports(&p->key, header);
 	if (frame_segment_size(f))
 		p->packet_length = offset - p->l3_offset + size + frame_segment_size(f);
+	if (p->ip_length > 0xffff && offset - p->l3_offset == 48)
+		p->packet_length -= 8; /* the jumbo option (RFC 2675), which goes when it is cut */
 	return VERDICT_NEXT;
 }
 
@@ -218,6 +220,16 @@ static __always_inline int parse_transport(struct frame *f, struct packet *p, __
 	return VERDICT_NEXT;
 }
 
+/*
+ * Bytes of an IP packet. field: what its header says, less than all by `besides`. In a frame of segments zero stands for
+ * more than it can say: BIG TCP, which Linux cuts by the frame's length.
+ */
+static __always_inline __u32 ip_length(struct frame *f, const struct packet *p, __u32 offset,
+				       __u32 field, __u32 besides)
+{
+	return field || !frame_segment_size(f) ? field + besides : p->frame_length - offset;
+}
+
 static __always_inline int parse_ipv4(struct frame *f, struct packet *p, __u32 offset)
 {
 	struct ipv4_header *ip = frame_header(f, offset, sizeof(*ip));
@@ -226,7 +238,7 @@ static __always_inline int parse_ipv4(struct frame *f, struct packet *p, __u32 o
 	if (!ip)
 		return VERDICT_TRUNCATED;
 	header_size = (ip->version_length & 15) * 4;
-	p->ip_length = host16(ip->length);
+	p->ip_length = ip_length(f, p, offset, host16(ip->length), 0);
 	if ((ip->version_length >> 4) != 4 || header_size < sizeof(*ip) ||
 	    p->ip_length < header_size)
 		return VERDICT_BAD_HEADER;
@@ -262,7 +274,7 @@ static __always_inline int parse_ipv6(struct frame *f, struct packet *p, __u32 o
 	/* Mapped addresses stand for IPv4 ones in the tables and have no place on the wire (RFC 4038, 4.2). */
 	if (address_is_ipv4(&ip->source) || address_is_ipv4(&ip->destination))
 		return VERDICT_BAD_HEADER;
-	p->ip_length = sizeof(*ip) + host16(ip->payload_length);
+	p->ip_length = ip_length(f, p, offset, host16(ip->payload_length), sizeof(*ip));
 	if (offset + p->ip_length > p->frame_length)
 		return VERDICT_TRUNCATED;
 	p->packet_length = p->ip_length;

@@ -118,6 +118,9 @@ static __always_inline int carries(struct packet *p, const struct tunnel *tunnel
 			       (is_gre(tunnel) && !(tunnel->flags & TUNNEL_ERSPAN) &&
 				(tunnel->flags & (TUNNEL_CHECKSUM | TUNNEL_SEQUENCE)))))
 		return VERDICT_TUNNEL_SEGMENTS;
+	/* BIG TCP: the outer headers cannot say how long they are. */
+	if (p->ip_length > 0xffff)
+		return VERDICT_TUNNEL_SEGMENTS;
 	/* What is cut no longer sums to what its own checksum says. */
 	if ((p->copy & COPY_CUT) && ((tunnel->flags & TUNNEL_CHECKSUM6) ||
 				     (is_gre(tunnel) && (tunnel->flags & TUNNEL_CHECKSUM))))

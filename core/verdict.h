@@ -119,7 +119,8 @@
 	X(TUNNEL_PAYLOAD, DROP,                                                                    \
 	  "the tunnel does not carry what is inside: neither Ethernet nor IP, or the other IP")    \
 	X(TUNNEL_SEGMENTS, DROP,                                                                   \
-	  "a frame of several packets, for a tunnel that numbers or sums each one")                \
+	  "a frame of several packets, for a tunnel that numbers or sums each one; or of more "    \
+	  "than 64 KiB")                                                                           \
 	X(TUNNEL_SEQUENCE, DROP, "a packet out of order in a tunnel that keeps the order")         \
 	X(UNKNOWN_VTEP, DROP, "the sender is no known tunnel end")                                 \
 	X(UNKNOWN_SEGMENT, DROP, "the sender has no segment of this id here")                      \
