@@ -64,7 +64,7 @@ static int make(struct netlink *netlink, struct datapath *datapath, const struct
 	const struct veth_end near_end = { names->near_end, -1, near_mac, false };
 	const struct veth_end far_end = { names->far_end, -1, far_mac, false };
 	struct link_info link;
-	uint32_t near_ifindex, far_ifindex;
+	uint32_t near_ifindex = 0, far_ifindex = 0;
 	int code = find(netlink, names->near_end, &link, error);
 
 	if (code == -ENODEV)
