@@ -79,6 +79,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_port_mirrors:
 	case TABLE_rules:
 	case TABLE_multicast_subnets:
+	case TABLE_set_groups:
 	case TABLE_services: return true;
 	case TABLE_flows:
 	case TABLE_tunnel_sequences:

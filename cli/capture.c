@@ -33,11 +33,12 @@ static const char *word_of(const struct invocation *invocation, size_t *i)
 	return *i + 1 < invocation->argument_count ? invocation->arguments[++*i] : NULL;
 }
 
-/* tcp port 80,443 address 10.0.0.0/8 address 10.1.0.5 */
+/* tcp port 80,443 address 10.0.0.0/8 group:web */
 static int read_filter(struct invocation *invocation, struct client_capture *wish)
 {
 	for (size_t i = 1; i < invocation->argument_count; i++) {
 		const char *word = invocation->arguments[i], **to;
+		const bool group = strncmp(word, "group:", 6) == 0;
 
 		if (strcmp(word, "port") == 0 || strcmp(word, "ports") == 0)
 			to = &wish->ports;
@@ -45,13 +46,13 @@ static int read_filter(struct invocation *invocation, struct client_capture *wis
 			to = &wish->type;
 		else if (strcmp(word, "code") == 0)
 			to = &wish->code;
-		else if (strcmp(word, "address") == 0 || strcmp(word, "host") == 0)
+		else if (group || strcmp(word, "address") == 0 || strcmp(word, "host") == 0)
 			to = wish->address ? &wish->peer : &wish->address;
 		else
 			to = &wish->protocol;
 		if (*to)
 			return report_usage(invocation, "\"%s\": that was said already", word);
-		*to = to == &wish->protocol ? word : word_of(invocation, &i);
+		*to = group || to == &wish->protocol ? word : word_of(invocation, &i);
 		if (!*to)
 			return report_usage(invocation, "\"%s\": which?", word);
 	}
@@ -106,14 +107,15 @@ static int run_capture(struct invocation *invocation)
 
 static const struct command capture_commands[] = {
 	{
-		.arguments = "VPC/PORT [PROTOCOL] [port PORTS] [type T] [address PREFIX]",
+		.arguments =
+			"VPC/PORT [PROTOCOL] [port PORTS] [type T] [address PREFIX|group:NAME]",
 		.argument_min = 1,
 		.argument_max = 10,
 		.complete = COMPLETE_PORT,
 		.summary = "packets of a port, each with what became of it, as pcapng",
 		.text = "The words of the filter are those of rules: all, tcp, udp, icmp, icmpv6, arp or a "
-			"number; ports such as 80,8000-8099; type and code of ICMP; an address or prefix, twice "
-			"for both ends. A "
+			"number; ports such as 80,8000-8099; type and code of ICMP; an address, a prefix or "
+			"group:NAME, a port in that security group, twice for both ends. A "
 			"packet that the port sends is shown as it was sent, one for it as it arrives, and one "
 			"that was dropped with the reason, as a comment:\n\n"
 			"weft capture blue/web1 tcp port 80 | wireshark -k -i -\n\n"

@@ -37,9 +37,10 @@
 		INTEGER_OPTION("mirror-type", "TYPE", "of this type of ICMP alone",                \
 			       "mirror.type"),                                                     \
 		INTEGER_OPTION("mirror-code", "CODE", "and of this code", "mirror.code"),          \
-		TEXT_OPTION("mirror-address", "PREFIX", "of this end alone", "mirror.address"),    \
-		TEXT_OPTION("mirror-peer", "PREFIX", "and of this one at the other end",           \
-			    "mirror.peer"),                                                        \
+		TEXT_OPTION("mirror-address", "PREFIX", "of this end alone, or group:NAME",        \
+			    "mirror.address"),                                                     \
+		TEXT_OPTION("mirror-peer", "PREFIX",                                               \
+			    "and of this one at the other end, or group:NAME", "mirror.peer"),     \
 		INTEGER_OPTION("mirror-sample", "COUNT", "one packet in so many; each",            \
 			       "mirror.sample"),                                                   \
 		INTEGER_OPTION("mirror-truncate", "BYTES", "no more of a frame; all of it",        \

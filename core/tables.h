@@ -745,7 +745,8 @@ struct underlay_device {
 	X(judgements, PERCPU_ARRAY, struct slot_key, struct judgement, JUDGEMENTS)                 \
 	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)                   \
 	X(vpc_moves, ARRAY, struct slot_key, struct vpc_moves, 4096)                               \
-	X(segment_tags, LRU_HASH, struct segment_tag_key, struct segment_tag, 4096)
+	X(segment_tags, LRU_HASH, struct segment_tag_key, struct segment_tag, 4096)                \
+	X(set_groups, HASH, struct set_group_key, struct set_group, 131072)
 
 #define TABLE_ENUM(name, kind, key, value, room) TABLE_##name,
 enum table_id { WEFT_TABLES(TABLE_ENUM) TABLES };

@@ -18,6 +18,13 @@ enum watch_flags {
 	WATCH_PROTOCOL = 1 << 4, /* only of this protocol */
 	WATCH_ONCE = 1 << 5,     /* not what was taken where its sender is looked at alike */
 	WATCH_TYPES = 1 << 6,    /* ranges are of ICMP: type << 8 | code */
+	WATCH_GROUP = 1 << 7,    /* << i: end i is a port in a security group */
+};
+
+/* Words of network[i] where WATCH_GROUP << i says that it is no network: ids, host order. */
+enum watch_network {
+	WATCH_NETWORK_GROUP = 0,
+	WATCH_NETWORK_VPC = 1, /* whose addresses are meant */
 };
 
 struct watch_range {
@@ -38,12 +45,22 @@ struct watch {
 	__u8 protocol;
 	__u8 range_count;          /* 0: any port */
 	struct address network[2]; /* one end is in the first, the other in the second */
-	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address */
+	__u8 prefix_length[2];     /* in the 128-bit space; 0: any address; of a group: 128 */
 	__u8 other_protocol;       /* WATCH_PROTOCOL: or this one; 0: none */
 	__u8 pad[5];
 	struct watch_range range[WATCH_RANGES]; /* the port of either end, or WATCH_TYPES */
 	__u64 matched;
 	__u64 taken; /* told, or copied */
+};
+
+/* The security groups that a group set has: a port is in a group where its set's row with that group is. */
+struct set_group_key {
+	__u32 group_set_id;
+	__u32 group_id;
+};
+
+struct set_group {
+	__u32 place; /* among the set's groups, from 0 */
 };
 
 /* By port: what is copied of it, and to which port or tunnel object of this host. The counters rest. */

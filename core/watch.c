@@ -29,13 +29,36 @@ static __always_inline int in_range(const struct watch *watch, __u16 number)
 	return 0;
 }
 
+/* Is it the address of a port that is in the group now? Whose groups an address has is in the row of its port,
+ * so that a port which joins is taken from its next packet on. */
+OUT_OF_LINE int group_has(const struct address *group, const struct address *address)
+{
+	struct endpoint_key key = { .vpc_id = (__u32)group->word[WATCH_NETWORK_VPC],
+				    .address = *address };
+	struct endpoint *endpoint = table_lookup(endpoints, &key);
+	struct set_group_key member = {};
+
+	if (!endpoint || !endpoint->port_id)
+		return 0;
+	member.group_set_id = endpoint->group_set_id;
+	member.group_id = (__u32)group->word[WATCH_NETWORK_GROUP];
+	return table_lookup(set_groups, &member) != NULL;
+}
+
+static __always_inline int end_matches(const struct watch *watch, __u32 end,
+				       const struct address *address)
+{
+	if (!watch->prefix_length[end])
+		return 1;
+	if (watch->flags & WATCH_GROUP << end)
+		return group_has(&watch->network[end], address);
+	return address_in(address, &watch->network[end], watch->prefix_length[end]);
+}
+
 static __always_inline int ends_match(const struct watch *watch, const struct address *a,
 				      const struct address *b)
 {
-	return (!watch->prefix_length[0] ||
-		address_in(a, &watch->network[0], watch->prefix_length[0])) &&
-	       (!watch->prefix_length[1] ||
-		address_in(b, &watch->network[1], watch->prefix_length[1]));
+	return end_matches(watch, 0, a) && end_matches(watch, 1, b);
 }
 
 /* A packet without ports, or without a type, is in no range of them. */

@@ -156,7 +156,7 @@ static bool port_decides_otherwise(const struct port_object *a, const struct por
 	       memcmp(a->allowed, b->allowed, a->allowed_count * sizeof(a->allowed[0])) != 0;
 }
 
-/* Ports are mirrored to a port or tunnel that came or went. */
+/* Ports are mirrored to a port or tunnel that came or went, or their mirrors name such a group. */
 static void mark_mirrors(struct dirty *dirty, const struct object *target)
 {
 	const struct object **ports;
@@ -173,7 +173,9 @@ static void mark_mirrors(struct dirty *dirty, const struct object *target)
 
 		if (!mirror && subnet && subnet->kind == OBJECT_SUBNET)
 			mirror = ((const struct subnet_object *)subnet)->mirror;
-		if (mirror && strcmp(mirror->to, target->name) == 0) {
+		if (mirror && (target->kind == OBJECT_SECURITY_GROUP
+				       ? filter_names_group(&mirror->filter, target->name)
+				       : strcmp(mirror->to, target->name) == 0)) {
 			mark_kind(dirty, UNIT_PORT, ports[i]->id);
 			mark_generation(dirty, target->vpc_id);
 		}
@@ -380,6 +382,8 @@ static void dirty_change(struct dirty *dirty, const struct change *change)
 		break;
 	case OBJECT_SECURITY_GROUP:
 		mark_sets_of_group(dirty, either->id);
+		if (!change->before || !change->after)
+			mark_mirrors(dirty, either);
 		if (change->before)
 			mark_generation(dirty, either->vpc_id);
 		break;

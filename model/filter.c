@@ -108,9 +108,17 @@ const char *filter_code(struct filter *filter, const char *text)
 const char *filter_end(struct filter *filter, const char *text)
 {
 	if (filter->end_count == ARRAY_SIZE(filter->ends))
-		return "a packet has two ends: at most two addresses or prefixes";
+		return "a packet has two ends: at most two prefixes or groups";
+	if (strncmp(text, FILTER_GROUP, strlen(FILTER_GROUP)) == 0) {
+		const char *name = text + strlen(FILTER_GROUP);
+
+		if (!*name || strlen(name) >= NAME_SIZE)
+			return "an end that is a group is group:NAME";
+		memcpy(filter->groups[filter->end_count++], name, strlen(name) + 1);
+		return NULL;
+	}
 	if (ip_prefix_parse_or_address(text, &filter->ends[filter->end_count]))
-		return "an end is an address or a prefix such as 10.0.0.0/8";
+		return "an end is an address, a prefix such as 10.0.0.0/8 or group:NAME";
 	filter->end_count++;
 	return NULL;
 }
@@ -155,7 +163,36 @@ void filter_watch(const struct filter *filter, struct watch *row)
 	for (size_t i = 0; i < filter->end_count; i++) {
 		struct ip_address first = ip_prefix_first(&filter->ends[i]);
 
+		if (*filter->groups[i]) {
+			row->flags |= (uint32_t)WATCH_GROUP << i;
+			row->prefix_length[i] = 128;
+			continue;
+		}
 		memcpy(&row->network[i], &first, sizeof(first));
 		row->prefix_length[i] = filter->ends[i].length;
 	}
+}
+
+void filter_watch_groups(const struct filter *filter, const struct intent *intent, uint32_t vpc_id,
+			 struct watch *row)
+{
+	const struct object *vpc = intent_object(intent, vpc_id);
+
+	for (size_t i = 0; vpc && i < filter->end_count; i++) {
+		const struct object *group =
+			intent_find(intent, vpc->name, OBJECT_SECURITY_GROUP, filter->groups[i]);
+
+		if (!*filter->groups[i] || !group)
+			continue;
+		row->network[i].word[WATCH_NETWORK_GROUP] = group->id;
+		row->network[i].word[WATCH_NETWORK_VPC] = vpc_id;
+	}
+}
+
+bool filter_names_group(const struct filter *filter, const char *name)
+{
+	for (size_t i = 0; i < filter->end_count; i++)
+		if (*filter->groups[i] && strcmp(filter->groups[i], name) == 0)
+			return true;
+	return false;
 }

@@ -14,6 +14,9 @@
 #include "core/tables.h"
 #include "model/object.h"
 
+#define FILTER_GROUP "group:"
+#define FILTER_END_SIZE (sizeof(FILTER_GROUP) - 1 + NAME_SIZE) /* a prefix, or group:NAME */
+
 /**
  * struct filter - what has to hold of a packet; see filter_init()
  * @protocol: IP protocol number or PROTOCOL_ALL
@@ -21,7 +24,8 @@
  * @arp: ARP, and no IP
  * @type, @code: of ICMP, as in rules; -1: any
  * @range_count: 0: all ports
- * @end_count: prefixes that the two ends have to be in, in either order
+ * @end_count: prefixes or groups that the two ends have to be in, in either order
+ * @groups: names of security groups, in the place of the prefixes in @ends; "": a prefix
  */
 struct filter {
 	int protocol;
@@ -32,6 +36,7 @@ struct filter {
 	struct port_range ranges[WATCH_RANGES];
 	uint8_t end_count;
 	struct ip_prefix ends[2];
+	char groups[2][NAME_SIZE];
 };
 
 /**
@@ -51,8 +56,8 @@ struct port_mirror_to {
 	uint32_t truncate;
 	char protocol[16];
 	char ports[100];
-	char address[IP_PREFIX_TEXT_SIZE];
-	char peer[IP_PREFIX_TEXT_SIZE];
+	char address[FILTER_END_SIZE];
+	char peer[FILTER_END_SIZE];
 	struct filter filter;
 };
 
@@ -64,7 +69,7 @@ void filter_init(struct filter *filter);
 
 /*
  * One word each. Return: NULL, or the sentence that says what is wrong with the word, a constant.
- * filter_ports() gives "80,8000-8099" to the filter, filter_end() a prefix or an address, at most two.
+ * filter_ports() gives "80,8000-8099" to the filter, filter_end() a prefix, an address or "group:NAME", at most two.
  */
 const char *filter_protocol(struct filter *filter, const char *text);
 const char *filter_ports(struct filter *filter, const char *text);
@@ -75,7 +80,21 @@ const char *filter_end(struct filter *filter, const char *text);
 /** filter_check - do the words go together? Return: NULL, or the sentence. */
 const char *filter_check(const struct filter *filter);
 
-/** filter_watch - the filter's part of a row of watches */
+/**
+ * filter_watch - the filter's part of a row of watches
+ *
+ * Of groups it says that they are some, which have no members: filter_watch_groups() says which.
+ */
 void filter_watch(const struct filter *filter, struct watch *row);
+
+/**
+ * filter_watch_groups - the groups that the filter names, in a row that filter_watch() has filled
+ * @vpc_id: whose groups; one that is not there has no members
+ */
+void filter_watch_groups(const struct filter *filter, const struct intent *intent, uint32_t vpc_id,
+			 struct watch *row);
+
+/** filter_names_group - whether one of its ends is a group of this name */
+bool filter_names_group(const struct filter *filter, const char *name);
 
 #endif

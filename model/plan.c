@@ -431,6 +431,17 @@ static bool set_is_here(const struct plan *plan, const struct group_set *set)
 	return !group || planner_is_here(plan->intent, group->vpc_id);
 }
 
+/* For who asks whether a port is in a group (core/watch.c). */
+static void plan_set_groups(const struct plan *plan, const struct group_set *set)
+{
+	for (size_t i = 0; i < set->group_count; i++) {
+		const struct set_group_key key = { set->id, set->group_ids[i] };
+		const struct set_group row = { .place = (uint32_t)i };
+
+		rows_add(plan->rows, TABLE_set_groups, &key, &row);
+	}
+}
+
 static void plan_group_set(const struct plan *plan, uint32_t set_id)
 {
 	struct group_set *set = planner_set_by_id(plan->planner, set_id);
@@ -446,6 +457,7 @@ static void plan_group_set(const struct plan *plan, uint32_t set_id)
 	}
 	if (!set_is_here(plan, set))
 		return;
+	plan_set_groups(plan, set);
 	for (size_t i = 0; i < set->group_count; i++) {
 		const struct object *object =
 			object_of(plan->intent, set->group_ids[i], OBJECT_SECURITY_GROUP);

@@ -43,6 +43,7 @@ static bool plan_mirror(const struct plan *plan, const struct port_object *port,
 	if (!port->mirror)
 		row.watch.flags |= WATCH_ONCE;
 	filter_watch(&mirror->filter, &row.watch);
+	filter_watch_groups(&mirror->filter, plan->intent, port->object.vpc_id, &row.watch);
 	row.watch.target_id = target->id;
 	row.watch.port_slot = slot;
 	rows_add(plan->rows, TABLE_port_mirrors, &key, &row);

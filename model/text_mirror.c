@@ -37,6 +37,18 @@ static void read_word(struct reading *reading, struct json_reader *child, const 
 		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, kept);
 }
 
+/* A group has to be there when it is named; as the target, it may go later. */
+static void read_end(struct reading *reading, struct json_reader *child, const char *key,
+		     char *kept, struct filter *filter)
+{
+	const uint8_t end = filter->end_count;
+
+	read_word(reading, child, key, kept, FILTER_END_SIZE, filter, filter_end);
+	if (filter->end_count > end && *filter->groups[end])
+		text_resolve(reading->draft, child, key, reading->entry->after->vpc_id,
+			     OBJECT_SECURITY_GROUP, filter->groups[end]);
+}
+
 static void read_icmp(struct json_reader *child, const char *key, int *number)
 {
 	int64_t value;
@@ -97,10 +109,8 @@ void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 		  &mirror->filter, filter_protocol);
 	read_word(reading, &child, "ports", mirror->ports, sizeof(mirror->ports), &mirror->filter,
 		  filter_ports);
-	read_word(reading, &child, "address", mirror->address, sizeof(mirror->address),
-		  &mirror->filter, filter_end);
-	read_word(reading, &child, "peer", mirror->peer, sizeof(mirror->peer), &mirror->filter,
-		  filter_end);
+	read_end(reading, &child, "address", mirror->address, &mirror->filter);
+	read_end(reading, &child, "peer", mirror->peer, &mirror->filter);
 	read_icmp(&child, "type", &mirror->filter.type);
 	read_icmp(&child, "code", &mirror->filter.code);
 	wrong = filter_check(&mirror->filter);

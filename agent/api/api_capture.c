@@ -84,6 +84,7 @@ static bool query_port(struct api_call *call, struct capture_options *options)
 	if (!object)
 		return false;
 	options->port_id = object->id;
+	options->vpc_id = object->vpc_id;
 	port = (const struct port_object *)object;
 	if (ports_is_local(reconcile_ports(call->api->reconcile), port))
 		return true;
@@ -107,7 +108,31 @@ static bool query_what(struct api_call *call, struct capture_options *options)
 	object = api_find(call, OBJECT_SUBNET, "subnet", name);
 	options->name = name;
 	options->subnet_id = object ? object->id : 0;
+	options->vpc_id = object ? object->vpc_id : 0;
 	return object != NULL;
+}
+
+/* Groups are those of the VPC of what is captured. */
+static bool query_groups(struct api_call *call, const struct capture_options *options)
+{
+	const struct object *vpc = intent_object(api_intent(call), options->vpc_id);
+
+	for (size_t i = 0; vpc && i < options->filter.end_count; i++) {
+		const char *name = options->filter.groups[i];
+		const bool first = i == 0 && api_query(call, "address");
+		char *path;
+		bool found;
+
+		if (!*name)
+			continue;
+		path = xasprintf("%s/%s", vpc->name, name);
+		found = api_find(call, OBJECT_SECURITY_GROUP, first ? "address" : "peer", path) !=
+			NULL;
+		free(path);
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 void api_capture(struct api_call *call)
@@ -117,7 +142,7 @@ void api_capture(struct api_call *call)
 	uint64_t sample, size;
 
 	if (!query_what(call, &options) || !query_filter(call, &options.filter) ||
-	    !query_direction(call, &options) ||
+	    !query_groups(call, &options) || !query_direction(call, &options) ||
 	    !query_number(call, "sample", UINT32_MAX, &sample) ||
 	    !query_number(call, "size", CAPTURE_SIZE_MAX, &size) ||
 	    !query_number(call, "count", INT64_MAX, &options.count) ||

@@ -238,6 +238,8 @@ int capture_open(struct captures *captures, const struct capture_options *option
 
 	listen_once(captures);
 	filter_watch(&options->filter, &row);
+	filter_watch_groups(&options->filter, reconcile_intent(captures->reconcile),
+			    options->vpc_id, &row);
 	watch = reconcile_watch(captures->reconcile, &row, &options->port_id, 1, options->subnet_id,
 				error);
 	if (watch < 0)

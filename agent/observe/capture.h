@@ -22,6 +22,7 @@ struct captures;
  * struct capture_options - what is captured
  * @name: of the port or the subnet
  * @port_id, @subnet_id: one of them
+ * @vpc_id: whose groups the filter names
  * @from, @to: what it sends, what is for it
  * @dropped: only what was dropped
  * @sample: one in so many; 0, 1: each
@@ -30,6 +31,7 @@ struct captures;
  */
 struct capture_options {
 	uint32_t port_id, subnet_id;
+	uint32_t vpc_id;
 	const char *name;
 	struct filter filter;
 	bool from, to, dropped;

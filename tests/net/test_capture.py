@@ -31,6 +31,7 @@ vpcs:
           - {protocol: tcp, ports: 80, from: 0.0.0.0/0}
           - {protocol: icmp, from: 0.0.0.0/0}
         egress: [{protocol: all, to: 0.0.0.0/0}]
+      late: {}
     ports:
       web1: {subnet: web, address: 10.0.1.11, security_groups: [web], attach: {netns: web1}}
       web2: {subnet: web, address: 10.0.1.12, security_groups: [web], attach: {netns: web2}}
@@ -138,6 +139,19 @@ def filters(_weft, lan):
     found = capture.packets(3, "udp.dstport", "ip.dst")
     capture.end()
     equal([packet[0] for packet in found], ["9", "5005", "5010"], "ports")
+
+
+@statement("an end that is a security group: its ports, and one that joins while it is captured")
+def grouped(weft, lan):
+    capture = Capture("blue/web1", "icmp", "group:late", "--direction", "from")
+    for size, groups in (("100", ["web"]), ("101", ["web", "late"]), ("102", ["web"]),
+                         ("103", ["late", "web"])):
+        weft.weft("port", "set", "blue/web2", *(f"--group={group}" for group in groups))
+        check(lan.web1.ping("10.0.1.12", 1, "-s", size), f"ping while web2 is in {groups}")
+    found = capture.packets(2, "frame.len", "ip.dst")
+    capture.end()
+    equal(found, [[str(42 + size), "10.0.1.12"] for size in (101, 103)], "packets")
+    weft.weft("port", "set", "blue/web2", "--group", "web")
 
 
 @statement("what the switch answers, and the question, are in the file")

@@ -115,6 +115,27 @@ def mirror_subnet(weft, **values):
         equal(status, 200, f"mirror of the subnet {values}: {body}")
 
 
+@statement("an end that is a security group: its ports; removed and made again, it counts again")
+def group(weft, lan):
+    weft.weft("group", "add", "blue/peers")
+    weft.weft("port", "set", "blue/web1", "--mirror-to", "tap1", "--mirror-direction", "from",
+              "--mirror-protocol", "icmp", "--mirror-peer", "group:peers")
+    check("peer: group:peers" in weft.weft("export").stdout, "the group in the export")
+    weft.weft("group", "remove", "blue/peers")
+    weft.weft("group", "add", "blue/peers")
+    wire = lan.tap1.wire()
+    weft.weft("port", "set", "blue/app1", "--group", "web", "--group", "peers")
+    check(lan.web1.ping("10.0.1.12"), "ping of who is not in the group")
+    check(lan.web1.ping("10.0.2.11"), "ping of who is")
+    wire.expect(between("10.0.1.11", "10.0.2.11"), "the copy")
+    equal(wire.arrived(lambda packet: packet.protocol == 1 and "10.0.1.12" in
+                       (packet.source, packet.destination)), [], "copies of another's packets")
+    wire.close()
+    weft.weft("port", "set", "blue/app1", "--group", "web")
+    mirror(weft, "web1")
+    weft.weft("group", "remove", "blue/peers")
+
+
 @statement("a subnet: one copy of what goes from port to port, one of what comes in or goes out")
 def subnet(weft, lan):
     mirror(weft, "web1")

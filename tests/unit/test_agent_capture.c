@@ -267,6 +267,9 @@ static void questions_that_are_refused(void **state)
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&size=99999", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&dropped=2", NULL);
 	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&address=10.0.0.999", NULL);
+	world_expect(world, 400, "GET", "/v1/capture?port=blue/web1&address=group:", NULL);
+	world_expect(world, 404, "GET", "/v1/capture?port=blue/web1&peer=group:none", NULL);
+	world_expect(world, 404, "GET", "/v1/capture?subnet=blue/web&address=group:none", NULL);
 }
 
 static int setup(void **state)

@@ -128,6 +128,29 @@ static void types_are_ranges_as_in_rules(void **state)
 	assert_int_equal(row.range[0].last, 0x304);
 }
 
+static void groups_are_ends(void **state)
+{
+	struct watch row = { 0 };
+	struct filter filter;
+
+	(void)state;
+	filter_init(&filter);
+	assert_non_null(filter_end(&filter, "group:"));
+	assert_non_null(filter_end(&filter, "group:0123456789012345678901234567890123456789"
+					    "012345678901234567890123"));
+	assert_null(filter_end(&filter, "10.0.0.0/8"));
+	assert_null(filter_end(&filter, "group:web"));
+	assert_non_null(filter_end(&filter, "group:db"));
+	assert_true(filter_names_group(&filter, "web"));
+	assert_false(filter_names_group(&filter, ""));
+	assert_false(filter_names_group(&filter, "we"));
+	filter_watch(&filter, &row);
+	assert_int_equal(row.flags, WATCH_GROUP << 1);
+	assert_int_equal(row.prefix_length[0], 96 + 8);
+	assert_int_equal(row.prefix_length[1], 128);
+	assert_int_equal(row.network[1].word[WATCH_NETWORK_GROUP], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +158,7 @@ int main(void)
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(wrong_words),
 		cmocka_unit_test(types_are_ranges_as_in_rules),
+		cmocka_unit_test(groups_are_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,6 +218,13 @@ static const struct refusal port_refusals[] = {
 	  "vpc says of mirror would hold for it" },
 	{ PORT, "{'subnet':'web','mirror':{'to':'metal'}}", PORT_PATH ".mirror.to",
 	  "port blue/new: port metal has the host's own stack (attach.host), and no copy gets to it" },
+	{ PORT, "{'subnet':'web','mirror':{'to':'fw1','address':'group:wep'}}",
+	  PORT_PATH ".mirror.address",
+	  "port blue/new: no security group \"wep\" in vpc blue (did you mean \"web\"?)" },
+	{ PORT, "{'subnet':'web','mirror':{'to':'fw1','address':'::/0','peer':'group:red'}}",
+	  PORT_PATH ".mirror.peer", "port blue/new: no security group \"red\" in vpc blue" },
+	{ PORT, "{'subnet':'web','mirror':{'to':'fw1','peer':'group:'}}", PORT_PATH ".mirror.peer",
+	  "port blue/new: an end that is a group is group:NAME, not \"group:\"" },
 	{ PORT, "{'subnet':'web','attach':{'host':true},'flow_log':{}}", PORT_PATH ".flow_log",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of flow_log would hold for it" },

@@ -618,6 +618,7 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		snprintf(path, sizeof(path), "%s/%s", folder, words[1]);
 		world_read(&tables_world, path);
 		tables_write_world();
+		watch_again();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {

@@ -153,6 +153,8 @@ uint32_t hosts_object(const char *name);
 /* One port that is looked at (watch.c): PORT from|to|both WORDS; until the vector ends. */
 void watch_statement(char **words, size_t count);
 void watch_clear(void);
+/* The intent has changed, and with it the rows of the port. */
+void watch_again(void);
 /* PORT COST BURST DSCP: a row of port_rates; likewise */
 void rate_statement(char **words);
 /* PORT|tunnels: packets that leave there say who sends; likewise */

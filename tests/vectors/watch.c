@@ -165,10 +165,17 @@ void watch_statement(char **words, size_t count)
 	if (beside_id)
 		row.flags |= WATCH_ONCE;
 	filter_watch(&filter, &row);
+	filter_watch_groups(&filter, tables_world.intent, port->object.vpc_id, &row);
 	watched_id = port->object.id;
 	for (size_t s = 0; s < side_count; s++)
 		sides[s]->put(TABLE_watches, &slot, &row);
 	mark_port(true);
+}
+
+void watch_again(void)
+{
+	if (watched_id)
+		mark_port(true);
 }
 
 void watch_clear(void)
