@@ -264,13 +264,16 @@ static inline void flow_enter(struct flow *flow, struct flow *peer, __u8 state,
 	atomic_write(&flow->timeout, timeout);
 }
 
-/* Of a closed connection: its last word, or one more. flow: still the key's row. */
-static inline void flow_last_word(struct packet *p, struct flow *flow)
+/* Of a closed connection: its last word, or one more; a FIN that comes again is none. VERDICT_DELIVERED. */
+static inline int flow_last_word(struct packet *p, struct flow *flow)
 {
-	if ((p->tcp_flags & (TCP_SYN | TCP_FIN)) || (flow->flags & FLOW_ENDED))
-		return;
+	if ((p->tcp_flags & (TCP_SYN | TCP_FIN)) || (flow->flags & FLOW_ENDED) ||
+	    table_lookup(flows, &p->key) != flow)
+		return VERDICT_DELIVERED;
 	flow->flags |= FLOW_ENDED;
+	flow->tcp_flags |= p->tcp_flags;
 	p->flags |= PACKET_ENDED;
+	return VERDICT_DELIVERED;
 }
 
 /*
@@ -295,6 +298,8 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 	if (!(p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) && flow->state != FLOW_CLOSED &&
 	    !(flow->state == FLOW_REPLIED && (flow->flags & FLOW_ORIGINAL)))
 		return VERDICT_DELIVERED;
+	if (flow->state == FLOW_CLOSED)
+		return flow_last_word(p, flow);
 	flow_key_reverse(&p->key, flow->peer_port_id, &reverse);
 	peer = table_lookup(flows, &reverse);
 	if (peer && peer->peer_port_id != p->port_id)
@@ -302,19 +307,13 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 	if (table_lookup(flows, &p->key) != flow)
 		return VERDICT_DELIVERED; /* removed since: what stands there is not to be touched */
 	flow->tcp_flags |= p->tcp_flags;
-	if (flow->state == FLOW_CLOSED) {
-		flow_last_word(p, flow);
-		return VERDICT_DELIVERED;
-	}
 	state = tcp_next_state(flow, peer, p->tcp_flags);
 	if (state == flow->state)
 		return VERDICT_DELIVERED;
 	flow_enter(flow, peer, state, vpc);
 	if (state == FLOW_CLOSING && peer && (peer->flags & FLOW_FIN_SEEN))
 		flow_enter(flow, peer, FLOW_CLOSED, vpc);
-	if (p->tcp_flags & TCP_RST)
-		flow_last_word(p, flow);
-	return VERDICT_DELIVERED;
+	return p->tcp_flags & TCP_RST ? flow_last_word(p, flow) : VERDICT_DELIVERED;
 }
 
 static inline int ethernet_equal(const __u8 *a, const __u8 *b)
