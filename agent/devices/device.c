@@ -458,9 +458,11 @@ void devices_plug(struct devices *devices, const struct device_request *requests
 bool devices_check(struct devices *devices, const struct device_request *request,
 		   struct device_result *result)
 {
+	struct device_record *record = map_get_u32(&devices->records, request->port_id);
+	const bool plugged = record && record->state == DEVICE_PLUGGED;
 	struct device_job job;
 
-	job_begin(devices, &job, request, result, map_get_u32(&devices->records, request->port_id));
+	job_begin(devices, &job, request, result, record);
 	if (!job.done && device_is_tap(request->attach))
 		device_tap_check(devices, &job);
 	else if (!job.done && is_pair(request->attach))
@@ -477,7 +479,7 @@ bool devices_check(struct devices *devices, const struct device_request *request
 		result->state = DEVICE_FAILED;
 	if (result->state != DEVICE_PLUGGED)
 		result->kind = PORT_UNPLUGGED;
-	return result->state != DEVICE_FAILED;
+	return result->state != DEVICE_FAILED && !(plugged && result->state == DEVICE_WAITING);
 }
 
 /* ---- unplug ---- */

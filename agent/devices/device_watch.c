@@ -107,14 +107,22 @@ static const char *difference(const struct link_info *link, const struct device_
 	return NULL;
 }
 
+/* What is told while a round of plugging ends is of that round, but for what is never done to a device of others. */
+static bool is_own_doing(const struct devices *devices, const struct device_record *record,
+			 const struct link_info *told)
+{
+	return devices->draining && record->round == devices->round &&
+	       (record->attach.kind != ATTACH_DEVICE ||
+		!strcmp(told->name, record->attach.ifname));
+}
+
 static void near_changed(struct devices *devices, const struct link_info *told)
 {
 	struct device_record *record = map_get_u32(&devices->by_ifindex, told->ifindex);
 	struct link_info link;
 	const char *what;
 
-	if (!record || (devices->draining && record->round == devices->round) ||
-	    !difference(told, record, false))
+	if (!record || is_own_doing(devices, record, told) || !difference(told, record, false))
 		return;
 	if (netlink_link_get(devices->netlink, told->ifindex, &link, NULL))
 		return; /* that it is gone will be told, too */

@@ -38,6 +38,7 @@ struct fixture {
 	struct device_result result;
 	int attached;
 	bool attached_while_up;
+	const char *meanwhile; /* what somebody else does while the port is being plugged in */
 	int events;
 	uint32_t event_port;
 	enum device_event_kind event_kind;
@@ -75,6 +76,8 @@ static int attach_pipeline(void *context, uint32_t ifindex, uint32_t kind, struc
 	snprintf(command, sizeof(command), "ip link show up dev %s", name);
 	fixture->attached++;
 	fixture->attached_while_up = prints(command, name);
+	if (fixture->meanwhile)
+		run("%s", fixture->meanwhile);
 	return 0;
 }
 

@@ -39,6 +39,30 @@ static void test_adopted(void **state)
 	assert_false(prints("ip link show up dev nic0", "nic0"));
 }
 
+/* It gets another name while it is being plugged in: that is told, and an audit sees it, too. */
+static void test_renamed_meanwhile(void **state)
+{
+	struct fixture *fixture = *state;
+	int events;
+
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p");
+	fixture->attach = (struct attach){ .kind = ATTACH_DEVICE, .ifname = "nic0" };
+	plug(fixture, DEVICE_PLUGGED);
+	run("ip link set nic0 down");
+	fixture->meanwhile = "ip link set nic0 name nic1";
+	events = fixture->events;
+	plug(fixture, DEVICE_PLUGGED);
+	fixture->meanwhile = NULL;
+	assert_false(devices_check(fixture->devices, &fixture->request, &fixture->result));
+	assert_string_equal(fixture->result.sentence, "there is no device nic0");
+	wait_events(fixture, events + 1);
+	plug(fixture, DEVICE_WAITING);
+	assert_true(devices_check(fixture->devices, &fixture->request, &fixture->result));
+	assert_int_equal(devices_unplug(fixture->devices, &fixture->request.port_id, 1, NULL), 0);
+	run("ip link delete nic1");
+}
+
 /* How a device was is read again by the next daemon; another boot's file is forgotten, nonsense refused. */
 static void test_adopted_file(void **state)
 {
@@ -102,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_adopted),
+		CASE(test_renamed_meanwhile),
 		CASE(test_adopted_file),
 		CASE(test_adopted_refused),
 	};
