@@ -112,8 +112,7 @@ static bool is_own_doing(const struct devices *devices, const struct device_reco
 			 const struct link_info *told)
 {
 	return devices->draining && record->round == devices->round &&
-	       (record->attach.kind != ATTACH_DEVICE ||
-		!strcmp(told->name, record->attach.ifname));
+	       (record->attach.kind != ATTACH_DEVICE || !strcmp(told->name, record->attach.ifname));
 }
 
 static void near_changed(struct devices *devices, const struct link_info *told)
