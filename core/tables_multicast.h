@@ -39,6 +39,8 @@ struct group {
 
 /* A group that somebody has left is asked for twice, with a second for each answer; then it is over. */
 #define GROUP_LEFT_TICKS (3 * TICKS_PER_SECOND)
+#define GROUP_PEER_TICKS                                                                           \
+	(60 * TICKS_PER_SECOND) /* that another host's row is kept when it has aged */
 
 struct group_source_key {
 	struct group_key group;

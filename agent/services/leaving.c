@@ -22,7 +22,6 @@
 #define SOON_NS (5 * CLOCK_NS_PER_MS)
 #define GROUPS_PER_SUBNET 64
 #define GROUPS_IN_ALL 256
-#define PEER_SLACK (60 * TICKS_PER_SECOND)
 
 /* A group of a subnet that is asked for. */
 struct left {
@@ -356,7 +355,7 @@ static bool is_member(const struct leaving *leaving, uint32_t subnet_id, uint32_
 void leaving_hosts(struct leaving *leaving)
 {
 	/* It may have said before that its ports are asked, and the rows have ended by that; routers know nothing. */
-	struct search search = { .peers = true, .slack = PEER_SLACK };
+	struct search search = { .peers = true, .slack = GROUP_PEER_TICKS };
 	struct {
 		uint32_t subnet_id, peer_id;
 	} last = { 0 };
@@ -375,7 +374,7 @@ void leaving_hosts(struct leaving *leaving)
 		last.peer_id = key->port_id;
 		if (stays || !subnet_of(leaving, key->subnet_id))
 			continue;
-		shorten(leaving, key, (uint32_t)-PEER_SLACK);
+		shorten(leaving, key, (uint32_t)-GROUP_PEER_TICKS);
 		left = begin(leaving, *key);
 		if (left && !left->gone)
 			left->gone = left->away = true;

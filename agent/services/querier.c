@@ -24,7 +24,7 @@
 #define RESPONSE_SECONDS 10 /* RFC 3376, 8.3 */
 #define STARTUP_COUNT 2
 #define ROBUSTNESS 2
-#define LOOKS 3 /* the rows follow the intent, a moment later */
+#define LOOKS 10 /* the rows follow the intent, a moment later */
 #define IGMP_QUERY 0x11
 #define IGMP2_LEAVE 0x17
 #define MLD_QUERY 130

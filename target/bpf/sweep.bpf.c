@@ -53,17 +53,20 @@ static long sweep_station(struct bpf_map *map, struct station_key *key, struct s
 	return 0;
 }
 
+/* That of another host stays for a while: when its last port has gone, the routers here are to hear of it
+ * (agent/services/leaving.c). */
 static long sweep_group(struct bpf_map *map, struct group_key *key, struct group *group,
 			struct sweep_context *context)
 {
 	struct group_key copy = *key;
 	struct port_key port_key = { .port_id = key->port_id };
 	struct port *port = table_lookup(ports, &port_key);
+	__u32 slack = key->port_id >= PEER_ID_FIRST ? GROUP_PEER_TICKS : 0;
 	struct slot_key slot = {};
 	struct port_stats *stats;
 
 	(void)map;
-	if ((port && !ticks_passed(context->now, group->expires, 0)) ||
+	if ((port && !ticks_passed(context->now, group->expires, slack)) ||
 	    table_remove(groups, &copy) || !port)
 		return 0;
 	slot.slot = port->port_slot;
