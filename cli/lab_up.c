@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -28,6 +29,8 @@
 
 #define WORKLOAD_DEVICE "eth0"
 #define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
+#define LOCK_DEADLINE_MS 10000
+#define LOCK_STEP_MS 20
 
 /* What of the registry has a namespace of its own, in the order in which it is made. */
 static const char *const machine_kinds[] = { "machines", "hosts", "nodes" };
@@ -367,6 +370,18 @@ static int supervise(struct invocation *invocation, struct lab *lab, const char 
 	return result;
 }
 
+/* A process of the child's, forked a moment before it was interrupted, has the lock until it becomes the daemon. */
+static int open_again(struct lab *lab, const char *name, struct error *error)
+{
+	int code = lab_open(lab, name, true, error);
+
+	for (int waited = 0; code == -EBUSY && waited < LOCK_DEADLINE_MS; waited += LOCK_STEP_MS) {
+		poll(NULL, 0, LOCK_STEP_MS);
+		code = lab_open(lab, name, true, error);
+	}
+	return code;
+}
+
 /* After a failure: what the child wrote into the registry is taken down. */
 static void clean_up(struct invocation *invocation, struct lab *lab)
 {
@@ -375,7 +390,7 @@ static void clean_up(struct invocation *invocation, struct lab *lab)
 
 	snprintf(name, sizeof(name), "%s", lab->name);
 	lab_close(lab);
-	if (lab_open(lab, name, true, &error) < 0 || lab_take_down(lab, &error) < 0)
+	if (open_again(lab, name, &error) < 0 || lab_take_down(lab, &error) < 0)
 		report_refused(invocation, "lab %s: cleaning up: %s", name, error.text);
 }
 
