@@ -18,7 +18,12 @@
 #include "agent/api/http.h"
 #include "base/file.h"
 
-#define BACKLOG 128
+/*
+ * How many may wait to be accepted. A client with a time limit connects without blocking, and on a
+ * unix socket a full queue turns it away at once (EAGAIN of unix(7)'s connect) instead of letting it
+ * wait: the queue holds what comes while the loop is busy with a large change.
+ */
+#define BACKLOG 1024
 
 /* Whether somebody accepts at the path; a socket left over from a killed daemon refuses. */
 static bool socket_answers(const struct sockaddr_un *address)
