@@ -608,3 +608,11 @@ void reconcile_services(struct reconcile *reconcile, const char *why)
 	else
 		problems_clear(&reconcile->problems, PROBLEM_SERVICES, 0);
 }
+
+void reconcile_socket(struct reconcile *reconcile, const char *why)
+{
+	if (why)
+		problems_raise(&reconcile->problems, PROBLEM_SOCKET, 0, why);
+	else
+		problems_clear(&reconcile->problems, PROBLEM_SOCKET, 0);
+}

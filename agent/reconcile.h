@@ -205,6 +205,9 @@ void reconcile_dhcp(struct reconcile *reconcile, uint32_t object_id, const char 
 /** reconcile_services - DNS and metadata are not served, and why; NULL: they are */
 void reconcile_services(struct reconcile *reconcile, const char *why);
 
+/** reconcile_socket - the API's unix socket is gone and cannot be made again, and why; NULL: it is there */
+void reconcile_socket(struct reconcile *reconcile, const char *why);
+
 /** reconcile_slot_port - Return: the port of this host that has a slot; NULL if none */
 const struct port_object *reconcile_slot_port(const struct reconcile *reconcile, uint32_t slot);
 

@@ -10,6 +10,10 @@
  *
  * A connection is silent until the head of a request of somebody who may has come, and again when it was
  * answered. Silent connections are kept in the order in which they fell silent.
+ *
+ * The unix socket's path is looked at each second. When it leads to us no more (somebody has removed it),
+ * another server listens at a new socket; the one before accepts nobody any more and lives until its
+ * connections have ended.
  */
 #include "agent/api/http.h"
 
@@ -32,6 +36,7 @@
 #define CONNECTIONS_PER_IP 32
 #define IDLE_SECONDS 30
 #define KEEPALIVE_SECONDS 15
+#define LOOK_SECONDS 1
 #define DISCARD_SIZE_MAX (64U << 20)
 #define STREAMS_MAX 128
 #define STREAM_PIECE_SIZE 32768
@@ -41,10 +46,12 @@
 
 /* One socket that is listened on. */
 struct http_server {
+	struct list node;
 	struct http *http;
 	struct MHD_Daemon *daemon;
 	int epoll_fd;
 	bool tls;           /* over TCP: a token is needed */
+	bool cut_off;       /* its socket is gone: it has the connections from before */
 	struct list silent; /* struct http_connection, the longest first */
 	size_t silent_count, silent_max;
 };
@@ -57,15 +64,16 @@ struct http_connection {
 struct http {
 	struct loop *loop;
 	struct api *api;
-	struct http_server servers[2];
-	size_t server_count;
+	struct list servers;
 	struct loop_prepare prepare;
 	struct loop_deferred run;
 	struct loop_timer keepalive;
+	struct loop_timer look;
 	struct list streams;
 	size_t stream_count;
 	struct list waiting; /* struct http_request with an answer that is to come */
 	char *socket_path;
+	struct http_place place; /* of the socket at that path */
 	char *token;
 	struct buf certificate, key;
 };
@@ -471,9 +479,10 @@ int http_wait(struct MHD_Daemon *daemon, int wait)
 static void http_run(void *context)
 {
 	struct http *http = context;
+	struct http_server *server;
 
-	for (size_t i = 0; i < http->server_count; i++)
-		MHD_run(http->servers[i].daemon);
+	LIST_FOR_EACH(server, &http->servers, node)
+		MHD_run(server->daemon);
 }
 
 static void http_ready(void *context, int fd, uint32_t events)
@@ -489,10 +498,11 @@ static void http_ready(void *context, int fd, uint32_t events)
 static int http_prepare(void *context)
 {
 	struct http *http = context;
+	struct http_server *server;
 	int wait = -1;
 
-	for (size_t i = 0; i < http->server_count; i++)
-		wait = http_wait(http->servers[i].daemon, wait);
+	LIST_FOR_EACH(server, &http->servers, node)
+		wait = http_wait(server->daemon, wait);
 	return wait;
 }
 
@@ -541,9 +551,17 @@ static size_t http_unescape(void *context, struct MHD_Connection *connection, ch
 
 /* ---- open and close ---- */
 
+static void http_end(struct http_server *server)
+{
+	loop_remove_fd(server->http->loop, server->epoll_fd);
+	MHD_stop_daemon(server->daemon);
+	list_remove(&server->node);
+	free(server);
+}
+
 static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 {
-	struct http_server *server = &http->servers[http->server_count];
+	struct http_server *server = xcalloc(1, sizeof(*server));
 	struct MHD_OptionItem options[8] = {
 		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL },
@@ -551,6 +569,7 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 	};
 	unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	size_t count = 3;
+	int code;
 	const union MHD_DaemonInfo *info;
 
 	server->http = http;
@@ -575,6 +594,7 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 					  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
 					  options, MHD_OPTION_END);
 	if (!server->daemon) {
+		free(server);
 		close(fd);
 		return error_set(
 			error, EINVAL, NULL,
@@ -583,8 +603,76 @@ static int http_serve(struct http *http, int fd, bool tls, struct error *error)
 	}
 	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	server->epoll_fd = info->epoll_fd;
-	http->server_count++;
-	return loop_add_fd(http->loop, server->epoll_fd, EPOLLIN, http_ready, server);
+	list_push_back(&http->servers, &server->node);
+	code = loop_add_fd(http->loop, server->epoll_fd, EPOLLIN, http_ready, server);
+	if (!code)
+		return 0;
+	http_end(server);
+	return error_set(error, code, NULL, "the HTTP server cannot be waited for: %s",
+			 strerror(-code));
+}
+
+static int http_open_unix(struct http *http, struct error *error)
+{
+	int fd = http_listen_unix(http->socket_path, error);
+	int code = fd < 0 ? fd : http_serve(http, fd, false, error);
+
+	if (!code)
+		http_place_look(http->socket_path, &http->place);
+	return code;
+}
+
+/* Nobody comes to the socket any more. Who is connected, or was about to be, stays. */
+static void http_cut_off(struct http_server *server)
+{
+	int fd;
+
+	MHD_run(server->daemon);
+	fd = MHD_quiesce_daemon(server->daemon);
+	if (fd >= 0)
+		close(fd);
+	server->cut_off = true;
+}
+
+static void http_listen_anew(struct http *http)
+{
+	struct list *before = http->servers.previous;
+	struct http_server *server;
+	struct error error = { 0 };
+
+	if (http_open_unix(http, &error)) {
+		error_prefix(&error, "the socket of the API is gone, no command gets here");
+		reconcile_socket(http->api->reconcile, error.text);
+		return;
+	}
+	reconcile_socket(http->api->reconcile, NULL);
+	log_warning("the socket of the API was gone, made again", "path=%s", http->socket_path);
+	LIST_FOR_EACH(server, &http->servers, node) {
+		if (!server->tls && !server->cut_off)
+			http_cut_off(server);
+		if (&server->node == before)
+			break;
+	}
+}
+
+static bool http_is_idle(const struct http_server *server)
+{
+	return !MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+			->num_connections;
+}
+
+/* Each second: does the path lead to us? And have those before us nothing left to do? */
+static void http_look(void *context)
+{
+	struct http *http = context;
+	struct http_server *server, *next;
+	struct http_place place;
+
+	if (!http_place_look(http->socket_path, &place) || !http_place_equal(&place, &http->place))
+		http_listen_anew(http);
+	LIST_FOR_EACH_SAFE(server, next, &http->servers, node)
+		if (server->cut_off && http_is_idle(server))
+			http_end(server);
 }
 
 static int http_read_token(struct http *http, const char *path, struct error *error)
@@ -625,22 +713,19 @@ int http_open(struct loop *loop, struct api *api, const struct http_options *opt
 	      struct http **http, struct error *error)
 {
 	struct http *new = xcalloc(1, sizeof(*new));
-	int fd, code = 0;
+	int code;
 
 	new->loop = loop;
 	new->api = api;
+	list_init(&new->servers);
 	list_init(&new->streams);
 	list_init(&new->waiting);
 	loop_deferred_init(&new->run, http_run, new);
 	loop_timer_init(&new->keepalive, http_keepalive, new);
+	loop_timer_init(&new->look, http_look, new);
 	loop_prepare_add(loop, &new->prepare, http_prepare, new);
-	fd = http_listen_unix(options->socket_path, error);
-	if (fd < 0)
-		code = fd;
-	if (!code) {
-		new->socket_path = xstrdup(options->socket_path);
-		code = http_serve(new, fd, false, error);
-	}
+	new->socket_path = xstrdup(options->socket_path);
+	code = http_open_unix(new, error);
 	if (!code && options->listen)
 		code = http_open_tcp(new, options, error);
 	if (code) {
@@ -649,6 +734,8 @@ int http_open(struct loop *loop, struct api *api, const struct http_options *opt
 	}
 	loop_timer_start(loop, &new->keepalive, KEEPALIVE_SECONDS * CLOCK_NS_PER_SECOND,
 			 KEEPALIVE_SECONDS * CLOCK_NS_PER_SECOND);
+	loop_timer_start(loop, &new->look, LOOK_SECONDS * CLOCK_NS_PER_SECOND,
+			 LOOK_SECONDS * CLOCK_NS_PER_SECOND);
 	*http = new;
 	return 0;
 }
@@ -657,10 +744,13 @@ void http_close(struct http *http)
 {
 	struct http_stream *stream;
 	struct http_request *request;
+	struct http_server *server, *next;
+	struct http_place place;
 
 	if (!http)
 		return;
 	loop_timer_stop(&http->keepalive);
+	loop_timer_stop(&http->look);
 	loop_deferred_cancel(&http->run);
 	loop_prepare_remove(&http->prepare);
 	LIST_FOR_EACH(stream, &http->streams, node)
@@ -668,11 +758,10 @@ void http_close(struct http *http)
 	LIST_FOR_EACH(request, &http->waiting, node)
 		later_wake(request);
 	loop_deferred_cancel(&http->run);
-	for (size_t i = 0; i < http->server_count; i++) {
-		loop_remove_fd(http->loop, http->servers[i].epoll_fd);
-		MHD_stop_daemon(http->servers[i].daemon);
-	}
-	if (http->socket_path)
+	LIST_FOR_EACH_SAFE(server, next, &http->servers, node)
+		http_end(server);
+	/* What is another's by now stays. */
+	if (http_place_look(http->socket_path, &place) && http_place_equal(&place, &http->place))
 		unlink(http->socket_path);
 	free(http->socket_path);
 	free(http->token);

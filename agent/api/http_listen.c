@@ -25,15 +25,19 @@
  */
 #define BACKLOG 1024
 
-/* Whether somebody accepts at the path; a socket left over from a killed daemon refuses. */
+/*
+ * Whether somebody accepts at the path, or will once there is room in its queue; a socket left over from a
+ * killed daemon refuses.
+ */
 static bool socket_answers(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool answers;
 
 	if (fd < 0)
 		return false;
-	answers = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	answers = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		  errno == EAGAIN;
 	close(fd);
 	return answers;
 }
@@ -74,10 +78,10 @@ int http_listen_unix(const char *path, struct error *error)
 		return error_set(error, EEXIST, NULL,
 				 "%s is there already and is no socket; choose another --socket",
 				 path);
-	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(error, errno, NULL, "no socket: %s", strerror(errno));
+	unlink(path);
 	/* The mode is there from the first moment: no other user can slip in. */
 	old_mask = umask(0117);
 	result = bind(fd, (const struct sockaddr *)&address, sizeof(address));
@@ -89,6 +93,21 @@ int http_listen_unix(const char *path, struct error *error)
 		return result;
 	}
 	return fd;
+}
+
+bool http_place_look(const char *path, struct http_place *place)
+{
+	struct stat status;
+
+	if (lstat(path, &status) || !S_ISSOCK(status.st_mode))
+		return false;
+	*place = (struct http_place){ .device = status.st_dev, .inode = status.st_ino };
+	return true;
+}
+
+bool http_place_equal(const struct http_place *a, const struct http_place *b)
+{
+	return a->device == b->device && a->inode == b->inode;
 }
 
 /* The two halves of "ADDRESS:PORT", brackets taken off. */

@@ -29,6 +29,7 @@ enum problem_source {
 	PROBLEM_FLOW_LOG, /* that of a VPC cannot be written */
 	PROBLEM_DHCP,     /* an outside server, or what it gives to a port */
 	PROBLEM_ROUTER,   /* the host that routes a VPC */
+	PROBLEM_SOCKET,   /* the API's unix socket */
 };
 
 struct problem {

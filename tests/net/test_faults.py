@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 
-from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, check, equal, main, run, statement, tcp_works,
-                     wait_for)
+from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, UnixConnection, check, equal, main, run,
+                     statement, tcp_works, wait_for)
 from traffic import Load
 
 INTENT = """
@@ -165,6 +165,28 @@ def taken_off(weft, faults):
     with faults.load():
         weft.restart(signal.SIGKILL)
         weft.plugged("blue/a", "blue/b")
+
+
+@statement("its socket removed behind its back: made again, and who was connected goes on")
+def socket_removed(weft, _faults):
+    connection = UnixConnection(SOCKET)
+    try:
+        connection.request("GET", "/v1/events?kind=change")
+        events = connection.getresponse()
+        check(events.readline().startswith(b":"), "the stream of events does not begin")
+        for remove in (lambda: os.unlink(SOCKET), lambda: os.rename(SOCKET, f"{SOCKET}.old")):
+            remove()
+            wait_for(weft.answers, "the daemon answers at its socket")
+        check("made again" in weft.log(400), "the log does not say so")
+        weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24")
+        line = events.readline()
+        while b"later" not in line:
+            check(line, "the stream of events ended")
+            line = events.readline()
+        weft.weft("subnet", "remove", "blue/later")
+    finally:
+        connection.close()
+    equal(weft.json("status")["problems"], [], "what the status complains of")
 
 
 @statement("the tables are those of the intent after all this: the audit repairs nothing")

@@ -267,6 +267,75 @@ static void closing_ends_streams_that_are_open(void **state)
 	close(fd);
 }
 
+/* The server's next look at its socket. */
+static void look(struct served *served)
+{
+	served->world->clock.monotonic_ns += CLOCK_NS_PER_SECOND;
+	loop_run_once(served->world->loop, 0);
+}
+
+static void ask(struct served *served, int fd)
+{
+	struct buf text = { 0 };
+
+	send_text(served, fd, "GET /v1/nothing HTTP/1.1\r\nHost: w\r\n\r\n");
+	receive(served, fd, &text, "not_found");
+	assert_non_null(strstr(buf_text(&text), "not_found"));
+	buf_fini(&text);
+}
+
+/* The lowest number that is free: servers of before are gone when it is what it was. */
+static int free_number(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+static void a_socket_that_was_removed_is_made_again(void **state)
+{
+	struct served *served = *state;
+	const struct problems *problems = reconcile_problems(served->world->reconcile);
+	int before = free_number(), old = dial(served), fd;
+	char directory[64];
+
+	ask(served, old);
+	look(served);
+	for (int times = 0; times < 3; times++) {
+		assert_int_equal(unlink(served->path), 0);
+		look(served);
+		fd = dial(served);
+		ask(served, fd);
+		ask(served, old);
+		close(fd);
+	}
+	/* With its directory, and something else in its place. */
+	snprintf(directory, sizeof(directory), "%s/run", served->directory);
+	assert_int_equal(unlink(served->path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	fd = open(directory, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	look(served);
+	assert_non_null(problems_get(problems, PROBLEM_SOCKET, 0));
+	ask(served, old);
+	assert_int_equal(unlink(directory), 0);
+	look(served);
+	assert_null(problems_get(problems, PROBLEM_SOCKET, 0));
+	fd = dial(served);
+	ask(served, fd);
+	ask(served, old);
+	close(fd);
+	close(old);
+	for (int round = 0; round < DEADLINE_ROUNDS && free_number() > before; round++) {
+		look(served);
+		loop_run_once(served->world->loop, 10);
+	}
+	assert_int_equal(free_number(), before);
+}
+
 static void addresses_to_listen_at(void **state)
 {
 	static const char *const wrong[] = {
@@ -298,6 +367,7 @@ int main(void)
 		SERVED(silent_connections_hold_up_nobody),
 		SERVED(a_stream_brings_events_and_ends_with_its_client),
 		SERVED(closing_ends_streams_that_are_open),
+		SERVED(a_socket_that_was_removed_is_made_again),
 		cmocka_unit_test(addresses_to_listen_at),
 	};
 
