@@ -185,6 +185,7 @@ void json_reader_init(struct json_reader *reader, json_t *value, const char *pat
 	reader->object = value;
 	reader->error = error;
 	reader->code = 0;
+	reader->missing = NULL;
 	reader->known_count = 0;
 	join_path(reader->path, sizeof(reader->path), path, NULL);
 	if (!json_is_object(value))
@@ -200,25 +201,6 @@ static bool is_known(const struct json_reader *reader, const char *key)
 	return false;
 }
 
-/* Who wrote "cdir" is told of that word, and not that "cidr" is missing. */
-static void refuse_missing(struct json_reader *reader, const char *key)
-{
-	struct suggestion suggestion;
-	const char *found, *written;
-	json_t *value;
-
-	suggestion_init(&suggestion, key);
-	json_object_foreach(reader->object, found, value)
-		if (!is_known(reader, found))
-			suggestion_offer(&suggestion, found);
-	written = suggestion_nearest(&suggestion);
-	if (written)
-		json_reader_fail(reader, written, EINVAL, "unknown key (did you mean \"%s\"?)",
-				 key);
-	else
-		json_reader_fail(reader, key, EINVAL, "is missing");
-}
-
 /* The value under @key, and @key is known from now on. Return: NULL if there is none. */
 static json_t *take(struct json_reader *reader, const char *key, enum json_presence presence)
 {
@@ -232,8 +214,10 @@ static json_t *take(struct json_reader *reader, const char *key, enum json_prese
 	value = json_object_get(reader->object, key);
 	if (value && !json_is_null(value))
 		return value;
-	if (presence == JSON_REQUIRED)
-		refuse_missing(reader, key);
+	if (presence == JSON_REQUIRED) {
+		json_reader_fail(reader, key, EINVAL, "is missing");
+		reader->missing = key;
+	}
 	return NULL;
 }
 
@@ -382,11 +366,36 @@ static void refuse_unknown(struct json_reader *reader, const char *key)
 			 suggestion_format(&suggestion, hint));
 }
 
+/*
+ * Who wrote "cdir" is told of that word, and not that "cidr" is missing. Only now, for what looks
+ * like it may be a key that is asked for later.
+ */
+static void refuse_misspelt(struct json_reader *reader)
+{
+	struct suggestion suggestion;
+	const char *key, *written;
+	json_t *value;
+
+	suggestion_init(&suggestion, reader->missing);
+	json_object_foreach(reader->object, key, value)
+		if (!is_known(reader, key))
+			suggestion_offer(&suggestion, key);
+	written = suggestion_nearest(&suggestion);
+	if (!written)
+		return;
+	reader->code = 0;
+	json_reader_fail(reader, written, EINVAL, "unknown key (did you mean \"%s\"?)",
+			 reader->missing);
+}
+
 int json_reader_finish(struct json_reader *reader)
 {
 	const char *key;
 	json_t *value;
 
+	if (reader->missing)
+		refuse_misspelt(reader);
+	reader->missing = NULL;
 	if (reader->code)
 		return reader->code;
 	json_object_foreach(reader->object, key, value) {

@@ -32,6 +32,7 @@ struct json_reader {
 	json_t *object;
 	struct error *error;
 	int code;
+	const char *missing; /* the required key that was not there: why code is set */
 	size_t known_count;
 	const char *known[JSON_READER_KEYS_MAX];
 	char path[512];
@@ -113,6 +114,9 @@ bool json_reader_failed(const struct json_reader *reader);
 
 /**
  * json_reader_finish - refuse keys nobody asked for, and say how it went
+ *
+ * Where a required key is missing and one that nobody asked for is spelled nearly like it, that is
+ * what the failure speaks of; so readers ask for all their keys, whatever was wrong with the first.
  *
  * Return: 0, or the negative errno of the first failure.
  */

@@ -202,6 +202,14 @@ static void test_unknown(void **state)
 	json_reader_text(&reader, "colour", JSON_REQUIRED, 9, &text);
 	assert_string_equal(error.path, "vpcs.blue.ports.web1.colour");
 	assert_string_equal(error.text, "is missing");
+
+	/* But not when it is a key that is asked for later. */
+	json_reader_init(&reader, document, "vpcs.blue.ports.web1", &error);
+	json_reader_text(&reader, "subnets", JSON_REQUIRED, 9, &text);
+	json_reader_text(&reader, "subent", JSON_OPTIONAL, 9, &text);
+	assert_int_equal(json_reader_finish(&reader), -EINVAL);
+	assert_string_equal(error.path, "vpcs.blue.ports.web1.subnets");
+	assert_string_equal(error.text, "is missing");
 	json_decref(document);
 }
 
