@@ -32,6 +32,17 @@ static bool take_number(const char **text, uint32_t maximum, uint32_t *number)
 	return true;
 }
 
+/* A whole word that is one byte. Return: whether it is one. */
+static bool read_octet(const char *text, int *octet)
+{
+	uint32_t number;
+
+	if (!take_number(&text, 255, &number) || *text)
+		return false;
+	*octet = (int)number;
+	return true;
+}
+
 const char *filter_protocol(struct filter *filter, const char *text)
 {
 	static const struct {
@@ -43,7 +54,6 @@ const char *filter_protocol(struct filter *filter, const char *text)
 		{ "udp", IPPROTO_UDP, false, false },       { "icmp", IPPROTO_ICMP, true, false },
 		{ "icmpv6", IPPROTO_ICMPV6, false, false }, { "arp", PROTOCOL_ALL, false, true },
 	};
-	uint32_t number;
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcmp(text, words[i].name) != 0)
@@ -53,10 +63,9 @@ const char *filter_protocol(struct filter *filter, const char *text)
 		filter->arp = words[i].arp;
 		return NULL;
 	}
-	if (!take_number(&text, 255, &number) || *text)
-		return "protocol is all, tcp, udp, icmp, icmpv6, arp or a number from 0 to 255";
-	filter->protocol = (int)number;
-	return NULL;
+	return read_octet(text, &filter->protocol)
+		       ? NULL
+		       : "protocol is all, tcp, udp, icmp, icmpv6, arp or a number from 0 to 255";
 }
 
 const char *filter_ports(struct filter *filter, const char *text)
@@ -87,22 +96,12 @@ const char *filter_ports(struct filter *filter, const char *text)
 
 const char *filter_type(struct filter *filter, const char *text)
 {
-	uint32_t number;
-
-	if (!take_number(&text, 255, &number) || *text)
-		return "type is a number of ICMP, from 0 to 255";
-	filter->type = (int)number;
-	return NULL;
+	return read_octet(text, &filter->type) ? NULL : "type is a number of ICMP, from 0 to 255";
 }
 
 const char *filter_code(struct filter *filter, const char *text)
 {
-	uint32_t number;
-
-	if (!take_number(&text, 255, &number) || *text)
-		return "code is a number of ICMP, from 0 to 255";
-	filter->code = (int)number;
-	return NULL;
+	return read_octet(text, &filter->code) ? NULL : "code is a number of ICMP, from 0 to 255";
 }
 
 const char *filter_end(struct filter *filter, const char *text)
