@@ -225,8 +225,8 @@ const struct object *api_find(struct api_call *call, enum object_kind kind, cons
 		error_clear(&error);
 	}
 	if (!slash) {
-		api_refuse(call, 404, key, "\"%s\" is not VPC/%s, such as blue/web1", name,
-			   kind == OBJECT_PORT ? "PORT" : "SUBNET");
+		api_refuse(call, 404, key, "\"%s\" is no name of a %s: VPC/NAME, such as blue/web1",
+			   name, object_kind_word(kind));
 		return NULL;
 	}
 	vpc = xstrndup(name, (size_t)(slash - name));

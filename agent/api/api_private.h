@@ -80,7 +80,8 @@ bool api_query_flag(struct api_call *call, const char *key, bool *value);
 bool api_query_port(struct api_call *call, uint32_t *port_id);
 
 /**
- * api_find - the port or subnet called "blue/web1"
+ * api_find - the object of a VPC, of @kind, that is called "blue/web1"
+ * @kind: of the objects that are in VPCs: a port, a subnet, a security group
  * @key: what named it in the request
  *
  * Return: NULL if there is none, and then the call is answered: 404, and the nearest name.
