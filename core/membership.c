@@ -35,8 +35,7 @@
 #define BLOCK_OLD_SOURCES 6
 #define RECORDS_MAX 64
 #define ITEMS_MAX 512 /* records, and the sources in them: more than a frame of 1,500 bytes holds */
-#define GROUPS_MAX 256         /* behind one port, and sources */
-#define REMOTE_GROUPS_MAX 4096 /* behind another host, and sources */
+#define GROUPS_MAX 256 /* behind one port, and sources */
 #define ROUTER_ALERT 0x0502
 
 struct igmp {

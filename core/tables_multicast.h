@@ -39,8 +39,14 @@ struct group {
 
 /* A group that somebody has left is asked for twice, with a second for each answer; then it is over. */
 #define GROUP_LEFT_TICKS (3 * TICKS_PER_SECOND)
-#define GROUP_PEER_TICKS                                                                           \
-	(60 * TICKS_PER_SECOND) /* that another host's row is kept when it has aged */
+
+/*
+ * Rows behind one other host, its groups and their sources; with more of them it gets everything. One
+ * that has aged is kept for so long, as long as those of its host are few: it is to be in nobody's way.
+ */
+#define REMOTE_GROUPS_MAX 4096
+#define GROUP_PEER_TICKS (60 * TICKS_PER_SECOND)
+#define GROUP_PEER_ROWS_MAX (REMOTE_GROUPS_MAX / 4)
 
 struct group_source_key {
 	struct group_key group;

@@ -53,25 +53,34 @@ static long sweep_station(struct bpf_map *map, struct station_key *key, struct s
 	return 0;
 }
 
-/* That of another host stays for a while: when its last port has gone, the routers here are to hear of it
- * (agent/services/leaving.c). */
+/*
+ * That of another host stays for a while: when its last port has gone, the routers here are to hear of it
+ * (agent/services/leaving.c).
+ */
+static __u32 group_slack(const struct group_key *key, const struct port_stats *stats)
+{
+	return key->port_id >= PEER_ID_FIRST && stats && stats->groups < GROUP_PEER_ROWS_MAX
+		       ? GROUP_PEER_TICKS
+		       : 0;
+}
+
 static long sweep_group(struct bpf_map *map, struct group_key *key, struct group *group,
 			struct sweep_context *context)
 {
 	struct group_key copy = *key;
 	struct port_key port_key = { .port_id = key->port_id };
 	struct port *port = table_lookup(ports, &port_key);
-	__u32 slack = key->port_id >= PEER_ID_FIRST ? GROUP_PEER_TICKS : 0;
+	struct port_stats *stats = NULL;
 	struct slot_key slot = {};
-	struct port_stats *stats;
 
 	(void)map;
-	if ((port && !ticks_passed(context->now, group->expires, slack)) ||
-	    table_remove(groups, &copy) || !port)
-		return 0;
-	slot.slot = port->port_slot;
-	stats = table_lookup(port_stats, &slot);
-	if (stats)
+	if (port) {
+		slot.slot = port->port_slot;
+		stats = table_lookup(port_stats, &slot);
+		if (!ticks_passed(context->now, group->expires, group_slack(key, stats)))
+			return 0;
+	}
+	if (!table_remove(groups, &copy) && stats)
 		atomic_add(&stats->groups, -1);
 	return 0;
 }

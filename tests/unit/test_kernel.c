@@ -695,6 +695,28 @@ static void test_events(void **state)
 	destroy();
 }
 
+/* What another host listened to is kept for a while, unless there is much of it. */
+static void sweep_groups(struct datapath *datapath, uint32_t now)
+{
+	const struct port_key peer = { .port_id = PEER_ID_FIRST };
+	const struct port port = { .port_slot = 4 };
+	const struct group aged = { .expires = now - 2 * TICKS_PER_SECOND };
+	struct group_key key = { .port_id = PEER_ID_FIRST };
+	struct port_stats *stats = datapath_port_stats(datapath, 4);
+
+	put(datapath, TABLE_ports, &peer, &port);
+	for (; key.address.word[3] < 3; key.address.word[3]++)
+		put(datapath, TABLE_groups, &key, &aged);
+	stats->groups = GROUP_PEER_ROWS_MAX - 1;
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 3);
+	/* Two make room enough for the third. */
+	stats->groups = GROUP_PEER_ROWS_MAX + 1;
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 1);
+	assert_int_equal(stats->groups, GROUP_PEER_ROWS_MAX - 1);
+}
+
 /* A connection that timed out goes, a live one stays; so does none whose port is gone. */
 static void test_sweep(void **state)
 {
@@ -719,6 +741,7 @@ static void test_sweep(void **state)
 	assert_int_equal(datapath_state(datapath)->sweep_removed, 2);
 	assert_int_equal(datapath_state(datapath)->sweep_kept, 1);
 	assert_int_equal(row_count(datapath, TABLE_flows), 1);
+	sweep_groups(datapath, now);
 	datapath_close(datapath);
 	destroy();
 }
