@@ -12,6 +12,7 @@ what a call names in `expected`. FOU and GUE, which Wireshark does not know, are
 taught to it by gue.lua.
 """
 import collections
+import contextlib
 import os
 import select
 import shutil
@@ -22,7 +23,7 @@ import threading
 import time
 
 from ends import PORTS
-from harness import BUILD, ROOT, Skip, check, run
+from harness import BUILD, ROOT, Failure, Skip, check, run
 
 PREFERENCES = [word for setting in (
     "ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE",
@@ -89,6 +90,12 @@ class Pcap:
     def packets(self, wanted):
         """How many packets match the display filter."""
         return len(self.fields(wanted, "frame.number"))
+
+    def sees(self, wanted):
+        """The same of a file that is being written: 0 while the last packet is half there."""
+        with contextlib.suppress(Failure):
+            return self.packets(wanted)
+        return 0
 
     def clean(self, expected=(), only=""):
         """Nothing that tshark finds wrong. expected: words of expert messages that belong to what

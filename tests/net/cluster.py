@@ -15,8 +15,8 @@ import socket
 import subprocess
 import urllib.request
 
-from harness import (RUN, SECONDS, WEFT, WEFTD, Failure, Netns, Skip, UnixConnection, check, equal,
-                     run, wait_for)
+from harness import (END, RUN, SECONDS, WEFT, WEFTD, Failure, Netns, Skip, UnixConnection, check,
+                     equal, run, wait_for)
 
 STORE = "192.0.2.254"
 
@@ -50,7 +50,7 @@ class Etcd:
 
     def end(self, name, how=signal.SIGKILL):
         self.processes[name].send_signal(how)
-        self.processes[name].wait(20)
+        self.processes[name].wait(END)
 
     def post(self, path, body, name=None):
         request = urllib.request.Request(f"http://{self.address(name or self.names[0])}:2379{path}",
@@ -110,7 +110,7 @@ class Host:
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(END)
 
     def pause(self, on=True):
         self.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)

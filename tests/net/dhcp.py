@@ -3,12 +3,13 @@
 tests of real clients have in common."""
 import contextlib
 import ipaddress
+import itertools
 import json
 import os
 import stat
 import struct
 
-from harness import RUN, wait_for
+from harness import RUN, SECONDS, wait_for
 from packets import (BROADCAST, IPV4, IPV6, UDP, address_bytes, ethernet, ipv4, ipv6, mac_bytes,
                      udp)
 
@@ -42,6 +43,19 @@ def dhcp4_frame(mac, kind, source="0.0.0.0", destination="255.255.255.255",
     payload = dhcp4_request(hardware or mac, kind, options=options, **fields)
     return ethernet(destination_mac, mac, IPV4, ipv4(source, destination, UDP, udp(
         source, destination, 68, 67, payload)))
+
+
+_transactions = itertools.count(0x10000)
+
+
+def asked4(wire, seconds=SECONDS, **fields):
+    """The answer to a message from a wire, as Dhcp4, or None; those to others are passed over."""
+    fields.setdefault("transaction", next(_transactions))
+    wire.drain()
+    wire.send(dhcp4_frame(wire.mac, **fields))
+    packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68 and
+                          Dhcp4(got).transaction == fields["transaction"], seconds)
+    return Dhcp4(packet) if packet else None
 
 
 def address_list(raw):
@@ -99,6 +113,16 @@ def options6(raw):
         code, size = struct.unpack("!HH", raw[:4])
         yield code, raw[4:4 + size]
         raw = raw[4 + size:]
+
+
+def asked6(wire, kind, *options, seconds=SECONDS):
+    """The answer to a message from a wire's link-local address, as Dhcp6, or None."""
+    transaction = next(_transactions)
+    wire.drain()
+    wire.send(dhcp6_frame(wire.mac, link_local(wire.mac), kind, b"".join(options), transaction))
+    packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 546 and
+                          got.payload[1:4] == transaction.to_bytes(3, "big"), seconds)
+    return Dhcp6(packet) if packet else None
 
 
 class Dhcp6:
@@ -179,7 +203,7 @@ def counted(weft, result, count=1, protocol="dhcpv4"):
     """In this block at least so many messages end so."""
     before = metric(weft, result, protocol)
     yield
-    wait_for(lambda: metric(weft, result, protocol) >= before + count, f"metric of {result}", 3)
+    wait_for(lambda: metric(weft, result, protocol) >= before + count, f"metric of {result}")
 
 
 def address_inside(netns):

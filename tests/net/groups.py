@@ -8,6 +8,8 @@ Neighbours: test_multicast.py, test_multicast_bridge.py; omping.py, which runs i
 import socket
 import struct
 
+from harness import SECONDS
+
 PORT = 7700
 
 
@@ -20,7 +22,7 @@ def index(netns):
         return socket.if_nametoindex("eth0")
 
 
-def listener(netns, group, timeout=5):
+def listener(netns, group, timeout=SECONDS):
     """A socket that listens to the group: the kernel reports it."""
     family, device = family_of(group), struct.pack("@i", index(netns))
     made = netns.socket(family, socket.SOCK_DGRAM, bind=("", PORT), timeout=timeout)

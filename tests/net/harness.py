@@ -46,6 +46,7 @@ RUN = "/run/weft"
 SOCKET = f"{RUN}/test.sock"
 INSIDE = "WEFT_TEST_INSIDE"
 SECONDS = 30  # how long a condition may take to become true, on a machine in use
+END = 60  # and how long a process may take to end
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _statements = []
@@ -129,7 +130,7 @@ class Netns:
             finally:
                 _setns(home.fileno())
 
-    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, bind=None, timeout=5):
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, bind=None, timeout=SECONDS):
         with self.inside():
             made = socket.socket(family, kind)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -139,9 +140,13 @@ class Netns:
         return made
 
     def ping(self, address, count=1, *more):
-        """Whether the address answers."""
+        """Whether it answers within two seconds: for what is tried again, or is to fail."""
         return self.run("ping", "-n", "-c", count, "-i", "0.05", "-W", "2", *more,
                         address).returncode == 0
+
+    def reaches(self, address, count=1, *more):
+        """Whether the address answers; the packet is sent once, and may take its time."""
+        return self.ping(address, count, *more, "-W", SECONDS)
 
     def silent_ping(self, address):
         """Send one echo request and wait for nothing: for what is to be dropped."""
@@ -182,7 +187,7 @@ class Wire:
             while True:
                 self.socket.recv(65536)
 
-    def receive(self, wanted=lambda packet: True, seconds=2):
+    def receive(self, wanted=lambda packet: True, seconds=SECONDS):
         """The next frame that is wanted, or None."""
         deadline = time.monotonic() + seconds
         while True:
@@ -197,7 +202,7 @@ class Wire:
                 return packet
 
     def expect(self, wanted, what):
-        packet = self.receive(wanted, SECONDS)
+        packet = self.receive(wanted)
         check(packet, f"did not arrive: {what}")
         return packet
 
@@ -210,6 +215,18 @@ class Wire:
                 return found
             if wanted(packet):
                 found.append(packet)
+
+
+@contextlib.contextmanager
+def in_order():
+    """Frames that this thread sends in the block are not reordered: each processor has a queue of
+    its own, and the first of two may be busy with something else."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def mac_of(packet_socket):
@@ -234,7 +251,7 @@ class Tap:
             return None
         return os.read(self.file, 70000)[self.header:]
 
-    def receive(self, wanted=lambda packet: True, seconds=2):
+    def receive(self, wanted=lambda packet: True, seconds=SECONDS):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             frame = self.read(deadline - time.monotonic())
@@ -292,7 +309,7 @@ class Weft:
     def end(self, how=signal.SIGTERM):
         """Send the signal, wait for the end; the exit status."""
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(END)
 
     def restart(self, how=signal.SIGTERM):
         self.end(how)
@@ -422,7 +439,7 @@ def listen(netns, port, family=socket.AF_INET):
     return server
 
 
-def connect(netns, address, port, timeout=5, bind=None):
+def connect(netns, address, port, timeout=SECONDS, bind=None):
     """A connected socket, or None when it is refused or times out."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     client = netns.socket(family, timeout=timeout, bind=bind)
@@ -434,7 +451,7 @@ def connect(netns, address, port, timeout=5, bind=None):
         return None
 
 
-def pair(client_netns, server_netns, address, port, timeout=5):
+def pair(client_netns, server_netns, address, port, timeout=SECONDS):
     """Both ends of a TCP connection that was made through the network."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with contextlib.closing(listen(server_netns, port, family)) as server:

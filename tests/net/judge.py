@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-from harness import ROOT, RUN, Failure, wait_for
+from harness import END, ROOT, RUN, wait_for
 
 sys.path.append(str(ROOT / "tests" / "interop"))
 # pylint: disable=wrong-import-position
@@ -32,13 +32,8 @@ def judged(cloud, node, device, expected=()):
     wait_for(lambda: "listening" in process.stderr.readline(), "tcpdump")
     yield
     pcap = Pcap.of(path)
-
-    def found():
-        with contextlib.suppress(Failure):  # the last packet may be half written
-            return pcap.packets(OWN)
-        return 0
-    wait_for(found, "something to judge")
+    wait_for(lambda: pcap.sees(OWN), "something to judge")
     process.terminate()
-    process.wait(20)
+    process.wait(END)
     pcap.clean(expected=("No response seen", *expected), only=f"({OWN} || !(tcp || udp))")
     os.unlink(path)

@@ -49,8 +49,12 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def ping(self, node, address):
-        return self.run(node, "ping", "-n", "-c1", "-W2", address).returncode == 0
+    def ping(self, node, address, seconds=2):
+        return self.run(node, "ping", "-n", "-c1", f"-W{seconds}", address).returncode == 0
+
+    def reaches(self, node, address):
+        """As ping(), but the answer may take its time."""
+        return self.ping(node, address, SECONDS)
 
     def serve(self, node, port):
         """A TCP server that says hello."""

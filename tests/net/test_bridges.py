@@ -8,7 +8,7 @@
 import json
 import os
 
-from harness import Netns, check, equal, main, run, statement, tcp_works, wait_for
+from harness import Netns, check, equal, in_order, main, run, statement, tcp_works, wait_for
 from packets import BROADCAST, ethernet
 
 INTENT = """
@@ -80,8 +80,9 @@ def both_ways(_weft, machine):
 def once(_weft, machine):
     wires = [machine.netns[0].wire(), machine.outside[0].wire()]
     for sender, receiver in (wires, reversed(wires)):
-        for word in (b"first", b"second"):
-            sender.send(ethernet(BROADCAST, sender.mac, 0x88B5, word.ljust(46, b".")))
+        with in_order():
+            for word in (b"first", b"second"):
+                sender.send(ethernet(BROADCAST, sender.mac, 0x88B5, word.ljust(46, b".")))
         receiver.expect(lambda packet: b"first.." in packet.frame, "the broadcast")
         seen = receiver.expect(lambda packet: packet.ethertype == 0x88B5, "the next one")
         check(b"second.." in seen.frame, "the broadcast came twice")
@@ -119,7 +120,7 @@ def repaired(weft, machine):
 def restart(weft, machine):
     before = member(machine.far)["ifindex"]
     weft.end(9)
-    check(machine.netns[0].ping("10.0.1.101"), "n1 reaches o1 without a daemon")
+    check(machine.netns[0].reaches("10.0.1.101"), "n1 reaches o1 without a daemon")
     weft.start()
     weft.plugged("blue/br")
     equal(member(machine.far)["ifindex"], before, "the far end's ifindex after a restart")

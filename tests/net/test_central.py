@@ -15,7 +15,7 @@ from labs import lab
 LOAD = """
 import socket, sys
 size = 50_000_000
-with socket.create_connection(("ADDRESS", 80), timeout=20) as peer:
+with socket.create_connection(("ADDRESS", 80), timeout=60) as peer:
     if sys.argv[1] == "send":
         peer.sendall(b"x" * size)
         peer.shutdown(socket.SHUT_WR)
@@ -34,7 +34,7 @@ while True:
 """
 TALK = """
 import socket, sys
-with socket.create_connection(("10.6.2.12", 80), timeout=20) as peer:
+with socket.create_connection(("10.6.2.12", 80), timeout=60) as peer:
     for line in sys.stdin:
         peer.sendall(line.encode())
         print(peer.recv(100).decode().strip(), flush=True)
@@ -61,7 +61,7 @@ with socket.socket(socket.AF_INET, getattr(socket, "SOCK_" + protocol)) as sende
         sender.send(bytes(size))
     wait = select.poll()
     wait.register(sender, select.POLLERR)
-    if not wait.poll(20000):
+    if not wait.poll(60000):
         sys.exit("nobody tells")
     data = sender.recvmsg(2000, 2000, socket.MSG_ERRQUEUE)[1][-1][2]
     print(data[5], data[6], socket.inet_ntoa(data[20:24]))
@@ -78,7 +78,7 @@ def state_of(cloud, host):
 
 def ttl(cloud, node, address):
     """The TTL that an answer to ping comes with; None without one."""
-    said = cloud.run(node, "ping", "-n", "-c1", "-W5", address).stdout
+    said = cloud.run(node, "ping", "-n", "-c1", "-W20", address).stdout
     found = re.search(r"ttl=(\d+)", said)
     return int(found.group(1)) if found else None
 
@@ -97,7 +97,7 @@ def ways(cloud):
 
 def told(cloud, *options):
     """From whom, and what, the sender of an echo request is told."""
-    said = cloud.run("net/red1", "ping", "-n", "-c1", "-W5", *options, "10.6.2.12").stdout
+    said = cloud.run("net/red1", "ping", "-n", "-c1", "-W20", *options, "10.6.2.12").stdout
     found = re.search(r"From (\S+) icmp_seq=1 (.*)", said)
     return found.groups() if found else said
 

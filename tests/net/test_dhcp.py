@@ -16,7 +16,7 @@ import stat
 import subprocess
 
 from dhcp import (ACK, DECLINE, DHCLIENT_SCRIPT, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST,
-                  UDHCPC_SCRIPT, Dhcp4, address_inside, counted, dhcp4_frame, dhcp4_request,
+                  UDHCPC_SCRIPT, address_inside, asked4, counted, dhcp4_frame, dhcp4_request,
                   environment_of, metric, write_script)
 from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
 from packets import BROADCAST, IPV4, UDP, ethernet, ipv4, udp
@@ -89,14 +89,10 @@ class Clients:
         self.wires = {name: getattr(self, name).wire() for name in
                       ("raw", "plain1", "silent1", "switch1", "switch2")}
 
-    def ask(self, name="raw", **fields):
+    def ask(self, name="raw", seconds=SECONDS, **fields):
         """The answer to a message, as Dhcp4, or None."""
         wire = self.wires[name]
-        wire.drain()
-        wire.send(dhcp4_frame(wire.mac, **fields))
-        packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68,
-                              SECONDS)
-        return Dhcp4(packet) if packet else None
+        return asked4(wire, seconds, **fields)
 
 
 @statement("udhcpc gets the port's address, mask, router and options")
@@ -115,7 +111,7 @@ def udhcpc_gets(_weft, clients):
                        "staticroutes": "10.9.0.0/16 10.0.1.14 0.0.0.0/0 10.0.1.1"}.items():
         equal(got.get(key), value, f"{key} as udhcpc has it")
     equal(address_inside(clients.udhcpc), ["10.0.1.11/24"], "addresses inside")
-    check(clients.udhcpc.ping("10.0.1.1"), "ping of the gateway")
+    check(clients.udhcpc.reaches("10.0.1.1"), "ping of the gateway")
 
 
 @statement("ISC dhclient gets it, and gives it back")
@@ -137,7 +133,7 @@ def dhclient_gets(weft, clients):
                        "dhcp_lease_time": "600", "host_name": "dhclient",
                        "domain_search": "blue.example. example.org."}.items():
         equal(got.get(f"new_{key}"), value, f"{key} as dhclient has it")
-    check(clients.dhclient.ping("10.0.1.11"), "ping of the neighbour that udhcpc has configured")
+    check(clients.dhclient.reaches("10.0.1.11"), "ping of the neighbour that udhcpc has configured")
     with counted(weft, "release"):
         clients.dhclient.run(*words, "-r", "eth0", accept=[0])
 
@@ -158,7 +154,7 @@ def dhcpcd_gets(_weft, clients):
         wait_for(lambda: address_inside(clients.dhcpcd) == ["10.0.1.13/24"], "dhcpcd's address")
         wait_for(lambda: "10.9.0.0/16 via 10.0.1.14" in clients.dhcpcd.run("ip", "route").stdout,
                  "the classless route")
-        check(clients.dhcpcd.ping("10.0.1.1"), "ping of the gateway")
+        check(clients.dhcpcd.reaches("10.0.1.1"), "ping of the gateway")
     finally:
         process.kill()
         process.wait()
@@ -321,16 +317,20 @@ def malformed(weft, clients):
         wait_for(lambda was=before: sum(metric(weft, result) for result in
                                         ("malformed", "offer")) > was, "the message is counted")
     check(metric(weft, "malformed") >= len(payloads) - 1, "malformed messages counted")
-    wait_for(lambda: clients.ask(kind=DISCOVER), "an offer afterwards")
+    wait_for(lambda: clients.ask(seconds=3, kind=DISCOVER), "an offer afterwards")
 
 
 @statement("a port that asks too often is held back, the others are not")
 def limit(weft, clients):
     wire = clients.wires["raw"]
     frame = dhcp4_frame(wire.mac, DISCOVER)
-    with weft.dropped("punt_limit", 100):
+    before = weft.counter("punt_limit")
+
+    def held_back():
         for _ in range(250):
             wire.send(frame)
+        return weft.counter("punt_limit") >= before + 100
+    wait_for(held_back, "drop for punt_limit")
     equal(clients.ask("plain1", kind=DISCOVER).your, "10.0.2.11", "the other port's address")
 
 
@@ -427,8 +427,8 @@ def away(weft, clients):
     for _ in range(3):
         wire.send(dhcp4_frame(wire.mac, DISCOVER))
     weft.start()
-    check(weft.counter("unattended") >= before + 3, "drops while nobody was there")
-    wait_for(lambda: clients.ask(kind=DISCOVER), "an offer after the restart")
+    wait_for(lambda: weft.counter("unattended") >= before + 3, "drops while nobody was there")
+    wait_for(lambda: clients.ask(seconds=3, kind=DISCOVER), "an offer after the restart")
 
 
 main(Clients)

@@ -140,15 +140,15 @@ def told(weft, _machine):
 def both(_weft, machine):
     machine.reached()
     for own, sibling, far in BOTH:
-        check(machine.s1.ping(sibling), f"s1 reaches {sibling}")
+        check(machine.s1.reaches(sibling), f"s1 reaches {sibling}")
         check(run("ping", "-n", "-c1", "-W2", own).returncode == 0, f"the host reaches {own}")
         check(tcp_works(machine.s1, machine.server, far, 7001), f"TCP to {far}")
         check(tcp_works(machine.server, machine.s2, sibling, 7002), f"TCP to {sibling}")
     run("nft", GUARD, accept=[0])
     for own, sibling, far in BOTH:
-        check(machine.s1.ping(far), f"s1 reaches {far} past the firewall")
+        check(machine.s1.reaches(far), f"s1 reaches {far} past the firewall")
         check(not machine.server.ping(own), f"the firewall lets a new one to {own} in")
-        check(machine.s1.ping(sibling), "siblings are not the host's affair")
+        check(machine.s1.reaches(sibling), "siblings are not the host's affair")
     listed = json.loads(run("nft", "-j", "list", "counters", accept=[0]).stdout)["nftables"]
     seen = {entry["counter"]["name"]: entry["counter"]["packets"] for entry in listed
             if "counter" in entry}
@@ -159,8 +159,8 @@ def both(_weft, machine):
 @statement("large packets: fragments of both families, and \"too big\" of the host for a port")
 def large(_weft, machine):
     for own, _, far in BOTH:
-        check(machine.s1.ping(far, 1, "-s", "4000"), f"fragments to {far}")
-        check(machine.server.ping(own, 1, "-s", "4000"), f"fragments to {own}")
+        check(machine.s1.reaches(far, 1, "-s", "4000"), f"fragments to {far}")
+        check(machine.server.reaches(own, 1, "-s", "4000"), f"fragments to {own}")
     machine.server.run("ip", "link", "set", "eth0", "mtu", "1300", accept=[0])
     run("ip", "link", "set", "up0", "mtu", "1300", accept=[0])
     for _, _, far in BOTH:

@@ -19,7 +19,7 @@ import sys
 
 import malformed
 from dhcp import DISCOVER, INFORM, REQUEST, Dhcp4, dhcp4_frame, dhcp6_frame, ia_na, option6
-from harness import (BUILD, ROOT, RUN, SECONDS, WEFT, Failure, Netns, Tap, check, equal, knock,
+from harness import (BUILD, END, ROOT, RUN, SECONDS, WEFT, Failure, Netns, Tap, check, equal, knock,
                      main, run, statement, wait_for)
 from labs import lab
 from packets import (ICMP, ICMPV6, IPV4, IPV6, TCP, UDP, address_bytes, arp_request, ethernet,
@@ -397,14 +397,15 @@ def own_capture(weft, _world):
         process = subprocess.Popen([WEFT, "capture", "blue/inner", *words, "--write", path],
                                    stderr=subprocess.PIPE, text=True)
         wait_for(lambda made=path: os.path.exists(made) and os.path.getsize(made), "the file")
-        check(inner.ping("10.0.2.1", 3) and inner.ping("fd00:b:0:2::1", 3), "the gateway answers")
+        for gateway in ("10.0.2.1", "fd00:b:0:2::1"):
+            check(inner.reaches(gateway, 3), f"{gateway} answers")
         inner.silent_ping("10.0.2.99")
         inner.silent_ping("10.9.9.9")
         knock(inner, "10.0.2.1", 80).close()
         judged = Pcap.of(path)
-        wait_for(lambda one=judged: one.packets("tcp"), "the last packet")
+        wait_for(lambda one=judged: one.sees("tcp"), "the last packet")
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        process.wait(END)
         # The workload leaves the checksum of TCP to its device, and expects answers.
         judged.clean(expected=("Bad checksum", "No response seen"))
         check(judged.packets("icmp || icmpv6") >= 12, "packets in the capture")
@@ -428,9 +429,9 @@ def two_hosts(_weft, _world):
             wait_for(lambda a=f"all/{kind}1", b=f"10.0.{number}.12": cloud.ping(a, b),
                      f"ping by {kind}")
         judged = Pcap.of(path, ["udp.port==5555,ip"])
-        wait_for(lambda: judged.packets("udp.port == 6082"), "a probe of the path", 30)
+        wait_for(lambda: judged.sees("udp.port == 6082"), "a probe of the path", 60)
         process.terminate()
-        process.wait(10)
+        process.wait(END)
         for kind in ("vxlan", "geneve", "gre", "ip.proto == 4", "udp.port == 5555"):
             check(judged.packets(f"{kind} && icmp"), f"packets of {kind}")
         judged.clean()

@@ -105,7 +105,7 @@ def damaged(weft, faults):
             kept = file.read()
             file.seek(0)
             file.write(os.urandom(len(kept)))
-        done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", SOCKET, timeout=20)
+        done = run(WEFTD, "--name", "test", "--state", weft.state, "--socket", SOCKET, timeout=60)
         check(done.returncode != 0, "weftd started with a damaged store")
         check(any(word in done.stderr for word in ("damaged", "malformed", "not a database")),
               f"it says: {done.stderr[-400:]}")
@@ -134,7 +134,7 @@ def mid_apply(weft, faults):
                 except subprocess.TimeoutExpired:
                     pass
                 weft.end(signal.SIGKILL)
-                process.wait(20)
+                process.wait(60)
             weft.start()
             counts.append(len(weft.get("/v1/vpcs/blue/ports")) - 2)
             check(counts[-1] in (0, ports), f"ports after the crash: {counts}")

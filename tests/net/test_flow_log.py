@@ -107,7 +107,7 @@ class Lan:
 
 @statement("V48: what was admitted is recorded at both ports, each direction for itself")
 def accepted(weft, lan):
-    check(lan.web1.ping("10.0.1.12", 3), "ping")
+    check(lan.web1.reaches("10.0.1.12", 3), "ping")
     found = lan.log.records(log_status="OK", protocol="icmp")
     equal(sorted((r["port"], r["direction"], r["source"], r["packets"], r["bytes"])
                  for r in found),
@@ -179,7 +179,7 @@ def refused_out(weft, lan):
 
 @statement("IPv6 likewise")
 def ipv6(weft, lan):
-    check(lan.web1.ping("fd00:b:0:1::12"), "ping")
+    check(lan.web1.reaches("fd00:b:0:1::12"), "ping")
     found = lan.log.records(protocol="icmpv6", port="web2")
     equal(sorted((r["direction"], r["source"], r["type"], r["code"], r["packets"]) for r in found),
           [("egress", "fd00:b:0:1::12", 129, 0, 1), ("ingress", "fd00:b:0:1::11", 128, 0, 1)],
@@ -192,14 +192,14 @@ def nodata(weft, lan):
     found = lan.log.records()
     equal(sorted((r["port"], r["log_status"]) for r in found),
           [("web1", "NODATA"), ("web2", "NODATA")], "an interval without packets")
-    check(lan.quiet.ping("10.0.1.12"), "ping")
+    check(lan.quiet.reaches("10.0.1.12"), "ping")
     equal({r["port"] for r in lan.log.records(log_status="OK")}, {"web2"}, "ports")
 
 
 @statement("V11, V48: the router, DNS and metadata are in no log")
 def unlogged(weft, lan):
     lan.log.records()
-    check(lan.web1.ping("10.0.1.1"), "ping the router")
+    check(lan.web1.reaches("10.0.1.1"), "ping the router")
     lan.web1.silent_ping("169.254.169.123")
     with lan.web1.socket(kind=socket.SOCK_DGRAM) as udp:
         udp.settimeout(SECONDS)
@@ -213,7 +213,7 @@ def unlogged(weft, lan):
 def chosen(weft, lan):
     weft.weft("subnet", "set", "blue/web", "--flow-log", "reject")
     lan.log.records()
-    check(lan.web1.ping("10.0.1.12"), "ping")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
     with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 82):
         pass
     equal([(r["port"], r["action"]) for r in lan.log.records(log_status="OK")],
@@ -250,7 +250,7 @@ def off(weft, lan):
         before = lan.log.read(port="web1", protocol="tcp", direction="egress")
         check(one(before, "what was before")["bytes"] >= 50000, f"bytes before: {before}")
         a_hundred_more(client, end)
-        check(lan.web1.ping("10.0.1.12"), "a new connection")
+        check(lan.web1.reaches("10.0.1.12"), "a new connection")
         with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
             pass
         client.close()
@@ -264,10 +264,10 @@ def off(weft, lan):
 @statement("another log acts at once, too: each packet is judged by the log of its time")
 def at_once(weft, lan):
     lan.log.records()
-    check(lan.web1.ping("10.0.1.12"), "ping by the log of all")
+    check(lan.web1.reaches("10.0.1.12"), "ping by the log of all")
     weft.weft("subnet", "set", "blue/web", "--flow-log", "reject")
     equal(len(lan.log.read(protocol="icmp")), 4, "what was accepted before")
-    check(lan.web1.ping("10.0.1.12"), "ping by the log of what is refused")
+    check(lan.web1.reaches("10.0.1.12"), "ping by the log of what is refused")
     weft.weft("subnet", "set", "blue/web", "--flow-log", "inherit")
     equal(lan.log.records(protocol="icmp"), [], "what was accepted meanwhile")
 
@@ -290,12 +290,12 @@ def baseline(weft, lan):
 def rotated(weft, lan):
     lan.log.records()
     os.rename(PATH, f"{PATH}.1")
-    check(lan.web1.ping("10.0.1.12"), "ping")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
     lan.log.offset = 0
     equal(len(lan.log.records(protocol="icmp")), 4, "in the new file")
     os.truncate(PATH, 0)
     lan.log.offset = 0
-    check(lan.web1.ping("10.0.1.12"), "ping")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
     equal(len(lan.log.records(protocol="icmp")), 4, "after it was truncated")
     check("blue.jsonl" in weft.weft("flow-log", "list").stdout, "flow-log list")
 
@@ -338,7 +338,7 @@ def full(weft, lan):
         return sum(file["lost"] for file in weft.json("flow-log", "list")["files"])
 
     def fill():
-        check(lan.web1.ping("10.0.1.12"), "ping while the disk is full")
+        check(lan.web1.reaches("10.0.1.12"), "ping while the disk is full")
         weft.weft("flow-log", "write")
         return lost() > before
 
@@ -349,7 +349,7 @@ def full(weft, lan):
     check("cannot be written" in weft.weft("status").stdout, "status")
     lan.log.offset = os.path.getsize(PATH)
     run("mount", "-o", "remount,size=8m", folder)
-    check(lan.web1.ping("10.0.1.12"), "ping")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
     weft.weft("flow-log", "write")
     with open(PATH, encoding="utf-8") as file:
         file.seek(lan.log.offset)
@@ -420,8 +420,8 @@ def ipfix_udp(weft, lan):
     collector = Collector(4739)
     collector.listen()
     weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:127.0.0.1:4739", "--flow-log-to", "file")
-    check(lan.web1.ping("10.0.1.12", 2), "ping")
-    check(lan.web1.ping("fd00:b:0:1::12"), "ping by IPv6")
+    check(lan.web1.reaches("10.0.1.12", 2), "ping")
+    check(lan.web1.reaches("fd00:b:0:1::12"), "ping by IPv6")
     check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
     with weft.dropped("group_ingress"), knock(lan.web1, "10.0.1.12", 84):
         pass
@@ -452,7 +452,7 @@ def ipfix_sequence(weft, lan):
                   "--flow-log-domain", "77")
         counted = 0
         for turn in range(3):
-            check(lan.web1.ping("10.0.1.12"), "ping")
+            check(lan.web1.reaches("10.0.1.12"), "ping")
             weft.weft("flow-log", "write")
             sets = message_sets(collector.recv(2000), counted)
             equal(2 in sets and 3 in sets, turn == 0, "templates")
@@ -484,7 +484,7 @@ def ipfix_tcp(weft, lan):
             collector, _ = server.accept()
             collector.settimeout(SECONDS)
             wait_for(lambda: weft.json("flow-log", "list")["collectors"][0]["connected"], "TCP")
-            check(lan.web1.ping("10.0.1.12"), "ping")
+            check(lan.web1.reaches("10.0.1.12"), "ping")
             weft.weft("flow-log", "write")
             message = collector.recv(8192)
             equal(struct.unpack("!HH", message[:4])[0], 10, "version")

@@ -146,7 +146,7 @@ def other_signs(_, cluster):
 def secured(_, cluster):
     context = ssl.create_default_context(cafile=f"{cluster.h1.state}/tls/ca.pem")
     with cluster.h2.netns.inside():
-        plain = socket.create_connection((cluster.h1.address, 2379), 5)
+        plain = socket.create_connection((cluster.h1.address, 2379), 30)
     try:
         with context.wrap_socket(plain, server_hostname=cluster.h1.address) as wrapped:
             wrapped.sendall(b"POST /v3/kv/range HTTP/1.1\r\nHost: h1\r\nContent-Length: 14\r\n\r\n"
@@ -180,7 +180,7 @@ def etcd_lives(_, cluster):
         cluster.h3.start()
         load.goes_on(50)
     equal(cluster.etcd_pid(cluster.h1), pid, "pid of h1's etcd")
-    check("etcd runs already" in cluster.h1.log(), "h1 says so")
+    check("etcd runs already" in cluster.h1.log(400), "h1 says so")
     cluster.ready(*cluster.hosts)
 
 
@@ -206,7 +206,7 @@ def no_quorum(_, cluster):
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         load.goes_on(50)
-        wait_for(lambda: "store" in cluster.h1.problems(), "h1 says that the store is away", 40)
+        wait_for(lambda: "store" in cluster.h1.problems(), "h1 says that the store is away", 60)
         cluster.h1.weft("vpc", "add", "never", "--cidr", "10.0.0.0/16", accept=[1])
         load.goes_on(50)
         for pid in pids:
@@ -223,7 +223,7 @@ def cut_off(_, cluster):
     with cluster.load() as load:
         cluster.h1.cable(False)
         cluster.h2.add_vpc("meanwhile")  # h1's member may have been the leader
-        wait_for(lambda: cluster.h2.others()["h1"] in ("late", "gone"), "h1 is late", 40)
+        wait_for(lambda: cluster.h2.others()["h1"] in ("late", "gone"), "h1 is late", 60)
         load.goes_on(50)
         cluster.h1.plugged("blue/a1", "blue/b1")
         cluster.h1.cable(True)

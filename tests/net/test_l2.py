@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A subnet in l2 mode is an Ethernet switch: learning, flooding with a limit, moves noticed.
 
-      lan 10.0.1.0/24 (l2, flood_rate 50, station_limit 4, station_ageing 1):
+      lan 10.0.1.0/24 (l2, flood_rate 50, station_limit 4):
           n1 .11    n2 .12    n3 .13    n4 .14       (V1-V10 are off as a set)
 """
-from harness import Netns, check, equal, main, statement, wait_for
+from harness import Netns, check, equal, in_order, main, statement, wait_for
 from packets import BROADCAST, IPV4, UDP, Packet, ethernet, ipv4, udp
 
 INTENT = """
@@ -13,7 +13,7 @@ vpcs:
   blue:
     cidrs: [10.0.0.0/16]
     subnets:
-      lan: {cidr: 10.0.1.0/24, mode: l2, flood_rate: 50, station_limit: 4, station_ageing: 1}
+      lan: {cidr: 10.0.1.0/24, mode: l2, flood_rate: 50, station_limit: 4}
     security_groups:
       open:
         ingress: [{protocol: all, from: 0.0.0.0/0}]
@@ -48,8 +48,9 @@ def holds(payload):
 
 @statement("a broadcast reaches each of the others once, and not its sender")
 def broadcast(_weft, switch):
-    switch.wires[0].send(frame(switch.macs[0], b"to all"))
-    switch.wires[0].send(frame(switch.macs[0], b"second"))
+    with in_order():
+        switch.wires[0].send(frame(switch.macs[0], b"to all"))
+        switch.wires[0].send(frame(switch.macs[0], b"second"))
     for wire in switch.wires[1:]:
         wire.expect(holds(b"to all"), "the broadcast")
         seen = wire.expect(lambda packet: packet.ethertype == 0x88B5, "the next frame")
@@ -59,8 +60,9 @@ def broadcast(_weft, switch):
 
 @statement("a frame to a port's MAC goes to that port only")
 def unicast(_weft, switch):
-    switch.wires[0].send(frame(switch.macs[0], b"for n3", switch.macs[2]))
-    switch.wires[0].send(frame(switch.macs[0], b"for all after"))
+    with in_order():
+        switch.wires[0].send(frame(switch.macs[0], b"for n3", switch.macs[2]))
+        switch.wires[0].send(frame(switch.macs[0], b"for all after"))
     switch.wires[2].expect(holds(b"for n3"), "the frame at n3")
     for wire in (switch.wires[1], switch.wires[3]):
         seen = wire.expect(lambda packet: packet.ethertype == 0x88B5, "the frame after")
@@ -72,8 +74,9 @@ def learning(weft, switch):
     new = "02:aa:00:00:00:01"
     switch.wires[0].send(frame(new, b"hello"))
     switch.wires[1].expect(holds(b"hello"), "the frame with a new source MAC")
-    switch.wires[1].send(frame(switch.macs[1], b"answer", new))
-    switch.wires[1].send(frame(switch.macs[1], b"behind the answer"))
+    with in_order():
+        switch.wires[1].send(frame(switch.macs[1], b"answer", new))
+        switch.wires[1].send(frame(switch.macs[1], b"behind the answer"))
     switch.wires[0].expect(holds(b"answer"), "the answer at the port that was learned")
     for wire in (switch.wires[2], switch.wires[3]):
         wire.expect(holds(b"hello"), "the first frame, flooded")
@@ -92,9 +95,13 @@ def moves(weft, switch):
     switch.wires[2].expect(holds(b"from n2"), "the frame from n2")
     switch.wires[2].send(frame(switch.macs[2], b"where are you", roaming))
     switch.wires[1].expect(holds(b"where are you"), "the answer where it moved to")
-    with weft.dropped("station_flapping"):
+    before = weft.counter("station_flapping")
+
+    def stopped():
         for number in range(40):
             switch.wires[number % 2].send(frame(roaming, b"flap", switch.macs[2]))
+        return weft.counter("station_flapping") > before
+    wait_for(stopped, "drop for station_flapping")
 
 
 @statement("the MAC of a port cannot be taken by another port")
@@ -111,18 +118,23 @@ def station_limit(weft, switch):
             switch.wires[0].send(frame(f"02:bb:00:00:00:{number:02x}", b"many", switch.macs[2]))
 
 
-@statement("stations age")
+@statement("stations age, by what is said now")
 def ageing(weft, _switch):
+    weft.weft("subnet", "set", "blue/lan", "--station-ageing", "1")
     for name in ("blue/n1", "blue/n2"):
         wait_for(lambda one=name: weft.get(f"/v1/counters?name={one}")["ports"][one]["stations"]
-                 == 0, f"the stations behind {name} are forgotten", 20)
+                 == 0, f"the stations behind {name} are forgotten")
 
 
 @statement("flooding is limited per port; other ports flood on")
 def flood_limit(weft, switch):
-    with weft.dropped("flood_limit", 100):
+    before = weft.counter("flood_limit")
+
+    def storm():
         for number in range(400):
             switch.wires[0].send(frame(switch.macs[0], b"storm %d" % number))
+        return weft.counter("flood_limit") >= before + 100
+    wait_for(storm, "drop for flood_limit")
     switch.wires[1].send(frame(switch.macs[1], b"calm"))
     switch.wires[3].expect(holds(b"calm"), "a broadcast of another port")
 

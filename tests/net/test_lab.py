@@ -47,7 +47,7 @@ def execute(node, *words, accept=None, name="shop"):
 
 
 def ping(node, address, name="shop"):
-    return execute(node, "ping", "-n", "-c1", "-W2", address, name=name).returncode == 0
+    return execute(node, "ping", "-n", "-c1", "-W30", address, name=name).returncode == 0
 
 
 def state(name="shop"):
@@ -153,7 +153,7 @@ def goes_down(_weft):
     process = subprocess.Popen([WEFT, "lab", "exec", "shop", "web1", "--", "sleep", "1000"])
     wait_for(lambda: "sleep" in run("ps", "-o", "comm=", "-p", process.pid).stdout, "sleep")
     run(WEFT, "lab", "down", "shop", accept=[0])
-    equal(process.wait(10), -signal.SIGTERM, "how the process inside ended")
+    equal(process.wait(60), -signal.SIGTERM, "how the process inside ended")
     equal(left(), [[], [], []], "left behind")
     run(WEFT, "lab", "down", "shop", accept=[0])
     done = run(WEFT, "--lab", "shop", "status", accept=[1])
@@ -200,7 +200,7 @@ def interrupted(_weft):
     with slow_daemon() as environment:
         process = begin_slowly(environment)
         process.send_signal(signal.SIGTERM)
-        equal(process.wait(20), 1, f"status ({process.stderr.read()})")
+        equal(process.wait(60), 1, f"status ({process.stderr.read()})")
     equal(left(), [[], [], []], "left behind")
 
 

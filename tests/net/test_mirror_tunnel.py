@@ -88,11 +88,11 @@ def vxlan(weft, lan):
     mirror(weft, to="tunnel:watch", protocol="icmp")
     wire = lan.sensor.behind("vx")
     run("ip", "neighbour", "flush", "dev", "us0")
-    check(lan.web1.ping("10.0.1.12"), "ping")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
     for i in range(2):
         wire.expect(lambda packet: packet.protocol == 1,
                     f"copy {i}, which waits until the sensor's MAC is known")
-    check(lan.web1.ping("10.0.1.12", 2, "-s", "1400"), "ping")
+    check(lan.web1.reaches("10.0.1.12", 2, "-s", "1400"), "ping")
     for _ in range(4):
         copy = wire.expect(lambda packet: packet.protocol == 1 and len(packet.frame) == 1442,
                            "copies of 1400 bytes")
@@ -105,7 +105,7 @@ def erspan(weft, lan):
     weft.weft("tunnel", "add", "blue/span", "--type", "erspan", "--id", "5", "--remote",
               "192.0.2.9")
     mirror(weft, to="tunnel:span")
-    check(lan.web1.ping("10.0.1.12", 3), "ping")
+    check(lan.web1.reaches("10.0.1.12", 3), "ping")
     check(tcp_works(lan.web2, lan.web1, "10.0.1.11", 80), "TCP of a mirrored port")
     found = wait_for(lambda: (lambda rows: rows if len(rows) >= 6 else None)(
         lan.sensor.packets("gre.sequence_number", "erspan.spanid", "erspan.version", "ip.src",
@@ -129,7 +129,7 @@ def erspan3(weft, lan):
     weft.weft("tunnel", "add", "blue/span3", "--type", "erspan3", "--id", "7", "--hardware-id",
               "33", "--remote", "192.0.2.9")
     mirror(weft, to="tunnel:span3", protocol="icmp")
-    check(lan.web1.ping("10.0.1.12", 3), "ping")
+    check(lan.web1.reaches("10.0.1.12", 3), "ping")
     rows = spans(lan, "erspan.spanid", "erspan.hw", "erspan.direction", "erspan.timestamp",
                  "ip.src", "erspan.gra", only="erspan.version == 2", count=6)
     equal({row[0] for row in rows}, {"7"}, "session")
@@ -146,7 +146,7 @@ def erspan3(weft, lan):
 def cut(weft, lan):
     for tunnel, session in (("span", 5), ("span3", 7)):
         mirror(weft, to=f"tunnel:{tunnel}", protocol="icmp", direction="from", truncate=100)
-        check(lan.web1.ping("10.0.1.12", 2, "-s", "1200"), "ping of 1200 bytes")
+        check(lan.web1.reaches("10.0.1.12", 2, "-s", "1200"), "ping of 1200 bytes")
         rows = spans(lan, "erspan.truncated", "ip.len", "frame.len",
                      only=f"erspan.spanid == {session} && erspan.truncated == 1", count=2)
         header = 8 if session == 5 else 12

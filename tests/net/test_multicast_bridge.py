@@ -14,7 +14,7 @@ import socket
 import time
 
 import groups
-from harness import SECONDS, Netns, check, equal, main, run, statement, wait_for
+from harness import SECONDS, Netns, check, equal, in_order, main, run, statement, wait_for
 
 GROUPS = ("239.1.2.3", "ff15::1:2:3")
 INTENT = """
@@ -77,8 +77,8 @@ class World:
         """At whose device a datagram arrives, whether it listens or not; broadcast says when all is
         there."""
         wires = {other: netns.wire() for other, netns in self.netns.items() if other != name}
-        word = self.send(name, group)
-        with self.netns[name].socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        with self.netns[name].socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, in_order():
+            word = self.send(name, group)
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             sender.sendto(b"end of " + word, ("10.0.1.255", 7701))
         got = set()
@@ -105,13 +105,13 @@ def both_ways(world, group):
     with world.join("o1", group) as outside:
         wait_for(lambda: world.hears(outside, "n1", group), f"o1 gets {group} of n1")
         # The bridge snoops when it has known of a querier for some seconds.
-        wait_for(lambda: world.takers("n1", group) == {"o1"}, f"o1 alone gets {group} of n1", 40)
+        wait_for(lambda: world.takers("n1", group) == {"o1"}, f"o1 alone gets {group} of n1", 60)
         with world.join("n2", group) as inside:
             for name in ("n1", "o2"):
                 wait_for(lambda one=name: world.hears(inside, one, group),
                          f"n2 gets {group} of {name}")
             equal(world.takers("o2", group), {"o1", "n2"}, f"who gets {group} of o2")
-    wait_for(lambda: not world.takers("n1", group), f"nobody gets {group} of n1 any more", 40)
+    wait_for(lambda: not world.takers("n1", group), f"nobody gets {group} of n1 any more", 60)
 
 
 @statement("the bridge that snoops sees a multicast router in Weft, and passes reports on")
@@ -132,8 +132,8 @@ def leaves(weft, world):
             while time.monotonic() < end:
                 check(world.hears(stays, "n1", group, SECONDS),
                       f"o1 misses {group} when o2 has left")
-        wait_for(lambda it=group: not world.takers("n1", it), f"nobody gets {group}", 40)
-        wait_for(lambda it=group: it not in weft.weft("multicast").stdout, "the row ends", 40)
+        wait_for(lambda it=group: not world.takers("n1", it), f"nobody gets {group}", 60)
+        wait_for(lambda it=group: it not in weft.weft("multicast").stdout, "the row ends", 60)
 
 
 @statement("a bridge that asks itself, from an address lower or higher than the gateway's")
@@ -175,7 +175,7 @@ def removed(weft, world):
                 check(member("blue/n1", group), f"blue/n1 is no member of {group} any more")
             check(world.known(group), f"the bridge has forgotten {group}, which n1 listens to")
             weft.weft("port", "remove", "blue/n1")
-            wait_for(lambda it=group: not world.known(it), f"the bridge forgets {group}", 40)
+            wait_for(lambda it=group: not world.known(it), f"the bridge forgets {group}", 60)
         weft.apply(INTENT)
         weft.plugged("blue/n1", "blue/n2")
 

@@ -105,12 +105,12 @@ def refused(weft, shop):
 def new_group(weft, shop):
     with weft.dropped("group_ingress"):
         shop.web1.silent_ping("10.0.1.13")
-    check(shop.web3.ping("10.0.1.11"), "ping out of the new group")
+    check(shop.web3.reaches("10.0.1.11"), "ping out of the new group")
 
 
 @statement("V37 ICMP rules look at the type")
 def icmp_types(weft, shop):
-    check(shop.web1.ping("10.0.1.12"), "echo request is allowed")
+    check(shop.web1.reaches("10.0.1.12"), "echo request is allowed")
     wire = shop.web1.wire()
     with weft.dropped("group_ingress"):
         wire.send(ethernet(shop.web2.mac(), wire.mac, IPV4, ipv4(
@@ -130,7 +130,7 @@ def egress(weft, shop):
 def replies(_weft, shop):
     # web1 has no rule that lets tcp in, db1 none that lets 5433's answers out.
     check(tcp_works(shop.web1, shop.db1, "10.0.2.11", 5433), "connection into db1")
-    check(shop.web3.ping("10.0.1.11"), "the answer to a ping comes into group new")
+    check(shop.web3.reaches("10.0.1.11"), "the answer to a ping comes into group new")
 
 
 @statement("V38 an ICMP error that belongs to a connection passes, another does not")
@@ -199,7 +199,7 @@ def group_peer(weft, shop):
 def default_group(weft, shop):
     for port in ("web3", "db2"):
         weft.http("PATCH", f"/v1/vpcs/blue/ports/{port}", {"security_groups": ["default"]})
-    check(shop.web3.ping("10.0.2.12"), "member to member")
+    check(shop.web3.reaches("10.0.2.12"), "member to member")
     with weft.dropped("group_ingress"):
         shop.web1.silent_ping("10.0.2.12")
 
@@ -269,7 +269,7 @@ def services(weft, shop):
     set_acl(weft, [{"number": 5, "action": "deny", "protocol": "all", "from": "0.0.0.0/0"}],
             egress=[])
     shop.db1.run("ip", "neigh", "flush", "dev", "eth0")
-    check(shop.db1.ping("10.0.2.1"), "the gateway of a subnet whose ACL denies all")
+    check(shop.db1.reaches("10.0.2.1"), "the gateway of a subnet whose ACL denies all")
     set_acl(weft, [])
 
 

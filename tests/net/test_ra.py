@@ -15,9 +15,9 @@ import stat
 import struct
 import subprocess
 
-from dhcp import Dhcp6, dhcp6_frame, ia_na, link_local, option6
+from dhcp import asked6, dhcp6_frame, ia_na, link_local, option6
 from harness import RUN, SECONDS, Netns, check, equal, main, run, statement, wait_for
-from packets import (ICMPV6, IPV6, UDP, address_bytes, ethernet, icmpv6, ipv6, mac_bytes)
+from packets import (ICMPV6, IPV6, address_bytes, ethernet, icmpv6, ipv6, mac_bytes)
 
 INTENT = """
 vpcs:
@@ -97,11 +97,7 @@ class Hosts:
 
     def ask(self, kind, *options, seconds=SECONDS):
         """The answer to a DHCPv6 message, as Dhcp6, or None."""
-        self.wire.drain()
-        self.wire.send(dhcp6_frame(self.wire.mac, self.link_local, kind, b"".join(options)))
-        packet = self.wire.receive(lambda got: got.protocol == UDP and
-                                   got.destination_port == 546, seconds)
-        return Dhcp6(packet) if packet else None
+        return asked6(self.wire, kind, *options, seconds=seconds)
 
     def solicit(self, source=None, body=b"", hops=255, code=0, wire=None):
         wire = wire or self.wire
@@ -125,7 +121,7 @@ def counted(weft, protocol, result, count=1):
     before = metric(weft, protocol, result)
     yield
     wait_for(lambda: metric(weft, protocol, result) >= before + count,
-             f"metric of {protocol} {result}", 3)
+             f"metric of {protocol} {result}")
 
 
 @statement("a namespace's kernel makes its address by SLAAC, and reaches its neighbour with it")
@@ -136,10 +132,10 @@ def kernel_slaac(weft, hosts):
     equal(addresses(hosts.kernel), [wanted], "addresses of the kernel")
     other = weft.port("blue/other")["addresses"][0]
     wait_for(lambda: hosts.kernel.ping(other), "ping of a neighbour, from the address of SLAAC")
-    check(hosts.other.ping(wanted), "ping to the address of SLAAC")
+    check(hosts.other.reaches(wanted), "ping to the address of SLAAC")
     routes = hosts.kernel.run("ip", "-6", "route").stdout
     check("default via fe80::" in routes and "proto ra" in routes, f"routes: {routes}")
-    check(hosts.kernel.ping("fd00:b:0:1::1"), "ping of the gateway")
+    check(hosts.kernel.reaches("fd00:b:0:1::1"), "ping of the gateway")
 
 
 @statement("the kernel takes the MTU from the advertisement")
@@ -195,7 +191,7 @@ def dhcpcd(_weft, hosts):
     process = hosts.dhcpcd.start("dhcpcd", "-B", "-f", config, "eth0",
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: "fd00:b:0:3::12" in addresses(hosts.dhcpcd), "dhcpcd's address", 20)
+        wait_for(lambda: "fd00:b:0:3::12" in addresses(hosts.dhcpcd), "dhcpcd's address")
         wait_for(lambda: hosts.dhcpcd.ping("fd00:b:0:3::1"), "ping of the gateway")
     finally:
         process.kill()
@@ -249,7 +245,7 @@ def private(weft, hosts):
         found = json.loads(hosts.private.run("ip", "-j", "-6", "address", "show", "eth0").stdout)
         return [info["local"] for info in found[0]["addr_info"] if info["scope"] == "global" and
                 not info.get("tentative")]
-    wait_for(lambda: len(settled()) >= 2, "a stable and a temporary address", 20)
+    wait_for(lambda: len(settled()) >= 2, "a stable and a temporary address")
     chosen = settled()
     check(not any("ff:fe" in address for address in chosen), f"addresses of the MAC: {chosen}")
     wait_for(lambda: set(chosen) <= set(weft.port("blue/private")["addresses"]),
@@ -257,7 +253,7 @@ def private(weft, hosts):
     for address in chosen:
         wait_for(lambda own=address: hosts.private.ping("fd00:b:0:5::1", 1, "-I", own),
                  f"ping of the gateway from {address}")
-        check(hosts.other.ping(address), f"ping from another subnet to {address}")
+        check(hosts.other.reaches(address), f"ping from another subnet to {address}")
 
 
 def ask_for(wire, target):

@@ -13,13 +13,13 @@ import os
 import socket
 import struct
 
-from dhcp import (ACK, DHCLIENT_SCRIPT, DISCOVER, OFFER, REQUEST, UDHCPC_SCRIPT, Dhcp4, Dhcp6,
+from dhcp import (ACK, DHCLIENT_SCRIPT, DISCOVER, OFFER, REQUEST, UDHCPC_SCRIPT, asked4, asked6,
                   counted, dhcp4_frame, dhcp6_frame, environment_of, ia_na, link_local, option4,
                   option6, write_script)
-from harness import (RUN, SECONDS, Failure, Netns, check, equal, main, run, statement,
+from harness import (END, RUN, SECONDS, Failure, Netns, check, equal, main, run, statement,
                      wait_for)
 from judge import Capture
-from packets import UDP, mac_bytes
+from packets import mac_bytes
 
 SERVER, SERVER6 = "192.0.2.67", "2001:db8::67"
 MACS = {"udhcpc": "02:00:00:00:01:11", "dhclient": "02:00:00:00:01:12",
@@ -101,23 +101,13 @@ class World:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(END)
 
     def ask(self, wire=None, seconds=SECONDS, **fields):
-        wire = wire or self.wire
-        wire.drain()
-        wire.send(dhcp4_frame(wire.mac, **fields))
-        packet = wire.receive(lambda got: got.protocol == UDP and got.destination_port == 68,
-                              seconds)
-        return Dhcp4(packet) if packet else None
+        return asked4(wire or self.wire, seconds, **fields)
 
-    def ask6(self, kind, *options):
-        self.wire.drain()
-        self.wire.send(dhcp6_frame(self.wire.mac, link_local(self.wire.mac), kind,
-                                   b"".join(options)))
-        packet = self.wire.receive(lambda got: got.protocol == UDP and
-                                   got.destination_port == 546, SECONDS)
-        return Dhcp6(packet) if packet else None
+    def ask6(self, kind, *options, seconds=SECONDS):
+        return asked6(self.wire, kind, *options, seconds=seconds)
 
     def said(self):
         with open(f"{RUN}/dnsmasq.log", encoding="utf-8", errors="replace") as file:
@@ -134,7 +124,7 @@ def udhcpc(weft, world):
     got = environment_of(f"{result}.bound")
     equal((got["ip"], got["serverid"], got["dns"], got["router"]),
           ("10.0.1.11", "10.0.1.1", "192.0.2.53", "10.0.1.1"), "what udhcpc has")
-    check(world.udhcpc.ping("10.0.1.1"), "ping of the gateway")
+    check(world.udhcpc.reaches("10.0.1.1"), "ping of the gateway")
 
 
 @statement("V17 a port of another tenant, whose subnet has the same range, has its own circuit")
@@ -200,7 +190,7 @@ def foreign(weft, world):
     check(problem and "192.0.2.67" in problem[0]["message"], f"problems: {problem}")
     weft.weft("port", "set", "blue/wrong", "--address", "10.0.1.99", "--address",
               "fd00:b:0:1::15")
-    wait_for(lambda: world.ask(wire, kind=DISCOVER), "an offer of the agreed address")
+    wait_for(lambda: world.ask(wire, 3, kind=DISCOVER), "an offer of the agreed address")
     check(not [one for one in weft.get("/v1/status")["problems"] if "wrong" in one["object"]],
           "the problem is still there")
 
@@ -209,7 +199,7 @@ def foreign(weft, world):
 def dhcp6(weft, world):
     client = option6(1, bytes.fromhex("00030001") + mac_bytes(world.wire.mac))
     with counted(weft, "returned", protocol="dhcpv6"):
-        advertise = wait_for(lambda: world.ask6(1, client, ia_na(7)), "an ADVERTISE")
+        advertise = wait_for(lambda: world.ask6(1, client, ia_na(7), seconds=3), "an ADVERTISE")
     equal((advertise.kind, advertise.addresses[0][0]), (2, "fd00:b:0:1::14"), "ADVERTISE")
     server = option6(2, advertise.options[2])
     reply = world.ask6(3, client, server, ia_na(7, "fd00:b:0:1::14"))
@@ -263,7 +253,7 @@ def dhcpd(_weft, world):
                                      f"{RUN}/dhcpd.leases", "-pf", f"{RUN}/dhcpd.pid", "eth0",
                                      stdout=log, stderr=log)
     try:
-        offer = wait_for(lambda: world.ask(seconds=0.5, kind=DISCOVER), "dhcpd's offer")
+        offer = wait_for(lambda: world.ask(seconds=3, kind=DISCOVER), "dhcpd's offer")
         equal((offer.your, 82 in offer.options), ("10.0.1.14", False), "the offer")
         server = offer.addresses(54)[0]
         ack = world.ask(kind=REQUEST, requested="10.0.1.14", server=server)
@@ -272,7 +262,7 @@ def dhcpd(_weft, world):
         equal((ack.kind, ack.your), (ACK, "10.0.1.14"), "rebinding")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(END)
         world.serve()
 
 
@@ -321,7 +311,7 @@ def kea4(weft, world):
     world.stop()
     process = kea_start(world, "4")
     try:
-        offer = wait_for(lambda: world.ask(seconds=0.5, kind=DISCOVER), "kea's offer")
+        offer = wait_for(lambda: world.ask(seconds=3, kind=DISCOVER), "kea's offer")
         equal((offer.your, 82 in offer.options, offer.addresses(3)),
               ("10.0.1.14", False, ["10.0.1.1"]), "the offer")
         ack = world.ask(kind=REQUEST, requested="10.0.1.14", server=offer.addresses(54)[0])
@@ -336,7 +326,7 @@ def kea4(weft, world):
         equal(environment_of(f"{result}.bound")["ip"], "10.0.1.11", "what udhcpc has")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(END)
         world.serve()
 
 
@@ -348,7 +338,8 @@ def kea6(weft, world):
         option6(6, b"\0\x17")  # DNS servers are wanted
     try:
         with counted(weft, "returned", protocol="dhcpv6"):
-            advertise = wait_for(lambda: world.ask6(1, client, ia_na(9)), "kea's ADVERTISE")
+            advertise = wait_for(lambda: world.ask6(1, client, ia_na(9), seconds=3),
+                                 "kea's ADVERTISE")
         equal((advertise.kind, advertise.addresses[0][0]), (2, "fd00:b:0:1::14"), "ADVERTISE")
         held = ia_na(9, "fd00:b:0:1::14")
         server = option6(2, advertise.options[2])
@@ -358,7 +349,7 @@ def kea6(weft, world):
         check(reply.options[23] == socket.inet_pton(socket.AF_INET6, "2001:db8::53"), "DNS")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(END)
         world.serve()
 
 
@@ -409,7 +400,7 @@ def unreachable(weft, world):
     check([one for one in weft.get("/v1/status")["problems"] if "203.0.113.9" in one["message"]],
           "no problem is told")
     weft.weft("subnet", "set", "blue/web", "--dhcp-relay", SERVER, "--dhcp-relay", SERVER6)
-    wait_for(lambda: world.ask(kind=DISCOVER), "an offer")
+    wait_for(lambda: world.ask(seconds=3, kind=DISCOVER), "an offer")
     check(not [one for one in weft.get("/v1/status")["problems"]
                if "203.0.113.9" in one["message"]], "the problem stays")
 

@@ -30,7 +30,7 @@ def setup(weft):
 def request(path, token=None, method="GET", body=None):
     """Status and body over TLS, with the certificate checked."""
     context = ssl.create_default_context(cafile=f"{RUN}/certificate.pem")
-    connection = http.client.HTTPSConnection("127.0.0.1", 8443, context=context, timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", 8443, context=context, timeout=60)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection.request(method, path, body, headers)
     answer = connection.getresponse()
@@ -61,7 +61,7 @@ def without_token(weft):
 
 @statement("plain HTTP at the TLS port is not answered")
 def plain(weft):
-    with socket.create_connection(("127.0.0.1", 8443), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", 8443), timeout=30) as client:
         client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
         try:
             answer = client.recv(4096)
@@ -74,7 +74,7 @@ def plain(weft):
 @statement("--listen without certificate, key or token refuses to start and says what is missing")
 def incomplete(_weft):
     done = run(WEFTD, "--name", "other", "--state", f"{RUN}/other", "--socket",
-               f"{RUN}/other.sock", "--listen", "127.0.0.1:8444", timeout=20)
+               f"{RUN}/other.sock", "--listen", "127.0.0.1:8444", timeout=60)
     check(done.returncode not in (0, None), "it started")
     check("tls" in done.stderr.lower() or "certificate" in done.stderr.lower(),
           f"it says {done.stderr}")

@@ -63,12 +63,12 @@ class Cluster(Hosts):
         self.h3.netns.run("ip", "route", "replace", "192.0.2.2/32", "dev", "eth0", "mtu", "lock",
                           mtu, accept=[0])
 
-    def said(self, address, size):
+    def said(self, address, size, seconds=30):
         """What ping says of a packet of this size that may not be cut."""
         for path in ("-4", "-6"):
             self.a.run("ip", path, "route", "flush", "cache")
         header = 48 if ":" in address else 28
-        done = self.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", "2", "-s", size - header,
+        done = self.a.run("ping", "-n", "-M", "do", "-c", "1", "-W", seconds, "-s", size - header,
                           address)
         return done.returncode, done.stdout + done.stderr
 
@@ -92,8 +92,8 @@ def narrow(_, cluster):
                                     (IPV6, "fd00:b:0:1::1", "Packet too big")):
         wanted = re.compile(f"From {gateway} icmp_seq=1 {words}.*mtu ?= ?{fits}")
         wait_for(lambda address=address, wanted=wanted:
-                 wanted.search(cluster.said(address, 1500 - OVERHEAD)[1]),
-                 f"{gateway} tells that {fits} bytes fit ({cluster.said(address, 1450)[1]})", 40)
+                 wanted.search(cluster.said(address, 1500 - OVERHEAD, 2)[1]),
+                 f"{gateway} tells that {fits} bytes fit ({cluster.said(address, 1450, 2)[1]})", 60)
         equal(cluster.said(address, fits)[0], 0, f"{fits} bytes to {address}")
     path = cluster.h3.host_status("h2")
     equal((path["path"], path["path_mtu"]), (f"route takes up to {NARROW}", NARROW), "the path")
@@ -194,7 +194,7 @@ def filled_up(_, cluster):
         {"type": "gre", "host": "h3", "remote": "192.0.2.9"})
     cluster.h1.weft("route", "add", "blue/main", "10.9.0.0/16", "--via", "tunnel:site")
     converged(*cluster.hosts)
-    check(cluster.a.ping("10.0.1.1"), "a reaches its gateway")
+    check(cluster.a.reaches("10.0.1.1"), "a reaches its gateway")
     shown = cluster.a.run("ip", "-j", "neigh", "show", "10.0.1.1", accept=[0]).stdout
     gateway = json.loads(shown)[0]["lladdr"]
     cable, wire = cluster.a.wire(), end.wire()
@@ -205,7 +205,7 @@ def filled_up(_, cluster):
     def arrives():
         cable.send(frame)
         return wire.receive(lambda packet: body[28:] in packet.frame, 1)
-    wait_for(arrives, "what a sends", 40)
+    wait_for(arrives, "what a sends", 60)
     equal(cluster.counter(cluster.h3, "internal") - before, 0, "dropped without a word")
     wire.close()
     cable.close()

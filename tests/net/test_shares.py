@@ -33,7 +33,7 @@ while True:
 SOURCE = """
 import socket
 if KIND == "tcp":
-    out, data = socket.create_connection((ADDRESS, 9), timeout=30), bytes(65536)
+    out, data = socket.create_connection((ADDRESS, 9), timeout=60), bytes(65536)
     out.settimeout(None)
 else:
     out, data = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), bytes(1400)
@@ -201,8 +201,8 @@ def rate_goes(cloud):
     check("nic9" in cloud.weft("status").stdout, "a device that is not there is told")
     host = json.loads(cloud.weft("--json", "host", "show", "h1").stdout)
     equal(host["device_rates"], {"eth0": "20M", "nic9": "1G"}, "what is shown")
-    check(cloud.ping("shop/gold", "10.0.1.20"), "gold reaches the sink")
-    check(cloud.ping("shop/web3", "10.0.2.20"), "web3 reaches web")
+    check(cloud.reaches("shop/gold", "10.0.1.20"), "gold reaches the sink")
+    check(cloud.reaches("shop/web3", "10.0.2.20"), "web3 reaches web")
 
 
 main(start=False)

@@ -24,7 +24,7 @@ LISTENER = """
 import socket
 listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
 listener.bind(("eth0", 0))
-listener.settimeout(5)
+listener.settimeout(60)
 print("ready", flush=True)
 frames = []
 while not frames or not frames[-1].endswith(b"the end"):
@@ -62,7 +62,7 @@ def device(cloud, node, name):
 @statement("local networks: the own is reached, the other is not, and no NIC takes part (T5)")
 def local_networks(_weft):
     with lab("local-networks") as cloud:
-        check(cloud.ping("desk/vm0", "192.168.1.11"), "vm0 does not reach vm1")
+        check(cloud.reaches("desk/vm0", "192.168.1.11"), "vm0 does not reach vm1")
         check(not cloud.ping("desk/vm0", "192.168.2.12"), "vm0 reaches vm2")
         check(not cloud.ping("desk/vm2", "192.168.1.10"), "vm2 reaches vm0")
 
@@ -74,7 +74,7 @@ def flat_network(_weft):
             for node, address in (("lab/vm1", "172.16.1.104"), ("lab/vm2", "172.16.1.103"),
                                   ("lab/vm1", "172.16.1.50"), ("lab/vm2", "172.16.1.50"),
                                   ("plain", "172.16.1.103"), ("plain", "172.16.1.104")):
-                check(cloud.ping(node, address), f"{node} does not reach {address}")
+                check(cloud.reaches(node, address), f"{node} does not reach {address}")
         cloud.serve("lab/vm2", 80)
         equal(cloud.fetch("plain", "172.16.1.104", 80), "hello from lab/vm2", "at the plain one")
         macvlan_neighbours(cloud)
@@ -129,9 +129,9 @@ def macvlan_neighbours(cloud):
         made[-1].run("ip", "link", "set", "eth0", "up", accept=[0])
     for netns, own in zip(made, ("172.16.1.61", "172.16.1.62")):
         for port, address in (("lab/vm1", "172.16.1.103"), ("lab/vm2", "172.16.1.104")):
-            check(netns.ping(address), f"{own} does not reach {address}")
-            check(cloud.ping(port, own), f"{port} does not reach {own}")
-    check(made[0].ping("172.16.1.62"), "one macvlan device does not reach the other")
+            check(netns.reaches(address), f"{own} does not reach {address}")
+            check(cloud.reaches(port, own), f"{port} does not reach {own}")
+    check(made[0].reaches("172.16.1.62"), "one macvlan device does not reach the other")
     for netns in made:
         netns.delete()
 
@@ -147,18 +147,18 @@ def broadcast_once(cloud):
 def uplink_survives(cloud):
     """The daemon dies and comes back: the wire carries on."""
     run(WEFT, "lab", "kill", "flat-network", "h1", accept=[0])
-    check(cloud.ping("lab/vm1", "172.16.1.50"), "no way out without the daemon")
+    check(cloud.reaches("lab/vm1", "172.16.1.50"), "no way out without the daemon")
     check("PROMISC" in device(cloud, "h1", "eth1")["flags"], "the uplink has forgotten it")
     run(WEFT, "lab", "start", "flat-network", "h1", accept=[0])
-    check(cloud.ping("plain", "172.16.1.103"), "no way in after the restart")
+    check(cloud.reaches("plain", "172.16.1.103"), "no way in after the restart")
 
 
 def uplink_keeps_its_addresses(cloud):
     """A host that has an address on its uplink keeps it."""
     cloud.run("h1", "ip", "address", "add", "172.16.1.200/24", "dev", "eth1", accept=[0])
-    check(cloud.ping("plain", "172.16.1.200"), "the host's own address is gone")
-    check(cloud.ping("h1", "172.16.1.104"), "the host does not reach a port of another")
-    check(cloud.ping("lab/vm1", "172.16.1.50"), "the port has lost its wire")
+    check(cloud.reaches("plain", "172.16.1.200"), "the host's own address is gone")
+    check(cloud.reaches("h1", "172.16.1.104"), "the host does not reach a port of another")
+    check(cloud.reaches("lab/vm1", "172.16.1.50"), "the port has lost its wire")
 
 
 @statement("a flat network in l3 mode: ports see their router alone, machines outside a neighbour "
@@ -171,7 +171,7 @@ def routed_flat(_weft):
                               ("plain", v6["vm1"]), ("plain", v6["vm2"]),
                               ("lab/vm1", "172.16.2.11"),
                               ("plain", "172.16.1.1"), ("plain", "172.16.2.11")):
-            check(cloud.ping(node, address), f"{node} does not reach {address}")
+            check(cloud.reaches(node, address), f"{node} does not reach {address}")
         # Whom the router has not heard of it asks for; the packet that makes it ask is lost.
         for node, address in (("lab/vm1", "172.16.1.51"), ("lab/vm2", "172.16.1.50"),
                               ("lab/vm2", "fd00:16:0:1::50"), ("lab/db", "172.16.1.50")):
@@ -219,7 +219,7 @@ def vlan_networks(_weft):
         for node, address in (("office/vm1", "172.16.100.12"), ("office/vm2", "172.16.100.11"),
                               ("office/vm1", "172.16.100.50"), ("printer", "172.16.100.12"),
                               ("office/vm3", "172.16.101.50"), ("other", "172.16.101.13")):
-            check(cloud.ping(node, address), f"{node} does not reach {address}")
+            check(cloud.reaches(node, address), f"{node} does not reach {address}")
         listeners = [listen(cloud, node) for node in ("office/vm3", "other")]
         broadcast(cloud, "office/vm1", "not for them", "nor this")
         broadcast(cloud, "printer", "nor this")
@@ -250,7 +250,7 @@ def vlan_router(_weft):
         for node, address in (("one/vm1", "172.16.101.13"), ("one/vm2", "172.16.101.13"),
                               ("one/vm3", "172.16.100.11"), ("two/vm1", "172.16.101.13"),
                               ("printer", "172.16.100.1"), ("camera", "172.16.101.1")):
-            check(cloud.ping(node, address), f"{node} does not reach {address}")
+            check(cloud.reaches(node, address), f"{node} does not reach {address}")
         # The first packet to a plain machine asks for it on the wire.
         for node, address in (("one/vm1", "172.16.101.50"), ("printer", "172.16.101.50"),
                               ("printer", "172.16.101.13"), ("camera", "172.16.100.11"),
@@ -289,8 +289,8 @@ def one_gateway_on_the_wire(cloud):
 @statement("an L2 gateway joins a VLAN and a VNI: one segment, and a broadcast is seen once (T13)")
 def vlan_to_vxlan(_weft):
     with lab("vlan-to-vxlan") as cloud:
-        check(cloud.ping("overlay/a", "10.30.0.50"), "the VNI does not reach the VLAN")
-        check(cloud.ping("printer", "10.30.0.11"), "the VLAN does not reach the VNI")
+        check(cloud.reaches("overlay/a", "10.30.0.50"), "the VNI does not reach the VLAN")
+        check(cloud.reaches("printer", "10.30.0.11"), "the VLAN does not reach the VNI")
         cloud.serve("printer", 80)
         equal(cloud.fetch("overlay/a", "10.30.0.50", 80), "hello from printer", "TCP")
         for node, other in (("overlay/a", "printer"), ("printer", "overlay/a")):
@@ -303,13 +303,13 @@ def vlan_to_vxlan(_weft):
 def vlan_access(_weft):
     with lab("vlan-access") as cloud:
         for address in ("10.120.1.12", "10.120.2.21"):
-            check(cloud.ping("vlan100/w11", address), f"no {address}")
+            check(cloud.reaches("vlan100/w11", address), f"no {address}")
         check(not cloud.ping("vlan100/w11", "10.120.3.31"), "VLAN 300 is reached from VLAN 100")
         listener = listen(cloud, "vlan300/w31")
         broadcast(cloud, "vlan100/w11", "not for them", "nor this")
         cloud.ping("vlan100/w12", "10.120.3.31")
         cloud.run("vlan300/w31", "python3", "-c", SENDER.replace("TEXTS", "['x']"), accept=[0])
-        equal(cloud.counter("empty_segment") > 0, True, "w31 is alone in its VLAN")
+        wait_for(lambda: cloud.counter("empty_segment") > 0, "w31 is alone in its VLAN")
         listener.kill()
         equal(listener.communicate()[0], "", "what VLAN 300 has seen")
 
@@ -317,14 +317,14 @@ def vlan_access(_weft):
 @statement("trunks: a tag leads to its own segment, and a child comes and goes (T3)")
 def vlan_trunks(_weft):
     with lab("vlan-trunks") as cloud:
-        check(cloud.ping("red/p11", "10.120.1.12"), "VLAN 100 does not reach itself")
-        check(cloud.ping("green/p13", "10.120.2.21"), "VLAN 200 does not reach itself")
+        check(cloud.reaches("red/p11", "10.120.1.12"), "VLAN 100 does not reach itself")
+        check(cloud.reaches("green/p13", "10.120.2.21"), "VLAN 200 does not reach itself")
         check(not cloud.ping("red/p11", "10.120.1.13"), "VLAN 100 reaches VLAN 200")
-        check(cloud.ping("switch/w1", address_of(cloud, "switch/w2")), "the trunk's own segment")
+        check(cloud.reaches("switch/w1", address_of(cloud, "switch/w2")), "the trunk's own segment")
         cloud.weft("port", "set", "red/p12", "--vlan", "101", "--parent", "switch/w2")
         check(not cloud.ping("red/p11", "10.120.1.12"), "a tag that is another's now")
         cloud.weft("port", "set", "red/p12", "--vlan", "100", "--parent", "switch/w2")
-        check(cloud.ping("red/p11", "10.120.1.12"), "the tag is back")
+        check(cloud.reaches("red/p11", "10.120.1.12"), "the tag is back")
         cloud.weft("port", "remove", "switch/w2")
         state = json.loads(cloud.weft("--json", "port", "show", "red/p12").stdout)["status"]
         equal(state["state"], "waiting", "a child without its parent")
@@ -348,7 +348,7 @@ print(total, (after[1] - before[1]) // max(after[0] - before[0], 1))
 """
 SEND_BULK = """
 import socket
-with socket.create_connection(("ADDRESS", 5001), timeout=30) as client:
+with socket.create_connection(("ADDRESS", 5001), timeout=60) as client:
     client.sendall(bytes(30_000_000))
 """
 
@@ -373,7 +373,7 @@ def vlan_transparent(_weft):
                               ("lan/fw", "10.120.0.12"), ("access/n", "10.30.0.13")):
             wait_for(lambda by=node, far=address: cloud.ping(by, far), f"{node} reaches {address}")
         equal(device(cloud, "lan/fw", "eth0")["mtu"], 1446, "a tag has room in the tunnel")
-        full = cloud.run("lan/fw", "ping", "-c1", "-W20", "-M", "do", "-s", "1418", "10.1.0.12")
+        full = cloud.run("lan/fw", "ping", "-c1", "-W30", "-M", "do", "-s", "1418", "10.1.0.12")
         equal(full.returncode, 0, "a full packet with a tag, over the tunnel")
         bulk(cloud, "lan/fw", "lan/sw", "10.1.0.13")
         bulk(cloud, "lan/fw", "lan/w", "10.1.0.12")

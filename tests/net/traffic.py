@@ -111,7 +111,7 @@ class Load:
         """Stop the threads and close everything."""
         self.stopping.set()
         for thread in self.threads:
-            thread.join(20)
+            thread.join(2 * SECONDS)
         for one, other in self.pairs:
             one.close()
             other.close()
@@ -159,6 +159,6 @@ def throughput(sender, receiver, address, seconds):
                     total += size if begin else 0
                 now = time.monotonic()
                 if begin is None and now >= start and repaired(one):
+                    begin = now = time.monotonic()  # first: what comes meanwhile is no part of it
                     drain(other)  # of before: on a machine in use it may be much
-                    begin = now = time.monotonic()
             return total * 8 / (now - begin)
