@@ -184,6 +184,8 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 		turn = (size_t)json_integer_value(json_object_get(back, "first_stage"));
 	if (turn > count)
 		turn = count;
+	if (*text_of(trace, "note"))
+		fprintf(invocation->out, "%s\n", text_of(trace, "note"));
 	print_legs(invocation, stages, 0, turn, "", hosts);
 	if (json_is_object(back))
 		print_legs(invocation, stages, turn, count, "and back", hosts);
@@ -194,7 +196,7 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 	}
 }
 
-/* The contract's keys and no others, in its order; "back" where there was a reply. */
+/* The contract's keys in its order; "back" where there was a reply, "note" if the port is not here. */
 static int print_json(struct invocation *invocation, const json_t *trace)
 {
 	json_t *document = json_pack(
@@ -202,11 +204,13 @@ static int print_json(struct invocation *invocation, const json_t *trace)
 		"reason", json_object_get(trace, "reason"), "sentence",
 		json_object_get(trace, "sentence"), "object", json_object_get(trace, "object"),
 		"stages", json_object_get(trace, "stages"), "to", json_object_get(trace, "to"));
-	json_t *back = json_object_get(trace, "back");
+	json_t *back = json_object_get(trace, "back"), *note = json_object_get(trace, "note");
 	int status;
 
 	if (document && back)
 		json_object_set(document, "back", back);
+	if (document && note)
+		json_object_set(document, "note", note);
 	status = document ? report_json(invocation, document) : EXIT_REFUSED;
 
 	if (!document)
@@ -258,7 +262,8 @@ static const struct command trace_commands[] = {
 			"weft trace blue/trunk --vlan 100 --to 10.0.3.12 --tcp 22\n"
 			"The pipeline runs on the live tables; nothing is sent and nothing is changed.\n"
 			"A packet to another host is followed there; so is what the port that gets it\n"
-			"answers (to a ping, a SYN, a datagram), all the way back.\n"
+			"answers (to a ping, a SYN, a datagram), all the way back. Of a port that is not\n"
+			"plugged in the first line says so, and the others what would become of its packet.\n"
 			"Exit status 4: the packet would be dropped; the end says why, and which object\n"
 			"decided. 1: another host did not say what becomes of it.",
 		.options = trace_options,

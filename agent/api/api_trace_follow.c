@@ -18,6 +18,7 @@
 #include "agent/api/api_private.h"
 #include "agent/api/question.h"
 #include "agent/cluster/cluster.h"
+#include "agent/devices/ports.h"
 #include "agent/names.h"
 #include "agent/observe/trace_leg.h"
 #include "agent/observe/trace_remote.h"
@@ -71,6 +72,31 @@ static void fail_trace(struct api_call *call, int code)
 }
 
 /* ---- the document ---- */
+
+/* The way of a packet is shown whether the port can send one now or not. */
+static void say_whether_here(const struct follow *follow, uint32_t port_id)
+{
+	struct reconcile *reconcile = follow->api->reconcile;
+	json_t *status = ports_status_json(reconcile_ports(reconcile), port_id);
+	const char *state = json_string_value(json_object_get(status, "state"));
+	const char *reason = json_string_value(json_object_get(status, "reason"));
+	const char *host = json_string_value(json_object_get(status, "host"));
+	char port[400], note[800] = "";
+
+	if (!intent_describe(reconcile_intent(reconcile), port_id, port, sizeof(port)))
+		port[0] = '\0';
+	if (strcmp(state, "elsewhere") == 0 && *host)
+		snprintf(note, sizeof(note),
+			 "%s is on host %s, nothing of it begins here: trace it there", port, host);
+	else if (strcmp(state, "elsewhere") == 0)
+		snprintf(note, sizeof(note), "%s is on no host, nothing leaves it", port);
+	else if (strcmp(state, "waiting") == 0 || strcmp(state, "failed") == 0)
+		snprintf(note, sizeof(note), "%s is not plugged in, nothing leaves it now: %s",
+			 port, reason ? reason : state);
+	if (*note)
+		json_object_set_new(follow->document, "note", json_string(note));
+	json_decref(status);
+}
 
 static json_t *stages_of(const json_t *document)
 {
@@ -334,6 +360,7 @@ void api_trace_follow(struct api_call *call, uint32_t port_id, const uint8_t *fr
 	follow->api = call->api;
 	follow->later.free = follow_free;
 	follow->document = json_pack("{s:[]}", "stages");
+	say_whether_here(follow, port_id);
 	add_visit(follow, reconcile_host(call->api->reconcile), port_id, frame, size, 0);
 	code = run_here(follow, &next);
 	if (code) {

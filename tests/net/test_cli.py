@@ -81,6 +81,16 @@ def dropped(weft):
     check(done.returncode == 4 or "plugged" in done.stderr, done.stderr)
 
 
+@statement("a trace from a port that is not plugged in says so, and why, before it shows the way")
+def trace_unplugged(weft):
+    done = weft.weft("trace", "blue/web1", "--arp", "10.0.1.1")
+    equal(done.stdout.splitlines()[0], "port blue/web1 is not plugged in, nothing leaves it now: "
+          'there is no network namespace "web1"', "the first line")
+    check("delivered" in done.stdout.splitlines()[-1], done.stdout)
+    answer = weft.json("trace", "blue/web1", "--arp", "10.0.1.1")
+    check(answer["note"] in done.stdout and answer["verdict"] == "delivered", str(answer))
+
+
 @statement("help is there for every noun, and version says one")
 def help_text(weft):
     text = weft.weft("--help").stdout

@@ -86,6 +86,9 @@ def two_hosts(_weft):
         status = json.loads(cloud.weft("--json", "port", "show", "lan/b").stdout)["status"]
         equal((status["state"], status["host"], status["since"]), ("elsewhere", "h2", None),
               "h1 knows of h2's port where it is, and no more")
+        equal(cloud.trace("lan/b", "--to", "10.10.0.11")["note"],
+              "port lan/b is on host h2, nothing of it begins here: trace it there",
+              "a trace of h2's port on h1")
         lost(cloud)
 
 
