@@ -142,7 +142,7 @@ static void test_frame(void **state)
 	assert_int_equal(netlink_link_set_up(netlink, address.ifindex, true, &error), 0);
 	netlink_close(netlink);
 	/* IPv6 says hello by itself: a multicast report or a router solicitation. */
-	assert_int_equal(poll(&ready, 1, 10000), 1);
+	assert_int_equal(poll(&ready, 1, 30000), 1);
 	size = read(ready.fd, frame, sizeof(frame));
 	assert_true(size > ETHER_HDR_LEN);
 	assert_int_equal(frame[12] << 8 | frame[13], ETHERTYPE_IPV6);
