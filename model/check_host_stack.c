@@ -49,12 +49,6 @@ static const char *in_vain(const struct port_object *port)
 	return NULL;
 }
 
-static const struct port_mirror_to *mirror_of(const struct object *object)
-{
-	return object->kind == OBJECT_PORT ? ((const struct port_object *)object)->mirror
-					   : ((const struct subnet_object *)object)->mirror;
-}
-
 /* Nor does a copy get to it: no port or subnet may be mirrored to it. */
 static int check_no_copies(const struct draft *draft, const struct port_object *port,
 			   struct error *error)
@@ -67,7 +61,7 @@ static int check_no_copies(const struct draft *draft, const struct port_object *
 		size_t count = draft_members(draft, port->object.vpc_id, kinds[k], &list);
 
 		for (size_t i = 0; i < count && !code; i++) {
-			const struct port_mirror_to *mirror = mirror_of(list[i]);
+			const struct port_mirror_to *mirror = object_mirror(list[i]);
 
 			if (mirror && !mirror->tunnel && strcmp(mirror->to, port->object.name) == 0)
 				code = draft_refuse(draft, &port->object, "attach", EINVAL, error,
@@ -94,7 +88,7 @@ int check_host_stack(const struct draft *draft, const struct port_object *port, 
 
 int check_mirror(const struct draft *draft, const struct object *object, struct error *error)
 {
-	const struct port_mirror_to *mirror = mirror_of(object);
+	const struct port_mirror_to *mirror = object_mirror(object);
 	const struct object *target =
 		mirror && !mirror->tunnel
 			? draft_find(draft, object->vpc_id, OBJECT_PORT, mirror->to)

@@ -122,16 +122,19 @@ const char *filter_end(struct filter *filter, const char *text)
 	return NULL;
 }
 
-const char *filter_check(const struct filter *filter)
+const char *filter_check(const struct filter *filter, const char **key)
 {
+	*key = "ports";
 	if (filter->range_count && filter->protocol != PROTOCOL_ALL &&
 	    filter->protocol != IPPROTO_TCP && filter->protocol != IPPROTO_UDP)
 		return "ports goes with protocol tcp, udp or all";
 	if (filter->arp && filter->range_count)
 		return "ARP has no ports";
+	*key = "type";
 	if (filter->type >= 0 && filter->protocol != IPPROTO_ICMP &&
 	    filter->protocol != IPPROTO_ICMPV6)
 		return "type goes with protocol icmp or icmpv6";
+	*key = "code";
 	if (filter->code >= 0 && filter->type < 0)
 		return "code needs a type beside it";
 	return NULL;

@@ -64,6 +64,9 @@ struct port_mirror_to {
 bool port_mirror_equal(const struct port_mirror_to *a, const struct port_mirror_to *b);
 struct port_mirror_to *port_mirror_copy(const struct port_mirror_to *mirror); /* NULL of NULL */
 
+/** object_mirror - that of a port or subnet itself; NULL: it says none */
+const struct port_mirror_to *object_mirror(const struct object *object);
+
 /** filter_init - everything passes */
 void filter_init(struct filter *filter);
 
@@ -77,8 +80,13 @@ const char *filter_type(struct filter *filter, const char *text);
 const char *filter_code(struct filter *filter, const char *text);
 const char *filter_end(struct filter *filter, const char *text);
 
-/** filter_check - do the words go together? Return: NULL, or the sentence. */
-const char *filter_check(const struct filter *filter);
+/**
+ * filter_check - do the words go together?
+ * @key: set to the word that does not
+ *
+ * Return: NULL, or the sentence.
+ */
+const char *filter_check(const struct filter *filter, const char **key);
 
 /**
  * filter_watch - the filter's part of a row of watches

@@ -2,8 +2,9 @@
 /*
  * The mirror of a port or subnet: who gets copies of its packets, and of which. JSON to object, back, and to a row.
  *
- * The words of the filter are kept as they were written. The target is kept by name: it may go and come
- * again, and as long as it is away there are no copies.
+ * The words of the filter are kept as they were written. The target and groups are kept by name: they have to
+ * be there when they are named, but may go and come again, and as long as the target is away there are no
+ * copies.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,16 +38,37 @@ static void read_word(struct reading *reading, struct json_reader *child, const 
 		text_refuse(reading->draft, child, key, "%s, not \"%.64s\"", wrong, kept);
 }
 
-/* A group has to be there when it is named; as the target, it may go later. */
+const struct port_mirror_to *object_mirror(const struct object *object)
+{
+	return object->kind == OBJECT_PORT ? ((const struct port_object *)object)->mirror
+					   : ((const struct subnet_object *)object)->mirror;
+}
+
+/* What the mirror was until now; NULL: there was none. */
+static const struct port_mirror_to *mirror_before(const struct reading *reading)
+{
+	return reading->entry->before ? object_mirror(reading->entry->before) : NULL;
+}
+
+/* What has been named before, and what a record names, may have gone since. */
+static void resolve(struct reading *reading, struct json_reader *child, const char *key,
+		    enum object_kind kind, const char *name, bool was_named)
+{
+	if (!reading->record && !was_named)
+		text_resolve(reading->draft, child, key, reading->entry->after->vpc_id, kind, name);
+}
+
 static void read_end(struct reading *reading, struct json_reader *child, const char *key,
 		     char *kept, struct filter *filter)
 {
+	const struct port_mirror_to *before = mirror_before(reading);
 	const uint8_t end = filter->end_count;
+	const char *group = filter->groups[end];
 
 	read_word(reading, child, key, kept, FILTER_END_SIZE, filter, filter_end);
-	if (filter->end_count > end && *filter->groups[end])
-		text_resolve(reading->draft, child, key, reading->entry->after->vpc_id,
-			     OBJECT_SECURITY_GROUP, filter->groups[end]);
+	if (filter->end_count > end && *group)
+		resolve(reading, child, key, OBJECT_SECURITY_GROUP, group,
+			before && filter_names_group(&before->filter, group));
 }
 
 static void read_icmp(struct json_reader *child, const char *key, int *number)
@@ -60,6 +82,7 @@ static void read_icmp(struct json_reader *child, const char *key, int *number)
 static void read_target(struct reading *reading, struct json_reader *child,
 			struct port_mirror_to *mirror)
 {
+	const struct port_mirror_to *before = mirror_before(reading);
 	const struct object *own = reading->entry->after;
 	const char *text;
 
@@ -70,8 +93,10 @@ static void read_target(struct reading *reading, struct json_reader *child,
 	if (!mirror->tunnel && own->kind == OBJECT_PORT && strcmp(mirror->to, own->name) == 0)
 		text_refuse(reading->draft, child, "to", "a port is no mirror of itself");
 	else
-		text_resolve(reading->draft, child, "to", own->vpc_id,
-			     mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT, mirror->to);
+		resolve(reading, child, "to", mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT,
+			mirror->to,
+			before && before->tunnel == mirror->tunnel &&
+				strcmp(before->to, mirror->to) == 0);
 }
 
 static void read_direction(struct reading *reading, struct json_reader *child,
@@ -93,7 +118,7 @@ void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 {
 	struct port_mirror_to *mirror;
 	struct json_reader child;
-	const char *wrong;
+	const char *wrong, *key;
 
 	if (!json_reader_object(reading->reader, "mirror", JSON_OPTIONAL, &child))
 		return;
@@ -113,10 +138,9 @@ void text_read_mirror(struct reading *reading, struct port_mirror_to **kept)
 	read_end(reading, &child, "peer", mirror->peer, &mirror->filter);
 	read_icmp(&child, "type", &mirror->filter.type);
 	read_icmp(&child, "code", &mirror->filter.code);
-	wrong = filter_check(&mirror->filter);
+	wrong = filter_check(&mirror->filter, &key);
 	if (wrong)
-		text_refuse(reading->draft, &child, mirror->filter.type < 0 ? "ports" : "type",
-			    "%s", wrong);
+		text_refuse(reading->draft, &child, key, "%s", wrong);
 	reading->reader->code = json_reader_finish(&child);
 }
 

@@ -41,7 +41,7 @@ static bool query_word(struct api_call *call, const char *key, struct filter *fi
 
 static bool query_filter(struct api_call *call, struct filter *filter)
 {
-	const char *wrong;
+	const char *wrong, *key;
 
 	filter_init(filter);
 	if (!query_word(call, "protocol", filter, filter_protocol) ||
@@ -51,9 +51,9 @@ static bool query_filter(struct api_call *call, struct filter *filter)
 	    !query_word(call, "address", filter, filter_end) ||
 	    !query_word(call, "peer", filter, filter_end))
 		return false;
-	wrong = filter_check(filter);
+	wrong = filter_check(filter, &key);
 	if (wrong)
-		api_refuse(call, 400, filter->type < 0 ? "ports" : "type", "%s", wrong);
+		api_refuse(call, 400, key, "%s", wrong);
 	return !wrong;
 }
 

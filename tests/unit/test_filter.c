@@ -13,6 +13,7 @@ static void words_become_a_row(void **state)
 {
 	struct watch row = { .flags = WATCH_CAPTURE };
 	struct filter filter;
+	const char *key;
 
 	(void)state;
 	filter_init(&filter);
@@ -20,7 +21,7 @@ static void words_become_a_row(void **state)
 	assert_null(filter_ports(&filter, "80,8000-8099,65535"));
 	assert_null(filter_end(&filter, "10.0.0.0/8"));
 	assert_null(filter_end(&filter, "fd00::1"));
-	assert_null(filter_check(&filter));
+	assert_null(filter_check(&filter, &key));
 	filter_watch(&filter, &row);
 	assert_int_equal(row.flags, WATCH_CAPTURE | WATCH_PROTOCOL);
 	assert_int_equal(row.protocol, IPPROTO_TCP);
@@ -72,6 +73,7 @@ static void wrong_words(void **state)
 	};
 	static const char *const wrong_ends[] = { "", "10.0.0", "10.0.0.0/33", "here" };
 	struct filter filter;
+	const char *key;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(wrong_protocols); i++) {
@@ -93,19 +95,20 @@ static void wrong_words(void **state)
 	assert_null(filter_end(&filter, "10.0.0.2"));
 	assert_non_null(filter_end(&filter, "10.0.0.3"));
 	assert_null(filter_protocol(&filter, "icmp"));
-	assert_non_null(filter_check(&filter));
+	assert_non_null(filter_check(&filter, &key));
 	assert_null(filter_protocol(&filter, "arp"));
-	assert_non_null(filter_check(&filter));
+	assert_non_null(filter_check(&filter, &key));
 	filter_init(&filter);
 	assert_non_null(filter_type(&filter, "256"));
 	assert_non_null(filter_code(&filter, "-1"));
 	assert_null(filter_code(&filter, "0"));
 	assert_null(filter_protocol(&filter, "icmp"));
-	assert_non_null(filter_check(&filter)); /* a code without a type */
+	assert_non_null(filter_check(&filter, &key)); /* a code without a type */
+	assert_string_equal(key, "code");
 	assert_null(filter_type(&filter, "8"));
-	assert_null(filter_check(&filter));
+	assert_null(filter_check(&filter, &key));
 	assert_null(filter_protocol(&filter, "tcp"));
-	assert_non_null(filter_check(&filter));
+	assert_non_null(filter_check(&filter, &key));
 }
 
 static void types_are_ranges_as_in_rules(void **state)

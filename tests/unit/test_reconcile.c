@@ -153,6 +153,30 @@ static void a_restart_writes_nothing_that_is_right(void **state)
 	assert_int_equal(count_all(world), 0);
 }
 
+/* Who gets the copies and whose they are are names, of what may go: what is left is read again all the same. */
+static void a_mirror_outlives_what_it_names(void **state)
+{
+	struct world *world = *state;
+	char *tree;
+
+	apply(world, WORLD_TENANTS);
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/ports/web1",
+		     "{'security_groups': [], 'mirror': {'to': 'db1', 'peer': 'group:web'}}");
+	world_expect(world, 200, "PATCH", "/v1/vpcs/blue/subnets/web", "{'mirror': {'to': 'db1'}}");
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/ports/db1", NULL);
+	world_expect(world, 200, "DELETE", "/v1/vpcs/blue/security_groups/web", NULL);
+	world_restart(world);
+	world_expect(world, 200, "GET", "/v1/export", NULL);
+	tree = json_dumps(world->answer, 0);
+	world_expect(world, 200, "POST", "/v1/apply", tree);
+	assert_int_equal(json_array_size(json_object_get(world->answer, "changes")), 0);
+	free(tree);
+	/* Named anew they have to be there. */
+	world_expect(world, 400, "PATCH", "/v1/vpcs/blue/ports/web1", "{'mirror': {'to': 'db2'}}");
+	world_expect(world, 400, "PATCH", "/v1/vpcs/blue/ports/web1",
+		     "{'mirror': {'address': 'group:wob'}}");
+}
+
 /* A crash behind the commit point: the store has the change, the tables do not. */
 static void a_crash_in_the_middle_is_finished_at_the_start(void **state)
 {
@@ -569,6 +593,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(intent_becomes_rows_and_goes_without_a_trace),
 		WITH_WORLD(a_restart_writes_nothing_that_is_right),
+		WITH_WORLD(a_mirror_outlives_what_it_names),
 		WITH_WORLD(a_crash_in_the_middle_is_finished_at_the_start),
 		WITH_WORLD(rows_of_nobody_are_removed_at_the_start),
 		WITH_WORLD(slots_survive_a_restart_and_are_cleared_when_new),
