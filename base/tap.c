@@ -49,7 +49,8 @@ static int open_here(const struct tap_options *options, struct error *error)
 
 	request.ifr_flags = (short)(IFF_NO_PI | (options->tun ? IFF_TUN : IFF_TAP) |
 				    (options->multi_queue ? IFF_MULTI_QUEUE : 0) |
-				    (options->vnet_header ? IFF_VNET_HDR : 0));
+				    (options->vnet_header ? IFF_VNET_HDR : 0) |
+				    (options->exclusive ? IFF_TUN_EXCL : 0));
 	memcpy(request.ifr_name, options->name, strlen(options->name));
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)

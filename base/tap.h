@@ -21,6 +21,7 @@
  * @tun: IP packets without Ethernet
  * @multi_queue: several descriptors may be open at once; fixed when the device is made
  * @vnet_header: frames carry struct virtio_net_hdr (10 bytes)
+ * @exclusive: the device is made; -EBUSY if it is there already
  * @owner: user that may open it without privilege; (uid_t)-1 for none
  */
 struct tap_options {
@@ -29,6 +30,7 @@ struct tap_options {
 	bool tun;
 	bool multi_queue;
 	bool vnet_header;
+	bool exclusive;
 	uid_t owner;
 };
 

@@ -9,7 +9,9 @@
  */
 #include <errno.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/devices/device_private.h"
 #include "base/tap.h"
@@ -42,6 +44,31 @@ static void look_up(struct devices *devices, struct device_job *job)
 	}
 }
 
+/* As long as nobody has made it persistent, it goes with the descriptor. Return: 0 or negative errno. */
+static int name_and_keep(struct devices *devices, struct device_job *job, int fd,
+			 struct error *error)
+{
+	const struct device_request *request = job->request;
+	struct link_change change = LINK_CHANGE_NOTHING;
+	char alias[DEVICE_ALIAS_SIZE];
+	int code;
+
+	device_alias(devices, request->port_id, request->port_name, alias);
+	change.alias = alias;
+	code = netlink_link_get_by_name(devices->netlink, request->attach->ifname, &job->link,
+					error);
+	if (!code)
+		code = netlink_link_change(devices->netlink, job->link.ifindex, &change, error);
+	if (code)
+		return code;
+	snprintf(job->link.alias, sizeof(job->link.alias), "%s", alias);
+	return tap_set_persistent(fd, true, error);
+}
+
+/*
+ * The alias comes first, then the device is made persistent: at no moment is there one that would stay, and that
+ * a daemon after this one would not know for Weft's.
+ */
 static void make(struct devices *devices, struct device_job *job)
 {
 	const struct attach *attach = job->request->attach;
@@ -51,12 +78,17 @@ static void make(struct devices *devices, struct device_job *job)
 		.tun = attach->kind == ATTACH_TUN,
 		.multi_queue = attach->queues > 1,
 		.vnet_header = attach->kind == ATTACH_TAP,
+		.exclusive = true,
 		.owner = (uid_t)-1,
 	};
 	struct error error = { 0 };
+	int fd = tap_open(&options, &error), code = fd;
 
-	if (tap_create(&options, &error) ||
-	    netlink_link_get_by_name(devices->netlink, attach->ifname, &job->link, &error)) {
+	if (fd >= 0) {
+		code = name_and_keep(devices, job, fd, &error);
+		close(fd);
+	}
+	if (code) {
 		device_fail(job, &error);
 		return;
 	}

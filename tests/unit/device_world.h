@@ -38,6 +38,7 @@ struct fixture {
 	struct device_result result;
 	int attached;
 	bool attached_while_up;
+	int attach_code; /* 0, or what the next attachments fail with */
 	const char *meanwhile; /* what somebody else does while the port is being plugged in */
 	int events;
 	uint32_t event_port;
@@ -71,7 +72,8 @@ static int attach_pipeline(void *context, uint32_t ifindex, uint32_t kind, struc
 	char name[IF_NAMESIZE], command[64];
 
 	(void)kind;
-	(void)error;
+	if (fixture->attach_code)
+		return error_set(error, -fixture->attach_code, NULL, "the test attaches nothing");
 	assert_non_null(if_indextoname(ifindex, name));
 	snprintf(command, sizeof(command), "ip link show up dev %s", name);
 	fixture->attached++;

@@ -491,6 +491,26 @@ static void test_tap(void **state)
 	assert_int_equal(if_nametoindex("tap0"), 0);
 }
 
+/* Each moment after it was made persistent: attaching the pipeline is the first thing that happens then. */
+static void test_tap_of_a_killed_daemon(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t *found;
+
+	NEEDS_ROOT();
+	fixture->attach = (struct attach){ .kind = ATTACH_TAP, .ifname = "tap0", .queues = 1 };
+	fixture->attach_code = -EIO;
+	plug(fixture, DEVICE_FAILED);
+	assert_true(prints("ip -d link show tap0", "persist on"));
+	devices_close(fixture->devices);
+	open_devices(fixture);
+	assert_int_equal(devices_list(fixture->devices, &found, NULL), 1);
+	assert_int_equal(found[0], 26);
+	assert_int_equal(devices_unplug(fixture->devices, found, 1, NULL), 0);
+	free(found);
+	assert_int_equal(if_nametoindex("tap0"), 0);
+}
+
 /* A tap that was there before is used, repaired, and stays. */
 static void test_tap_adopted(void **state)
 {
@@ -548,6 +568,7 @@ int main(void)
 		CASE(test_many),
 		CASE(test_namespace_ids),
 		CASE(test_tap),
+		CASE(test_tap_of_a_killed_daemon),
 		CASE(test_tap_adopted),
 		CASE(test_tun),
 	};
