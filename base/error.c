@@ -96,3 +96,8 @@ void error_clear(struct error *error)
 	if (error)
 		*error = (struct error){ 0 };
 }
+
+bool error_is_shortage(int code)
+{
+	return code == -EMFILE || code == -ENFILE || code == -ENOMEM || code == -ENOBUFS;
+}

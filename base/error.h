@@ -11,6 +11,7 @@
 #define WEFT_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /**
  * struct error - why something was refused or failed
@@ -55,6 +56,13 @@ int error_vset(struct error *error, int code, const char *path, const char *form
  */
 int error_prefix(struct error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/**
+ * error_is_shortage - whether @code (negative errno) says that descriptors or memory ran out
+ *
+ * Nothing was learnt then of what was asked for: it is as it was, not gone.
+ */
+bool error_is_shortage(int code);
 
 /**
  * error_clear - forget what was recorded

@@ -218,6 +218,9 @@ static int link_put(const char *root, uint32_t ifindex, int program_fd)
 		close(link);
 		return result;
 	}
+	/* Without a look at it: it may be the one that is at work. */
+	if (error_is_shortage(link))
+		return link;
 	device_path(root, "links", ifindex, path);
 	if (unlink(path) && errno != ENOENT)
 		return -errno;
@@ -298,10 +301,16 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 			  enum kernel_program program, struct error *error)
 {
 	int program_fd = kernel_program(kernel, program, error), result;
+	int link = program_fd < 0 ? program_fd : link_open(kernel->root, ifindex);
 	bool by_link;
 
 	if (program_fd < 0)
 		return program_fd;
+	if (error_is_shortage(link))
+		return error_set(error, link, NULL, "cannot look at what is on device %u: %s",
+				 ifindex, strerror(-link));
+	if (link >= 0)
+		close(link);
 	result = remember(kernel->root, ifindex, kernel_program_names[program]);
 	if (result)
 		return error_set(error, result, NULL, "cannot write %s/devices/%u: %s",
@@ -309,8 +318,7 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 	/* A link that is there is replaced without waiting. */
 	by_link = kernel->hook == DATAPATH_HOOK_TCX ||
 		  (kernel->hook == DATAPATH_HOOK_AUTO &&
-		   (kind == PORT_LINK || program == PROGRAM_UPLINK ||
-		    link_exists(kernel->root, ifindex)));
+		   (kind == PORT_LINK || program == PROGRAM_UPLINK || link >= 0));
 	result = by_link ? attach_link(kernel, ifindex, program_fd)
 			 : attach_filter(kernel, ifindex, kind, program_fd);
 	if (!result) {
@@ -320,7 +328,7 @@ static int attach_program(struct kernel_datapath *kernel, uint32_t ifindex, uint
 			unsettled_add(kernel, ifindex);
 		return 0;
 	}
-	if (!is_attached(kernel->root, ifindex))
+	if (!error_is_shortage(result) && !is_attached(kernel->root, ifindex))
 		forget(kernel->root, ifindex);
 	return error_set(error, result, NULL, "cannot attach the pipeline to device %u by %s: %s",
 			 ifindex, by_link ? "tcx" : "a filter", strerror(-result));

@@ -334,6 +334,27 @@ static void job_begin(struct devices *devices, struct device_job *job,
 	}
 }
 
+/*
+ * What could not be looked at for lack of descriptors or memory is not gone: a port that was plugged in stays so.
+ * Return: whether that is so.
+ */
+static bool job_is_unknown(struct device_job *job)
+{
+	const struct device_record *record = job->record;
+	struct device_result *result = job->result;
+
+	if (result->state != DEVICE_FAILED || !error_is_shortage(job->code) || job->made ||
+	    job->moved || !record || record->state != DEVICE_PLUGGED)
+		return false;
+	result->state = DEVICE_PLUGGED;
+	result->unknown = true;
+	result->changed = result->lacking = false;
+	result->ifindex = record->ifindex;
+	result->kind = record->kind;
+	result->attachment_flags = record->attachment_flags;
+	return true;
+}
+
 static void job_end(struct devices *devices, struct device_job *job)
 {
 	struct device_record *record = job->record;
@@ -341,6 +362,10 @@ static void job_end(struct devices *devices, struct device_job *job)
 
 	if (job->netns_fd >= 0)
 		close(job->netns_fd);
+	if (job_is_unknown(job)) {
+		device_watch_add(devices, record);
+		return;
+	}
 	if (result->state == DEVICE_PLUGGED) {
 		result->ifindex = job->link.ifindex;
 		record->ifindex = job->link.ifindex;
@@ -473,6 +498,8 @@ bool devices_check(struct devices *devices, const struct device_request *request
 		device_veth_check(devices, &job);
 	if (job.netns_fd >= 0)
 		close(job.netns_fd);
+	if (job_is_unknown(&job))
+		return true;
 	if (result->state == DEVICE_PLUGGED)
 		result->ifindex = job.link.ifindex;
 	if (result->changed)

@@ -73,6 +73,8 @@ struct device_request {
  * @attachment_flags: enum attachment_flags
  * @changed: something was made or repaired; the sentence says what
  * @lacking: plugged, but something inside the namespace could not be set; the sentence says what
+ * @unknown: it could not be looked at, for lack of descriptors or memory: all is as it was before. The sentence
+ *	says what failed; plug it again later
  * @sentence: why it waits or failed, or what was changed; "" otherwise
  */
 struct device_result {
@@ -82,6 +84,7 @@ struct device_result {
 	uint32_t attachment_flags;
 	bool changed;
 	bool lacking;
+	bool unknown;
 	char sentence[400];
 };
 

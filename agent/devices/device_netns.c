@@ -496,6 +496,8 @@ bool device_netns_check(struct device_job *job)
 		result = inspect(&far_end, &error);
 	if (!result)
 		describe(job, &far_end);
+	if (error_is_shortage(result))
+		device_fail(job, &error);
 	far_end_close(&far_end);
-	return !result;
+	return !result || job->done;
 }

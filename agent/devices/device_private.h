@@ -193,7 +193,8 @@ int device_netns_look(int netns_fd, uint32_t ifindex, struct link_info *link, st
 int device_netns_mount_proc(void);
 /* Makes the far end of a job's veth what it should be, inside the namespace. */
 void device_netns_configure(struct device_job *job, int proc_fd);
-/* Says by device_changed() what differs there. Return: false if the far end cannot be found. */
+/* Says by device_changed() what differs there. Return: false if the far end cannot be found; a failed job was not
+ * looked at. */
 bool device_netns_check(struct device_job *job);
 
 /* ---- device_watch.c ---- */

@@ -88,7 +88,7 @@ static void look_for_namespace(struct devices *devices, struct device_job *job)
 		take_away(devices, job);
 	if (fd < 0 && !job->there)
 		device_wait(job, error.text);
-	if (job->record)
+	if (job->record && (fd >= 0 || !error_is_shortage(fd)))
 		job->record->unnamed = job->there && fd < 0;
 }
 

@@ -96,6 +96,7 @@ static void unmake(struct mirrors *mirrors)
 void mirrors_want(struct mirrors *mirrors, bool wanted)
 {
 	struct error error = { 0 };
+	uint32_t ifindex;
 	uint64_t now;
 
 	if (!mirrors || !mirrors->devices)
@@ -107,7 +108,10 @@ void mirrors_want(struct mirrors *mirrors, bool wanted)
 		return;
 	}
 	mirrors->known = true;
-	if (mirrors->ifindex && if_nametoindex(mirrors->name) == mirrors->ifindex)
+	ifindex = if_nametoindex(mirrors->name);
+	/* Nor when it could not be asked, for lack of descriptors. */
+	if (mirrors->ifindex &&
+	    (ifindex == mirrors->ifindex || (!ifindex && error_is_shortage(-errno))))
 		return;
 	now = clock_monotonic_ns(NULL);
 	if (now < mirrors->retry_ns)

@@ -16,6 +16,7 @@
 #include "agent/devices/adoption.h"
 #include "agent/devices/device.h"
 #include "agent/devices/port_note.h"
+#include "agent/devices/port_request.h"
 #include "agent/names.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -41,6 +42,7 @@ struct port_entry {
 	uint32_t peer_id; /* of a patch: what it was joined to when it was last looked at */
 	bool cut;         /* of a patch: it would close a circle */
 	bool looped;      /* plugged in, but the datapath holds it */
+	bool unknown;     /* it could not be looked at: all is as it was */
 	bool lacking; /* plugged in, but not all is set inside its namespace: the reason says what */
 };
 
@@ -55,6 +57,7 @@ struct ports {
 	struct loop_timer retry;
 	uint64_t retry_ns; /* doubles while something fails */
 	struct ports_counts counts;
+	size_t unknown_count; /* entries that are */
 	uint32_t check_position;
 };
 
@@ -114,6 +117,28 @@ static void entry_free(void *value)
 	free(entry);
 }
 
+/*
+ * What is known of a device, or is not for lack of descriptors or memory. That is said once for all ports,
+ * with the sentence of the first: there may be many, and nothing is wrong with them.
+ */
+static void ports_set_unknown(struct ports *ports, struct port_entry *entry, bool unknown,
+			      const char *sentence)
+{
+	char text[500];
+
+	if (entry->unknown == unknown)
+		return;
+	entry->unknown = unknown;
+	ports->unknown_count += unknown ? 1 : (size_t)-1;
+	if (!ports->unknown_count)
+		problems_clear(ports->options.problems, PROBLEM_DEVICE, 0);
+	if (!unknown || problems_get(ports->options.problems, PROBLEM_DEVICE, 0))
+		return;
+	snprintf(text, sizeof(text), "devices of ports cannot be looked at, all stays as it is: %s",
+		 sentence);
+	problems_raise(ports->options.problems, PROBLEM_DEVICE, 0, text);
+}
+
 static void ports_forget(struct ports *ports, uint32_t port_id)
 {
 	struct port_entry *entry = map_remove_u32(&ports->entries, port_id);
@@ -124,6 +149,7 @@ static void ports_forget(struct ports *ports, uint32_t port_id)
 	problems_clear(ports->options.problems, PROBLEM_DHCP, port_id);
 	if (!entry)
 		return;
+	ports_set_unknown(ports, entry, false, NULL);
 	--*state_count(ports, entry->looped ? PORT_STATE_HELD : entry->state);
 	entry_free(entry);
 }
@@ -155,6 +181,14 @@ static void ports_detach(struct ports *ports, uint32_t ifindex, bool shared)
 		datapath_detach(ports->options.datapath, ifindex);
 }
 
+/* That it cannot be asked for says nothing. */
+static bool device_is_gone(uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return !if_indextoname(ifindex, name) && errno == ENXIO;
+}
+
 /*
  * The pipeline is let go of where the device is gone, or the port has another one. It stays on a
  * device that the port cannot use for now: it drops what it has no row for, and without it a
@@ -162,10 +196,8 @@ static void ports_detach(struct ports *ports, uint32_t ifindex, bool shared)
  */
 static void ports_let_go(struct ports *ports, struct port_entry *entry, uint32_t ifindex)
 {
-	char name[IF_NAMESIZE];
-
 	if (entry->attached && entry->attached != ifindex &&
-	    (ifindex || entry->adopted || !if_indextoname(entry->attached, name))) {
+	    (ifindex || entry->adopted || device_is_gone(entry->attached))) {
 		ports_detach(ports, entry->attached, entry->shared);
 		entry->attached = 0;
 	}
@@ -230,6 +262,9 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 									     : result->sentence;
 	bool differs;
 
+	ports_set_unknown(ports, entry, result->unknown, result->sentence);
+	if (result->unknown)
+		return;
 	/* What is plugged in anew is held anew, if the loop is still there. */
 	if (entry->looped && entry->ifindex != result->ifindex)
 		ports_set_held(ports, port_id, false, 0, 0);
@@ -271,78 +306,15 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 
 /* ---- requests ---- */
 
-/* What a request points to, until the call is over. */
-struct request_memory {
-	char name[PATH_NAME_SIZE];
-	struct ip_prefix *addresses;
-	struct ip_address gateways[2];
-	struct patch patch;
-};
-
-static bool gateway_is_set(const struct ip_address *gateway)
-{
-	static const struct ip_address none;
-
-	return !ip_address_equal(gateway, &none);
-}
-
-static void request_addresses(struct device_request *request, struct request_memory *memory,
-			      const struct port_object *port, const struct subnet_object *subnet)
-{
-	bool has[2] = { false, false };
-
-	memory->addresses = xcalloc(port->address_count, sizeof(*memory->addresses));
-	for (size_t i = 0; i < port->address_count; i++) {
-		size_t family = ip_address_is_ipv4(&port->addresses[i]) ? 0 : 1;
-		uint8_t length = subnet->cidrs[family].length;
-
-		has[family] = true;
-		memory->addresses[i].address = port->addresses[i];
-		memory->addresses[i].length = length ? length : 128;
-	}
-	request->addresses = memory->addresses;
-	request->address_count = port->address_count;
-	request->gateways = memory->gateways;
-	for (size_t family = 0; family < 2; family++)
-		if (has[family] && gateway_is_set(&subnet->gateways[family]))
-			memory->gateways[request->gateway_count++] = subnet->gateways[family];
-}
-
 /* Return: false when the port is not to be plugged in here. */
-static bool request_make(const struct ports *ports, uint32_t port_id,
-			 struct device_request *request, struct request_memory *memory)
+static bool ports_request(const struct ports *ports, uint32_t port_id,
+			  struct device_request *request, struct port_request_memory *memory)
 {
-	const struct intent *intent = ports->options.intent;
-	const struct object *object = intent_object(intent, port_id);
+	const struct object *object = intent_object(ports->options.intent, port_id);
 	const struct port_object *port = (const struct port_object *)object;
-	const struct subnet_object *subnet;
-	const struct vpc_object *vpc;
 
-	if (!object || object->kind != OBJECT_PORT || !ports_is_here(ports, port))
-		return false;
-	subnet = (const struct subnet_object *)intent_object(intent, port->subnet_id);
-	vpc = (const struct vpc_object *)intent_object(intent, object->vpc_id);
-	if (!subnet || !vpc || port->attach.kind == ATTACH_CHILD)
-		return false;
-	*request = (struct device_request){
-		.port_id = port_id,
-		.port_name = names_path(intent, object, memory->name),
-		.attach = &port->attach,
-		.mac = port->mac,
-		.mtu = intent_port_mtu(intent, port),
-		.send_rate = port->send_rate,
-		.receive_rate = port->receive_rate,
-		.send_burst = port_send_burst(port),
-		.receive_burst = port_receive_burst(port),
-		.no_segmentation = !intent_vpc_offloads(intent, object->vpc_id),
-	};
-	request_addresses(request, memory, port, subnet);
-	if (port->attach.kind == ATTACH_PATCH) {
-		intent_patch(intent, port, &memory->patch);
-		request->peer_id = memory->patch.peer_id;
-		request->wait = memory->patch.sentence;
-	}
-	return true;
+	return object && object->kind == OBJECT_PORT && ports_is_here(ports, port) &&
+	       port_request_make(ports->options.intent, port, request, memory);
 }
 
 static void results_without_devices(const struct device_request *requests, size_t count,
@@ -359,7 +331,7 @@ static void results_without_devices(const struct device_request *requests, size_
 /* @fresh: something failed that did not before: soon again, and then ever later. */
 static void ports_retry_later(struct ports *ports, bool fresh)
 {
-	if (!ports->counts.failed)
+	if (!ports->counts.failed && !ports->unknown_count)
 		return;
 	if (fresh)
 		ports->retry_ns = RETRY_FIRST_NS;
@@ -375,7 +347,7 @@ static bool ports_failed(const struct ports *ports, uint32_t port_id)
 {
 	const struct port_entry *entry = map_get_u32(&ports->entries, port_id);
 
-	return entry && entry->state == PORT_STATE_FAILED;
+	return entry && (entry->state == PORT_STATE_FAILED || entry->unknown);
 }
 
 static void ports_take_patch(struct ports *ports, uint32_t port_id, const struct patch *patch)
@@ -467,13 +439,13 @@ static void ports_plug_children(struct ports *ports, const uint32_t *port_ids, s
 void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct device_request *requests = xcalloc(count, sizeof(*requests));
-	struct request_memory *memory = xcalloc(count, sizeof(*memory));
+	struct port_request_memory *memory = xcalloc(count, sizeof(*memory));
 	struct device_result *results;
 	size_t made = 0;
 	bool failed = false;
 
 	for (size_t i = 0; i < count; i++)
-		if (request_make(ports, port_ids[i], &requests[made], &memory[made]))
+		if (ports_request(ports, port_ids[i], &requests[made], &memory[made]))
 			made++;
 	results = xcalloc(made, sizeof(*results));
 	if (ports->devices && made)
@@ -485,7 +457,7 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 
 		map_remove_u32(&ports->pending, requests[i].port_id);
 		ports_take_patch(ports, requests[i].port_id, &memory[i].patch);
-		failed |= results[i].state == DEVICE_FAILED && !before;
+		failed |= (results[i].state == DEVICE_FAILED || results[i].unknown) && !before;
 		ports_take_result(ports, requests[i].port_id, requests[i].port_name,
 				  requests[i].attach->kind, &results[i]);
 		free(memory[i].addresses);
@@ -568,7 +540,7 @@ static void ports_retry(void *context)
 	MAP_FOR_EACH(&ports->entries, it) {
 		const struct port_entry *entry = it.value;
 
-		if (entry->state == PORT_STATE_FAILED)
+		if (entry->state == PORT_STATE_FAILED || entry->unknown)
 			ports_look_at(ports, entry->port_id);
 	}
 }
@@ -640,13 +612,14 @@ void ports_prune(struct ports *ports)
 size_t ports_check(struct ports *ports)
 {
 	size_t repaired = 0, position = 0, end = ports->check_position + CHECK_PORTS;
+	const size_t unknown = ports->unknown_count;
 
 	if (!ports->devices)
 		return 0;
 	MAP_FOR_EACH(&ports->entries, it) {
-		const struct port_entry *entry = it.value;
+		struct port_entry *entry = it.value;
 		struct device_request request;
-		struct request_memory memory = { 0 };
+		struct port_request_memory memory = { 0 };
 		struct device_result result;
 
 		if (position++ < ports->check_position)
@@ -654,7 +627,7 @@ size_t ports_check(struct ports *ports)
 		if (position > end)
 			break;
 		if (entry->state == PORT_STATE_FAILED ||
-		    !request_make(ports, entry->port_id, &request, &memory))
+		    !ports_request(ports, entry->port_id, &request, &memory))
 			continue;
 		if (!devices_check(ports->devices, &request, &result) &&
 		    (entry->state == PORT_STATE_PLUGGED || result.state != DEVICE_WAITING)) {
@@ -663,9 +636,12 @@ size_t ports_check(struct ports *ports)
 					    request.port_name, result.sentence);
 			ports_look_at(ports, entry->port_id);
 			repaired += !entry->lacking;
+		} else if (result.unknown) {
+			ports_set_unknown(ports, entry, true, result.sentence);
 		}
 		free(memory.addresses);
 	}
+	ports_retry_later(ports, ports->unknown_count > unknown);
 	ports->check_position = end < map_count(&ports->entries) ? (uint32_t)end : 0;
 	return repaired;
 }

@@ -4,7 +4,10 @@
 
       a 10.0.1.11  ~~~ traffic ~~~>  b 10.0.1.12        weftd's state on a small disk of its own
 """
+import contextlib
+import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -165,6 +168,73 @@ def taken_off(weft, faults):
     with faults.load():
         weft.restart(signal.SIGKILL)
         weft.plugged("blue/a", "blue/b")
+
+
+class Kept:
+    """A connection to the API that is there already: a daemon without descriptors takes no other."""
+
+    def __init__(self):
+        self.connection = UnixConnection(SOCKET)
+        self.connection.connect()
+
+    def get(self, path):
+        self.connection.request("GET", path)
+        answer = self.connection.getresponse()
+        return json.loads(answer.read())
+
+    def problems(self):
+        return [problem["message"] for problem in self.get("/v1/status")["problems"]]
+
+    def state_of(self, port):
+        return self.get(f"/v1/vpcs/blue/ports/{port}")["status"]["state"]
+
+
+@contextlib.contextmanager
+def no_descriptors(pid):
+    """The process can open nothing."""
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    limit = min(set(range(len(used) + 1)) - used)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@statement("out of descriptors: ports stay as they are, which is said once, and healed afterwards")
+def descriptors(weft, faults):
+    weft.weft("port", "add", "blue/t", "--subnet", "one", "--tap", "tap0")
+    weft.plugged("blue/t")
+    def said_of(what):
+        return weft.log(1000).count(what)
+    before = said_of("port disturbed")
+    programs = f"/sys/fs/bpf/weft/{weft.name}/links"
+    ports = [weft.port(f"blue/{port}")["status"] for port in "abt"]
+    devices = [port["device"] for port in ports]
+    links = {str(port["ifindex"]) for port in ports}
+    wait_for(lambda: links <= set(os.listdir(programs)), "each device has a tcx link")
+    kept = Kept()
+    try:
+        with faults.load():
+            with no_descriptors(weft.process.pid):
+                for device in devices:
+                    run("ip", "link", "set", device, "mtu", "1400", accept=[0])
+                said = wait_for(kept.problems, "the status says so")
+                equal(len(said), 1, f"problems: {said}")
+                check("Too many open files" in said[0], f"it says: {said}")
+                wait_for(lambda: said_of("port disturbed") >= before + 3, "disturbances")
+                for port in "abt":
+                    equal(kept.state_of(port), "plugged", f"state of {port}")
+                equal(links - set(os.listdir(programs)), set(), "devices without the pipeline")
+            wait_for(lambda: not kept.problems(), "no problem any more")
+            equal(said_of("stays as it is"), 2, "lines: the problem and its end")
+        for device in devices:
+            wait_for(lambda name=device: "mtu 1400" not in run("ip", "link", "show", name).stdout,
+                     f"the MTU of {device} is put right")
+    finally:
+        kept.connection.close()
+    weft.weft("port", "remove", "blue/t")
 
 
 @statement("its socket removed behind its back: made again, and who was connected goes on")
