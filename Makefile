@@ -36,7 +36,7 @@ BASE := $(addprefix base/, \
 STORE := $(addprefix store/, \
 	store.c store_etcd.c store_etcd_commit.c store_etcd_http.c store_etcd_json.c \
 	store_etcd_stream.c store_etcd_transfer.c store_etcd_watch.c store_lease.c store_memory.c \
-	store_sqlite.c store_sqlite_open.c store_watch.c)
+	store_sqlite.c store_sqlite_holder.c store_sqlite_open.c store_watch.c)
 
 MODEL := $(addprefix model/, \
 	check.c check_dhcp.c check_host.c check_port.c check_routes.c check_rules.c check_tunnel.c check_vpc.c \

@@ -54,6 +54,7 @@ static int code_to_errno(const char *code)
 		{ "method_not_allowed", ENOTSUP },
 		{ "exists", EEXIST },
 		{ "in_use", EBUSY },
+		{ "busy", ENOLCK }, /* somebody holds the store */
 		{ "precondition_failed", ESTALE },
 		{ "conflict", ESTALE },
 		{ "unavailable", EAGAIN },

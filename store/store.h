@@ -14,7 +14,7 @@
  *
  * Errors, all with a sentence: -EAGAIN a comparison did not hold (error.path is the key);
  * -ENOENT no such key; -EROFS, -ENOSPC, -EIO the storage refused and nothing was changed;
- * -EBUSY another process holds the database; -EUCLEAN it is damaged; -EINVAL a key or value no
+ * -ENOLCK another process holds the database; -EUCLEAN it is damaged; -EINVAL a key or value no
  * store takes: keys start with '/', are printable ASCII without spaces; values are at most 1 MiB.
  */
 #ifndef WEFT_STORE_STORE_H
@@ -73,9 +73,10 @@ typedef void store_watch_callback(void *context, const struct store_item *items,
  *
  * A database that can be read but not written (a full or read-only disk) opens; each commit then
  * tries again to write, and says why it cannot. Keeping a second process away is the caller's
- * part (file_lock()); a lock another one holds is waited for, 5 s at most.
+ * part (file_lock()); a lock another one holds is waited for, 5 s at most here,
+ * and 50 ms later on, because nothing else happens in the meantime.
  *
- * Return: 0; -EUCLEAN if it is damaged; -EPROTO if a newer Weft wrote it; -EBUSY if it stayed
+ * Return: 0; -EUCLEAN if it is damaged; -EPROTO if a newer Weft wrote it; -ENOLCK if it stayed
  * locked; or another negative errno.
  */
 int store_open_sqlite(const char *path, const struct clock *clock, struct store **store,

@@ -99,6 +99,16 @@ static int io_error(const char *path, sqlite3 *database, struct error *error)
 			 strerror(number));
 }
 
+static int busy(const char *path, struct error *error)
+{
+	char holder[64];
+
+	sqlite_store_holder(path, holder, sizeof(holder));
+	return error_set(error, ENOLCK, NULL,
+			 "%s holds the database %s; nothing was changed, try again when it is done",
+			 holder, path);
+}
+
 int sqlite_store_error(const char *path, sqlite3 *database, int code, struct error *error)
 {
 	const char *text = database ? sqlite3_errmsg(database) : sqlite3_errstr(code);
@@ -106,8 +116,7 @@ int sqlite_store_error(const char *path, sqlite3 *database, int code, struct err
 	switch (code & 0xff) {
 	case SQLITE_NOMEM: abort();
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return error_set(error, EBUSY, NULL, "another process holds the database %s", path);
+	case SQLITE_LOCKED: return busy(path, error);
 	case SQLITE_FULL:
 		return error_set(error, ENOSPC, NULL,
 				 "the disk that holds %s is full; nothing was changed", path);
@@ -242,7 +251,7 @@ static char *make_uri(const char *path, const char *parameter)
 }
 
 /* Open, and read once: that is when SQLite finds out what it lacks. */
-static int try_open(struct sqlite_store *self, int flags, const char *parameter,
+static int try_open(struct sqlite_store *self, int flags, const char *parameter, int wait_ms,
 		    struct error *error)
 {
 	char *uri = make_uri(self->path, parameter);
@@ -254,7 +263,7 @@ static int try_open(struct sqlite_store *self, int flags, const char *parameter,
 	free(uri);
 	if (!code) {
 		sqlite3_extended_result_codes(self->database, 1);
-		sqlite3_busy_timeout(self->database, SQLITE_STORE_BUSY_MS);
+		sqlite3_busy_timeout(self->database, wait_ms);
 		self->read_only = sqlite3_db_readonly(self->database, "main") == 1;
 		code = query_number(self, "PRAGMA user_version", &version);
 	}
@@ -339,14 +348,20 @@ int sqlite_store_connect(struct sqlite_store *self, struct error *error)
 	struct stat status;
 	int result;
 
-	result = try_open(self, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "", error);
-	if (result && result != -EUCLEAN && result != -EBUSY && stat(self->path, &status) == 0 &&
+	result = try_open(self, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "",
+			  SQLITE_STORE_OPEN_MS, error);
+	if (result && result != -EUCLEAN && result != -ENOLCK && stat(self->path, &status) == 0 &&
 	    status.st_size > 0 && !has_log(self->path)) {
 		/* The first failure is the one worth telling. */
-		if (try_open(self, SQLITE_OPEN_READONLY, "?immutable=1", &unheard) == 0)
+		if (try_open(self, SQLITE_OPEN_READONLY, "?immutable=1", SQLITE_STORE_OPEN_MS,
+			     &unheard) == 0)
 			result = 0;
 	}
-	return result ? result : set_up(self, error);
+	if (!result)
+		result = set_up(self, error);
+	if (!result)
+		sqlite3_busy_timeout(self->database, SQLITE_STORE_BUSY_MS);
+	return result;
 }
 
 int sqlite_store_connect_writable(struct sqlite_store *self, struct error *error)
@@ -355,7 +370,7 @@ int sqlite_store_connect_writable(struct sqlite_store *self, struct error *error
 	int result;
 
 	store_init(&fresh.store, self->store.ops, self->store.clock);
-	result = try_open(&fresh, SQLITE_OPEN_READWRITE, "", error);
+	result = try_open(&fresh, SQLITE_OPEN_READWRITE, "", SQLITE_STORE_BUSY_MS, error);
 	if (!result && fresh.read_only)
 		result = error_set(error, EROFS, NULL,
 				   "the database %s cannot be written; nothing was changed",

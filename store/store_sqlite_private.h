@@ -10,7 +10,12 @@
 
 #include "store/store_private.h"
 
-#define SQLITE_STORE_BUSY_MS 5000 /* another process may hold the database for so long */
+/*
+ * How long another process may hold the database: while the store is opened, and later on, when the whole daemon
+ * waits with it.
+ */
+#define SQLITE_STORE_OPEN_MS 5000
+#define SQLITE_STORE_BUSY_MS 50
 
 enum sqlite_statement {
 	SQL_GET,
@@ -53,6 +58,12 @@ struct sqlite_store {
  * Return: negative errno.
  */
 int sqlite_store_error(const char *path, sqlite3 *database, int code, struct error *error);
+
+/**
+ * sqlite_store_holder - who has locked the database at @path for itself
+ * @text: "process 123 (sqlite3)", or "another process" if that cannot be told
+ */
+void sqlite_store_holder(const char *path, char *text, size_t size);
 
 /**
  * sqlite_store_connect - open the file, for writing if that is possible

@@ -140,6 +140,7 @@ static const struct error_status error_statuses[] = {
 	{ EAGAIN, 409, "conflict" },
 	{ ESTALE, 412, "precondition_failed" },
 	{ EROFS, 503, "read_only" },
+	{ ENOLCK, 503, "busy" },
 	{ EIO, 503, "unavailable" },
 	{ EHOSTUNREACH, 503, "unavailable" },
 	{ ENETUNREACH, 503, "unavailable" },

@@ -10,7 +10,9 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
+import time
 
 from harness import (RUN, SOCKET, WEFT, WEFTD, Netns, UnixConnection, check, equal, main, run,
                      statement, tcp_works, wait_for)
@@ -77,6 +79,27 @@ def full(weft, faults):
 @statement("with room again changes work, without a restart")
 def room(weft, _faults):
     os.unlink(f"{DISK}/filler")
+    weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24")
+    weft.weft("subnet", "remove", "blue/later")
+
+
+@statement("another process holds the database: refused at once, with its name; tried again, done")
+def held(weft, _faults):
+    database = sqlite3.connect(f"{weft.state}/store.db", isolation_level=None)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        status, _, answer = weft.http("PUT", "/v1/vpcs/blue/subnets/later", {"cidr": "10.0.8.0/24"})
+        equal((status, answer["error"]["code"]), (503, "busy"), "the answer")
+        for word in (f"process {os.getpid()} ", "try again"):
+            check(word in answer["error"]["message"], f"the sentence: {answer}")
+        # A request that waits for five seconds would hold up the others for as long, each of them.
+        began = time.monotonic()
+        for _ in range(20):
+            weft.http("PUT", "/v1/vpcs/blue/subnets/later", {"cidr": "10.0.8.0/24"})
+        check(time.monotonic() - began < 60, "twenty requests took a minute")
+        database.execute("ROLLBACK")
+    finally:
+        database.close()
     weft.weft("subnet", "add", "blue/later", "--cidr", "10.0.8.0/24")
     weft.weft("subnet", "remove", "blue/later")
 
@@ -171,7 +194,7 @@ def taken_off(weft, faults):
 
 
 class Kept:
-    """A connection to the API that is there already: a daemon without descriptors takes no other."""
+    """A connection to the API that is there already, for a daemon that takes no other."""
 
     def __init__(self):
         self.connection = UnixConnection(SOCKET)

@@ -38,7 +38,7 @@ struct fixture {
 	struct device_result result;
 	int attached;
 	bool attached_while_up;
-	int attach_code; /* 0, or what the next attachments fail with */
+	int attach_code;       /* 0, or what the next attachments fail with */
 	const char *meanwhile; /* what somebody else does while the port is being plugged in */
 	int events;
 	uint32_t event_port;

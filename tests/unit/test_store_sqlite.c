@@ -484,6 +484,7 @@ static void test_busy(void **state)
 {
 	struct store *store = open_database();
 	struct store *second;
+	sqlite3 *other;
 
 	(void)state;
 	REQUIRE_PRIVATE_MACHINE();
@@ -495,6 +496,13 @@ static void test_busy(void **state)
 	assert_int_equal(store_revision(second), 2);
 	DONE(store_put(store, "/a", "3", NULL, &error));
 	assert_int_equal(store_revision(store), 3);
+	assert_int_equal(sqlite3_open(DATABASE, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(store_put(store, "/a", "4", NULL, &error), -ENOLCK);
+	assert_non_null(strstr(error.text, "try again"));
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	DONE(store_put(store, "/a", "4", NULL, &error));
 	store_close(second);
 	store_close(store);
 }
