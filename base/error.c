@@ -91,6 +91,25 @@ int error_prefix(struct error *error, const char *format, ...)
 	return error->code;
 }
 
+const char *error_name(const char *name, char shown[ERROR_NAME_SIZE])
+{
+	static const char more[] = "…";
+	size_t length = strlen(name);
+
+	if (length < ERROR_NAME_SIZE) {
+		memcpy(shown, name, length + 1);
+	} else {
+		/* Not in the middle of a character. */
+		length = ERROR_NAME_SIZE - sizeof(more);
+		while (length && ((unsigned char)name[length] & 0xc0) == 0x80)
+			length--;
+		memcpy(shown, name, length);
+		memcpy(shown + length, more, sizeof(more));
+	}
+	make_printable(shown);
+	return shown;
+}
+
 void error_clear(struct error *error)
 {
 	if (error)

@@ -57,6 +57,16 @@ int error_vset(struct error *error, int code, const char *path, const char *form
 int error_prefix(struct error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+#define ERROR_NAME_SIZE 64
+
+/**
+ * error_name - a name that somebody wrote, for a sentence
+ * @shown: filled in: the name, cut where it is longer than any may be, without control characters
+ *
+ * Return: @shown.
+ */
+const char *error_name(const char *name, char shown[ERROR_NAME_SIZE]);
+
 /**
  * error_is_shortage - whether @code (negative errno) says that descriptors or memory ran out
  *

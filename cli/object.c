@@ -24,6 +24,7 @@ static bool is_at_top(const struct noun *noun)
 int object_name_parse(struct invocation *invocation, const struct noun *noun, const char *text,
 		      struct object_name *name)
 {
+	char vpc[ERROR_NAME_SIZE], shown[ERROR_NAME_SIZE];
 	bool is_top = is_at_top(noun);
 	char *slash;
 
@@ -39,7 +40,6 @@ int object_name_parse(struct invocation *invocation, const struct noun *noun, co
 		return report_usage(invocation, "\"%s\" is not VPC/NAME, such as blue/%s", text,
 				    *text && !strchr(text, '/') ? text : "web");
 	}
-	name->about = xasprintf("%s %s", noun->word, text);
 	name->steps[0] = is_top ? noun->kind : "vpcs";
 	name->steps[1] = name->text;
 	name->step_count = 2;
@@ -48,6 +48,10 @@ int object_name_parse(struct invocation *invocation, const struct noun *noun, co
 		name->steps[2] = noun->kind;
 		name->steps[3] = slash + 1;
 		name->step_count = 4;
+		name->about = xasprintf("%s %s/%s", noun->word, error_name(name->text, vpc),
+					error_name(slash + 1, shown));
+	} else {
+		name->about = xasprintf("%s %s", noun->word, error_name(name->text, shown));
 	}
 	return 0;
 }

@@ -39,13 +39,10 @@ static int refuse_name(enum object_kind kind, const char *vpc, const char *name,
 		       struct error *error)
 {
 	const char *slash = vpc ? "/" : "";
-	char shown[NAME_SIZE + 4];
+	char shown[ERROR_NAME_SIZE];
 	size_t length = strlen(name);
 
-	snprintf(shown, sizeof(shown), "%.60s%s", name, length > 60 ? "…" : "");
-	for (char *c = shown; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	error_name(name, shown);
 	if (length >= NAME_SIZE)
 		return error_set(error, EINVAL, path,
 				 "%s %s%s%s: the name has %zu characters, at most %d are allowed",

@@ -52,6 +52,11 @@ def refused(weft):
     # What is in the way is another object than the one that was to change: both are named.
     done = weft.weft("vpc", "set", "blue", "--cidr", "10.7.0.0/16", accept=(1,))
     check(done.stderr.startswith("weft: vpc blue: subnet blue/"), done.stderr)
+    # A name that can be none is said once, as much of it as is needed to know it again.
+    for noun, before in (("vpc", ""), ("subnet", "blue/")):
+        done = weft.weft(noun, "add", before + "n" * 300, "--cidr", "10.0.9.0/24", accept=(1,))
+        equal(done.stderr, f"weft: {noun} {before}{'n' * 60}…: the name has 300 characters, at "
+              "most 63 are allowed\n", f"a {noun} with a long name")
 
 
 @statement("a misspelt name is answered with the nearest one")

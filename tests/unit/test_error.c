@@ -68,13 +68,29 @@ static void test_printable(void **state)
 	assert_string_equal(error.path, "a?[2J");
 }
 
+static void test_name(void **state)
+{
+	char name[80] = { 0 }, shown[ERROR_NAME_SIZE];
+
+	(void)state;
+	assert_string_equal(error_name("web\n1", shown), "web?1");
+	memset(name, 'a', 63);
+	assert_string_equal(error_name(name, shown), name);
+	name[63] = 'a';
+	assert_int_equal(strlen(error_name(name, shown)), 63);
+	assert_string_equal(shown + 60, "…");
+	/* Half a character is none. */
+	memcpy(name + 59, "ä", 2);
+	assert_int_equal(strlen(error_name(name, shown)), 62);
+	assert_string_equal(shown + 59, "…");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set),
-		cmocka_unit_test(test_wrap_itself),
-		cmocka_unit_test(test_long),
-		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_set),  cmocka_unit_test(test_wrap_itself),
+		cmocka_unit_test(test_long), cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_name),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
