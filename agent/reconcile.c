@@ -288,6 +288,7 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 	for (size_t i = 0; i < touched.unplug_count; i++)
 		slots_give(&reconcile->port_slots, touched.unplug[i]);
 	reconcile_update(reconcile, changes, count, &touched);
+	ports_set_up(reconcile->ports, touched.plug, touched.plug_count);
 	ports_unplug(reconcile->ports, touched.unplug, touched.unplug_count);
 	tell_unplugged(reconcile, touched.unplug, touched.unplug_count);
 	loops_soon(reconcile->loops);

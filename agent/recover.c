@@ -243,6 +243,7 @@ static void converge(struct reconcile *reconcile)
 	ports_plug(reconcile->ports, ports, port_count);
 	unit_count = plan_all(reconcile->planner, reconcile->intent, &units);
 	rows = reconcile_update_units(reconcile, units, unit_count);
+	ports_set_up(reconcile->ports, ports, port_count);
 	give_lost_peers(reconcile);
 	ports_prune(reconcile->ports);
 	/* Much was read and compared: upkeep gives back what is freed, as after a commit. */

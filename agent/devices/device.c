@@ -4,7 +4,8 @@
  *
  * devices_plug() takes requests a chunk at a time: taps one by one, veths together, for their
  * messages to the kernel are batched (device_veth.c). device_settle() is common: the pipeline is
- * attached while the device is still down, then it is set up. Neighbours: device_private.h.
+ * attached while the device is still down; it is set up by a call of its own, devices_set_up(), when the
+ * pipeline has the port's rows. Neighbours: device_private.h.
  */
 #include "agent/devices/device.h"
 
@@ -237,14 +238,7 @@ void device_settle(struct devices *devices, struct device_job *jobs, size_t coun
 								&change, &error),
 					    &error);
 		}
-		/* Apart, for the kernel would set it up before it reads that it gets no address. */
-		if (!job->done && !(job->link.flags & IFF_UP)) {
-			device_batch_own(&batch, job);
-			device_batch_queued(&batch,
-					    netlink_link_set_up(devices->netlink, job->link.ifindex,
-								true, &error),
-					    &error);
-		}
+		job->record->down = !(job->link.flags & IFF_UP);
 	}
 	device_batch_commit(&batch);
 	for (size_t i = 0; i < count; i++)
@@ -283,6 +277,7 @@ static struct device_record *record_of(struct devices *devices,
 	record->attach = *request->attach;
 	record->mac = request->mac;
 	record->mtu = request->mtu;
+	record->down = false;
 	return record;
 }
 
@@ -478,6 +473,47 @@ void devices_plug(struct devices *devices, const struct device_request *requests
 		plug_chunk(devices, requests + done, chunk, results + done);
 	}
 	device_watch_far_ends(devices, true);
+}
+
+/* What came of it: the first failure, and whose it was. */
+struct setting_up {
+	const uint32_t *asked;
+	uint32_t *failed;
+	size_t failed_count;
+	struct error *error;
+};
+
+static void not_set_up(void *context, size_t index, const struct error *error)
+{
+	struct setting_up *setting_up = context;
+
+	setting_up->failed[setting_up->failed_count++] = setting_up->asked[index];
+	if (setting_up->error && !setting_up->error->code)
+		*setting_up->error = *error;
+}
+
+size_t devices_set_up(struct devices *devices, const uint32_t *port_ids, size_t count,
+		      uint32_t *failed, struct error *error)
+{
+	uint32_t *asked = xcalloc(count + 1, sizeof(*asked));
+	struct setting_up setting_up = { .asked = asked, .failed = failed, .error = error };
+	size_t asked_count = 0;
+
+	netlink_batch_begin(devices->netlink);
+	for (size_t i = 0; i < count; i++) {
+		struct device_record *record = map_get_u32(&devices->records, port_ids[i]);
+
+		if (!record || !record->down || record->state != DEVICE_PLUGGED)
+			continue;
+		record->down = false;
+		asked[asked_count++] = port_ids[i];
+		(void)netlink_link_set_up(devices->netlink, record->ifindex, true, NULL);
+	}
+	(void)netlink_batch_commit(devices->netlink, not_set_up, &setting_up, NULL);
+	free(asked);
+	if (asked_count)
+		device_watch_drain(devices);
+	return setting_up.failed_count;
 }
 
 bool devices_check(struct devices *devices, const struct device_request *request,

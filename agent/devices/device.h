@@ -3,6 +3,7 @@
  * Devices of ports: made, adopted, watched, repaired, taken away.
  *
  *	devices_plug()     makes it so for any number of ports at once; safe to repeat at any time
+ *	devices_set_up()   sets up those that are down, once the pipeline knows them
  *	callback           something happened behind our back: call devices_plug() for that port again
  *	devices_unplug()   removes what Weft made, never what it found
  *
@@ -142,11 +143,22 @@ void devices_close(struct devices *devices);
  * @results: as many, filled in; every request gets an answer whatever becomes of the others
  *
  * A device that is right already is adopted and not touched. What differs is repaired without making it
- * anew where the kernel allows. A port whose namespace has another identity than that of its device is
+ * anew where the kernel allows; but what is down stays so until devices_set_up(), for a packet that comes before the
+ * pipeline knows the port is lost. A port whose namespace has another identity than that of its device is
  * moved: the old device goes.
  */
 void devices_plug(struct devices *devices, const struct device_request *requests, size_t count,
 		  struct device_result *results);
+
+/**
+ * devices_set_up - set up those of these ports' devices that devices_plug() has found or left down
+ * @failed: room for @count; the ports whose device could not be set up
+ * @error: the sentence of the first
+ *
+ * Return: how many failed.
+ */
+size_t devices_set_up(struct devices *devices, const uint32_t *port_ids, size_t count,
+		      uint32_t *failed, struct error *error);
 
 /**
  * devices_check - compare one device with what is asked for; changes nothing

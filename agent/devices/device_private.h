@@ -40,6 +40,7 @@ struct device_inside {
  * @by_netns: in the list of its namespace's name, or of its bridge's or device's
  * @polled: its namespace has no name that could be watched
  * @unnamed: the namespace lost its name and lives on
+ * @down: plugged, but for devices_set_up()
  */
 struct device_record {
 	uint32_t port_id;
@@ -57,6 +58,7 @@ struct device_record {
 	struct list by_netns;
 	bool polled;
 	bool unnamed;
+	bool down;
 };
 
 struct devices {
@@ -140,7 +142,7 @@ void device_batch_own(struct device_batch *batch, struct device_job *job);
 void device_batch_queued(struct device_batch *batch, int result, const struct error *error);
 void device_batch_commit(struct device_batch *batch);
 
-/* Attaches the pipeline, then sets MTU, alias and state of a job's end on the host. */
+/* Attaches the pipeline, then sets MTU and alias of a job's end on the host; it is set up by devices_set_up(). */
 void device_settle(struct devices *devices, struct device_job *jobs, size_t count);
 /* Queues that hold a port to its rates, at its end on the host and inside (device_rate.c). */
 void device_rate(struct devices *devices, struct device_job *job);

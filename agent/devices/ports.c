@@ -282,11 +282,8 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 	if (differs || (result->changed && state == PORT_STATE_PLUGGED && !entry->lacking))
 		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
 			 port_state_names[state], result->ifindex, result->sentence);
-	if (differs || !same_text(entry->reason, reason)) {
+	if (differs || !same_text(entry->reason, reason))
 		ports_set_reason(ports, entry, reason);
-	} else {
-		differs = false;
-	}
 	if (!entry->looped) {
 		--*state_count(ports, entry->state);
 		++*state_count(ports, state);
@@ -470,6 +467,32 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	ports_look_at_patches(ports);
 }
 
+void ports_set_up(struct ports *ports, const uint32_t *port_ids, size_t count)
+{
+	struct device_result result = { .state = DEVICE_FAILED };
+	uint32_t *failed = xcalloc(count + 1, sizeof(*failed));
+	struct error error = { 0 };
+	size_t failed_count =
+		ports->devices ? devices_set_up(ports->devices, port_ids, count, failed, &error)
+			       : 0;
+
+	snprintf(result.sentence, sizeof(result.sentence), "%s", error.text);
+	for (size_t i = 0; i < failed_count; i++) {
+		const struct object *port = intent_object(ports->options.intent, failed[i]);
+		char name[PATH_NAME_SIZE];
+
+		if (port)
+			ports_take_result(ports, failed[i],
+					  names_path(ports->options.intent, port, name),
+					  ATTACH_NONE, &result);
+	}
+	if (failed_count) {
+		ports->retry_ns = RETRY_LAST_NS;
+		ports_retry_later(ports, false);
+	}
+	free(failed);
+}
+
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count)
 {
 	struct error error = { 0 };
@@ -514,6 +537,7 @@ static void ports_look(void *context)
 	ports_plug(ports, ids, count);
 	if (count)
 		ports->options.changed(ports->options.context, ids, count);
+	ports_set_up(ports, ids, count);
 	free(ids);
 }
 

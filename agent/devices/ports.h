@@ -85,6 +85,9 @@ bool ports_is_here(const struct ports *ports, const struct port_object *port);
  */
 void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count);
 
+/** ports_set_up - set up those of their devices that are not; call after rows were written */
+void ports_set_up(struct ports *ports, const uint32_t *port_ids, size_t count);
+
 /** ports_unplug - take the devices of these ports away; call after their rows have gone */
 void ports_unplug(struct ports *ports, const uint32_t *port_ids, size_t count);
 

@@ -207,6 +207,23 @@ def tun(_weft, ports):
     l3.close()
 
 
+@statement("nothing of a port is lost because its device was up before the pipeline knew it")
+def known_first(weft, _ports):
+    before = weft.counter("unknown_port")
+    names = [f"new{number}" for number in range(20)]
+    for name in names:
+        Netns(name)
+        weft.weft("port", "add", f"blue/{name}", "--subnet", "web", "--netns", name)
+    weft.weft("port", "add", "blue/late", "--subnet", "web", "--netns", "late")
+    late = Netns("late")
+    weft.plugged(*(f"blue/{name}" for name in names), "blue/late")
+    check(late.ping("10.0.1.1"), "the gateway does not answer")
+    equal(weft.counter("unknown_port"), before, "packets that came before their port was known")
+    for name in [*names, "late"]:
+        weft.weft("port", "remove", f"blue/{name}")
+        run("ip", "netns", "delete", name, accept=[0])
+
+
 @statement("a port that is removed takes its devices with it")
 def removed(weft, ports):
     device = weft.port("blue/b")["status"]["device"]

@@ -368,7 +368,7 @@ static void test_many(void **state)
 	struct device_request *requests = xcalloc(PORTS, sizeof(*requests));
 	struct device_result *results = xcalloc(PORTS, sizeof(*results));
 	struct attach *attaches = xcalloc(PORTS, sizeof(*attaches));
-	uint32_t ids[PORTS], *found;
+	uint32_t ids[PORTS], failed[PORTS], *found;
 
 	if (!privileged)
 		goto out;
@@ -381,6 +381,9 @@ static void test_many(void **state)
 		requests[i].port_id = ids[i] = 1000 + i;
 	}
 	devices_plug(fixture->devices, requests, PORTS, results);
+	assert_false(prints("ip link show up", "w3e8"));
+	assert_int_equal(devices_set_up(fixture->devices, ids, PORTS, failed, NULL), 0);
+	assert_true(prints("ip link show up", "w3e8"));
 	for (uint32_t i = 0; i < PORTS; i++) {
 		assert_int_equal(results[i].state, i % 2 ? DEVICE_WAITING : DEVICE_PLUGGED);
 		assert_int_equal(results[i].ifindex != 0, !(i % 2));
