@@ -39,8 +39,8 @@ static void hold_inside(struct device_job *job, struct error *error)
 	if (netlink_open(&netlink, job->netns_fd, error) ||
 	    hold(netlink, &link, request->send_rate, request->send_burst, error))
 		/* The policer is there whatever the kernel lacks. */
-		log_warning("no queue inside", "port=%s error=\"%s\"", request->port_name,
-			    error->text);
+		log_limited(LOG_LEVEL_WARNING, "no queue inside", "port=%s error=\"%s\"",
+			    request->port_name, error->text);
 	netlink_close(netlink);
 }
 

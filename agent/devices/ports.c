@@ -43,6 +43,8 @@ struct port_entry {
 	bool cut;         /* of a patch: it would close a circle */
 	bool looped;      /* plugged in, but the datapath holds it */
 	bool unknown;     /* it could not be looked at: all is as it was */
+	/* What is in a namespace may do either as often as it likes. */
+	struct log_limit disturbed, changed;
 	bool lacking; /* plugged in, but not all is set inside its namespace: the reason says what */
 };
 
@@ -117,10 +119,7 @@ static void entry_free(void *value)
 	free(entry);
 }
 
-/*
- * What is known of a device, or is not for lack of descriptors or memory. That is said once for all ports,
- * with the sentence of the first: there may be many, and nothing is wrong with them.
- */
+/* For lack of descriptors or memory nothing is known of some: said once for all, with the sentence of the first. */
 static void ports_set_unknown(struct ports *ports, struct port_entry *entry, bool unknown,
 			      const char *sentence)
 {
@@ -280,8 +279,9 @@ static void ports_take_result(struct ports *ports, uint32_t port_id, const char 
 		entry->shared = result->attachment_flags & ATTACHMENT_SHARED;
 	}
 	if (differs || (result->changed && state == PORT_STATE_PLUGGED && !entry->lacking))
-		log_info("port", "port=%s state=%s ifindex=%u text=\"%s\"", name,
-			 port_state_names[state], result->ifindex, result->sentence);
+		log_write_limited(&entry->changed, LOG_LEVEL_INFO, "port",
+				  " port=%s state=%s ifindex=%u text=\"%s\"", name,
+				  port_state_names[state], result->ifindex, result->sentence);
 	if (differs || !same_text(entry->reason, reason))
 		ports_set_reason(ports, entry, reason);
 	if (!entry->looped) {
@@ -314,15 +314,13 @@ static bool ports_request(const struct ports *ports, uint32_t port_id,
 	       port_request_make(ports->options.intent, port, request, memory);
 }
 
-static void results_without_devices(const struct device_request *requests, size_t count,
-				    struct device_result *results)
+static void results_without_devices(size_t count, struct device_result *results)
 {
-	(void)requests;
-	for (size_t i = 0; i < count; i++) {
-		results[i] = (struct device_result){ .state = DEVICE_WAITING };
-		snprintf(results[i].sentence, sizeof(results[i].sentence),
-			 "this daemon makes no devices");
-	}
+	static const struct device_result result = { .state = DEVICE_WAITING,
+						     .sentence = "this daemon makes no devices" };
+
+	for (size_t i = 0; i < count; i++)
+		results[i] = result;
 }
 
 /* @fresh: something failed that did not before: soon again, and then ever later. */
@@ -448,7 +446,7 @@ void ports_plug(struct ports *ports, const uint32_t *port_ids, size_t count)
 	if (ports->devices && made)
 		devices_plug(ports->devices, requests, made, results);
 	else
-		results_without_devices(requests, made, results);
+		results_without_devices(made, results);
 	for (size_t i = 0; i < made; i++) {
 		bool before = ports_failed(ports, requests[i].port_id);
 
@@ -545,15 +543,16 @@ static void ports_event(void *context, uint32_t port_id, enum device_event_kind 
 			const char *sentence)
 {
 	struct ports *ports = context;
-	const struct object *object;
+	const struct object *object = intent_object(ports->options.intent, port_id);
+	struct port_entry *entry = map_get_u32(&ports->entries, port_id);
 	char name[PATH_NAME_SIZE];
 
 	(void)kind;
-	if (!map_get_u32(&ports->entries, port_id))
+	if (!entry)
 		return;
-	object = intent_object(ports->options.intent, port_id);
-	log_info("port disturbed", "port=%s text=\"%s\"",
-		 object ? names_path(ports->options.intent, object, name) : "-", sentence);
+	log_write_limited(&entry->disturbed, LOG_LEVEL_INFO, "port disturbed",
+			  " port=%s text=\"%s\"",
+			  object ? names_path(ports->options.intent, object, name) : "-", sentence);
 	ports_look_at(ports, port_id);
 }
 

@@ -52,7 +52,8 @@ void problems_clear(struct problems *problems, enum problem_source source, uint3
 
 	if (!problem)
 		return;
-	log_info("problem solved", "object=%u text=\"%s\"", object_id, problem->text);
+	log_limited(LOG_LEVEL_INFO, "problem solved", "object=%u text=\"%s\"", object_id,
+		    problem->text);
 	free(problem);
 }
 

@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 
 from harness import (Netns, Tap, check, equal, main, run, statement, tcp_works, wait_for)
 from packets import ARP, ICMP, IPV4, arp_request, ethernet, icmp_echo, ipv4
@@ -121,6 +122,21 @@ def mac_changed(weft, ports):
     ports.b.run("ip", "link", "set", "eth0", "address", "02:00:00:00:00:77", accept=[0])
     wait_for(lambda: ports.b.mac() == wanted, "the MAC is set back")
     wait_for(lambda: ports.a.ping("10.0.1.12"), "ping")
+
+
+@statement("a namespace that changes its device without end fills no log: the rest is counted")
+def fills_no_log(weft, ports):
+    def lines():
+        with open(weft.log_path, encoding="utf-8") as file:
+            return [line for line in file if "port=blue/a" in line]
+    before, began, mac = len(lines()), time.monotonic(), ports.a.mac()
+    for _ in range(100):
+        ports.a.run("ip", "link", "set", "eth0", "address", "02:00:00:00:99:99", accept=[0])
+        wait_for(lambda: ports.a.mac() == mac, "the MAC is set back")
+    # Of each kind of line a burst of ten, then one a second.
+    most = 2 * (12 + time.monotonic() - began)
+    found = lines()[before:]
+    check(len(found) <= most, f"{len(found)} lines, at most {most:.0f}: {found[-2:]}")
 
 
 @statement("an address changed by `weft port set` reaches the workload, the old one is gone")

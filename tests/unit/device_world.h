@@ -183,9 +183,8 @@ static void plug(struct fixture *fixture, enum device_state state)
 	uint32_t failed;
 
 	devices_plug(fixture->devices, &fixture->request, 1, &fixture->result);
-	assert_int_equal(devices_set_up(fixture->devices, &fixture->request.port_id, 1, &failed,
-					NULL),
-			 0);
+	assert_int_equal(
+		devices_set_up(fixture->devices, &fixture->request.port_id, 1, &failed, NULL), 0);
 	if (fixture->result.state != state)
 		fail_msg("%s: %s", device_state_name(fixture->result.state),
 			 fixture->result.sentence);
