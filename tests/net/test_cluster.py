@@ -38,6 +38,11 @@ class Cluster(Hosts):
         self.a1, self.b1, self.a2 = Netns("a1"), Netns("b1"), Netns("a2")
         self.start()
 
+    def ready(self):
+        for host in self.hosts:
+            wait_for(lambda host=host: host.status()["daemon"]["state"] == "ready",
+                     f"{host.name} is ready ({host.problems()})")
+
     def load(self):
         """Datagrams and connections from one host to the other."""
         return Load(self.a1, self.a2, "10.0.1.12", 7000, 7001)
@@ -122,8 +127,7 @@ def outage(_, cluster):
         check("traffic goes on" in done.stderr or "reach" in done.stderr, done.stderr)
         load.goes_on(50)
         cluster.etcd.start("e1")
-        wait_for(lambda: cluster.h1.status()["daemon"]["state"] == "ready", "h1 is ready")
-        wait_for(lambda: cluster.h2.status()["daemon"]["state"] == "ready", "h2 is ready")
+        cluster.ready()
         cluster.h1.weft("vpc", "add", "red", "--cidr", "10.0.0.0/16")
         converged(*cluster.hosts)
         load.goes_on(50)
@@ -145,7 +149,7 @@ def start_alone(_, cluster):
         cluster.p0 = Netns("p0")
         cluster.h1.plugged("blue/p0")
         cluster.etcd.start("e1")
-        wait_for(lambda: cluster.h1.status()["daemon"]["state"] == "ready", "h1 is ready")
+        cluster.ready()
         cluster.h2.weft("port", "remove", "blue/p1")
         converged(*cluster.hosts)
         load.goes_on(50)
@@ -163,7 +167,7 @@ def blind(_, cluster):
         equal(cluster.h1.get("/v1/vpcs"), {}, "VPCs that h1 knows")
         cluster.h1.weft("vpc", "add", "green", "--cidr", "10.0.0.0/16", accept=[1])
         cluster.etcd.start("e1")
-        wait_for(lambda: cluster.h1.status()["daemon"]["state"] == "ready", "h1 is ready")
+        cluster.ready()
         converged(*cluster.hosts)
         load.goes_on(50)
     cluster.h1.plugged("blue/a1", "blue/b1")

@@ -245,7 +245,8 @@ def dhcp_relay(_weft):
     with lab("dhcp-relay") as cloud:
         cloud.start("server", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
                     "--port=0", "--interface=eth0", "--bind-interfaces", "--no-ping",
-                    "--user=root", "--leasefile-ro", "--dhcp-circuitid=set:pc,acme/pc",
+                    "--user=root", "--pid-file=", "--leasefile-ro",
+                    "--dhcp-circuitid=set:pc,acme/pc",
                     "--dhcp-option=option:router,10.0.1.1",
                     "--dhcp-range=tag:pc,10.0.1.11,10.0.1.11,255.255.255.0",
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

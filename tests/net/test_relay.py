@@ -80,7 +80,7 @@ class World:
     def serve(self):
         """dnsmasq: each circuit has its one address, and a MAC its IPv6 address."""
         words = ["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0",
-                 "--bind-interfaces", "--no-ping", "--user=root", "--log-dhcp",
+                 "--bind-interfaces", "--no-ping", "--user=root", "--log-dhcp", "--pid-file=",
                  f"--dhcp-leasefile={RUN}/leases", "--log-facility=-",
                  "--dhcp-range=fd00:b:0:1::1000,fd00:b:0:1::1fff,64,10m",
                  "--dhcp-option=option:dns-server,192.0.2.53",
