@@ -174,6 +174,14 @@ int json_reader_fail(struct json_reader *reader, const char *key, int code, cons
 	return reader->code;
 }
 
+void json_reader_missing(struct json_reader *reader, const char *key, const char *what)
+{
+	if (reader->code)
+		return;
+	json_reader_fail(reader, key, EINVAL, "is missing%s%s", what ? ": " : "", what ? what : "");
+	reader->missing = key;
+}
+
 bool json_reader_failed(const struct json_reader *reader)
 {
 	return reader->code;
@@ -214,10 +222,8 @@ static json_t *take(struct json_reader *reader, const char *key, enum json_prese
 	value = json_object_get(reader->object, key);
 	if (value && !json_is_null(value))
 		return value;
-	if (presence == JSON_REQUIRED) {
-		json_reader_fail(reader, key, EINVAL, "is missing");
-		reader->missing = key;
-	}
+	if (presence == JSON_REQUIRED)
+		json_reader_missing(reader, key, NULL);
 	return NULL;
 }
 

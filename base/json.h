@@ -109,6 +109,12 @@ void json_reader_member(struct json_reader *parent, const char *key, const char 
 int json_reader_fail(struct json_reader *reader, const char *key, int code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/**
+ * json_reader_missing - refuse that @key is not there, as if it had been asked for as required
+ * @what: what it has to be, for the sentence; NULL: nothing is said of that
+ */
+void json_reader_missing(struct json_reader *reader, const char *key, const char *what);
+
 /** json_reader_failed - whether something was wrong already */
 bool json_reader_failed(const struct json_reader *reader);
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/suggest.h"
 #include "cli/nouns.h"
 #include "client/client.h"
 
@@ -33,6 +35,33 @@ static const char *word_of(const struct invocation *invocation, size_t *i)
 	return *i + 1 < invocation->argument_count ? invocation->arguments[++*i] : NULL;
 }
 
+static const char *const protocols[] = { "all", "tcp", "udp", "icmp", "icmpv6", "arp" };
+static const char *const words[] = { "port", "ports", "type", "code", "address", "host" };
+
+static bool is_protocol(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (strcmp(word, protocols[i]) == 0)
+			return true;
+	return *word && !word[strspn(word, "0123456789")];
+}
+
+static int refuse_word(struct invocation *invocation, const char *word)
+{
+	struct suggestion suggestion;
+	char hint[128];
+
+	suggestion_init(&suggestion, word);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		suggestion_offer(&suggestion, words[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		suggestion_offer(&suggestion, protocols[i]);
+	return report_usage(invocation,
+			    "\"%s\" is neither a protocol nor port, type, code, address or "
+			    "group:NAME%s",
+			    word, suggestion_format(&suggestion, hint));
+}
+
 /* tcp port 80,443 address 10.0.0.0/8 group:web */
 static int read_filter(struct invocation *invocation, struct client_capture *wish)
 {
@@ -48,8 +77,10 @@ static int read_filter(struct invocation *invocation, struct client_capture *wis
 			to = &wish->code;
 		else if (group || strcmp(word, "address") == 0 || strcmp(word, "host") == 0)
 			to = wish->address ? &wish->peer : &wish->address;
-		else
+		else if (is_protocol(word))
 			to = &wish->protocol;
+		else
+			return refuse_word(invocation, word);
 		if (*to)
 			return report_usage(invocation, "\"%s\": that was said already", word);
 		*to = group || to == &wish->protocol ? word : word_of(invocation, &i);

@@ -132,23 +132,31 @@ static bool is_said(const char *sentence, const char *key)
 	return length == 0;
 }
 
+/* How the sentence calls what the path names: " blue/web1: ", " blue: ", " h1: ". Return: false: the path names nothing. */
+static bool owner_of(const char *path, char *owner, size_t size)
+{
+	const bool vpc = strncmp(path, "vpcs.", 5) == 0;
+	const char *first = vpc ? path + 5 : path + 6, *name;
+	const int length = (int)strcspn(first, ".");
+
+	if (!vpc && strncmp(path, "hosts.", 6) != 0)
+		return false;
+	name = vpc && first[length] ? strchr(first + length + 1, '.') : NULL;
+	if (name && key_of(path) > first + length + 1)
+		snprintf(owner, size, " %.*s/%.*s: ", length, first, (int)strcspn(name + 1, "."),
+			 name + 1);
+	else
+		snprintf(owner, size, " %.*s: ", length, first);
+	return true;
+}
+
 const char *report_sentence(const struct error *error)
 {
-	const char *vpc = strncmp(error->path, "vpcs.", 5) == 0 ? error->path + 5 : NULL, *name;
-	const char *sentence = error->text;
-	char owner[160], *found;
-	size_t length;
+	const char *sentence = error->text, *found;
+	char owner[160];
 
-	if (!vpc)
+	if (!owner_of(error->path, owner, sizeof(owner)))
 		return sentence;
-	length = strcspn(vpc, ".");
-	name = vpc + length;
-	name = *name ? strchr(name + 1, '.') : NULL;
-	if (key_of(error->path) > vpc + length + 1 && name)
-		snprintf(owner, sizeof(owner), " %.*s/%.*s: ", (int)length, vpc,
-			 (int)strcspn(name + 1, "."), name + 1);
-	else
-		snprintf(owner, sizeof(owner), " %.*s: ", (int)length, vpc);
 	/* Only words, "route table", stand in front of the name. */
 	found = strstr(sentence, owner);
 	if (found && strspn(sentence, "abcdefghijklmnopqrstuvwxyz ") >= (size_t)(found - sentence))

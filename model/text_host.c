@@ -274,7 +274,7 @@ static void read_keepalive(struct reading *reading, struct tunnel_object *tunnel
 	text_read_number(&child, "interval", 1, KEEPALIVE_INTERVAL_MAX,
 			 &tunnel->keepalive_interval);
 	if (!tunnel->keepalive_interval)
-		json_reader_fail(&child, "interval", EINVAL, "is missing");
+		json_reader_missing(&child, "interval", NULL);
 	text_read_number(&child, "retries", 1, KEEPALIVE_RETRIES_MAX, &tunnel->keepalive_retries);
 	if (json_reader_text(&child, "address", JSON_OPTIONAL, 64, &text))
 		text_parse_address(&inner, "address", text, &tunnel->keepalive_address);

@@ -155,8 +155,8 @@ static int read_parent(struct reading *reading, struct json_reader *child, struc
 	else
 		text_refuse(reading->draft, child, "parent", "\"%.64s\" is no port", text);
 	text_read_number(child, "vlan", 1, VLAN_TAG_MAX, &tag);
-	if (!tag && !json_reader_failed(child))
-		json_reader_fail(child, "vlan", EINVAL, "is missing: 1 to %d", VLAN_TAG_MAX);
+	if (!tag)
+		json_reader_missing(child, "vlan", "1 to 4094");
 	attach->vlan = (uint16_t)tag;
 	return 1;
 }
@@ -218,10 +218,14 @@ static void read_flags(struct reading *reading, struct json_reader *child, struc
 {
 	const bool device = attach->kind == ATTACH_DEVICE, behind = attach->kind == ATTACH_CHILD;
 	const char *protocol;
+	int64_t vlan;
 
 	read_flag(reading, child, "link", device || behind, "device or parent", &attach->link);
 	read_flag(reading, child, "take_addresses", device, "device", &attach->take_addresses);
 	read_flag(reading, child, "native", behind, "parent", &attach->native);
+	if (!behind && json_reader_integer(child, "vlan", JSON_OPTIONAL, 1, VLAN_TAG_MAX, &vlan))
+		text_refuse(reading->draft, child, "vlan",
+			    "vlan goes with parent: the port whose frames have the tag");
 	if (!json_reader_text(child, "protocol", JSON_OPTIONAL, 16, &protocol))
 		return;
 	attach->service_tag = strcmp(protocol, "802.1ad") == 0;

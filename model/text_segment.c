@@ -234,8 +234,7 @@ static void read_wire(struct reading *reading, struct segment *segment)
 		return;
 	text_read_number(reading->reader, "tag", 1, VLAN_TAG_MAX, &tag);
 	if (!tag)
-		json_reader_fail(reading->reader, "tag", EINVAL, "is missing: 1 to %d",
-				 VLAN_TAG_MAX);
+		json_reader_missing(reading->reader, "tag", "1 to 4094");
 	segment->tag = (uint16_t)tag;
 	if (!json_reader_text(reading->reader, "protocol", JSON_OPTIONAL, 16, &text))
 		return;

@@ -63,6 +63,12 @@ def refused(weft):
 def suggestion(weft):
     done = weft.weft("port", "add", "blue/bad", "--subnet", "webb", "--netns", "x", accept=(1,))
     check('did you mean "web"?' in done.stderr, done.stderr)
+    done = weft.weft("capture", "blue/web1", "tcp", "prot", "80", accept=(2,))
+    check('did you mean "port"?' in done.stderr, done.stderr)
+    # A key that is written wrongly in a file is named once, with its place.
+    done = weft.apply("hosts: {h9: {uplinks: {p1: {devise: eth0}}}}", accept=(1,))
+    equal(done.stderr, "weft: standard input:1: hosts.h9.uplinks.p1.devise: unknown key "
+          '(did you mean "device"?)\n', "a host's key")
 
 
 @statement("exit status 2 for wrong usage")

@@ -216,6 +216,10 @@ static const struct refusal port_refusals[] = {
 	  PORT_PATH ".mirror",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of mirror would hold for it" },
+	{ PORT, "{'subnet':'web','attach':{'netns':'x','vlan':5}}", PORT_PATH ".attach.vlan",
+	  "port blue/new: vlan goes with parent: the port whose frames have the tag" },
+	{ PORT, "{'subnet':'web','attach':{'parent':'fw1','vlam':5}}", PORT_PATH ".attach.vlam",
+	  "port blue/new: attach.vlam: unknown key (did you mean \"vlan\"?)" },
 	{ PORT, "{'subnet':'web','mirror':{'to':'metal'}}", PORT_PATH ".mirror.to",
 	  "port blue/new: port metal has the host's own stack (attach.host), and no copy gets to it" },
 	{ PORT, "{'subnet':'web','mirror':{'to':'fw1','address':'group:wep'}}",
