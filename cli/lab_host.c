@@ -28,8 +28,8 @@
 #include "cli/lab.h"
 #include "client/client.h"
 
-#define START_DEADLINE_MS 30000
-#define STOP_DEADLINE_MS 15000
+#define START_DEADLINE_MS 60000
+#define STOP_DEADLINE_MS 30000
 #define ATTEMPT_INTERVAL_MS 20
 
 char *lab_program(const char *name)

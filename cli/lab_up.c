@@ -29,7 +29,7 @@
 
 #define WORKLOAD_DEVICE "eth0"
 #define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
-#define LOCK_DEADLINE_MS 10000
+#define LOCK_DEADLINE_MS 30000
 #define LOCK_STEP_MS 20
 
 /* What of the registry has a namespace of its own, in the order in which it is made. */

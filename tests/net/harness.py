@@ -46,7 +46,7 @@ RUN = "/run/weft"
 SOCKET = f"{RUN}/test.sock"
 INSIDE = "WEFT_TEST_INSIDE"
 SECONDS = 30  # how long a condition may take to become true, on a machine in use
-END = 60  # and how long a process may take to end
+END = 60  # and how long a process may take to begin or to end
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _statements = []
@@ -296,7 +296,7 @@ class Weft:
                 [WEFTD, "--name", self.name, "--state", self.state, "--socket", SOCKET, *options],
                 stdout=log, stderr=log)
         if wait:
-            wait_for(self.answers, f"weftd answers at {SOCKET}")
+            wait_for(self.answers, f"weftd answers at {SOCKET}", END)
 
     def answers(self):
         if self.process.poll() is not None:
