@@ -3,7 +3,7 @@
 """Multicast between subnets and hosts: who gets what, once, and whose host is spared.
 
 The lab is examples/multicast-hosts.yaml. Senders and receivers are sockets of the kernel, which
-joins by IGMP.
+joins by IGMP or MLD.
 """
 import contextlib
 import json
@@ -16,6 +16,7 @@ from judge import judged
 from labs import lab
 
 GROUP = "239.1.1.1"
+GROUP6 = "ff15::7700"
 RECEIVER = """
 import socket, struct, sys
 group, source = sys.argv[1], sys.argv[2]
@@ -32,6 +33,14 @@ print("joined", flush=True)
 while True:
     data, more, _, sender = s.recvmsg(100, 100)
     print(data.decode(), sender[0], more[0][2][0], flush=True)
+"""
+JOIN6 = """
+import signal, socket, struct, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(41, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, sys.argv[1]) +
+             struct.pack("@i", socket.if_nametoindex("eth0")))
+print("joined", flush=True)
+signal.pause()
 """
 SENDER = """
 import socket, sys, time
@@ -80,9 +89,9 @@ def carried(cloud, host, count=1, seconds=3):
     return bool(re.search(rf"> {re.escape(GROUP)}\.7700", done.stdout))
 
 
-def members(cloud, host="h1"):
+def members(cloud, host="h1", group=GROUP):
     found = json.loads(cloud.weft("--json", "multicast", host=host).stdout)["members"]
-    return {(one["subnet"], one["port"]) for one in found if one["group"] == GROUP}
+    return {(one["subnet"], one["port"]) for one in found if one["group"] == group}
 
 
 @statement("listeners of other subnets and hosts get each datagram once, with a TTL less by one")
@@ -157,32 +166,49 @@ header = sealed(struct.pack("!BBHHHBBH4s4sI", 0x46, 0xc0, 32, 0, 0, 1, 2, 0,
                             socket.inet_aton(sys.argv[1]), socket.inet_aton("224.0.0.1"),
                             0x94040000), 10)
 s.send(bytes.fromhex("01005e000001") + s.getsockname()[4] + b"\\x08\\0" + header + query)
+own = [bytes.fromhex(line[:32]) for line in open("/proc/net/if_inet6")
+       if line.startswith("fe80") and line.split()[5] == "eth0"][0]
+to = socket.inet_pton(socket.AF_INET6, "ff02::1")
+query = struct.pack("!BBHHH16x", 130, 0, 0, 10000, 0)
+query = query[:2] + sealed(own + to + struct.pack("!II", 24, 58) + query, 42)[42:]
+s.send(bytes.fromhex("333300000001") + s.getsockname()[4] + b"\\x86\\xdd" +
+       struct.pack("!IHBB", 6 << 28, 32, 0, 1) + own + to + bytes.fromhex("3a00050200000100") + query)
 print("asked", flush=True)
 while True:
     frame = s.recv(2000)
     if frame[12:14] == b"\\x08\\0" and frame[23] == 2:
         at = 14 + 4 * (frame[14] & 15)
         print("%#x" % frame[at], socket.inet_ntoa(frame[at + 4:at + 8]), flush=True)
+    if frame[12:14] == b"\\x86\\xdd" and frame[20] == 0 and frame[54] == 58:
+        print("%#x" % frame[62], socket.inet_ntop(socket.AF_INET6, frame[70:86]), flush=True)
 """
 
 
 def host_leaves(cloud):
     """The last port of a subnet on a host goes: that host can say nothing, the routers behind
     other hosts' ports hear of it."""
-    def known():
-        return ("media/lan", "host h3 (vpc media)") in members(cloud)
+    def known(group=GROUP):
+        return ("media/lan", "host h3 (vpc media)") in members(cloud, group=group)
     cloud.weft("subnet", "set", "media/lan", "--query-interval", "100")
     router = cloud.start("media/sv", "python3", "-uc", ROUTER, "10.121.3.11",
                          stdout=subprocess.PIPE, text=True)
     said = Lines(router.stdout)
     check(said.find("asked"), "the router asks")
     last = Receiver(cloud, "media/sx")
-    wait_for(known, "h1 knows that h3 listens", 60)
+    last6 = cloud.start("media/sx", "python3", "-uc", JOIN6, GROUP6, stdout=subprocess.PIPE)
+    check(Lines(last6.stdout).find("joined"), "sx joins by MLD")
+    for group in (GROUP, GROUP6):
+        wait_for(lambda one=group: known(one), f"h1 knows that h3 listens to {group}", 60)
     cloud.weft("port", "remove", "media/sx")
-    check(said.find(f"0x17 {GROUP}", 60), f"the router hears of the leave: {said.rest}")
-    wait_for(lambda: not known(), "h1 forgets h3")
-    router.kill()
-    router.wait()
+    missing, deadline = {f"0x17 {GROUP}", f"0x84 {GROUP6}"}, time.monotonic() + 60
+    while missing and time.monotonic() < deadline:
+        missing.discard((said.find("0x", 60) or "").strip())
+    check(not missing, f"the router does not hear of {missing}")
+    for group in (GROUP, GROUP6):
+        wait_for(lambda one=group: not known(one), f"h1 forgets h3 and {group}")
+    for process in (router, last6):
+        process.kill()
+        process.wait()
     last.end()
 
 
