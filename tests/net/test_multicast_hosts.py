@@ -172,7 +172,8 @@ to = socket.inet_pton(socket.AF_INET6, "ff02::1")
 query = struct.pack("!BBHHH16x", 130, 0, 0, 10000, 0)
 query = query[:2] + sealed(own + to + struct.pack("!II", 24, 58) + query, 42)[42:]
 s.send(bytes.fromhex("333300000001") + s.getsockname()[4] + b"\\x86\\xdd" +
-       struct.pack("!IHBB", 6 << 28, 32, 0, 1) + own + to + bytes.fromhex("3a00050200000100") + query)
+       struct.pack("!IHBB", 6 << 28, 32, 0, 1) + own + to +
+       bytes.fromhex("3a00050200000100") + query)
 print("asked", flush=True)
 while True:
     frame = s.recv(2000)
