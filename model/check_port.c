@@ -264,8 +264,10 @@ int check_port(struct draft *draft, struct draft_entry *entry, struct error *err
 	struct port_object *port = (struct port_object *)entry->after;
 	char mac[MAC_ADDRESS_TEXT_SIZE], title[160];
 	uint32_t owner;
-	int code;
+	int code = check_children(draft, port, error);
 
+	if (code)
+		return code;
 	if (port->attach.kind == ATTACH_HOST) {
 		code = check_host_stack(draft, port, error);
 		return code ? code : check_host_of(draft, &port->object, port->host, error);

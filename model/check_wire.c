@@ -127,6 +127,16 @@ static const struct port_object *parent_in(const struct draft *draft, const char
 	return (const struct port_object *)port;
 }
 
+/* A parent that was there once may have gone since: the port waits for it. */
+static bool was_behind(const struct draft *draft, const struct port_object *port)
+{
+	const struct object *object = intent_object(draft->intent, port->object.id);
+	const struct port_object *before = (const struct port_object *)object;
+
+	return object && object->kind == OBJECT_PORT && before->attach.kind == ATTACH_CHILD &&
+	       strcmp(before->attach.parent, port->attach.parent) == 0;
+}
+
 int check_parent(struct draft *draft, const struct port_object *port, struct error *error)
 {
 	const struct port_object *parent;
@@ -135,6 +145,8 @@ int check_parent(struct draft *draft, const struct port_object *port, struct err
 	if (port->attach.kind != ATTACH_CHILD)
 		return 0;
 	parent = parent_in(draft, path);
+	if (!parent && was_behind(draft, port))
+		return 0;
 	if (!parent)
 		return draft_refuse(draft, &port->object, "attach.parent", EINVAL, error,
 				    "no port \"%.128s\" that could be its parent", path);
@@ -152,6 +164,25 @@ int check_parent(struct draft *draft, const struct port_object *port, struct err
 		return draft_refuse(draft, &port->object, "moving_to", EINVAL, error,
 				    "a port and those behind it do not move");
 	return 0;
+}
+
+int check_children(struct draft *draft, const struct port_object *port, struct error *error)
+{
+	const struct object *before = intent_object(draft->intent, port->object.id);
+	uint32_t *ids = NULL;
+	size_t count = 0;
+	int code = 0;
+
+	if (before && before->kind == OBJECT_PORT)
+		count = intent_children(draft->intent, (const struct port_object *)before, &ids);
+	for (size_t i = 0; i < count && !code; i++) {
+		const struct object *child = draft_object(draft, ids[i]);
+
+		if (child && child->kind == OBJECT_PORT)
+			code = check_parent(draft, (const struct port_object *)child, error);
+	}
+	free(ids);
+	return code;
 }
 
 /* The claim of a device by a port that the draft leaves alone. Return: that port's id, 0: none. */

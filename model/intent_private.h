@@ -368,6 +368,8 @@ int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error);
 /* Whether another port's device can carry this one. */
 int check_parent(struct draft *draft, const struct port_object *port, struct error *error);
+/* The same of the ports that are behind this one, which may have changed. */
+int check_children(struct draft *draft, const struct port_object *port, struct error *error);
 /* Whether the host of a port is on the network of its subnet. */
 int check_adopted(struct draft *draft, const struct port_object *port, struct error *error);
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
