@@ -103,8 +103,7 @@ const char *error_name(const char *name, char shown[ERROR_NAME_SIZE])
 		length = ERROR_NAME_SIZE - sizeof(more);
 		while (length && ((unsigned char)name[length] & 0xc0) == 0x80)
 			length--;
-		memcpy(shown, name, length);
-		memcpy(shown + length, more, sizeof(more));
+		snprintf(shown, ERROR_NAME_SIZE, "%.*s%s", (int)length, name, more);
 	}
 	make_printable(shown);
 	return shown;

@@ -496,9 +496,10 @@ size_t devices_set_up(struct devices *devices, const uint32_t *port_ids, size_t 
 		      uint32_t *failed, struct error *error)
 {
 	uint32_t *asked = xcalloc(count + 1, sizeof(*asked));
-	struct setting_up setting_up = { .asked = asked, .failed = failed, .error = error };
+	struct setting_up setting_up = { .asked = asked, .error = error };
 	size_t asked_count = 0;
 
+	setting_up.failed = failed;
 	netlink_batch_begin(devices->netlink);
 	for (size_t i = 0; i < count; i++) {
 		struct device_record *record = map_get_u32(&devices->records, port_ids[i]);
