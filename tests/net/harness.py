@@ -45,6 +45,7 @@ WEFTD = str(BUILD / "weftd")
 RUN = "/run/weft"
 SOCKET = f"{RUN}/test.sock"
 INSIDE = "WEFT_TEST_INSIDE"
+SO_RCVBUFFORCE = 33
 SECONDS = 30  # how long a condition may take to become true, on a machine in use
 END = 60  # and how long a process may take to begin or to end
 
@@ -172,6 +173,7 @@ class Wire:
         with netns.inside():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
             self.socket.bind((netns.ifname, 3))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)  # floods may wait in it
         self.mac = mac_of(self.socket)
 
     def close(self):
