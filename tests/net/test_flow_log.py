@@ -125,12 +125,20 @@ def accepted(weft, lan):
 @statement("V48: a TCP connection that ends between two readings is recorded whole, with its flags")
 def tcp(weft, lan):
     check(tcp_works(lan.web1, lan.web2, "10.0.1.12", 80), "tcp 80")
-    found = lan.log.records(protocol="tcp", port="web1")
+    lines = []
+
+    def settled():
+        """Whether nothing is recorded again; the last segments may come after a reading."""
+        weft.weft("flow-log", "write")
+        more = lan.log.lines(protocol="tcp")
+        lines.extend(more)
+        return lines and not more
+    wait_for(settled, "an interval without it")
+    found = [record for record in joined(lines) if record["port"] == "web1"]
     equal(sorted(r["direction"] for r in found), ["egress", "ingress"], "records")
     for record in found:
         check({"syn", "ack", "fin"} <= set(record["tcp_flags"].split(",")), f"flags: {record}")
-        check(record["packets"] >= 3, f"packets: {record}")
-    equal(lan.log.records(protocol="tcp"), [], "recorded once")
+        check(3 <= record["packets"] < 10, f"packets: {record}")
 
 
 @statement("a connection that goes on is recorded by differences; nothing is recorded twice")
