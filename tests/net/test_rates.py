@@ -68,7 +68,7 @@ def setting(weft, **values):
 def receive(weft, pair):
     for rate in ("10M", "200M", "1G"):
         setting(weft, receive_rate=rate)
-        held_to(lambda seconds=SECONDS[rate]: throughput(pair.web1, pair.web2, "10.0.1.12", seconds),
+        held_to(lambda long=SECONDS[rate]: throughput(pair.web1, pair.web2, "10.0.1.12", long),
                 rate, f"receive {rate}")
     check("tbf" in weft_qdiscs(), "the queue that holds it back")
     check('weft_port_delayed_total{port="blue/web2"} ' in metrics(weft), "it had to wait")
@@ -80,7 +80,7 @@ def receive(weft, pair):
 def send(weft, pair):
     for rate in ("10M", "200M", "1G"):
         setting(weft, send_rate=rate)
-        held_to(lambda seconds=SECONDS[rate]: throughput(pair.web2, pair.web1, "10.0.1.11", seconds),
+        held_to(lambda long=SECONDS[rate]: throughput(pair.web2, pair.web1, "10.0.1.11", long),
                 rate, f"send {rate}")
 
 
