@@ -106,7 +106,8 @@ static int plug(struct wires *wires, const char *bridge, const char *namespace, 
 	size_t index;
 	int code;
 
-	snprintf(name, sizeof(name), "p%u", wires->plugs++);
+	/* No network of the file can be called so: that is how its bridge is called here. */
+	snprintf(name, sizeof(name), "_p%u", wires->plugs++);
 	near_end.name = name;
 	far_end.netns_fd = netns_open_name(namespace, wires->error);
 	if (far_end.netns_fd < 0)

@@ -204,6 +204,14 @@ def interrupted(_weft):
     equal(left(), [[], [], []], "left behind")
 
 
+@statement("networks of a lab may be called p0 and p1, too")
+def names_of_networks(_weft):
+    up("lab: {name: nets, networks: {p0: {}, p1: {}}}\n"
+       "hosts: {h1: {underlay: 192.0.2.1/24, uplinks: {p0: eth1, p1: eth2}}}\n")
+    check(execute("h1", "ip", "link", "show", "eth2", name="nets").returncode == 0, "no uplink")
+    run(WEFT, "lab", "down", "nets", accept=[0])
+
+
 @statement("what an up that was killed left is taken away by down")
 def killed(_weft):
     with slow_daemon() as environment:
