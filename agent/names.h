@@ -2,8 +2,8 @@
 /*
  * Ids of the datapath's tables as JSON that people can read.
  *
- * Rows, drops and traces carry ids. An id may outlive its object (a drop of a minute ago, a connection of
- * a port that was just removed); it is then shown as a number, never left out.
+ * Rows, drops and traces carry ids. An id may outlive its object (a drop of a minute ago, a
+ * connection of a port that was just removed); it is then shown as a number, never left out.
  */
 #ifndef WEFT_AGENT_NAMES_H
 #define WEFT_AGENT_NAMES_H
@@ -34,7 +34,8 @@ json_t *names_port(const struct intent *intent, uint32_t id);
 /**
  * names_changes - what a draft changes: an array of {"action", "kind", "name", "text"}
  *
- * Works before and after the commit, also for what is in a VPC that comes or goes. Return: new reference.
+ * Works before and after the commit, also for what is in a VPC that comes or goes. Return: new
+ * reference.
  */
 json_t *names_changes(const struct intent *intent, const struct change *changes, size_t count);
 
@@ -67,7 +68,10 @@ void names_add_transport(json_t *document, uint8_t protocol, uint16_t source_por
 /** names_lower - an upper-case name of an X-list in lower case. Return: @text. */
 const char *names_lower(const char *name, char *text, size_t size);
 
-/* Of core/verdict.h: the reason in lower case ("group_ingress"), the sentence, whether it is a drop. */
+/*
+ * Of core/verdict.h: the reason in lower case ("group_ingress"), the sentence, whether it is a
+ * drop.
+ */
 const char *names_verdict(enum verdict verdict);
 const char *names_verdict_sentence(enum verdict verdict);
 bool names_verdict_is_drop(enum verdict verdict);

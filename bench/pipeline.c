@@ -8,14 +8,16 @@
  *
  * `run` takes the program that weftd has attached to a port's device, with the tables as weftd
  * filled them, and lets the kernel run it on a UDP packet as if it had come in there: many times as
- * a packet of a known connection, many times as the first packet of a new one, and many times as one to
- * a port that nobody has sent to lately, for which the rules are asked. Nothing is sent; the verdict must be that of a delivered packet. OBJECT is the compiled pipeline.bpf.c.
+ * a packet of a known connection, many times as the first packet of a new one, and many times as
+ * one to a port that nobody has sent to lately, for which the rules are asked. Nothing is sent; the
+ * verdict must be that of a delivered packet. OBJECT is the compiled pipeline.bpf.c.
  *
  * `routes` adds blackhole routes to the route table of the port's subnet, past the daemon (which
  * must be stopped, for it would repair this), because a route table of weft.yaml ends at 1,000. The
  * prefixes surround the destination, so that its look-up goes as deep as it can.
  *
- * `straight` joins two devices by a program that redirects and does nothing else, until it is ended.
+ * `straight` joins two devices by a program that redirects and does nothing else, until it is
+ * ended.
  *
  * bench/micro.py makes the ports and calls this.
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weft capture: the packets of a port or a subnet, each with what became of it, as a stream of pcapng.
+ * weft capture: the packets of a port or a subnet, each with what became of it, as a stream of
+ * pcapng.
  *
- * The words of the filter are those of rules: a protocol, ports, addresses. The stream goes to standard
- * output, for wireshark -k -i - or tshark -r -, or into a file.
+ * The words of the filter are those of rules: a protocol, ports, addresses. The stream goes to
+ * standard output, for wireshark -k -i - or tshark -r -, or into a file.
  *
  * Neighbours: drops.c (what was dropped, in words), agent/api/api_capture.c (the other side).
  */

@@ -4,8 +4,8 @@
  *
  * The table of commands is written out as two shell functions: one tells what kind of word may
  * stand behind an option, one what an argument of a command is. Names of objects are asked from the
- * daemon when they are needed, by `weft --quiet NOUN list`: of that one that --lab or --socket names. What follows is the same for both
- * shells but for how a reply is given.
+ * daemon when they are needed, by `weft --quiet NOUN list`: of that one that --lab or --socket
+ * names. What follows is the same for both shells but for how a reply is given.
  *
  * Neighbours: nouns.c (the table).
  */

@@ -2,10 +2,10 @@
 /*
  * weft lab exec: run a program on a node.
  *
- * On a workload: in its network namespace, with a /sys that shows its devices. On a host, or a workload that
- * has a host's network: in the host's namespace, with WEFT_SOCKET set to its daemon and weft's own folder in PATH; /sys stays as
- * it is there, since the pinned tables are below it. The program takes this process's place, so
- * that its exit status and signals are its own.
+ * On a workload: in its network namespace, with a /sys that shows its devices. On a host, or a
+ * workload that has a host's network: in the host's namespace, with WEFT_SOCKET set to its daemon
+ * and weft's own folder in PATH; /sys stays as it is there, since the pinned tables are below it.
+ * The program takes this process's place, so that its exit status and signals are its own.
  *
  * Neighbours: lab_registry.c.
  */

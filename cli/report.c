@@ -110,8 +110,8 @@ static const char *key_of(const char *path)
 }
 
 /*
- * Whether the sentence already says the key, as it is written or in words: "send_rate" and `send_rate is a number`,
- * "security_groups[0]" and `no security group "x"`.
+ * Whether the sentence already says the key, as it is written or in words: "send_rate" and
+ * `send_rate is a number`, "security_groups[0]" and `no security group "x"`.
  */
 static bool is_said(const char *sentence, const char *key)
 {
@@ -132,7 +132,10 @@ static bool is_said(const char *sentence, const char *key)
 	return length == 0;
 }
 
-/* How the sentence calls what the path names: " blue/web1: ", " blue: ", " h1: ". Return: false: the path names nothing. */
+/*
+ * How the sentence calls what the path names: " blue/web1: ", " blue: ", " h1: ". Return: false:
+ * the path names nothing.
+ */
 static bool owner_of(const char *path, char *owner, size_t size)
 {
 	const bool vpc = strncmp(path, "vpcs.", 5) == 0;

@@ -3,8 +3,8 @@
  * weft trace: what would become of a packet, and of the answer to it.
  *
  * The packet is described by options and built by the daemon, which runs it through the pipeline on
- * the live tables, and asks other hosts to go on where it comes to them. One line a stage under the name of
- * the host, the verdicts at the end; status 4 says it was dropped.
+ * the live tables, and asks other hosts to go on where it comes to them. One line a stage under the
+ * name of the host, the verdicts at the end; status 4 says it was dropped.
  *
  * Neighbours: drops.c, which shows the same verdicts of packets that were.
  */
@@ -100,7 +100,10 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* The stages of one host in a row, from @first on; @host is given the name. Return: behind the last. */
+/*
+ * The stages of one host in a row, from @first on; @host is given the name. Return: behind the
+ * last.
+ */
 static size_t leg_end(const json_t *stages, size_t first, size_t end, const char **host)
 {
 	size_t i = first;
@@ -196,7 +199,9 @@ static void print_trace(struct invocation *invocation, const json_t *trace)
 	}
 }
 
-/* The contract's keys in its order; "back" where there was a reply, "note" if the port is not here. */
+/*
+ * The contract's keys in its order; "back" where there was a reply, "note" if the port is not here.
+ */
 static int print_json(struct invocation *invocation, const json_t *trace)
 {
 	json_t *document = json_pack(

@@ -2,9 +2,10 @@
 /*
  * Run one packet through the native core on the live tables, and tell what each stage did.
  *
- * The same core/ that forwards in the kernel runs here against the kernel's own maps, read only: what a
- * packet would write (connections, learned addresses) stays in a scratch layer that is thrown away.
- * For `weft trace`; neighbours: target/native (the core's other target), agent/observe/probe.c (builds frames).
+ * The same core/ that forwards in the kernel runs here against the kernel's own maps, read only:
+ * what a packet would write (connections, learned addresses) stays in a scratch layer that is
+ * thrown away. For `weft trace`; neighbours: target/native (the core's other target),
+ * agent/observe/probe.c (builds frames).
  */
 #ifndef WEFT_DATAPATH_TRACE_H
 #define WEFT_DATAPATH_TRACE_H
@@ -24,8 +25,9 @@ struct trace_step {
 };
 
 /*
- * What became of a frame. next_host_id: it left by a tunnel or a wire, to this host; 0: it did not, or to
- * somebody that is no host. wire_subnet_id: it left by the wire of this subnet. answers: the frame is an answer to where it came from (ICMP "too big").
+ * What became of a frame. next_host_id: it left by a tunnel or a wire, to this host; 0: it did not,
+ * or to somebody that is no host. wire_subnet_id: it left by the wire of this subnet. answers: the
+ * frame is an answer to where it came from (ICMP "too big").
  */
 struct trace_result {
 	enum verdict verdict;
@@ -55,7 +57,9 @@ void datapath_trace_end(void);
 int datapath_trace_port(struct datapath *datapath, uint32_t port_id, const uint8_t *frame,
 			size_t size, struct trace_result *result);
 
-/* frame: an outer packet as another host's trace left it, with an Ethernet header. 0 or -EMSGSIZE. */
+/*
+ * frame: an outer packet as another host's trace left it, with an Ethernet header. 0 or -EMSGSIZE.
+ */
 int datapath_trace_underlay(struct datapath *datapath, const uint8_t *frame, size_t size,
 			    struct trace_result *result);
 
@@ -68,9 +72,10 @@ int datapath_trace_wire(struct datapath *datapath, uint32_t subnet_id, const uin
 #define DATAPATH_OUTER_MAX 128
 
 /*
- * The headers of a tunnel object around a frame of the host's own, by its live rows: into outer, an Ethernet
- * header of no meaning first. Not for a tunnel with sequence numbers, which are the pipeline's to give.
- * Bytes written, -ENOENT where the tunnel has no rows, -EMSGSIZE, -ENOTSUP on the dummy.
+ * The headers of a tunnel object around a frame of the host's own, by its live rows: into outer, an
+ * Ethernet header of no meaning first. Not for a tunnel with sequence numbers, which are the
+ * pipeline's to give. Bytes written, -ENOENT where the tunnel has no rows, -EMSGSIZE, -ENOTSUP on
+ * the dummy.
  */
 ssize_t datapath_encapsulate(struct datapath *datapath, uint32_t tunnel_id, const uint8_t *frame,
 			     size_t size, uint8_t *outer, size_t room);

@@ -39,10 +39,10 @@ int draft_apply_tree(struct draft *draft, const json_t *tree, bool prune, struct
 
 /*
  * One object at a path of names as in the URL, e.g. {"vpcs","blue","subnets","web"} or
- * {"hosts","h1"}; collections
- * are refused. put replaces or makes, patch merges (RFC 7396), remove removes (with everything in
- * it for a VPC). In a VPC's body a collection that is left out stays as it is. -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with
- * path and sentence.
+ * {"hosts","h1"}; collections are refused. put replaces or makes, patch merges (RFC 7396), remove
+ * removes (with everything in it for a VPC). In a VPC's body a collection that is left out stays as
+ * it is. -ENOENT, -EEXIST (with create_only), -EBUSY (still referenced), -EINVAL with path and
+ * sentence.
  */
 int draft_put(struct draft *draft, const char *const *path, size_t path_count, const json_t *body,
 	      bool create_only, struct error *error);
@@ -69,8 +69,8 @@ void intent_give_ids(struct intent *intent, uint32_t first, uint32_t end);
 uint32_t draft_ids_short(const struct draft *draft);
 
 /*
- * Addresses are given out from the lowest free one. Where several give them out and were in one another's
- * way, each may begin so many further on; 0: again from the lowest.
+ * Addresses are given out from the lowest free one. Where several give them out and were in one
+ * another's way, each may begin so many further on; 0: again from the lowest.
  */
 void intent_keep_apart(struct intent *intent, uint32_t addresses);
 
@@ -107,9 +107,9 @@ struct record {
 const struct record *draft_records(struct draft *draft, size_t *count);
 
 /*
- * What must be so in the store for the records to be written, when there are other writers: a
- * key's mod revision as this intent knows it, 0: there is no such key. They say that nothing this
- * draft wrote, refers to or gave out (ids, addresses, names, VNIs) is another's meanwhile. Owned by the
+ * What must be so in the store for the records to be written, when there are other writers: a key's
+ * mod revision as this intent knows it, 0: there is no such key. They say that nothing this draft
+ * wrote, refers to or gave out (ids, addresses, names, VNIs) is another's meanwhile. Owned by the
  * draft.
  */
 struct comparison {
@@ -138,8 +138,9 @@ int intent_take(struct intent *intent, const struct record *records, const uint6
 		size_t count, bool whole, struct draft **taken, struct error *error);
 
 /*
- * A port is on another host by a newer claim, of which not the store but that host has told. A draft of its
- * own to be committed (with revision 0: the object keeps its own); NULL when there is no such port.
+ * A port is on another host by a newer claim, of which not the store but that host has told. A
+ * draft of its own to be committed (with revision 0: the object keeps its own); NULL when there is
+ * no such port.
  */
 struct draft *intent_yield_port(struct intent *intent, uint32_t port_id, const char *host,
 				uint32_t claim);

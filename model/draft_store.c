@@ -7,8 +7,8 @@
  * the first id that was never given out (a host among others takes ids in blocks, which moves it
  * on, and gives out those: intent_give_ids()). Others hold what two hosts must not give out both:
  * /weft/1/ipam/<vpc id>/<subnet id>/<address> the port that has it (nobody watches those: the port says it too), /weft/1/ids/vni/<id> the subnet whose
- * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/name/<vpc id>/<kind plural>:<name> what has a name in it, /weft/1/device/<host>/<hash> the port
- * that is at a device.
+ * segment has the id, /weft/1/names/vpc/<name> the VPC, /weft/1/name/<vpc id>/<kind plural>:<name>
+ * what has a name in it, /weft/1/device/<host>/<hash> the port that is at a device.
  *
  * Whoever writes says what it read: an object as it was, what it refers to as it was judged by, and
  * that nobody has what it gives out. A second writer fails then, takes the first one's news, and
@@ -72,8 +72,9 @@ static void add_object(struct draft *draft, const struct change *change)
 /* ---- what is given out once ---- */
 
 /*
- * The device of a port by a hash of 64 bits (FNV-1a), since names of namespaces may be no keys. A host that
- * does not hold the VPC of the port that has the device learns by this key that it is taken.
+ * The device of a port by a hash of 64 bits (FNV-1a), since names of namespaces may be no keys. A
+ * host that does not hold the VPC of the port that has the device learns by this key that it is
+ * taken.
  */
 static char *device_key(const struct port_object *port)
 {
@@ -88,7 +89,10 @@ static char *device_key(const struct port_object *port)
 	return xasprintf(STORE_PREFIX "device/%s/%016" PRIx64, host, hash);
 }
 
-/* The key under which a VPC's name, a segment's id or place on a wire, or a device is taken; NULL: none. */
+/*
+ * The key under which a VPC's name, a segment's id or place on a wire, or a device is taken; NULL:
+ * none.
+ */
 static char *unique_key(const struct object *object)
 {
 	const struct segment *segment;
@@ -111,7 +115,10 @@ static char *unique_key(const struct object *object)
 	return xasprintf(SEGMENT_ID_PREFIX "%u", segment->id);
 }
 
-/* The key under which a name in a VPC is taken, as long as there is the object; NULL: it is in none. */
+/*
+ * The key under which a name in a VPC is taken, as long as there is the object; NULL: it is in
+ * none.
+ */
 static char *taken_name(const struct object *object)
 {
 	if (object->kind == OBJECT_VPC || object->kind == OBJECT_HOST)

@@ -72,7 +72,8 @@ void filter_init(struct filter *filter);
 
 /*
  * One word each. Return: NULL, or the sentence that says what is wrong with the word, a constant.
- * filter_ports() gives "80,8000-8099" to the filter, filter_end() a prefix, an address or "group:NAME", at most two.
+ * filter_ports() gives "80,8000-8099" to the filter, filter_end() a prefix, an address or
+ * "group:NAME", at most two.
  */
 const char *filter_protocol(struct filter *filter, const char *text);
 const char *filter_ports(struct filter *filter, const char *text);

@@ -180,7 +180,10 @@ void host_index_fini(struct host_index *index);
 /* The name that `host` of a port stands for: the own one where it is empty. */
 const char *intent_host_name(const struct intent *intent, const char *host);
 uint64_t udp_port_key(uint16_t port, uint8_t kind);
-/* What of a network a segment is, "physnet1/8100/100", by which it is found; the caller's to free(). */
+/*
+ * What of a network a segment is, "physnet1/8100/100", by which it is found; the caller's to
+ * free().
+ */
 char *wire_key(const struct segment *segment);
 
 /* ---- intent.c ---- */
@@ -346,7 +349,10 @@ int check_host_of(struct draft *draft, const struct object *object, const char *
 		  struct error *error);
 int check_reach(struct draft *draft, const struct object *object, const char *key, uint32_t vpc_id,
 		const struct host_object *host, struct error *error);
-/* Whether one host can route all of a VPC; and that what is added to such a VPC fits (check_router.c). */
+/*
+ * Whether one host can route all of a VPC; and that what is added to such a VPC fits
+ * (check_router.c).
+ */
 int check_routing(struct draft *draft, const struct vpc_object *vpc, struct error *error);
 int check_routed_subnet(struct draft *draft, const struct subnet_object *subnet,
 			struct error *error);
@@ -355,14 +361,23 @@ int check_routed_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error);
 /* A segment on a network outside: nobody else's, and all its hosts are on the network. */
 int check_wire(struct draft *draft, const struct subnet_object *subnet, struct error *error);
-/* Whether a subnet, a port of it and a tunnel can be attached to an uplink the way that the subnet says. */
+/*
+ * Whether a subnet, a port of it and a tunnel can be attached to an uplink the way that the subnet
+ * says.
+ */
 int check_direct(struct draft *draft, const struct subnet_object *subnet, struct error *error);
 int check_direct_port(struct draft *draft, const struct port_object *port, struct error *error);
 
-/* check_host_stack - of a port with attach.host: nothing is said of it that would not hold (check_host_stack.c) */
+/*
+ * check_host_stack - of a port with attach.host: nothing is said of it that would not hold
+ * (check_host_stack.c)
+ */
 int check_host_stack(const struct draft *draft, const struct port_object *port,
 		     struct error *error);
-/* check_mirror - of a port or subnet: its copies get somewhere, as far as the intent can say (check_host_stack.c) */
+/*
+ * check_mirror - of a port or subnet: its copies get somewhere, as far as the intent can say
+ * (check_host_stack.c)
+ */
 int check_mirror(const struct draft *draft, const struct object *object, struct error *error);
 int check_direct_tunnel(struct draft *draft, const struct tunnel_object *tunnel,
 			struct error *error);

@@ -7,10 +7,10 @@
  *	06:58:xx:xx:xx:xx	a tunnel that routes, between the hosts of one installation alone: the plain id (plan_tunnel.c)
  *	06:59:xx:xx:xx:xx	the gateways of a host on a wire, where another host is the router
  *
- * What is behind the prefix is the object's id and the number of the installation, mixed one to one: within an
- * installation no two are alike, and those of two installations on one wire are as good as random to each other. A MAC is
- * kept with its object, so that it stays whatever becomes of the number. Objects of before there was one have the plain
- * id there, and keep it.
+ * What is behind the prefix is the object's id and the number of the installation, mixed one to
+ * one: within an installation no two are alike, and those of two installations on one wire are as
+ * good as random to each other. A MAC is kept with its object, so that it stays whatever becomes of
+ * the number. Objects of before there was one have the plain id there, and keep it.
  *
  * Neighbours: check_port.c (gives them to ports), check.c (to subnets and hosts), plan.c (rows).
  */
@@ -22,8 +22,8 @@
 #define ROUNDS 4
 
 /*
- * A permutation of numbers of 2 * @half_bits bits, another one for each key: a Feistel network, whose round
- * function need not be more than a good mixer, for nothing is secret here.
+ * A permutation of numbers of 2 * @half_bits bits, another one for each key: a Feistel network,
+ * whose round function need not be more than a good mixer, for nothing is secret here.
  */
 static uint64_t permute(uint64_t number, unsigned int half_bits, uint64_t key)
 {

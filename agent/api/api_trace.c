@@ -3,8 +3,8 @@
  * POST /v1/trace: builds the frame that was asked for; api_trace_follow.c tells what becomes of it.
  *
  * The frame is sent as the workload's stack would send it: to the neighbour's own MAC when the
- * destination is in the port's subnet, to the gateway's otherwise. With a tag it is what a child of the port
- * sends, or what a workload tags by itself in a subnet that passes tags.
+ * destination is in the port's subnet, to the gateway's otherwise. With a tag it is what a child of
+ * the port sends, or what a workload tags by itself in a subnet that passes tags.
  */
 #include "agent/api/api_private.h"
 
@@ -97,8 +97,8 @@ static int read_address(const char *text, const char *path, struct ip_address *a
 }
 
 /*
- * The port's first address of a family. If it has no IPv6 address, the link-local one made from its MAC, where that
- * will do (@near): it leads nowhere off the link.
+ * The port's first address of a family. If it has no IPv6 address, the link-local one made from its
+ * MAC, where that will do (@near): it leads nowhere off the link.
  */
 static int own_address(const struct port_object *port, bool ipv4, bool near,
 		       struct ip_address *address, struct error *error)
@@ -128,7 +128,10 @@ static struct mac_address gateway_mac(struct api_call *call, uint32_t subnet_id)
 	return mac;
 }
 
-/* Where a stack would send it: a neighbour of the subnet by its own MAC, everything else by the gateway. */
+/*
+ * Where a stack would send it: a neighbour of the subnet by its own MAC, everything else by the
+ * gateway.
+ */
 static struct mac_address next_mac(struct api_call *call, const struct port_object *port,
 				   const struct ip_address *destination)
 {
@@ -273,7 +276,10 @@ static bool is_of_child(const struct port_object *child, const struct probe_tags
 	       child->attach.service_tag == (tags->tag[0] >> 16 == 0x88a8);
 }
 
-/* Who sends with this outermost tag, or without one, by the device of the port: a child of it, or the port itself. */
+/*
+ * Who sends with this outermost tag, or without one, by the device of the port: a child of it, or
+ * the port itself.
+ */
 static const struct port_object *sender_of(const struct intent *intent,
 					   const struct port_object *port,
 					   const struct probe_tags *tags)

@@ -4,10 +4,10 @@
  *
  *	port -> this host -> [other host -> [...]] port -> [...] -> this host -> port
  *
- * What this host does is known at once. When the packet goes to another host, that host is asked and the
- * answer to the client waits for it, at most a few seconds; the loop goes on. That host may be the VPC's router, which
- * passes it on to a third, or back to here. Nothing is kept between two visits of a host; so that the second belongs to
- * a connection, what was there before is run again.
+ * What this host does is known at once. When the packet goes to another host, that host is asked
+ * and the answer to the client waits for it, at most a few seconds; the loop goes on. That host may
+ * be the VPC's router, which passes it on to a third, or back to here. Nothing is kept between two
+ * visits of a host; so that the second belongs to a connection, what was there before is run again.
  *
  * Neighbours: api_trace.c (the packet), trace_leg.h, trace_remote.h, question.h.
  */
@@ -218,8 +218,8 @@ static bool run_reply(struct follow *follow)
 }
 
 /*
- * The last visit was of this host: what becomes of the packet here, and of its reply. Return: 0 with the host that it has
- * left for in *next and `result`, or NULL; or negative.
+ * The last visit was of this host: what becomes of the packet here, and of its reply. Return: 0
+ * with the host that it has left for in *next and `result`, or NULL; or negative.
  */
 static int run_here(struct follow *follow, const struct object **next)
 {

@@ -2,10 +2,11 @@
 /*
  * Hosts that route VPCs for others: are they there?
  *
- * A host forwards without its daemon and without the store, so neither says that it is gone. It is away when its lease has
- * ended, and its underlay address, which did answer echo requests before, does not any more: its kernel does that. While
- * the router is away, what would go there is dropped where it is sent from, by a verdict that names the host; else
- * nobody could tell what becomes of it.
+ * A host forwards without its daemon and without the store, so neither says that it is gone. It is
+ * away when its lease has ended, and its underlay address, which did answer echo requests before,
+ * does not any more: its kernel does that. While the router is away, what would go there is dropped
+ * where it is sent from, by a verdict that names the host; else nobody could tell what becomes of
+ * it.
  *
  * Neighbours: cluster.c (leases), keepalive.c (asks), model/plan_tunnel.c (plan_router).
  */

@@ -2,8 +2,8 @@
 /*
  * Making a cluster and becoming a part of one: what `weft host init`, `join` and `token` do.
  *
- * Both leave files in the state directory (cluster_config.h) and nothing else: weftd then starts anew with
- * them, as after a restart, and no packet is lost by it.
+ * Both leave files in the state directory (cluster_config.h) and nothing else: weftd then starts
+ * anew with them, as after a restart, and no packet is lost by it.
  *
  *	first host				a host that joins
  *	init: authority, own certificate,
@@ -11,11 +11,12 @@
  *	join_server.c  <---------- TLS: who are you? (hash in the token), secret, request
  *	cluster_admit(): certificate, addresses of the store  ---------->  files, etcd's member list
  *
- * A host that joins to run a member of etcd gets the authority's key as well, over that connection, and lets
- * others in from then on: so the first host may be lost (ADR 20). It is kept as there, in a file of mode 0600.
+ * A host that joins to run a member of etcd gets the authority's key as well, over that connection,
+ * and lets others in from then on: so the first host may be lost (ADR 20). It is kept as there, in
+ * a file of mode 0600.
  *
- * A token is good at the host that made it, and "weft-SECRET-HASH": the secret proves the host that joins, the hash of the authority's
- * certificate proves the first host. It is good for a day.
+ * A token is good at the host that made it, and "weft-SECRET-HASH": the secret proves the host that
+ * joins, the hash of the authority's certificate proves the first host. It is good for a day.
  */
 #ifndef WEFT_AGENT_CLUSTER_SETUP_H
 #define WEFT_AGENT_CLUSTER_SETUP_H
@@ -59,8 +60,8 @@ int cluster_wish_read(json_t *body, struct cluster_wish *wish, struct error *err
  * @intent: the store that the host had alone: what is in it goes into the cluster's
  * @token: set to the token for others, owned by the caller
  *
- * It ends when the store answers and has everything, so it takes some seconds with etcd. An etcd that was
- * started goes on.
+ * It ends when the store answers and has everything, so it takes some seconds with etcd. An etcd
+ * that was started goes on.
  *
  * Return: 0; -EEXIST if the host is in a cluster; or another negative errno, and then it is not.
  */

@@ -7,14 +7,16 @@
  *	callback           something happened behind our back: call devices_plug() for that port again
  *	devices_unplug()   removes what Weft made, never what it found
  *
- * A veth port has its end on the host named "w" and the port's id in hex; its alias ("weft blue/web1
- * (port 26)") says whose it is, to people and to the next daemon. The other end is made inside the
- * namespace with its final name, MAC and MTU. A tap or tun has the name the user chose, and the alias
- * only if Weft made it. A port in a bridge is a pair whose far end ("b" behind the name) is a member there.
- * Offloads of a tap are settings of whoever opens it (QEMU), not of the device.
+ * A veth port has its end on the host named "w" and the port's id in hex; its alias ("weft
+ * blue/web1 (port 26)") says whose it is, to people and to the next daemon. The other end is made
+ * inside the namespace with its final name, MAC and MTU. A tap or tun has the name the user chose,
+ * and the alias only if Weft made it. A port in a bridge is a pair whose far end ("b" behind the
+ * name) is a member there. Offloads of a tap are settings of whoever opens it (QEMU), not of the
+ * device.
  *
  * Devices live in the namespace that the thread was in at devices_open(). One thread, one loop.
- * device_veth.c, device_tap.c, device_link.c, device_adopt.c and device_netns.c do it, device_watch.c watches; ports.c is the caller.
+ * device_veth.c, device_tap.c, device_link.c, device_adopt.c and device_netns.c do it,
+ * device_watch.c watches; ports.c is the caller.
  */
 #ifndef WEFT_AGENT_DEVICE_H
 #define WEFT_AGENT_DEVICE_H
@@ -142,10 +144,10 @@ void devices_close(struct devices *devices);
  * @requests: any number, of different ports; one call for many is much cheaper
  * @results: as many, filled in; every request gets an answer whatever becomes of the others
  *
- * A device that is right already is adopted and not touched. What differs is repaired without making it
- * anew where the kernel allows; but what is down stays so until devices_set_up(), for a packet that comes before the
- * pipeline knows the port is lost. A port whose namespace has another identity than that of its device is
- * moved: the old device goes.
+ * A device that is right already is adopted and not touched. What differs is repaired without
+ * making it anew where the kernel allows; but what is down stays so until devices_set_up(), for a
+ * packet that comes before the pipeline knows the port is lost. A port whose namespace has another
+ * identity than that of its device is moved: the old device goes.
  */
 void devices_plug(struct devices *devices, const struct device_request *requests, size_t count,
 		  struct device_result *results);
@@ -181,7 +183,8 @@ int devices_unplug(struct devices *devices, const uint32_t *port_ids, size_t cou
 		   struct error *error);
 
 /**
- * devices_list - ids of all ports that this instance has made a device for, found by alias, or adopted one
+ * devices_list - ids of all ports that this instance has made a device for, found by alias, or
+ * adopted one
  * @port_ids: the caller's to free()
  *
  * For finding what a crash left behind: ports that the intent does not know.

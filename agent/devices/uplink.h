@@ -2,11 +2,12 @@
 /*
  * The devices of this host that lead to networks outside: its uplinks.
  *
- * An uplink is a device that is there already, by its name; Weft adopts it. Its addresses, and frames that
- * are of no segment, stay the host's. While it is an uplink the pipeline is attached, the device is up and takes
- * frames to all MACs, for ports have MACs of their own. One that somebody sets down stays so, and is told of.
- * Devices come and go; one that comes is adopted then. Closing leaves everything as it is: the datapath goes on without its daemon. What is an uplink no more is
- * put back as it was (adoption.h); `weftd --remove-datapath` does that with all of them.
+ * An uplink is a device that is there already, by its name; Weft adopts it. Its addresses, and
+ * frames that are of no segment, stay the host's. While it is an uplink the pipeline is attached,
+ * the device is up and takes frames to all MACs, for ports have MACs of their own. One that
+ * somebody sets down stays so, and is told of. Devices come and go; one that comes is adopted then.
+ * Closing leaves everything as it is: the datapath goes on without its daemon. What is an uplink no
+ * more is put back as it was (adoption.h); `weftd --remove-datapath` does that with all of them.
  *
  * Neighbours: cluster.c (which devices), model/plan_wire.c (what asks for them), underlay.h.
  */
@@ -67,9 +68,11 @@ uint32_t uplinks_ifindex(struct uplinks *uplinks, const char *ifname);
 bool uplinks_mac(struct uplinks *uplinks, const char *ifname, struct mac_address *mac);
 
 /**
- * uplinks_alone - whether nothing that comes in by it is the host's, though the kernel says so of all
+ * uplinks_alone - whether nothing that comes in by it is the host's, though the kernel says so of
+ * all
  *
- * A macvlan or macvtap without addresses: in mode passthru it is handed every frame of the device below it.
+ * A macvlan or macvtap without addresses: in mode passthru it is handed every frame of the device
+ * below it.
  */
 bool uplinks_alone(struct uplinks *uplinks, const char *ifname);
 

@@ -2,11 +2,12 @@
 /*
  * The last dropped packets that the datapath reported, and how many there were in the last minute.
  *
- * The pipeline samples drops into a ring buffer (so many per second and port). They are read here in
- * bounded portions, kept in a ring of our own, and told to subscribers. The counts of verdicts are exact and are
- * read every few seconds, for "drops in the last minute".
+ * The pipeline samples drops into a ring buffer (so many per second and port). They are read here
+ * in bounded portions, kept in a ring of our own, and told to subscribers. The counts of verdicts
+ * are exact and are read every few seconds, for "drops in the last minute".
  *
- * Neighbours: datapath.h (the source), events.h (the fan-out), api_plain.c and api_status.c (readers).
+ * Neighbours: datapath.h (the source), events.h (the fan-out), api_plain.c and api_status.c
+ * (readers).
  */
 #ifndef WEFT_AGENT_DROPS_H
 #define WEFT_AGENT_DROPS_H
@@ -32,7 +33,10 @@ struct drops *drops_new(struct loop *loop, struct datapath *datapath, const stru
 /** drops_free - stop (NULL is ignored) */
 void drops_free(struct drops *drops);
 
-/* Hears of each reported drop, and of packets with another verdict that the pipeline tells of; may not change what the datapath is doing at once. */
+/*
+ * Hears of each reported drop, and of packets with another verdict that the pipeline tells of; may
+ * not change what the datapath is doing at once.
+ */
 typedef void drops_listener(void *context, const struct drop_event *event);
 
 /** drops_listen - tell somebody of each event as well */

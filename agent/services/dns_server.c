@@ -2,10 +2,10 @@
 /*
  * DNS over UDP and TCP for the ports of this host.
  *
- * A message is read (base/dns.c), the port that sent it is known by its alias (services.c), and the answer
- * comes from its VPC's names (dns_zone.c), or from others (dns_forward.c). What is malformed is answered with FORMERR, as far as it can
- * be answered, and counted. Connections over TCP (RFC 7766) are bounded: altogether, for each port,
- * and in the time they may be idle.
+ * A message is read (base/dns.c), the port that sent it is known by its alias (services.c), and the
+ * answer comes from its VPC's names (dns_zone.c), or from others (dns_forward.c). What is malformed
+ * is answered with FORMERR, as far as it can be answered, and counted. Connections over TCP (RFC
+ * 7766) are bounded: altogether, for each port, and in the time they may be idle.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,8 +69,9 @@ static const struct vpc_object *vpc_of(const struct dns_server *server,
 }
 
 /*
- * What the port is told of what it asks well formed. @later: set when others are asked; the answer comes by
- * forwarded(). @kept: set to the size when it is in server->answer as a whole, for others have said it before.
+ * What the port is told of what it asks well formed. @later: set when others are asked; the answer
+ * comes by forwarded(). @kept: set to the size when it is in server->answer as a whole, for others
+ * have said it before.
  */
 static enum dns_rcode decide(struct dns_server *server, const struct port_object *port,
 			     const struct dns_client *client, const struct dns_query *query,
@@ -113,8 +114,8 @@ static size_t udp_limit(const struct dns_server *server, const struct port_objec
 }
 
 /*
- * Answers one message. client: its limit is set here. Return: bytes in server->answer; 0: there is nothing
- * to be said, or not yet.
+ * Answers one message. client: its limit is set here. Return: bytes in server->answer; 0: there is
+ * nothing to be said, or not yet.
  */
 static size_t answer(struct dns_server *server, const struct port_object *port,
 		     struct dns_client *client, const uint8_t *message, size_t size)

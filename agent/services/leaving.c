@@ -2,9 +2,9 @@
 /*
  * Leaves; see leaving.h.
  *
- * An event is read in the middle of others, so questions wait for the next round of the loop: who leaves many groups
- * at once, or one group through many ports, causes one question for each group and second. What a tenant can make wait
- * is bounded for its subnet and for all.
+ * An event is read in the middle of others, so questions wait for the next round of the loop: who
+ * leaves many groups at once, or one group through many ports, causes one question for each group
+ * and second. What a tenant can make wait is bounded for its subnet and for all.
  */
 #include "agent/services/leaving.h"
 
@@ -182,8 +182,9 @@ static bool listens_elsewhere(const struct search *listeners, uint32_t router_id
 }
 
 /*
- * The last listener of this host was a port that is gone: what it would have said itself. A router asks then who else
- * listens, so it does no harm where others do. IPv4 from nobody, as to other hosts.
+ * The last listener of this host was a port that is gone: what it would have said itself. A router
+ * asks then who else listens, so it does no harm where others do. IPv4 from nobody, as to other
+ * hosts.
  */
 static void tell_routers(struct leaving *leaving, const struct subnet_object *subnet,
 			 const struct left *left)
@@ -255,7 +256,10 @@ static bool has_room(const struct leaving *leaving, uint32_t subnet_id)
 	return count < GROUPS_PER_SUBNET;
 }
 
-/* The row of who has left ends so many ticks from now, unless it is refreshed: others may listen behind the same port. */
+/*
+ * The row of who has left ends so many ticks from now, unless it is refreshed: others may listen
+ * behind the same port.
+ */
 static void shorten(struct leaving *leaving, const struct group_key *key, uint32_t ticks)
 {
 	const uint32_t end = now_ticks(leaving) + ticks;
@@ -354,7 +358,10 @@ static bool is_member(const struct leaving *leaving, uint32_t subnet_id, uint32_
 
 void leaving_hosts(struct leaving *leaving)
 {
-	/* It may have said before that its ports are asked, and the rows have ended by that; routers know nothing. */
+	/*
+	 * It may have said before that its ports are asked, and the rows have ended by that;
+	 * routers know nothing.
+	 */
 	struct search search = { .peers = true, .slack = GROUP_PEER_TICKS };
 	struct {
 		uint32_t subnet_id, peer_id;

@@ -2,19 +2,22 @@
 /*
  * Who leaves a group: the others are asked at once whether they still listen.
  *
- * The pipeline tells of a port that wants less of a group than before (core/membership.c). Twice, a second apart, the ports
- * of this host that have listened to the group, or that routers are behind, are asked for it (RFC 3376, 6.4.2; RFC 3810, 7.6.3), and the other
- * hosts hear that they are: whoever does not hear an answer within three seconds forgets this host's listeners. A
- * port behind which several may listen is asked as well, and its own row ends in the same way.
+ * The pipeline tells of a port that wants less of a group than before (core/membership.c). Twice, a
+ * second apart, the ports of this host that have listened to the group, or that routers are behind,
+ * are asked for it (RFC 3376, 6.4.2; RFC 3810, 7.6.3), and the other hosts hear that they are:
+ * whoever does not hear an answer within three seconds forgets this host's listeners. A port behind
+ * which several may listen is asked as well, and its own row ends in the same way.
  *
- * A port that goes without a word, for it is removed, moves or loses its device, has left all its groups. Its rows end at once,
- * the others are asked in the same way, and when none of this host has answered the routers are told (on each wire too, where
- * its switches hear it): they ask whether anybody else listens.
+ * A port that goes without a word, for it is removed, moves or loses its device, has left all its
+ * groups. Its rows end at once, the others are asked in the same way, and when none of this host
+ * has answered the routers are told (on each wire too, where its switches hear it): they ask
+ * whether anybody else listens.
  *
- * A host whose last port of a subnet has gone has no way to say anything there. The others see that it is no member any more,
- * end its rows, and tell the routers behind their own ports.
+ * A host whose last port of a subnet has gone has no way to say anything there. The others see that
+ * it is no member any more, end its rows, and tell the routers behind their own ports.
  *
- * Neighbours: querier.h (general queries, and how they are written), drops.h (where the events come from).
+ * Neighbours: querier.h (general queries, and how they are written), drops.h (where the events come
+ * from).
  */
 #ifndef WEFT_AGENT_LEAVING_H
 #define WEFT_AGENT_LEAVING_H

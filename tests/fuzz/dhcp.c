@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzzing what ports ask the daemon: frames, held packets, DHCPv4 and DHCPv6 messages. What is well formed is answered as
- * the daemon would; an answer must be well formed in its turn, and no larger than the client takes.
+ * Fuzzing what ports ask the daemon: frames, held packets, DHCPv4 and DHCPv6 messages. What is well
+ * formed is answered as the daemon would; an answer must be well formed in its turn, and no larger
+ * than the client takes.
  *
- * The first byte says what the rest is. Of DHCPv4 there are two: raw, and options behind a good head.
+ * The first byte says what the rest is. Of DHCPv4 there are two: raw, and options behind a good
+ * head.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -133,8 +135,8 @@ static void try_dhcp6(const struct subnet_object *subnet, const struct dhcp_name
 }
 
 /*
- * What a relay passes on must be readable, name the circuit, and be given back when a server says so; what a
- * server says must not reach the client with another address than the port's.
+ * What a relay passes on must be readable, name the circuit, and be given back when a server says
+ * so; what a server says must not reach the client with another address than the port's.
  */
 static void try_relay(const uint8_t *data, size_t size)
 {

@@ -2,11 +2,12 @@
 /*
  * Fuzzing the parser and the whole pipeline: frames of random bytes from ports of a real world.
  *
- * The input is a row of frames, each with a byte that names the port and two of length; ports 242 to 252 are uplinks, 255
- * is the underlay, and the frame an outer packet of another host, in a world that knows every kind of tunnel. All of an input
- * run through the same tables, so that connections, fragments and learned addresses meet. Nothing may
- * crash, read outside the frame, or be delivered where it must not: outside the sender's VPC, to the
- * sender, or from an address that is not the sender's. Seeds: the frames of the vectors (run --seeds).
+ * The input is a row of frames, each with a byte that names the port and two of length; ports 242
+ * to 252 are uplinks, 255 is the underlay, and the frame an outer packet of another host, in a
+ * world that knows every kind of tunnel. All of an input run through the same tables, so that
+ * connections, fragments and learned addresses meet. Nothing may crash, read outside the frame, or
+ * be delivered where it must not: outside the sender's VPC, to the sender, or from an address that
+ * is not the sender's. Seeds: the frames of the vectors (run --seeds).
  */
 #include <stdarg.h>
 #include <stdint.h>
@@ -215,7 +216,10 @@ static void fix_checksum(struct frame *f)
 	ip[11] = (uint8_t)sum;
 }
 
-/* An outer packet: what is delivered goes to a port that is plugged in here, and never on to a host. */
+/*
+ * An outer packet: what is delivered goes to a port that is plugged in here, and never on to a
+ * host.
+ */
 static void run_underlay(struct frame *f)
 {
 	struct native_result result = { 0 };

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flow table in the kernel when both CPUs are at it: the programs and maps of weftd, a few seconds.
+ * The flow table in the kernel when both CPUs are at it: the programs and maps of weftd, a few
+ * seconds.
  *
  * Two threads, each on a CPU, go from round to round together. In a round both send a packet of the
- * same connection at once (BPF_PROG_TEST_RUN), often the same packet: at random they open, answer, close,
- * reset and open again. Timeouts are a few ticks, the table and the limits are small, and now and then
- * one of them sweeps instead, or the generation of the rules moves, so that rows are made, removed,
- * refused and written anew under the hands of the other CPU. Whatever happens, each packet that is delivered goes to the one port its destination names, out of that port's device with its MACs;
- * when all is quiet the counters of connections are those of the charged rows; and when the sweep has
- * removed the last row every counter is 0.
+ * same connection at once (BPF_PROG_TEST_RUN), often the same packet: at random they open, answer,
+ * close, reset and open again. Timeouts are a few ticks, the table and the limits are small, and
+ * now and then one of them sweeps instead, or the generation of the rules moves, so that rows are
+ * made, removed, refused and written anew under the hands of the other CPU. Whatever happens, each
+ * packet that is delivered goes to the one port its destination names, out of that port's device
+ * with its MACs; when all is quiet the counters of connections are those of the charged rows; and
+ * when the sweep has removed the last row every counter is 0.
  *
  * What cannot be left to chance is tried in every order on the native tables: native.c. Needs root.
  */

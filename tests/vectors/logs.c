@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flow logs in a vector: what the rows of a logged connection say, what is told of one that ends, and what is
- * counted of packets that are refused (core/flow_log.c, flow_end_fill in core/flow.h).
+ * Flow logs in a vector: what the rows of a logged connection say, what is told of one that ends,
+ * and what is counted of packets that are refused (core/flow_log.c, flow_end_fill in core/flow.h).
  *
- * Which ports have a log is in the world, as in weft.yaml ("flow_log": {}). Likewise what loop.c writes down. Neighbours: run.c (which lines ask),
- * rows.c (all the rest of a connection), mirrors.c.
+ * Which ports have a log is in the world, as in weft.yaml ("flow_log": {}). Likewise what loop.c
+ * writes down. Neighbours: run.c (which lines ask), rows.c (all the rest of a connection),
+ * mirrors.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -107,8 +108,8 @@ static bool check_logged(const struct side *side, char **words, bool logged)
 }
 
 /*
- * refused FROM > TO|none PACKETS BYTES LETTERS [SECONDS]: one row, of the verdict and the object of the last
- * frame, with so many seconds between its first packet and its last.
+ * refused FROM > TO|none PACKETS BYTES LETTERS [SECONDS]: one row, of the verdict and the object of
+ * the last frame, with so many seconds between its first packet and its last.
  */
 static bool check_refused(const struct side *side, char **words, size_t count,
 			  const struct outcome *last)

@@ -2,13 +2,15 @@
 /*
  * Packet vectors: intent, frames, and what must become of them, on both targets.
  *
- * A .vec file names a world (the JSON tree of weft.yaml, in the same folder) and holds vectors: frames
- * sent by ports, each with the expected verdict. The world goes through the real model and planner; the
- * rows go into the native tables and into kernel maps; each frame runs through both builds of core/, and
- * verdict, deciding object, bytes and connections must be the same. README.md has the syntax.
+ * A .vec file names a world (the JSON tree of weft.yaml, in the same folder) and holds vectors:
+ * frames sent by ports, each with the expected verdict. The world goes through the real model and
+ * planner; the rows go into the native tables and into kernel maps; each frame runs through both
+ * builds of core/, and verdict, deciding object, bytes and connections must be the same. README.md
+ * has the syntax.
  *
- * frame.c builds frames from words, outer.c outer packets, hosts.c makes several hosts of a world, world.c makes rows of intent, tables.c writes them, run.c reads the files and compares,
- * kernel.c and native.c are the two sides.
+ * frame.c builds frames from words, outer.c outer packets, hosts.c makes several hosts of a world,
+ * world.c makes rows of intent, tables.c writes them, run.c reads the files and compares, kernel.c
+ * and native.c are the two sides.
  */
 #ifndef WEFT_TESTS_VECTOR_H
 #define WEFT_TESTS_VECTOR_H
@@ -25,7 +27,9 @@
 
 #define VECTOR_FRAME_MAX 4096
 
-/* Of the state row of both sides: the device of the host's services, and how often a port may ask. */
+/*
+ * Of the state row of both sides: the device of the host's services, and how often a port may ask.
+ */
 #define SERVICE_IFINDEX 1
 #define SERVICE_RATE 4
 
@@ -137,8 +141,8 @@ void frame_build(const struct world *world, const struct port_object *from, char
 		 size_t count, struct vector_frame *frame);
 
 /*
- * Several hosts (hosts.c). A statement is a line of a world (README.md); false: it is none. hosts_rows
- * turns the rows of a world of one host into those that the host numbered `here` has.
+ * Several hosts (hosts.c). A statement is a line of a world (README.md); false: it is none.
+ * hosts_rows turns the rows of a world of one host into those that the host numbered `here` has.
  */
 #define HOSTS_MAX 4
 void hosts_clear(void);
@@ -184,7 +188,9 @@ void logs_clear(void);
 void outer_build(const struct world *world, char **words, size_t count, const struct outcome *seen,
 		 struct vector_frame *frame);
 
-/* What was handed to a service comes back, with both ends swapped; false: nothing was. services.c */
+/*
+ * What was handed to a service comes back, with both ends swapped; false: nothing was. services.c
+ */
 bool services_turn_round(const struct outcome *o, struct vector_frame *frame);
 /* Whether the checksums of what a service gets are right. */
 bool services_sum_is_right(const struct outcome *o);
