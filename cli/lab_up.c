@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/netlink.h"
 #include "base/netns.h"
@@ -31,6 +32,8 @@
 #define LOOPBACK_IFINDEX 1 /* the first device of every namespace */
 #define LOCK_DEADLINE_MS 30000
 #define LOCK_STEP_MS 20
+#define APPLY_DEADLINE_MS 30000
+#define APPLY_STEP_MS 100
 
 /* What of the registry has a namespace of its own, in the order in which it is made. */
 static const char *const machine_kinds[] = { "machines", "hosts", "nodes" };
@@ -294,6 +297,19 @@ static int make_tagged(struct invocation *invocation, const struct lab *lab, str
 	return code;
 }
 
+/* Stores that were just started may not answer yet; what was done all the same is not done twice. */
+static int apply_tree(struct invocation *invocation, const json_t *tree, struct error *error)
+{
+	uint64_t deadline = clock_monotonic_ms(NULL) + APPLY_DEADLINE_MS;
+	int code;
+
+	do {
+		code = client_apply(invocation_client(invocation), tree, false, false, NULL, error);
+	} while (code == -EAGAIN && clock_monotonic_ms(NULL) < deadline &&
+		 poll(NULL, 0, APPLY_STEP_MS) <= 0);
+	return code;
+}
+
 /* All steps, in the child. Return: an exit status; what went wrong is printed. */
 static int make_lab(struct invocation *invocation, struct lab *lab, const char *file,
 		    const struct yaml_document *document)
@@ -306,8 +322,7 @@ static int make_lab(struct invocation *invocation, struct lab *lab, const char *
 		return lab_report(invocation, &error);
 	}
 	show_step(invocation, "applying");
-	code = client_apply(invocation_client(invocation), document->tree, false, false, NULL,
-			    &error);
+	code = apply_tree(invocation, document->tree, &error);
 	show_step(invocation, NULL);
 	if (code < 0)
 		return apply_report(invocation, file, document, &error);

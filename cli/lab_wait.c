@@ -63,6 +63,27 @@ static bool is_asked(const struct wait *wait, const json_t *port)
 	return !wait->host || (host && strcmp(host, wait->host) == 0);
 }
 
+/*
+ * Ask until there is an answer: a host whose store is silent at the moment does not know what is meant.
+ * @comes: what is not there yet is waited for, too. Return: 0, or negative errno.
+ */
+static int ask(struct wait *wait, const char *const *steps, size_t count, bool comes,
+	       json_t **found)
+{
+	uint64_t deadline = clock_monotonic_ms(NULL) + DEADLINE_MS;
+	int code;
+
+	for (;;) {
+		*found = NULL;
+		code = client_get(wait->asking, steps, count, found, NULL, wait->error);
+		if (code != -EAGAIN && (code != -ENOENT || !comes))
+			return code;
+		if (clock_monotonic_ms(NULL) > deadline)
+			return code;
+		poll(NULL, 0, ATTEMPT_INTERVAL_MS);
+	}
+}
+
 /* Ask for all ports of the tree's VPCs. */
 static int ask_all(void *context)
 {
@@ -74,7 +95,7 @@ static int ask_all(void *context)
 
 	json_object_foreach(json_object_get(wait->tree, "vpcs"), vpc, value) {
 		steps[1] = vpc;
-		code = client_get(wait->asking, steps, 3, &ports, NULL, wait->error);
+		code = ask(wait, steps, 3, false, &ports);
 		if (code < 0)
 			return code;
 		json_object_foreach(ports, name, port) {
@@ -130,21 +151,14 @@ static size_t count_ports(const json_t *tree)
 /* All of a change reaches a host at once: when one VPC of the file is there, so is the rest. */
 static int wait_for_intent(struct wait *wait)
 {
-	uint64_t deadline = clock_monotonic_ms(NULL) + DEADLINE_MS;
 	const char *steps[] = { "vpcs", NULL }, *vpc;
 	json_t *value, *found;
 	int code = 0;
 
 	json_object_foreach(json_object_get(wait->tree, "vpcs"), vpc, value) {
 		steps[1] = vpc;
-		for (;;) {
-			found = NULL;
-			code = client_get(wait->asking, steps, 2, &found, NULL, wait->error);
-			json_decref(found);
-			if (code != -ENOENT || clock_monotonic_ms(NULL) > deadline)
-				break;
-			poll(NULL, 0, ATTEMPT_INTERVAL_MS);
-		}
+		code = ask(wait, steps, 2, true, &found);
+		json_decref(found);
 		if (code < 0)
 			return code;
 	}

@@ -7,11 +7,12 @@ What the examples do inside their labs is in test_examples.py; here it is the la
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 
-from harness import WEFT, Netns, check, equal, main, run, statement, wait_for
+from harness import ROOT, WEFT, Netns, Skip, check, equal, main, run, statement, wait_for
 
 SHOP = """
 lab: {name: shop}
@@ -225,6 +226,30 @@ def killed(_weft):
         up(SHOP, accept=(1,))
         wait_for(lambda: run(WEFT, "lab", "down", "shop", environment=environment).returncode == 0,
                  "lab down")
+    equal(left(), [[], [], []], "left behind")
+
+
+@statement("an up whose store stands still for a while, as on a busy machine, waits for it")
+def silent_store(_weft):
+    if not shutil.which("etcd"):
+        raise Skip("etcd is not installed")
+    place = "/run/weft/lab/moving-port"
+    with subprocess.Popen([WEFT, "lab", "up", ROOT / "examples/moving-port.yaml"],
+                          stdout=subprocess.DEVNULL) as process:
+        def said(host, words):
+            path = f"{place}/{host}/weftd.log"
+            with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+                return words in file.read()
+            return False
+        wait_for(lambda: said("h3", 'msg="ready"'), "the last daemon is ready", 60)
+        store = list(map(int, run("pidof", "etcd", accept=[0]).stdout.split()))
+        for pid in store:
+            os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: said("h1", "etcd unreachable"), "h1 notices", 60)
+        for pid in store:
+            os.kill(pid, signal.SIGCONT)
+        equal(process.wait(120), 0, "status of up")
+    run(WEFT, "lab", "down", "moving-port", accept=[0])
     equal(left(), [[], [], []], "left behind")
 
 
