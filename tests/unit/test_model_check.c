@@ -767,34 +767,10 @@ static void test_mirror_to_host(void **state)
 	intent_free(intent);
 }
 
-/* It may go, and what is behind it waits; but it is not made what nothing can be behind. */
-static void test_parent(void **state)
-{
-	static const char change[] = "{'attach':{'parent':'other','vlan':5}}";
-	struct intent *intent = intent_new();
-
-	(void)state;
-	request(intent, REQUEST_APPLY, NULL, base_tree, NULL);
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/trunk", "{'subnet':'web'}", NULL);
-	request(intent, REQUEST_PUT, "vpcs/blue/ports/child",
-		"{'subnet':'web','attach':{'parent':'trunk','vlan':5}}", NULL);
-	refuse(intent, REQUEST_PUT, "vpcs/blue/ports/trunk",
-	       "{'subnet':'web','attach':{'tun':'t'}}", -EINVAL,
-	       "vpcs.blue.ports.child.attach.parent",
-	       "port blue/child: port blue/trunk is no device with Ethernet that carries tags");
-	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/trunk", NULL, NULL);
-	request(intent, REQUEST_PATCH, "vpcs/blue/ports/child", "{'mtu':1400}", NULL);
-	refuse(intent, REQUEST_PATCH, "vpcs/blue/ports/child", change, -EINVAL,
-	       "vpcs.blue.ports.child.attach.parent",
-	       "port blue/child: no port \"blue/other\" that could be its parent");
-	intent_free(intent);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mirror_to_host),
-		cmocka_unit_test(test_parent),
 		cmocka_unit_test(test_port),
 		cmocka_unit_test(test_subnet),
 		cmocka_unit_test(test_table),

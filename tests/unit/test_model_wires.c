@@ -300,6 +300,28 @@ static void test_collector(void **state)
 	intent_free(intent);
 }
 
+/* It may go, and what is behind it waits; but it is not made what nothing can be behind. */
+static void test_parent(void **state)
+{
+	static const char change[] = "{'attach':{'parent':'other','vlan':5}}";
+	struct intent *intent = world();
+
+	(void)state;
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/trunk", "{'subnet':'web'}", NULL);
+	request(intent, REQUEST_PUT, "vpcs/blue/ports/child",
+		"{'subnet':'web','attach':{'parent':'trunk','vlan':5}}", NULL);
+	refuse(intent, REQUEST_PUT, "vpcs/blue/ports/trunk",
+	       "{'subnet':'web','attach':{'tun':'t'}}", -EINVAL,
+	       "vpcs.blue.ports.child.attach.parent",
+	       "port blue/child: port blue/trunk is no device with Ethernet that carries tags");
+	request(intent, REQUEST_REMOVE, "vpcs/blue/ports/trunk", NULL, NULL);
+	request(intent, REQUEST_PATCH, "vpcs/blue/ports/child", "{'mtu':1400}", NULL);
+	refuse(intent, REQUEST_PATCH, "vpcs/blue/ports/child", change, -EINVAL,
+	       "vpcs.blue.ports.child.attach.parent",
+	       "port blue/child: no port \"blue/other\" that could be its parent");
+	intent_free(intent);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_routing),
 		cmocka_unit_test(test_routing_of_what_is_there),
 		cmocka_unit_test(test_collector),
+		cmocka_unit_test(test_parent),
 	};
 
 	return cmocka_run_group_tests_name("model_wires", tests, NULL, NULL);
