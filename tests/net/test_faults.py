@@ -22,7 +22,10 @@ INTENT = """
 vpcs:
   blue:
     cidrs: [10.0.0.0/16]
-    subnets: {one: {cidr: 10.0.1.0/24}, many: {cidr: 10.0.16.0/20}}
+    subnets:
+      one: {cidr: 10.0.1.0/24}
+      many: {cidr: 10.0.16.0/20}
+      lan: {cidr: 10.0.32.0/24, mode: l2}
     security_groups:
       open:
         ingress: [{protocol: all, from: 0.0.0.0/0}]
@@ -227,13 +230,15 @@ def no_descriptors(pid):
 
 @statement("out of descriptors: ports stay as they are, which is said once, and healed afterwards")
 def descriptors(weft, faults):
+    run("ip", "link", "add", "br0", "up", "type", "bridge", accept=[0])
     weft.weft("port", "add", "blue/t", "--subnet", "one", "--tap", "tap0")
-    weft.plugged("blue/t")
+    weft.weft("port", "add", "blue/m", "--subnet", "lan", "--bridge", "br0")
+    weft.plugged("blue/t", "blue/m")
     def said_of(what):
         return weft.log(1000).count(what)
     before = said_of("port disturbed")
     programs = f"/sys/fs/bpf/weft/{weft.name}/links"
-    ports = [weft.port(f"blue/{port}")["status"] for port in "abt"]
+    ports = [weft.port(f"blue/{port}")["status"] for port in "abtm"]
     devices = [port["device"] for port in ports]
     links = {str(port["ifindex"]) for port in ports}
     wait_for(lambda: links <= set(os.listdir(programs)), "each device has a tcx link")
@@ -246,8 +251,8 @@ def descriptors(weft, faults):
                 said = wait_for(kept.problems, "the status says so")
                 equal(len(said), 1, f"problems: {said}")
                 check("Too many open files" in said[0], f"it says: {said}")
-                wait_for(lambda: said_of("port disturbed") >= before + 3, "disturbances")
-                for port in "abt":
+                wait_for(lambda: said_of("port disturbed") >= before + 4, "disturbances")
+                for port in "abtm":
                     equal(kept.state_of(port), "plugged", f"state of {port}")
                 equal(links - set(os.listdir(programs)), set(), "devices without the pipeline")
             wait_for(lambda: not kept.problems(), "no problem any more")
@@ -258,6 +263,8 @@ def descriptors(weft, faults):
     finally:
         kept.connection.close()
     weft.weft("port", "remove", "blue/t")
+    weft.weft("port", "remove", "blue/m")
+    run("ip", "link", "delete", "br0", accept=[0])
 
 
 @statement("its socket removed behind its back: made again, and who was connected goes on")
