@@ -356,6 +356,15 @@ static bool is_member(const struct leaving *leaving, uint32_t subnet_id, uint32_
 	return false;
 }
 
+/* By subnet and port, so that rows of one host in one subnet are in a row. */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct group_key *left = a, *right = b;
+	int order = (left->subnet_id > right->subnet_id) - (left->subnet_id < right->subnet_id);
+
+	return order ? order : (left->port_id > right->port_id) - (left->port_id < right->port_id);
+}
+
 void leaving_hosts(struct leaving *leaving)
 {
 	/*
@@ -371,6 +380,8 @@ void leaving_hosts(struct leaving *leaving)
 	if (!intent_has_hosts(reconcile_intent(leaving->reconcile)))
 		return;
 	find_rows(leaving, &search);
+	if (search.count)
+		qsort(search.found, search.count, sizeof(*search.found), compare_rows);
 	for (size_t i = 0; i < search.count; i++) {
 		const struct group_key *key = &search.found[i];
 		struct left *left;
