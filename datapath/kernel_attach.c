@@ -607,7 +607,10 @@ int kernel_attach_replace_all(struct kernel_datapath *kernel, struct error *erro
 		result = attach_program(kernel, ifindexes[i], PORT_UNPLUGGED, program_of(program),
 					&why);
 		replaced += !result;
-		if (result && !first) {
+		/* It has gone meanwhile, as devices of a daemon do that has just been killed. */
+		if (result == -ENODEV) {
+			detach_device(kernel->root, ifindexes[i]);
+		} else if (result && !first) {
 			first = result;
 			error_set(error, result, NULL, "%s", why.text);
 		}
