@@ -72,7 +72,12 @@ class Lab:
         return self.run(host, WEFT, *words, accept=accept)
 
     def trace(self, *words):
-        return json.loads(self.weft("--json", "trace", *words, accept=(0, 4)).stdout)
+        """As JSON; asked again while another host is too busy to answer in time."""
+        def asked():
+            done = self.weft("--json", "trace", *words, accept=(0, 1, 4))
+            check(done.stdout, f"trace {words}: {done.stderr}")
+            return done if done.returncode != 1 else None
+        return json.loads(wait_for(asked, f"trace {words}").stdout)
 
     def counter(self, reason, host="h1"):
         verdicts = json.loads(self.weft("--json", "counters", reason, host=host).stdout)["verdicts"]
