@@ -49,7 +49,7 @@ MODEL := $(addprefix model/, \
 	text_read.c text_rules.c text_segment.c text_write.c)
 
 CORE := $(addprefix core/, \
-	pipeline.c parse.c flow.c loop.c multicast.c membership.c multicast_route.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
+	pipeline.c parse.c flow.c way.c loop.c multicast.c membership.c multicast_route.c guard.c punt.c service.c neighbour.c bridge.c route.c fragment.c policy.c \
 	icmp.c deliver.c arrive.c tunnel_parse.c tunnel_pop.c tunnel_inner.c tunnel_push.c tags.c \
 	tunnel_sum.c tcp_mss.c central.c rate.c watch.c mirror.c flow_log.c wire.c hold.c direct.c)
 

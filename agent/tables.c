@@ -104,6 +104,7 @@ bool tables_is_planned(enum table_id table)
 	case TABLE_capture_records:
 	case TABLE_rate_states:
 	case TABLE_judgements:
+	case TABLE_ways:
 	case TABLE_port_counts:
 	case TABLE_vpc_moves:
 	case TABLE_segment_tags:

@@ -6,10 +6,9 @@
  * The theory of operation is in flow.h. Before: route.c or bridge.c and deliver.c, which know where the
  * packet goes; between flow_find and flow_write: policy.c.
  */
+#include "core/charge.h"
 #include "core/flow.h"
-
-#define RENEW_L2_TICKS (30 * TICKS_PER_SECOND)
-#define RENEW_NEVER_TICKS 0x3fffffff
+#include "core/way.h"
 
 /* The live row for this key, whose other end is peer_port_id or, if any_peer, whoever; or NULL. */
 static __always_inline int flow_known(const struct flow_key *key, __u32 now, __u32 peer_port_id,
@@ -221,46 +220,6 @@ int flow_find(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
-/* Takes a place for a new connection of the packet's port. VERDICT_NEXT with the flags of the charged
- * row in *flags, or the drop that says whose limit it was. */
-static __always_inline int flow_charge(struct packet *p, const struct vpc *vpc, __u8 *flags)
-{
-	struct slot_key port_slot = { .slot = p->port_slot };
-	struct slot_key vpc_slot = { .slot = p->vpc_slot };
-	struct slot_key zero = { .slot = 0 };
-	struct port_stats *of_port = table_lookup(port_stats, &port_slot);
-	struct vpc_stats *of_vpc = table_lookup(vpc_stats, &vpc_slot);
-	struct datapath_state *shared = table_lookup(state, &zero);
-	__u64 used;
-
-	if (!of_port || !of_vpc || !shared)
-		return VERDICT_INTERNAL;
-	p->object_id = p->port_id;
-	used = atomic_fetch_add64(&of_port->flows, 1);
-	if ((__s64)used >= (__s64)p->flow_limit) {
-		atomic_add(&of_port->flows, -1);
-		return VERDICT_FLOW_LIMIT_PORT;
-	}
-	if ((__s64)atomic_fetch_add64(&of_vpc->flows, 1) >= (__s64)vpc->flow_limit) {
-		atomic_add(&of_vpc->flows, -1);
-		atomic_add(&of_vpc->refused_flows, 1);
-		atomic_add(&of_port->flows, -1);
-		p->object_id = p->vpc_id;
-		return VERDICT_FLOW_LIMIT_VPC;
-	}
-	*flags = FLOW_CHARGED;
-	if ((__s64)used < (__s64)p->flow_guarantee && (__s64)used < (__s64)shared->flow_guarantee)
-		return VERDICT_NEXT;
-	if ((__s64)atomic_fetch_add64(&shared->shared_flows, 1) >= (__s64)shared->shared_limit) {
-		atomic_add(&shared->shared_flows, -1);
-		atomic_add(&of_vpc->flows, -1);
-		atomic_add(&of_port->flows, -1);
-		return VERDICT_FLOW_TABLE_FULL;
-	}
-	*flags |= FLOW_CHARGED_SHARED;
-	return VERDICT_NEXT;
-}
-
 /*
  * A row where there is none, or in the place of one that is over. there: the table had such a row a moment
  * ago. 0, TABLE_ROW_EXISTS when another CPU was faster, or another negative number.
@@ -281,48 +240,16 @@ static __always_inline int flow_replace(const struct flow_key *key, const struct
 	return (int)table_add(flows, key, row);
 }
 
-/* When the slow stages are to look at a row again: in an l2 subnet, to hear that its stations are still there. */
-static __always_inline __u32 renew_at(const struct packet *p)
-{
-	return p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
-}
-
-static __always_inline void flow_settle_reply(const struct packet *p, struct flow *row)
-{
-	row->flags &= (__u8)~FLOW_UNRESOLVED;
-	row->renew = renew_at(p);
-	row->out_ifindex = p->in_ifindex;
-	row->out_kind = (__u8)p->in_kind;
-	row->out_slot = p->port_slot;
-	row->mtu = p->in_mtu;
-	mac_copy(row->ethernet_in, p->ethernet_out + 6);
-	mac_copy(row->ethernet_in + 6, p->ethernet_out);
-	__builtin_memcpy(row->ethernet_out, row->ethernet_in, 12);
-}
-
 /* The row of the other direction, where the port at the far end has none. 0, TABLE_ROW_EXISTS when it has
  * one by now, or another negative number. */
 static __always_inline int flow_write_peer(struct packet *p, const struct flow *own)
 {
 	struct flow_key reverse;
-	struct flow row = {
-		.seen = p->now,
-		.timeout = own->timeout,
-		.renew = p->now,
-		.generation = p->generation,
-		.born = own->born,
-		.vpc_slot = p->vpc_slot,
-		.peer_port_id = p->port_id,
-		.charged_slot = p->out_slot,
-		.state = own->state,
-		.flags = FLOW_UNRESOLVED | (own->flags & FLOW_LOGGED) |
-			 (own->flags & FLOW_ORIGINAL ? 0 : FLOW_ORIGINAL),
-	};
+	struct flow row = {};
 
 	if (p->flags & PACKET_PEER_TAKEN)
 		return 0;
-	if (p->reply_plain)
-		flow_settle_reply(p, &row);
+	reply_fill(p, own, &row);
 	flow_key_reverse(&p->key, p->out_port_id, &reverse);
 	return flow_replace(&reverse, &row, p->flags & PACKET_PEER_ROW_THERE);
 }
@@ -448,16 +375,6 @@ static __always_inline int flow_renew(struct frame *f, struct packet *p, const s
 	return VERDICT_NEXT;
 }
 
-/* Takes back a row just entered, whose other half found no room. */
-static __always_inline void flow_take_back(const struct flow_key *key)
-{
-	struct flow *flow = table_lookup(flows, key);
-	__u32 slot;
-
-	if (flow && flow_claim(key, flow, &slot))
-		flow_remove(key, flow, slot);
-}
-
 /* What a new row says of the connection's beginning. One that is picked up in the middle has its handshake
  * behind it, and policy.c has found which end began it. */
 static __always_inline void flow_begin(struct packet *p, struct flow *row)
@@ -478,6 +395,20 @@ static __always_inline void flow_begin(struct packet *p, struct flow *row)
 	stats = table_lookup(vpc_stats, &slot);
 	if (stats)
 		atomic_add(&stats->picked_up, 1);
+}
+
+/* A connection for which there is no place: the VPC's own limit is counted with it. */
+static __always_inline int flow_refused(const struct packet *p, int verdict)
+{
+	struct slot_key slot = { .slot = p->vpc_slot };
+	struct vpc_stats *stats;
+
+	if (verdict != VERDICT_FLOW_LIMIT_VPC)
+		return verdict;
+	stats = table_lookup(vpc_stats, &slot);
+	if (stats)
+		atomic_add(&stats->refused_flows, 1);
+	return verdict;
 }
 
 /*
@@ -505,7 +436,7 @@ int flow_write(struct frame *f, struct packet *p)
 		return flow_renew(f, p, vpc);
 	verdict = flow_charge(p, vpc, &row.flags);
 	if (verdict)
-		return verdict;
+		return flow_refused(p, verdict);
 	flow_begin(p, &row);
 	flow_fill(p, vpc, &row);
 	row.generation = p->generation;
@@ -524,6 +455,8 @@ int flow_write(struct frame *f, struct packet *p)
 	}
 	if (!error && (met || (p->flags & PACKET_PEER_KNOWN)))
 		flow_meet(p, vpc);
+	else if (!error && p->reply_plain)
+		way_keep(p, &row);
 	note(f, NOTE_FLOW_WRITTEN, 0);
 	return VERDICT_NEXT;
 }

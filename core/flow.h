@@ -408,7 +408,8 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	flow = table_lookup(flows, &p->key);
 	if (!flow) {
 		p->flags |= PACKET_ROW_MISSING;
-		return VERDICT_NEXT;
+		return p->key.protocol == PROTOCOL_TCP && p->tcp_flags == TCP_SYN ? way_take(f, p)
+										  : VERDICT_NEXT;
 	}
 	vpc = table_lookup(vpcs, &slot);
 	if (!vpc)

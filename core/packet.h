@@ -473,6 +473,8 @@ int policy_flood(struct frame *f, struct packet *p);
 int policy_between(struct frame *f, struct packet *p);
 int flow_find(struct frame *f, struct packet *p);
 int flow_write(struct frame *f, struct packet *p);
+int way_keep(struct packet *p, const struct flow *row);
+int way_take(struct frame *f, struct packet *p);
 int icmp_echo_reply(struct frame *f, struct packet *p);
 int icmp_too_big(struct frame *f, struct packet *p);
 int icmp_expired(struct frame *f, struct packet *p);

@@ -408,8 +408,6 @@ struct policy {
 	__u32 pad;
 };
 
-#include "core/tables_judgement.h"
-
 /* ---- connections ---- */
 
 /*
@@ -499,6 +497,7 @@ struct ended_cursor {
 };
 
 #include "core/tables_flow_log.h"
+#include "core/tables_judgement.h"
 
 struct fragment_key {
 	__u32 port_id;
@@ -743,6 +742,7 @@ struct underlay_device {
 	X(multicast_subnets, HASH, struct multicast_subnet_key, struct multicast_subnet, 65536)    \
 	X(mirror_counts, ARRAY, struct slot_key, struct mirror_count, 16384)                       \
 	X(judgements, PERCPU_ARRAY, struct slot_key, struct judgement, JUDGEMENTS)                 \
+	X(ways, PERCPU_ARRAY, struct slot_key, struct way, WAYS)                                   \
 	X(port_counts, PERCPU_ARRAY, struct slot_key, struct port_counts, 16384)                   \
 	X(vpc_moves, ARRAY, struct slot_key, struct vpc_moves, 4096)                               \
 	X(segment_tags, LRU_HASH, struct segment_tag_key, struct segment_tag, 4096)                \

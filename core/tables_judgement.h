@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The rows of judgements: what the rules have said lately; a part of tables.h, which includes it.
+ * The rows of judgements and ways: what the rules, and all stages, have said lately; a part of tables.h, which
+ * includes it.
  *
  * Only the pipeline reads and writes them. They are never removed: one of an older generation says nothing,
  * and its place is the next one's.
  *
- * Neighbours: policy.c (who asks), docs/adr/0024-judgements.md (why).
+ * Neighbours: policy.c and way.c (who ask), docs/adr/0024-judgements.md and 0028-ways.md (why).
  */
 #ifndef WEFT_CORE_TABLES_JUDGEMENT_H
 #define WEFT_CORE_TABLES_JUDGEMENT_H
@@ -37,6 +38,24 @@ struct judgement {
 	__u32 ingress_rule_id;
 	__u32 acl_egress_id;
 	__u32 acl_ingress_id;
+};
+
+/*
+ * The last connection of each kind that went the whole way through the slow stages, per CPU: the pair of rows as
+ * it was entered. The next one of its kind is another pair like it, with the sender's port exchanged (way.c).
+ */
+#define WAYS_BITS 8
+#define WAYS (1 << WAYS_BITS)
+
+struct way {
+	struct flow_key key; /* port_id 0: none */
+	struct flow_key reverse;
+	struct flow row; /* as entered; of the first packet, all that flow_settled asks */
+	struct flow reply;
+	__u32 flags;                      /* WAY_FLAGS of the first packet */
+	__u32 until;                      /* tick */
+	__u32 flow_limit, flow_guarantee; /* of the port that begins it */
+	__u32 source_subnet_id;           /* PACKET_FROM_WIRE: the segment it came by; else 0 */
 };
 
 #endif

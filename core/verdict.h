@@ -167,6 +167,7 @@ enum stage { WEFT_STAGES(STAGE_ENUM) STAGES };
 	X(TAGS_KEPT, PARSE, "a VLAN tag of the workload's own: no rules are asked")                \
 	X(FLOW_HIT, FLOW, "established connection")                                                \
 	X(FLOW_MISS, FLOW, "first packet of a connection")                                         \
+	X(FLOW_WAY, FLOW, "a connection begins like the one before it")                            \
 	X(FLOW_STALE, FLOW, "known connection, looked at again")                                   \
 	X(FLOW_REPLY, FLOW, "first reply of a connection")                                         \
 	X(FLOW_RELATED, FLOW, "ICMP error of a known connection")                                  \

@@ -655,6 +655,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 	}
 	hosts_clear();
 	tables_world.here = 0;
+	tables_world.generation++; /* nothing that was decided in another vector holds */
 	world_read(&tables_world, world_file);
 	for (size_t i = 0; i < statement_count; i++) {
 		snprintf(shown, sizeof(shown), "%s", statements[i]);
