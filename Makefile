@@ -123,7 +123,7 @@ TESTS_CLI      := cli lab
 # tests/golden/NAME.c (model), tests/vectors/*.c (one runner for both targets), tests/fuzz/NAME.c.
 TESTS_GOLDEN         := golden
 VECTORS_SOURCES      := $(addprefix tests/vectors/, \
-			run.c rows.c punt.c services.c tables.c frame.c outer.c hosts.c watch.c mirrors.c logs.c world.c native.c kernel.c)
+			run.c hit.c rows.c punt.c services.c tables.c frame.c outer.c hosts.c watch.c mirrors.c logs.c world.c native.c kernel.c)
 VECTORS              := $(wildcard tests/vectors/*.vec)
 RACE_SOURCES         := $(addprefix tests/race/,native.c kernel.c order.c)
 FUZZ                 := dhcp pipeline yaml model dns dns_answer

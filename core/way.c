@@ -127,7 +127,7 @@ int way_take(struct frame *f, struct packet *p)
 	if (!way || !vpc || !way_is_of(way, p))
 		return VERDICT_NEXT;
 	now = clock_tick();
-	if ((__s32)(now - way->until) >= 0 || p->ttl <= 1 || p->reflected_port_id ||
+	if ((__s32)(now - way->until) >= 0 || p->reflected_port_id ||
 	    !flow_settled(p, &way->row, generation_now(p->vpc_slot, vpc), now))
 		return VERDICT_NEXT;
 	p->flow_limit = way->flow_limit;

@@ -536,6 +536,18 @@ static void replugged(void)
 	((struct vpc *)row_at(TABLE_vpcs, port->vpc_slot))->generation++;
 }
 
+/* Another connection of the same kind: the next goes by what it has found (core/way.c). */
+static void begun_before(void)
+{
+	send_now("blue/open1", "ip 10.0.1.19 > 10.0.1.20 tcp 39999 > 80 S", "blue/open2");
+}
+
+static void begun_before_and_room_for_one_row(void)
+{
+	begun_before();
+	native_table(TABLE_flows)->room = 3;
+}
+
 static void room_for_one_row(void)
 {
 	one_connection();
@@ -697,6 +709,21 @@ static const struct race races[] = {
 	    { .call = end_another },
 	    { FAR_OTHER(ROUTED_OTHER "S") } },
 	  2,
+	  NULL },
+	{ "a connection begins like the one before, and the long way on another CPU",
+	  begun_before,
+	  { { OUT(TCP_OUT "S") }, { OUT(TCP_OUT "SU") } },
+	  3,
+	  NULL },
+	{ "a connection begins like the one before, while its port goes",
+	  begun_before,
+	  { { OUT(TCP_OUT "S"), .may_drop = true }, { .call = remove_sender } },
+	  3,
+	  NULL },
+	{ "no room for the second row of a connection like the one before, while the port goes",
+	  begun_before_and_room_for_one_row,
+	  { { OUT(TCP_OUT "S"), .may_drop = true }, { .call = remove_sender } },
+	  3,
 	  NULL },
 	{ "no room for the second row while the port goes",
 	  room_for_one_row,

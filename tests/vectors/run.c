@@ -369,31 +369,6 @@ static bool send_frame(char **words, size_t count, struct outcome outcomes[2], b
 }
 
 /*
- * A frame that only the flow table can forward: the sender's port row is away while it runs, so that the
- * slow stages, on either side, know no such port.
- */
-static bool pass_hit(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
-		     bool (*pass)(char **, size_t, struct outcome[2], bool[2]))
-{
-	const struct port_object *port = world_port(&tables_world, words[0]);
-	struct port_key key = { .port_id = port ? port->object.id : 0 };
-	struct port row;
-	bool good;
-
-	if (!port || !native_side.get(TABLE_ports, &key, &row))
-		vector_fail("no port %s", words[0]);
-	for (size_t s = 0; s < side_count; s++)
-		sides[s]->remove(TABLE_ports, &key);
-	good = pass(words, count, outcomes, ran);
-	for (size_t s = 0; s < side_count; s++)
-		sides[s]->put(TABLE_ports, &key, &row);
-	if (good && outcomes[0].verdict != VERDICT_DELIVERED)
-		return vector_no("%s, not a hit in the flow table",
-				 verdict_names[outcomes[0].verdict]);
-	return good;
-}
-
-/*
  * moved PORT [HOST]: it is where it is since just now, and was on that host before; moving PORT HOST: it is
  * about to go there.
  */
@@ -548,14 +523,15 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 	}
 	if (count < 2)
 		return false;
-	if (!strcmp(words[0], "send") || !strcmp(words[0], "hit")) {
+	if (!strcmp(words[0], "send")) {
 		*from = world_port(&tables_world, words[1]);
-		*good = words[0][0] == 's'
-				? send_frame(words + 1, count - 1, outcomes, ran)
-				: pass_hit(words + 1, count - 1, outcomes, ran, send_frame);
+		*good = send_frame(words + 1, count - 1, outcomes, ran);
+	} else if (!strcmp(words[0], "hit") || !strcmp(words[0], "miss")) {
+		*from = world_port(&tables_world, words[1]);
+		*good = hit_pass(words, count, outcomes, ran, send_frame);
 	} else if (!strcmp(words[0], "hit-uplink")) {
 		*from = world_port(&tables_world, words[1]);
-		*good = pass_hit(words + 1, count - 1, outcomes, ran, hear_frame);
+		*good = hit_pass(words, count, outcomes, ran, hear_frame);
 	} else if (!strcmp(words[0], "receive")) {
 		outer_build(&tables_world, words + 1, count - 1, NULL, &frame);
 		*good = receive_frame(&frame, outcomes, ran);
@@ -619,6 +595,9 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		world_read(&tables_world, path);
 		tables_write_world();
 		watch_again();
+	} else if (!strcmp(words[0], "everywhere") && count == 1) {
+		for (size_t s = 0; s < side_count; s++)
+			hit_everywhere(sides[s]);
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {
@@ -655,7 +634,6 @@ static void run_vector(struct vector *vector, const char *world_file)
 	}
 	hosts_clear();
 	tables_world.here = 0;
-	tables_world.generation++; /* nothing that was decided in another vector holds */
 	world_read(&tables_world, world_file);
 	for (size_t i = 0; i < statement_count; i++) {
 		snprintf(shown, sizeof(shown), "%s", statements[i]);

@@ -116,6 +116,7 @@ void tables_forget(const struct side *side)
 
 	for (size_t t = 0; t < OF_PACKETS; t++)
 		remove_all(side, of_packets[t]);
+	hit_forget(side);
 	for (uint32_t slot = 0; slot < 1024; slot++) {
 		struct slot_key key = { slot };
 
@@ -139,6 +140,8 @@ static void keep(size_t host)
 			kept[host][s][t] = tables_collect(sides[s], of_packets[t]);
 			remove_all(sides[s], of_packets[t]);
 		}
+	for (size_t s = 0; s < side_count; s++)
+		hit_forget(sides[s]);
 }
 
 static void give_back(size_t host)
@@ -241,6 +244,7 @@ void tables_age(const struct side *side, uint32_t seconds)
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
 		age_rows(side, times[i].table, times[i].offset, times[i].marked, ticks);
+	hit_age(side, ticks);
 	for (uint32_t slot = 1; slot < 1024; slot++) {
 		struct slot_key key = { .slot = slot };
 		struct port_stats stats;

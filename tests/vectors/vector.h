@@ -136,6 +136,20 @@ void tables_age(const struct side *side, uint32_t seconds);
 void tables_switch_host(const char *name);
 void tables_forget_kept(void);
 
+/* ---- hit.c ---- */
+
+/*
+ * hit: a frame that only the flow table can forward: the sender's port row is away while it runs, so that the slow
+ * stages, on either side, know no such port. miss: one that it cannot. words: with this first word.
+ */
+bool hit_pass(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
+	      bool (*pass)(char **, size_t, struct outcome[2], bool[2]));
+/* The ways that connections have gone, older by so much; one of them in every place of the table, as when kinds
+ * get the same place; and gone. */
+void hit_age(const struct side *side, uint32_t ticks);
+void hit_everywhere(const struct side *side);
+void hit_forget(const struct side *side);
+
 /* Builds a frame from words (README.md). Exits with a sentence on a word it does not know. */
 void frame_build(const struct world *world, const struct port_object *from, char **words,
 		 size_t count, struct vector_frame *frame);
