@@ -585,6 +585,15 @@ static bool only_the_new(void)
 	return keys.count == 2 ? true : no("%zu rows", keys.count);
 }
 
+/* Nothing has come to those of the connection before. */
+static bool two_rows(void)
+{
+	struct keys keys;
+
+	collect_keys(&keys);
+	return keys.count == 2 ? true : no("%zu rows", keys.count);
+}
+
 /* Each end was heard, so the connection lives as long as one with a reply; at the latest after one more
  * packet of each. */
 static bool both_replied(void)
@@ -725,6 +734,11 @@ static const struct race races[] = {
 	  { { OUT(TCP_OUT "S"), .may_drop = true }, { .call = remove_sender } },
 	  3,
 	  NULL },
+	{ "no room for the second row of a connection like the one before: the first is taken back",
+	  begun_before_and_room_for_one_row,
+	  { { OUT(TCP_OUT "S"), .may_drop = true }, { .call = sweep } },
+	  3,
+	  two_rows },
 	{ "no room for the second row while the port goes",
 	  room_for_one_row,
 	  { { OUT(UDP_OUT), .may_drop = true }, { .call = remove_sender } },
