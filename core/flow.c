@@ -165,20 +165,54 @@ static __always_inline int reply_is_of_machine(const struct packet *p)
 }
 
 /*
+ * And one that a machine on the wire of an l3 subnet begins: what the port answers goes to its gateway, whose router
+ * finds the machine by the subnet's route and the MAC that it has heard, here the one that the packet comes from.
+ */
+OUT_OF_LINE int reply_is_to_machine(const struct packet *p)
+{
+	struct wire_neighbour_key neighbour_key = { .port_id = p->port_id };
+	struct route_key route_key = { .prefix_length = 32 + 128 };
+	struct subnet_key subnet_key = { .subnet_id = p->subnet_id };
+	struct subnet *subnet = table_lookup(subnets, &subnet_key);
+	struct wire_neighbour *known;
+	struct route *found;
+
+	if (!subnet || p->port_id != p->source_port_id || address_is_link_local(&p->key.source))
+		return 0;
+	route_key.table_id = subnet->route_table_id;
+	route_key.address = p->key.source;
+	found = table_lookup(routes, &route_key);
+	if (!found || found->kind != ROUTE_WIRE || found->target != p->port_id)
+		return 0;
+	neighbour_key.address = p->key.source;
+	known = table_lookup(wire_neighbours, &neighbour_key);
+	return known && !known->flags && mac_equal(known->mac, p->ethernet + 6);
+}
+
+/*
  * Between two ports of one subnet the way back is plain: the same two MACs, the sender's device, no
  * route and no ACL to ask. The row of the reply can then be written as settled, which spares every TCP
  * connection its second way through the slow stages. (Others come this way once, for their state.)
  */
-static __always_inline int reply_is_plain(const struct packet *p)
+static __always_inline __u8 reply_is_plain(const struct packet *p)
 {
 	const __u32 own = PACKET_SOURCE_OWN | PACKET_DESTINATION_OWN;
+	const __u32 other = SUBNET_L2 | SUBNET_DIRECT | SUBNET_ROUTED_AWAY | SUBNET_ROUTES_ALL;
 
 	if (p->key.protocol != PROTOCOL_TCP || p->out_subnet_id != p->subnet_id ||
 	    (p->flags & PACKET_NO_ETHERNET) || !p->in_ifindex)
-		return 0;
+		return REPLY_ASKS;
 	if (p->flags & PACKET_ROUTED)
-		return reply_is_of_machine(p);
-	return p->subnet_flags & SUBNET_L2 ? reply_is_switched(p) : (p->flags & own) == own;
+		return reply_is_of_machine(p) ? REPLY_SETTLED : REPLY_ASKS;
+	if (p->subnet_flags & SUBNET_L2)
+		return reply_is_switched(p) ? REPLY_SETTLED : REPLY_ASKS;
+	if ((p->flags & own) == own)
+		return REPLY_SETTLED;
+	if ((p->flags & (PACKET_FROM_WIRE | PACKET_FROM_PEER | PACKET_DESTINATION_OWN)) !=
+		    (PACKET_FROM_WIRE | PACKET_DESTINATION_OWN) ||
+	    (p->subnet_flags & other) || OUT_KIND(p->out_kind) >= PORT_TUNNEL)
+		return REPLY_ASKS;
+	return reply_is_to_machine(p) ? REPLY_BY_GATEWAY : REPLY_ASKS;
 }
 
 /*
@@ -201,7 +235,7 @@ int flow_find(struct frame *f, struct packet *p)
 	if (segment && tcp_flags_bad(p->tcp_flags))
 		return VERDICT_BAD_TCP_FLAGS;
 	opens = segment && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-	p->reply_plain = (__u8)reply_is_plain(p);
+	p->reply_plain = reply_is_plain(p);
 	find_own(f, p, opens);
 	find_peer(p, opens);
 	if (p->flags & (PACKET_FLOW_KNOWN | PACKET_PEER_KNOWN))

@@ -98,6 +98,13 @@ enum station_news {
 	STATION_HEARD = 2,      /* it was learned, and heard of lately */
 };
 
+/* What the first packet of a connection says of its reply (flow.c). */
+enum reply_way {
+	REPLY_ASKS = 0,   /* it has to find its own way */
+	REPLY_SETTLED,    /* back by the same two MACs, to the sender's device */
+	REPLY_BY_GATEWAY, /* the same, but that it comes with its gateway's MAC */
+};
+
 /* A copy of a mirror, on its way to who gets it (mirror.c). */
 enum copy_flags {
 	COPY = 1 << 0,
@@ -153,7 +160,7 @@ struct packet {
 	__u8 ttl;
 	__u8 outer_ttl; /* with PACKET_FROM_TUNNEL: as it came */
 	__u8 station; /* enum station_news of whom it goes to; 0: of no station that says so much */
-	__u8 reply_plain; /* its reply's row can be written as settled (flow.c) */
+	__u8 reply_plain; /* enum reply_way: its reply's row can be written as settled */
 	__u32 ip_length;  /* IP header and payload, bytes */
 	__u32 packet_length; /* of one packet on the wire: of a segment, where the frame is a GSO one */
 	__u32 frame_length;

@@ -30,6 +30,8 @@ static __always_inline void reply_settle(const struct packet *p, struct flow *ro
 	mac_copy(row->ethernet_in, p->ethernet_out + 6);
 	mac_copy(row->ethernet_in + 6, p->ethernet_out);
 	__builtin_memcpy(row->ethernet_out, row->ethernet_in, 12);
+	if (p->reply_plain == REPLY_BY_GATEWAY)
+		mac_copy(row->ethernet_in, p->gateway_mac);
 }
 
 /* The row of the reply. own: the packet's, as it is entered; row: zero. */
