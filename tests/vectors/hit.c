@@ -74,7 +74,7 @@ void hit_age(const struct side *side, uint32_t ticks)
 	free(rows);
 }
 
-void hit_everywhere(const struct side *side)
+static void stand_everywhere(const struct side *side)
 {
 	size_t count;
 	struct way *rows = ways_new(&count), *last = ways_new(&count);
@@ -91,6 +91,12 @@ void hit_everywhere(const struct side *side)
 		side->put(TABLE_ways, &(struct slot_key){ .slot = slot }, last);
 	free(rows);
 	free(last);
+}
+
+void hit_everywhere(void)
+{
+	for (size_t s = 0; s < side_count; s++)
+		stand_everywhere(sides[s]);
 }
 
 void hit_forget(const struct side *side)

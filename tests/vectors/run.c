@@ -560,7 +560,9 @@ static bool frame_line(char **words, size_t count, struct outcome outcomes[2], b
 /* A line about what is done to a port's packets. Return: whether it is one. */
 static bool port_line(char **words, size_t count)
 {
-	if (!strcmp(words[0], "rate") && count == 5)
+	if (!strcmp(words[0], "everywhere") && count == 1)
+		hit_everywhere();
+	else if (!strcmp(words[0], "rate") && count == 5)
 		rate_statement(words + 1);
 	else if (!strcmp(words[0], "shaped") && count == 2)
 		shaped_statement(words[1]);
@@ -595,9 +597,6 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		world_read(&tables_world, path);
 		tables_write_world();
 		watch_again();
-	} else if (!strcmp(words[0], "everywhere") && count == 1) {
-		for (size_t s = 0; s < side_count; s++)
-			hit_everywhere(sides[s]);
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
 		set_attended(false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {

@@ -147,7 +147,7 @@ bool hit_pass(char **words, size_t count, struct outcome outcomes[2], bool ran[2
 /* The ways that connections have gone, older by so much; one of them in every place of the table, as when kinds
  * get the same place; and gone. */
 void hit_age(const struct side *side, uint32_t ticks);
-void hit_everywhere(const struct side *side);
+void hit_everywhere(void);
 void hit_forget(const struct side *side);
 
 /* Builds a frame from words (README.md). Exits with a sentence on a word it does not know. */
