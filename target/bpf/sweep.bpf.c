@@ -55,13 +55,20 @@ static long sweep_station(struct bpf_map *map, struct station_key *key, struct s
 
 /*
  * That of another host stays for a while: when its last port has gone, the routers here are to hear of it
- * (agent/services/leaving.c).
+ * (agent/services/leaving.c). So it does when that host has no part in the VPC any more, and no row in ports.
  */
 static __u32 group_slack(const struct group_key *key, const struct port_stats *stats)
 {
-	return key->port_id >= PEER_ID_FIRST && stats && stats->groups < GROUP_PEER_ROWS_MAX
+	return key->port_id >= PEER_ID_FIRST && (!stats || stats->groups < GROUP_PEER_ROWS_MAX)
 		       ? GROUP_PEER_TICKS
 		       : 0;
+}
+
+/* A row that outlived its port's slot is counted nowhere. */
+static void uncount(struct port_stats *stats)
+{
+	if (stats && (__s64)stats->groups > 0)
+		atomic_add(&stats->groups, -1);
 }
 
 static long sweep_group(struct bpf_map *map, struct group_key *key, struct group *group,
@@ -77,11 +84,12 @@ static long sweep_group(struct bpf_map *map, struct group_key *key, struct group
 	if (port) {
 		slot.slot = port->port_slot;
 		stats = table_lookup(port_stats, &slot);
-		if (!ticks_passed(context->now, group->expires, group_slack(key, stats)))
-			return 0;
 	}
-	if (!table_remove(groups, &copy) && stats)
-		atomic_add(&stats->groups, -1);
+	if ((port || key->port_id >= PEER_ID_FIRST) &&
+	    !ticks_passed(context->now, group->expires, group_slack(key, stats)))
+		return 0;
+	if (!table_remove(groups, &copy))
+		uncount(stats);
 	return 0;
 }
 
@@ -103,8 +111,7 @@ static long sweep_source(struct bpf_map *map, struct group_source_key *key,
 		return 0;
 	slot.slot = port->port_slot;
 	stats = table_lookup(port_stats, &slot);
-	if (stats)
-		atomic_add(&stats->groups, -1);
+	uncount(stats);
 	return 0;
 }
 

@@ -245,9 +245,11 @@ def many(weft, lan):
 
 @statement("what cannot be captured is refused with a sentence")
 def refused(weft, _lan):
+    done = weft.weft("capture", "blue/web1", "tpc", accept=[2])
+    check('did you mean "tcp"' in done.stderr, f"no word for a word: {done.stderr}")
     for words, sentence in (
             (("blue/none",), "none"),
-            (("blue/web1", "tpc"), "protocol is all, tcp, udp"),
+            (("blue/web1", "300"), "protocol is all, tcp, udp"),
             (("blue/web1", "icmp", "port", "80"), "ports goes with protocol"),
             (("blue/web1", "tcp", "port", "99999"), "ports are numbers"),
             (("blue/web1", "address", "10.0.0.300"), "an end is an address"),

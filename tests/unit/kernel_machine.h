@@ -181,4 +181,37 @@ static inline void write_rows(struct datapath *datapath)
 	datapath_state(datapath)->shared_limit = 1000;
 }
 
+/*
+ * What another host listened to is kept for a while, unless there is much of it, and also when that host has no
+ * part in the VPC any more: then nothing counts its rows, and none is counted less.
+ */
+static inline void sweep_groups(struct datapath *datapath, uint32_t now)
+{
+	const struct group aged = { .expires = now - 2 * TICKS_PER_SECOND };
+	const struct group old = { .expires = now - 2 * GROUP_PEER_TICKS };
+	struct group_key key = { .port_id = PEER_ID_FIRST };
+	struct port_stats *stats = datapath_port_stats(datapath, 4);
+
+	put(datapath, TABLE_ports, &key.port_id, &(struct port){ .port_slot = 4 });
+	for (; key.address.word[3] < 3; key.address.word[3]++)
+		put(datapath, TABLE_groups, &key, &aged);
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 3);
+	stats->groups = GROUP_PEER_ROWS_MAX + 1;
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 1);
+	assert_int_equal(datapath_remove(datapath, TABLE_ports, &key.port_id), 0);
+	put(datapath, TABLE_groups, &key, &aged);
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 2);
+	put(datapath, TABLE_groups, &key, &old);
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(row_count(datapath, TABLE_groups), 1);
+	put(datapath, TABLE_ports, &key.port_id, &(struct port){ .port_slot = 4 });
+	put(datapath, TABLE_groups, &key, &old);
+	stats->groups = 0;
+	assert_int_equal(datapath_sweep(datapath, NULL), 0);
+	assert_int_equal(stats->groups, 0);
+}
+
 #endif

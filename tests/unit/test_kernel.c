@@ -704,23 +704,6 @@ static void test_events(void **state)
 	destroy();
 }
 
-/* What another host listened to is kept for a while, unless there is much of it. */
-static void sweep_groups(struct datapath *datapath, uint32_t now)
-{
-	const struct group aged = { .expires = now - 2 * TICKS_PER_SECOND };
-	struct group_key key = { .port_id = PEER_ID_FIRST };
-	struct port_stats *stats = datapath_port_stats(datapath, 4);
-
-	put(datapath, TABLE_ports, &key.port_id, &(struct port){ .port_slot = 4 });
-	for (; key.address.word[3] < 3; key.address.word[3]++)
-		put(datapath, TABLE_groups, &key, &aged);
-	assert_int_equal(datapath_sweep(datapath, NULL), 0);
-	assert_int_equal(row_count(datapath, TABLE_groups), 3);
-	stats->groups = GROUP_PEER_ROWS_MAX + 1;
-	assert_int_equal(datapath_sweep(datapath, NULL), 0);
-	assert_int_equal(row_count(datapath, TABLE_groups), 1);
-}
-
 /* A connection that timed out goes, a live one stays; so does none whose port is gone. */
 static void test_sweep(void **state)
 {
