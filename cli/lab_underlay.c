@@ -58,6 +58,9 @@ static int make_bridge(struct wires *wires, const char *name, uint32_t mtu)
 
 	if (code == 0)
 		code = netlink_link_get_by_name(wires->netlink, name, &link, wires->error);
+	/* For good: else it takes a later cable's, and the store is not found for seconds. */
+	if (code == 0)
+		code = netlink_link_set_mac(wires->netlink, link.ifindex, &link.mac, wires->error);
 	if (code == 0 && mtu)
 		code = netlink_link_set_mtu(wires->netlink, link.ifindex, mtu, wires->error);
 	return code == 0 ? netlink_link_set_up(wires->netlink, link.ifindex, true, wires->error)

@@ -192,8 +192,9 @@ class Host:
 
 
 def underlay(mtu=1500):
-    """The bridge that hosts are joined to."""
-    run("ip", "link", "add", "br0", "type", "bridge", accept=[0])
+    """The bridge that hosts are joined to. Without an address of its own it would take that of a
+    device that a test adds, and the hosts would look for the store at the old one for seconds."""
+    run("ip", "link", "add", "br0", "address", "02:00:00:00:fe:00", "type", "bridge", accept=[0])
     run("ip", "link", "set", "br0", "up", accept=[0])
     run("ip", "address", "add", f"{STORE}/24", "dev", "br0", accept=[0])
     run("ip", "address", "add", "2001:db8::fe/64", "dev", "br0", "nodad", accept=[0])
