@@ -571,17 +571,27 @@ static bool has_role(const struct kernel_datapath *kernel, uint32_t ifindex, con
 	return role == (program == PROGRAM_TUNNEL_DEVICE ? DATAPATH_TUNNEL_DEVICE : DATAPATH_PORT);
 }
 
+/* Each change asks this of every device, so of those that this daemon has attached it is not read from the disk. */
+static bool is_of_role(const struct kernel_datapath *kernel, uint32_t ifindex,
+		       enum datapath_role role)
+{
+	uint32_t what = (uint32_t)(uintptr_t)map_get_u32(&kernel->devices, ifindex);
+	char read[32];
+
+	if (what)
+		return has_role(kernel, ifindex, kernel_program_names[what & 0xff], role);
+	return remembered(kernel->root, ifindex, read) && has_role(kernel, ifindex, read, role);
+}
+
 size_t kernel_attached(struct datapath *datapath, enum datapath_role role, uint32_t **ifindexes)
 {
 	struct kernel_datapath *kernel = kernel_of(datapath);
 	size_t count = remembered_list(kernel->root, ifindexes), kept = 0;
-	char program[32];
 
 	for (size_t i = 0; i < count; i++) {
 		const uint32_t ifindex = (*ifindexes)[i];
 
-		if (remembered(kernel->root, ifindex, program) &&
-		    has_role(kernel, ifindex, program, role) && is_attached(kernel->root, ifindex))
+		if (is_of_role(kernel, ifindex, role) && is_attached(kernel->root, ifindex))
 			(*ifindexes)[kept++] = ifindex;
 	}
 	return kept;
