@@ -457,6 +457,8 @@ int check_host(struct draft *draft, const struct draft_entry *entry, struct erro
 		code = check_pairs(draft, host, error);
 	if (!code)
 		code = check_room(draft, host, error);
+	if (!code)
+		code = check_uplink_devices(draft, host, error);
 	if (!code && entry->before)
 		code = check_uplinks(draft, host, error);
 	if (!code && entry->before)

@@ -213,13 +213,29 @@ int check_adopted(struct draft *draft, const struct port_object *port, struct er
 	return 0;
 }
 
+/* Behind a device there is one network: what comes in by it is told apart by its tags alone. */
+static int check_uplinks_apart(struct draft *draft, const struct host_object *host,
+			       struct error *error)
+{
+	for (size_t i = 0; i < host->uplink_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(host->uplinks[i].ifname, host->uplinks[j].ifname) == 0)
+				return draft_refuse(draft, &host->object, "uplinks", EINVAL, error,
+						    "device %s leads to network %s, and to %s it "
+						    "needs another",
+						    host->uplinks[i].ifname,
+						    host->uplinks[j].network,
+						    host->uplinks[i].network);
+	return 0;
+}
+
 /* No uplink is a port's device. */
-static int check_uplink_devices(struct draft *draft, const struct host_object *host,
-				struct error *error)
+int check_uplink_devices(struct draft *draft, const struct host_object *host, struct error *error)
 {
 	char title[160];
+	int code = check_uplinks_apart(draft, host, error);
 
-	for (size_t i = 0; i < host->uplink_count; i++) {
+	for (size_t i = 0; i < host->uplink_count && !code; i++) {
 		uint32_t owner =
 			port_with_device(draft, host->object.name, host->uplinks[i].ifname);
 		const struct port_object *port =
@@ -231,7 +247,7 @@ static int check_uplink_devices(struct draft *draft, const struct host_object *h
 					    "device %s is taken by %s", port->attach.ifname,
 					    draft_title(draft, &port->object, title));
 	}
-	return 0;
+	return code;
 }
 
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error)
@@ -313,9 +329,9 @@ int check_uplinks(struct draft *draft, const struct host_object *host, struct er
 	const struct subnet_object *routed = routed_by(draft, host->object.name, host);
 	uint32_t *vpc_ids;
 	size_t count = intent_vpcs_of_host(draft->intent, host->object.name, &vpc_ids);
-	int code = check_uplink_devices(draft, host, error);
+	int code = 0;
 
-	if (!code && routed)
+	if (routed)
 		code = check_on(draft, &host->object, "uplinks", routed, host, error);
 	for (size_t i = 0; i < count && !code; i++)
 		code = check_uplinks_of(draft, host, vpc_ids[i], error);

@@ -388,6 +388,8 @@ int check_children(struct draft *draft, const struct port_object *port, struct e
 /* Whether the host of a port is on the network of its subnet. */
 int check_adopted(struct draft *draft, const struct port_object *port, struct error *error);
 int check_uplink_of(struct draft *draft, const struct port_object *port, struct error *error);
+/* Whether each device leads to one network, and is no port's. */
+int check_uplink_devices(struct draft *draft, const struct host_object *host, struct error *error);
 /* Whether a host is on the networks of the subnets that it has ports in or routes for. */
 int check_uplinks(struct draft *draft, const struct host_object *host, struct error *error);
 /* Refuses to take away the host that a subnet names as its router. */

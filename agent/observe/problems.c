@@ -26,6 +26,12 @@ void problems_fini(struct problems *problems)
 	map_fini(&problems->map, free);
 }
 
+/* Of these the number is a place in a list of the host's, and says nothing of an object. */
+static bool is_by_place(enum problem_source source)
+{
+	return source == PROBLEM_UPLINK || source == PROBLEM_SHARES;
+}
+
 void problems_raise(struct problems *problems, enum problem_source source, uint32_t object_id,
 		    const char *text)
 {
@@ -37,7 +43,7 @@ void problems_raise(struct problems *problems, enum problem_source source, uint3
 	if (!problem) {
 		problem = xcalloc(1, sizeof(*problem));
 		problem->source = source;
-		problem->object_id = object_id;
+		problem->object_id = is_by_place(source) ? 0 : object_id;
 		problem->since_ns = clock_realtime_ns(problems->clock);
 		map_put(&problems->map, &key, sizeof(key), problem);
 	}

@@ -110,6 +110,9 @@ static void a_problem_is_raised_once_and_cleared(void **state)
 	assert_int_equal(problems_count(&problems), 1);
 	problems_clear(&problems, PROBLEM_DEVICE, 7);
 	assert_null(problems_get(&problems, PROBLEM_DEVICE, 7));
+	problems_raise(&problems, PROBLEM_UPLINK, 7, "the third of the list, and no object");
+	assert_int_equal(problems_get(&problems, PROBLEM_UPLINK, 7)->object_id, 0);
+	problems_clear(&problems, PROBLEM_UPLINK, 7);
 	problems_fini(&problems);
 }
 

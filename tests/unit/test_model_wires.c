@@ -128,6 +128,24 @@ static void test_wires(void **state)
 	intent_free(intent);
 }
 
+/* Behind a device there is one network: two would have the same tags, and each other's frames. */
+static void test_one_network_a_device(void **state)
+{
+	struct intent *intent = world();
+
+	(void)state;
+	refuse(intent, REQUEST_PATCH, "hosts/h2", "{'uplinks':{'physnet2':'eth1'}}", -EINVAL,
+	       "hosts.h2.uplinks",
+	       "host h2: device eth1 leads to network physnet1, and to physnet2 it needs another");
+	refuse(intent, REQUEST_PUT, "hosts/h3",
+	       "{'underlay':'192.0.2.3/24','uplinks':{'b':'eth2','a':'eth2'}}", -EINVAL,
+	       "hosts.h3.uplinks",
+	       "host h3: device eth2 leads to network a, and to b it needs another");
+	request(intent, REQUEST_PATCH, "hosts/h2", "{'uplinks':{'physnet1':'eth2','physnet2':'eth1'}}",
+		NULL);
+	intent_free(intent);
+}
+
 /* A host that a subnet names as its router stays, with its uplink, until the subnet names another. */
 static void test_router_stays(void **state)
 {
@@ -327,6 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_wires),
+		cmocka_unit_test(test_one_network_a_device),
 		cmocka_unit_test(test_router_stays),
 		cmocka_unit_test(test_routing),
 		cmocka_unit_test(test_routing_of_what_is_there),
