@@ -6,7 +6,8 @@
  * the port that owns the address. A blackhole matches and drops (V24), nothing falls through to a shorter
  * prefix. Several ports behind one route share flows by highest random weight (RFC 2992 compares it),
  * so that a port that leaves moves only its own flows. The gateway answers ping on its own address, in
- * its own subnet only (V10). The TTL stays as it is (V9): a VPC's router is one hop that is not seen.
+ * its own subnet only (V10). An l2 subnet without a gateway is a switch and nothing else: nothing is routed out of
+ * it or into it, whatever MAC a frame is for. The TTL stays as it is (V9): a VPC's router is one hop that is not seen.
  *
  * Before: bridge.c. Next: deliver.c.
  */
@@ -102,6 +103,32 @@ static __always_inline __u32 choose_nexthop(struct packet *p, __u32 group_id)
 	return chosen;
 }
 
+/* An l2 subnet without a gateway, and not the one that the packet is in: no router leads there. */
+static __always_inline int is_cut_off(struct packet *p, __u32 subnet_id)
+{
+	struct subnet_key key = { .subnet_id = subnet_id };
+	struct subnet *subnet;
+
+	if (subnet_id == p->subnet_id)
+		return 0;
+	subnet = table_lookup(subnets, &key);
+	if (!subnet || has_router(subnet, (p->flags & PACKET_IPV4) != 0))
+		return 0;
+	p->object_id = subnet_id;
+	return 1;
+}
+
+/* Somebody on the wire of a subnet. */
+static __always_inline int route_onto_wire(struct frame *f, struct packet *p, __u32 wire_id)
+{
+	struct port_key key = { .port_id = wire_id };
+	struct port *wire = table_lookup(ports, &key);
+
+	if (wire && is_cut_off(p, wire->subnet_id))
+		return VERDICT_NO_ROUTER;
+	return wire_route(f, p, wire_id);
+}
+
 /* The local route: the port that owns the address; or, of a subnet on a wire, who is there. */
 static __always_inline int route_local(struct frame *f, struct packet *p, const struct route *found)
 {
@@ -111,12 +138,14 @@ static __always_inline int route_local(struct frame *f, struct packet *p, const 
 	note(f, NOTE_ROUTE_LOCAL, found->route_id);
 	p->object_id = found->route_id;
 	if (!endpoint)
-		return found->kind == ROUTE_WIRE ? wire_route(f, p, found->target)
+		return found->kind == ROUTE_WIRE ? route_onto_wire(f, p, found->target)
 						 : VERDICT_NO_ENDPOINT;
 	if (!endpoint->port_id) {
 		p->object_id = endpoint->subnet_id;
 		return VERDICT_NOT_OWN_GATEWAY;
 	}
+	if (is_cut_off(p, endpoint->subnet_id))
+		return VERDICT_NO_ROUTER;
 	p->out_port_id = endpoint->port_id;
 	return VERDICT_NEXT;
 }
@@ -138,6 +167,9 @@ int route(struct frame *f, struct packet *p)
 		return VERDICT_UNKNOWN_SUBNET;
 	if (is_own_gateway(p, subnet))
 		return answer_gateway(f, p);
+	p->object_id = p->subnet_id;
+	if (!has_router(subnet, (p->flags & PACKET_IPV4) != 0))
+		return VERDICT_NO_ROUTER;
 	p->object_id = p->port_id;
 	if (address_is_link_local(&p->key.source))
 		return VERDICT_BAD_SOURCE; /* never forwarded (RFC 4291, 2.5.6) */

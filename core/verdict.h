@@ -79,6 +79,7 @@
 	X(TAG_TAKEN, DROP, "its VLAN tag is that of a child port or segment where it is to leave") \
 	X(TAG_ROUTED, DROP, "a VLAN tag on a frame to the gateway, which is in none of the VLANs") \
 	/* route */                                                                                \
+	X(NO_ROUTER, DROP, "the subnet has no gateway: nothing is routed out of it or into it")    \
 	X(NO_ROUTE, DROP, "no route to the destination in the subnet's route table")               \
 	X(BLACKHOLE, DROP, "the route is a blackhole, or its target is gone")                      \
 	X(TUNNEL_DOWN, DROP, "the route's tunnel is down: its keepalive gets no answer")           \

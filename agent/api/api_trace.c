@@ -144,6 +144,33 @@ static struct mac_address next_mac(struct api_call *call, const struct port_obje
 	return gateway_mac(call, port->subnet_id);
 }
 
+/*
+ * Whether a stack asks by ARP or neighbour discovery who has an address, and gets an answer that Weft does
+ * not make: in an l2 subnet, of an address that is neither a port's nor one of the subnet's own.
+ */
+static bool is_station(struct api_call *call, const struct port_object *port,
+		       const struct ip_address *destination)
+{
+	const struct intent *intent = api_intent(call);
+	const struct subnet_object *subnet = (const void *)intent_object(intent, port->subnet_id);
+	const struct ip_prefix *cidr;
+	struct ip_address last;
+	uint64_t offset;
+
+	if (!subnet || subnet->mode != SUBNET_MODE_L2)
+		return false;
+	cidr = &subnet->cidrs[ip_address_is_ipv4(destination) ? 0 : 1];
+	if (!cidr->length || !ip_prefix_contains(cidr, destination) ||
+	    intent_address_owner(intent, port->object.vpc_id, destination))
+		return false;
+	last = ip_prefix_last(cidr);
+	if (ip_address_equal(destination, &last) ||
+	    ip_address_equal(destination, &subnet->gateways[0]) ||
+	    ip_address_equal(destination, &subnet->gateways[1]))
+		return false;
+	return ip_address_offset(&cidr->address, destination, &offset) || offset >= 4;
+}
+
 /* The same behind a tag that is the workload's own affair: who has the address there nobody has told Weft. Where tags do
  * not pass it does not matter. */
 static int tagged_mac(struct api_call *call, const struct port_object *port,
@@ -180,6 +207,11 @@ static int destination_mac(struct api_call *call, const struct port_object *port
 			       : 0;
 	if (own_tags)
 		return tagged_mac(call, port, destination, request->to, mac, error);
+	if (is_station(call, port, destination))
+		return error_set(error, EINVAL, "mac",
+				 "no port has %s: who has it the workload asks in its subnet. Say "
+				 "with mac whom the packet is for, or trace the question (%s)",
+				 request->to, ip_address_is_ipv4(destination) ? "arp" : "nd");
 	*mac = next_mac(call, port, destination);
 	return 0;
 }

@@ -227,7 +227,51 @@ def vlan_networks(_weft):
         broadcast(cloud, "other", "the end")
         for listener in listeners:
             equal(listener.stdout.readline().strip(), "1", "frames in the other VLAN")
+        not_routed(cloud)
         uplink_comes_back(cloud)
+
+
+def not_routed(cloud):
+    """No gateway, no router: not even for a workload that knows the MAC a gateway would have."""
+    def mac_of(node, gateway):
+        cloud.weft("subnet", "set", "office/staff" if node == "office/vm1" else "office/guests",
+                   "--gateway", gateway)
+        wait_for(lambda: cloud.ping(node, gateway), f"{gateway} to answer")
+        return cloud.run(node, "ip", "neigh", "show", gateway, accept=[0]).stdout.split()[4]
+
+    told = cloud.trace("office/vm1", "--to", "172.16.101.13", "--icmp", "echo")
+    equal((told["reason"], told["object"]), ("no_router", "subnet office/staff"), "the trace")
+    # As long as there is a router they talk, also when they have come to know each other.
+    ways = (("office/vm1", "172.16.100.1", "172.16.101.0/24"),
+            ("office/vm3", "172.16.101.1", "172.16.100.0/24"))
+    for node, gateway, other in ways:
+        mac = mac_of(node, gateway)
+        cloud.run(node, "ip", "neigh", "replace", gateway, "lladdr", mac, "dev", "eth0", accept=[0])
+        cloud.run(node, "ip", "route", "replace", other, "via", gateway, accept=[0])
+    wait_for(lambda: cloud.ping("office/vm1", "172.16.101.13"), "the way by the router")
+    pinging = cloud.start("office/vm1", "ping", "-n", "-i", "0.05", "172.16.101.13",
+                          stdout=subprocess.PIPE, text=True)
+    check("64 bytes" in [pinging.stdout.readline() for _ in range(2)][1], "it pings")
+    for subnet in ("office/staff", "office/guests"):
+        cloud.weft("subnet", "set", subnet, "--gateway", "")
+    before = cloud.counter("no_router")
+    wait_for(lambda: cloud.counter("no_router") > before, "drops of what goes on to the gateway")
+    pinging.kill()
+    pinging.wait()
+    check(not cloud.ping("office/vm1", "172.16.101.13"), "it is routed without a gateway")
+    # Into it neither.
+    cloud.weft("subnet", "set", "office/staff", "--gateway", "172.16.100.1")
+    told = cloud.trace("office/vm1", "--to", "172.16.101.13", "--icmp", "echo")
+    equal((told["reason"], told["object"]), ("no_router", "subnet office/guests"), "the trace")
+    told = cloud.trace("office/vm1", "--to", "172.16.101.50", "--icmp", "echo")
+    equal((told["reason"], told["object"]), ("no_router", "subnet office/guests"), "onto its wire")
+    done = cloud.weft("trace", "office/vm1", "--to", "172.16.100.50", "--icmp", "echo", accept=(1,))
+    check("no port has 172.16.100.50" in done.stderr, f"what the trace asks for: {done.stderr}")
+    mac = device(cloud, "printer", "eth0")["address"]
+    told = cloud.trace("office/vm1", "--to", "172.16.100.50", "--mac", mac, "--icmp", "echo")
+    equal((told["reason"], told["to"]["port"] if told["to"] else None),
+          ("delivered", "network physnet1 (subnet office/staff)"), "the trace to a machine")
+    cloud.weft("subnet", "set", "office/staff", "--gateway", "")
 
 
 def uplink_comes_back(cloud):

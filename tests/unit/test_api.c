@@ -657,6 +657,37 @@ static void drops_are_kept_and_named(void **state)
 	assert_int_equal(json_array_size(json_object_get(world->answer, "drops")), 0);
 }
 
+/* Whom a frame is for in an l2 subnet, where the address is no port's: its stations have not told Weft. */
+static void trace_asks_for_the_mac_of_a_station(void **state)
+{
+	static const struct {
+		unsigned int status;
+		const char *body;
+	} cases[] = {
+		{ 400, "{'port': 'blue/s', 'to': '10.0.7.77'}" },
+		{ 503, "{'port': 'blue/s', 'to': '10.0.7.77', 'mac': '02:00:00:00:77:01'}" },
+		{ 503, "{'port': 'blue/s', 'arp': '10.0.7.77'}" },
+		{ 503, "{'port': 'blue/s', 'to': '10.0.7.10'}" },
+		{ 503, "{'port': 'blue/s', 'to': '10.0.7.2', 'protocol': 'udp'}" },
+		{ 503, "{'port': 'blue/s', 'to': '10.0.7.255'}" },
+		{ 503, "{'port': 'blue/s', 'to': '10.0.1.77'}" },
+		{ 503, "{'port': 'blue/web1', 'to': '10.0.1.77'}" },
+	};
+	struct world *world = *state;
+
+	world_expect(world, 200, "POST", "/v1/apply", WORLD_TENANTS);
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/subnets/switch",
+		     "{'cidr': '10.0.7.0/24', 'mode': 'l2'}");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/ports/s", "{'subnet': 'switch'}");
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue/ports/t",
+		     "{'subnet': 'switch', 'address': '10.0.7.10'}");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		world_expect(world, cases[i].status, "POST", "/v1/trace", cases[i].body);
+		if (cases[i].status == 400)
+			assert_string_equal(world_text(world, "error.path"), "mac");
+	}
+}
+
 static void trace_refuses_what_it_cannot_build(void **state)
 {
 	static const struct {
@@ -719,6 +750,7 @@ int main(void)
 		WITH_WORLD(flows_of_icmp_have_no_ports),
 		WITH_WORLD(drops_are_kept_and_named),
 		WITH_WORLD(trace_refuses_what_it_cannot_build),
+		WITH_WORLD(trace_asks_for_the_mac_of_a_station),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

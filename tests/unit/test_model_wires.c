@@ -141,8 +141,8 @@ static void test_one_network_a_device(void **state)
 	       "{'underlay':'192.0.2.3/24','uplinks':{'b':'eth2','a':'eth2'}}", -EINVAL,
 	       "hosts.h3.uplinks",
 	       "host h3: device eth2 leads to network a, and to b it needs another");
-	request(intent, REQUEST_PATCH, "hosts/h2", "{'uplinks':{'physnet1':'eth2','physnet2':'eth1'}}",
-		NULL);
+	request(intent, REQUEST_PATCH, "hosts/h2",
+		"{'uplinks':{'physnet1':'eth2','physnet2':'eth1'}}", NULL);
 	intent_free(intent);
 }
 
