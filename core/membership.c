@@ -33,7 +33,6 @@
 #define CHANGE_TO_EXCLUDE 4
 #define ALLOW_NEW_SOURCES 5
 #define BLOCK_OLD_SOURCES 6
-#define RECORDS_MAX 64
 #define ITEMS_MAX 512 /* records, and the sources in them: more than a frame of 1,500 bytes holds */
 #define GROUPS_MAX 256 /* behind one port, and sources */
 #define ROUTER_ALERT 0x0502
@@ -382,8 +381,6 @@ int membership_records(struct frame *f, struct packet *p)
 
 	if (!p)
 		return VERDICT_INTERNAL;
-	if (p->membership.records > RECORDS_MAX)
-		p->membership.records = RECORDS_MAX;
 	p->membership.sources = 0;
 	loop_over(ITEMS_MAX, read_item, &context);
 	return context.verdict;

@@ -711,7 +711,7 @@ static void begin_vector(struct vector *vector, const char *text, const char *pa
 static void run_file(const char *path)
 {
 	FILE *file = fopen(path, "r");
-	char line[1000], copy[PATH_MAX], world_file[PATH_MAX * 2] = "";
+	char line[4096], copy[PATH_MAX], world_file[PATH_MAX * 2] = "";
 	struct vector vector = { 0 };
 	int number = 0;
 
