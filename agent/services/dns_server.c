@@ -211,21 +211,30 @@ static void put_message(struct dns_connection *connection, const uint8_t *messag
 	buf_append(&connection->output, message, size);
 }
 
-/* A whole message at the front of the input is answered. Return: whether there was one. */
+/* Bytes of the message at the front of the input, with its length; 0: not there, or not yet. */
+static size_t next_message(const struct dns_connection *connection)
+{
+	const uint8_t *input = (const uint8_t *)connection->input.data;
+	size_t size;
+
+	if (connection->input.size < LENGTH_SIZE || connection->output.size > OUTPUT_MAX)
+		return 0;
+	size = LENGTH_SIZE + ((size_t)input[0] << 8 | input[1]);
+	return connection->input.size < size ? 0 : size;
+}
+
+/* The message at the front of the input is answered. Return: whether there was one. */
 static bool take_message(struct dns_connection *connection, const struct port_object *port)
 {
 	struct dns_server *server = connection->server;
 	const uint8_t *input = (const uint8_t *)connection->input.data;
 	struct dns_client client = { .connection = connection };
-	size_t size, answer_size;
+	size_t size = next_message(connection), answer_size;
 
-	if (connection->input.size < LENGTH_SIZE || connection->output.size > OUTPUT_MAX)
+	if (!size)
 		return false;
-	size = (size_t)input[0] << 8 | input[1];
-	if (connection->input.size < LENGTH_SIZE + size)
-		return false;
-	answer_size = answer(server, port, &client, input + LENGTH_SIZE, size);
-	buf_consume(&connection->input, LENGTH_SIZE + size);
+	answer_size = answer(server, port, &client, input + LENGTH_SIZE, size - LENGTH_SIZE);
+	buf_consume(&connection->input, size);
 	if (answer_size)
 		put_message(connection, server->answer, answer_size);
 	return true;
@@ -264,25 +273,37 @@ static bool connection_read(struct dns_connection *connection)
 	return true;
 }
 
-static void connection_ready(void *context, int fd, uint32_t events)
+/*
+ * Answers what has come and sends what there is, until the one or the other has to wait for the
+ * client. Return: false when the connection has ended.
+ */
+static bool connection_serve(struct dns_connection *connection)
 {
-	struct dns_connection *connection = context;
 	struct dns_server *server = connection->server;
 	const struct port_object *port =
 		services_client(server->services, (const struct sockaddr *)&connection->address);
+
+	/* Its slot is another port's by now. */
+	if (!port || port->object.id != connection->port_id)
+		return false;
+	do {
+		while (take_message(connection, port))
+			loop_timer_start(server->loop, &connection->idle, IDLE_NS, 0);
+		if (!connection_write(connection))
+			return false;
+	} while (next_message(connection));
+	return true;
+}
+
+static void connection_ready(void *context, int fd, uint32_t events)
+{
+	struct dns_connection *connection = context;
 	bool alive = true;
 
 	(void)fd;
-	/* Its slot is another port's by now. */
-	if (!port || port->object.id != connection->port_id) {
-		connection_close(connection);
-		return;
-	}
 	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		alive = connection_read(connection);
-	while (take_message(connection, port))
-		loop_timer_start(server->loop, &connection->idle, IDLE_NS, 0);
-	if (!connection_write(connection) || !alive)
+	if (!connection_serve(connection) || !alive)
 		connection_close(connection);
 }
 
@@ -352,7 +373,7 @@ static void forwarded(void *context, const struct dns_client *client, const uint
 	if (connection) {
 		put_message(connection, message, size);
 		loop_timer_start(server->loop, &connection->idle, IDLE_NS, 0);
-		if (!connection_write(connection))
+		if (!connection_serve(connection))
 			connection_close(connection);
 		return;
 	}

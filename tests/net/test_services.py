@@ -197,6 +197,23 @@ def sizes(weft, world):
     weft.weft("vpc", "set", "red", "--dns-record", "many=")
 
 
+@statement("RFC 7766: questions behind one another on one connection are answered, all of them")
+def pipelined(_weft, world):
+    count = 1400
+    question = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + QUESTION
+    made = world.blue2.socket(kind=socket.SOCK_STREAM, timeout=SECONDS)
+    made.connect(("10.0.0.2", 53))
+    made.sendall((struct.pack("!H", len(question)) + question) * count)
+    with made, made.makefile("rb") as answers:
+        for number in range(count):
+            head = answers.read(2)
+            equal(len(head), 2, f"bytes of the length of answer {number}")
+            size = struct.unpack("!H", head)[0]
+            answer = answers.read(size)
+            equal((len(answer), answer[:2], answer[3] & 15), (size, b"\x00\x07", 0),
+                  f"answer {number}")
+
+
 # ---- records and forwarding ----------------------------------------------------------------------
 
 
