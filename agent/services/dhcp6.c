@@ -10,7 +10,8 @@
  *	INFORMATION-REQUEST  REPLY without addresses
  *
  * The server's identifier is made of the gateway's MAC (DUID-LL), so that every host gives the same. One
- * identity association gets the address, further ones are told that there is none left.
+ * identity association gets the address, further ones are told that there is none left. Prefixes and
+ * temporary addresses are refused in the associations that ask for them.
  */
 #include "agent/services/dhcp6.h"
 
@@ -35,12 +36,14 @@ enum option_code {
 	OPTION_CLIENT = 1,
 	OPTION_SERVER = 2,
 	OPTION_IA = 3, /* IA_NA */
+	OPTION_IA_TEMPORARY = 4,
 	OPTION_ADDRESS = 5,
 	OPTION_WANTED = 6,
 	OPTION_STATUS = 13,
 	OPTION_RAPID_COMMIT = 14,
 	OPTION_DNS = 23,
 	OPTION_SEARCH = 24,
+	OPTION_IA_PREFIX = 25,
 	OPTION_REFRESH = 32,
 	OPTION_NTP = 56, /* RFC 5908 */
 };
@@ -48,8 +51,10 @@ enum option_code {
 enum status {
 	STATUS_SUCCESS = 0,
 	STATUS_NO_ADDRESSES = 2,
+	STATUS_NO_BINDING = 3,
 	STATUS_NOT_ON_LINK = 4,
 	STATUS_USE_MULTICAST = 5,
+	STATUS_NO_PREFIXES = 6,
 };
 
 #define DUID_SIZE_MAX 130
@@ -59,8 +64,11 @@ enum status {
 #define NTP_SERVER_ADDRESS 1
 #define HOUR 3600
 
+static const char no_further_address[] = "the port has no further address";
+
 /* An identity association of the client, with what it holds. */
 struct association {
+	uint16_t code;
 	uint32_t id;
 	const uint8_t *options;
 	size_t size;
@@ -78,16 +86,19 @@ struct request {
 
 /* ---- reading ---- */
 
-static int read_association(struct request *request, struct cursor *body)
+static int read_association(struct request *request, uint16_t code, struct cursor *body)
 {
 	struct association *association = &request->associations[request->association_count];
 	uint32_t renew, rebind;
 
 	if (request->association_count == IA_MAX)
 		return 0;
-	if (cursor_be32(body, &association->id) || cursor_be32(body, &renew) ||
-	    cursor_be32(body, &rebind))
+	if (cursor_be32(body, &association->id))
 		return -1;
+	if (code != OPTION_IA_TEMPORARY &&
+	    (cursor_be32(body, &renew) || cursor_be32(body, &rebind)))
+		return -1;
+	association->code = code;
 	association->options = body->data;
 	association->size = body->size;
 	request->association_count++;
@@ -105,7 +116,9 @@ static int read_option(struct request *request, uint16_t code, struct cursor *bo
 		request->server = body->data;
 		request->server_size = body->size;
 		return body->size ? 0 : -1;
-	case OPTION_IA: return read_association(request, body);
+	case OPTION_IA:
+	case OPTION_IA_TEMPORARY:
+	case OPTION_IA_PREFIX: return read_association(request, code, body);
 	case OPTION_RAPID_COMMIT: request->rapid = true; return 0;
 	default: return 0;
 	}
@@ -211,6 +224,40 @@ static void append_others(const struct dhcp6_lease *lease, const struct associat
 			append_address(reply, &address, 0);
 }
 
+/* Nothing but why there is nothing. */
+static void append_refused(const struct association *association, enum status status,
+			   const char *text, struct buf *reply)
+{
+	struct buf inner = { 0 };
+
+	append_u32(&inner, association->id);
+	if (association->code != OPTION_IA_TEMPORARY) {
+		append_u32(&inner, 0);
+		append_u32(&inner, 0);
+	}
+	append_status(&inner, status, text);
+	append_option(reply, association->code, inner.data, inner.size);
+	buf_fini(&inner);
+}
+
+static void append_no_binding(const struct association *association, struct buf *reply)
+{
+	append_refused(association, STATUS_NO_BINDING, "there is no such lease", reply);
+}
+
+/* Whether the client asks for an address of another link (section 18.3.2). */
+static bool is_elsewhere(const struct dhcp6_lease *lease, const struct association *association)
+{
+	struct cursor cursor;
+	struct ip_address address;
+
+	cursor_init(&cursor, association->options, association->size);
+	while (next_address(&cursor, &address))
+		if (!ip_prefix_contains(&lease->subnet->cidrs[1], &address))
+			return true;
+	return false;
+}
+
 static void append_association(const struct dhcp6_lease *lease, const struct request *request,
 			       const struct association *association, bool given, struct buf *reply)
 {
@@ -224,7 +271,7 @@ static void append_association(const struct dhcp6_lease *lease, const struct req
 	if (given)
 		append_address(&inner, &lease->address, lease->lease);
 	else
-		append_status(&inner, STATUS_NO_ADDRESSES, "the port has no further address");
+		append_status(&inner, STATUS_NO_ADDRESSES, no_further_address);
 	if (request->type == RENEW || request->type == REBIND)
 		append_others(lease, association, given, &inner);
 	append_option(reply, OPTION_IA, inner.data, inner.size);
@@ -285,20 +332,43 @@ static void begin(const struct dhcp6_lease *lease, const struct request *request
 static void append_associations(const struct dhcp6_lease *lease, const struct request *request,
 				struct buf *reply)
 {
+	const bool again = request->type == RENEW || request->type == REBIND;
 	bool left = has_address(lease);
 
 	for (size_t i = 0; i < request->association_count; i++) {
-		append_association(lease, request, &request->associations[i], left, reply);
-		left = false;
+		const struct association *association = &request->associations[i];
+
+		if (association->code != OPTION_IA && again) {
+			append_no_binding(association, reply);
+		} else if (association->code == OPTION_IA_PREFIX) {
+			append_refused(association, STATUS_NO_PREFIXES, "no prefix is delegated",
+				       reply);
+		} else if (association->code == OPTION_IA_TEMPORARY) {
+			append_refused(association, STATUS_NO_ADDRESSES, no_further_address, reply);
+		} else if (request->type == REQUEST && is_elsewhere(lease, association)) {
+			append_refused(association, STATUS_NOT_ON_LINK,
+				       "the address is not of this subnet", reply);
+		} else {
+			append_association(lease, request, association, left, reply);
+			left = false;
+		}
 	}
 }
 
 /* ---- each message ---- */
 
+static bool asks_address(const struct request *request)
+{
+	for (size_t i = 0; i < request->association_count; i++)
+		if (request->associations[i].code == OPTION_IA)
+			return true;
+	return false;
+}
+
 static enum dhcp_result answer_solicit(const struct dhcp6_lease *lease,
 				       const struct request *request, struct buf *reply)
 {
-	const bool commit = request->rapid && has_address(lease);
+	const bool commit = request->rapid && has_address(lease) && asks_address(request);
 
 	begin(lease, request, commit ? REPLY : ADVERTISE, reply);
 	if (commit)
@@ -340,6 +410,9 @@ static enum dhcp_result answer_end(const struct dhcp6_lease *lease, const struct
 {
 	begin(lease, request, REPLY, reply);
 	append_status(reply, STATUS_SUCCESS, "");
+	for (size_t i = 0; i < request->association_count; i++)
+		if (request->associations[i].code != OPTION_IA)
+			append_no_binding(&request->associations[i], reply);
 	return result;
 }
 

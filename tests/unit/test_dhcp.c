@@ -387,6 +387,65 @@ static void each_message_of_dhcpv6_has_its_answer(void **state)
 	free_subnet(subnet);
 }
 
+#define IA6_TEMPORARY "\0\4\0\4\0\0\0\x2b"
+#define IA6_PREFIX "\0\x19\0\x0c\0\0\0\x2c\0\0\0\0\0\0\0\0"
+
+/* Whether the bytes are in the answer. */
+static bool says(const struct buf *reply, const char *bytes, size_t size)
+{
+	return memmem(reply->data, reply->size, bytes, size);
+}
+
+#define SAYS(text) says(&reply, text, sizeof(text) - 1)
+
+static void what_a_port_has_not_dhcpv6_refuses_by_name(void **state)
+{
+	static const char held[] =
+		"\6xyz\0\1\0\3abc\0\3\0\x28\0\0\0\x2a\0\0\0\0\0\0\0\0"
+		"\0\5\0\x18\xfd\0\0\x0b\0\0\0\1\0\0\0\0\0\0\0\x77\0\0\0\1\0\0\0\1";
+	struct subnet_object *subnet = new_subnet();
+	struct buf reply = { 0 };
+	char message[sizeof(held) - 1 + sizeof(SERVER6) - 1];
+
+	(void)state;
+	/* No prefix is delegated, and no address is temporary (RFC 8415, 18.3.9 and 18.3.2). */
+	assert_int_equal(ASK6("\1xyz" CLIENT6 IA6 IA6_TEMPORARY IA6_PREFIX), DHCP_RESULT_ADVERTISE);
+	assert_true(SAYS("\0\3\0\x28\0\0\0\x2a"));
+	assert_true(SAYS("\0\x19\0\x28\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x0d\0\x18\0\6"));
+	assert_true(SAYS("\0\4\0\x29\0\0\0\x2b\0\x0d\0\x21\0\2"));
+	assert_int_equal(ASK6("\3xyz" CLIENT6 SERVER6 IA6_PREFIX), DHCP_RESULT_REPLY);
+	assert_true(SAYS("\0\x19\0\x28\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x0d\0\x18\0\6"));
+	/* Nor was one ever (18.3.4, 18.3.5, 18.3.7). */
+	assert_int_equal(ASK6("\5xyz" CLIENT6 SERVER6 IA6_PREFIX), DHCP_RESULT_REPLY);
+	assert_true(SAYS("\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x0d\0\x18\0\3"));
+	assert_int_equal(ASK6("\6xyz" CLIENT6 IA6_PREFIX), DHCP_RESULT_REPLY);
+	assert_true(SAYS("\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x0d\0\x18\0\3"));
+	assert_int_equal(ASK6("\x08xyz" CLIENT6 SERVER6 IA6_PREFIX), DHCP_RESULT_RELEASE);
+	assert_true(SAYS("\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x0d\0\x18\0\3"));
+	assert_int_equal(ASK6("\x08xyz" CLIENT6 SERVER6 IA6), DHCP_RESULT_RELEASE);
+	assert_false(SAYS("\0\0\0\x2a"));
+	/* Without an address that it could have there is nothing to commit. */
+	assert_int_equal(ASK6("\1xyz" CLIENT6 "\0\x0e\0\0" IA6_PREFIX), DHCP_RESULT_ADVERTISE);
+	assert_int_equal(ASK6("\1xyz" CLIENT6 "\0\x0e\0\0" IA6), DHCP_RESULT_REPLY);
+	assert_int_equal(ASK6("\x0bxyz" CLIENT6 IA6_PREFIX), DHCP_RESULT_UNEXPECTED);
+	assert_int_equal(ASK6("\1xyz" CLIENT6 "\0\4\0\3abc"), DHCP_RESULT_MALFORMED);
+	assert_int_equal(ASK6("\1xyz" CLIENT6 "\0\x19\0\4abcd"), DHCP_RESULT_MALFORMED);
+	/* An address of another link is none to ask for (18.3.2); one of this link gives way. */
+	assert_int_equal(ask6(subnet, held, sizeof(held) - 1, &reply), DHCP_RESULT_REPLY);
+	memcpy(message, held, 11);
+	memcpy(message + 11, SERVER6, sizeof(SERVER6) - 1);
+	memcpy(message + 11 + sizeof(SERVER6) - 1, held + 11, sizeof(held) - 1 - 11);
+	message[0] = 3;
+	assert_int_equal(ask6(subnet, message, sizeof(message), &reply), DHCP_RESULT_REPLY);
+	assert_true(SAYS("\0\0\0\x11\0\0\0\x64\0\0\0\x64"));
+	message[11 + sizeof(SERVER6) - 1 + 20 + 7] = 2;
+	assert_int_equal(ask6(subnet, message, sizeof(message), &reply), DHCP_RESULT_REPLY);
+	assert_true(SAYS("\0\0\0\x2a\0\0\0\0\0\0\0\0\0\x0d"));
+	assert_false(SAYS("\0\5\0\x18"));
+	buf_fini(&reply);
+	free_subnet(subnet);
+}
+
 /* ---- frames ---- */
 
 static void a_frame_is_read_as_it_was_written(void **state)
@@ -450,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_small_client_gets_a_small_answer),
 		cmocka_unit_test(a_router_advertisement_is_as_in_rfc_4861),
 		cmocka_unit_test(each_message_of_dhcpv6_has_its_answer),
+		cmocka_unit_test(what_a_port_has_not_dhcpv6_refuses_by_name),
 		cmocka_unit_test(a_frame_is_read_as_it_was_written),
 	};
 
