@@ -2,9 +2,10 @@
 /*
  * Asking others; see dns_forward.h.
  *
- * A question is open while one resolver after the other is asked, each for a while. Over TCP the answer
- * comes in pieces; over UDP in one, and what does not fit the client is cut to a truncated answer, for the
- * client to ask again over TCP.
+ * A question is open while one resolver after the other is asked, each at least once and each for a
+ * while: as long as a client waits, divided by their number. One that is not there, or refuses, ends
+ * its while at once. Over TCP the answer comes in pieces; over UDP in one, and what does not fit the
+ * client is cut to a truncated answer, for the client to ask again over TCP.
  */
 #include "agent/services/dns_forward.h"
 
@@ -23,8 +24,8 @@
 
 #define QUESTIONS_MAX 512
 #define QUESTIONS_PER_PORT 64
-#define ATTEMPTS 3
-#define ATTEMPT_NS (1500 * CLOCK_NS_PER_MS)
+#define ATTEMPTS_LEAST 3
+#define ATTEMPTS_NS (4500 * CLOCK_NS_PER_MS) /* all of them; clients wait for five seconds */
 #define PORT_DNS 53
 #define OWN_PAYLOAD 1232
 #define LENGTH_SIZE 2 /* in front of a message over TCP */
@@ -147,11 +148,17 @@ static void question_answered(struct question *question, uint8_t *answer, size_t
 	question_end(question, answer, size);
 }
 
+static unsigned int attempts_of(const struct question *question)
+{
+	return question->resolver_count > ATTEMPTS_LEAST ? (unsigned int)question->resolver_count
+							 : ATTEMPTS_LEAST;
+}
+
 /* This resolver says nothing; the next one may. */
 static void attempt_failed(struct question *question)
 {
 	attempt_end(question);
-	if (++question->attempt < ATTEMPTS) {
+	if (++question->attempt < attempts_of(question)) {
 		attempt_begin(question);
 		return;
 	}
@@ -172,6 +179,15 @@ static bool matches(const struct question *question, const uint8_t *answer, size
 				  question->asked_size);
 }
 
+/* Whether it does not want to say, or cannot, and there is one that was not asked yet. */
+static bool is_for_next(const struct question *question, const uint8_t *answer)
+{
+	const enum dns_rcode rcode = (enum dns_rcode)(answer[3] & DNS_FLAG_RCODE);
+
+	return question->attempt + 1 < question->resolver_count &&
+	       (rcode == DNS_SERVFAIL || rcode == DNS_NOTIMP || rcode == DNS_REFUSED);
+}
+
 static void udp_ready(void *context, int fd, uint32_t events)
 {
 	struct question *question = context;
@@ -189,7 +205,10 @@ static void udp_ready(void *context, int fd, uint32_t events)
 		forwards->counts.stray++;
 		return;
 	}
-	question_answered(question, forwards->answer, (size_t)size);
+	if (is_for_next(question, forwards->answer))
+		attempt_failed(question);
+	else
+		question_answered(question, forwards->answer, (size_t)size);
 }
 
 /* Return: false when the resolver has gone. */
@@ -239,6 +258,10 @@ static void tcp_ready(void *context, int fd, uint32_t events)
 		attempt_failed(question);
 		return;
 	}
+	if (is_for_next(question, input + LENGTH_SIZE)) {
+		attempt_failed(question);
+		return;
+	}
 	memcpy(forwards->answer, input + LENGTH_SIZE, length);
 	question_answered(question, forwards->answer, length);
 }
@@ -278,7 +301,7 @@ static void attempt_begin(struct question *question)
 	int code = ask_resolver(question);
 
 	loop_timer_start(question->forwards->loop, &question->timer,
-			 code ? CLOCK_NS_PER_MS : ATTEMPT_NS, 0);
+			 code ? CLOCK_NS_PER_MS : ATTEMPTS_NS / attempts_of(question), 0);
 }
 
 /* ---- who is asked ---- */

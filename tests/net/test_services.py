@@ -321,6 +321,29 @@ def silent(weft, world):
     equal(dig(world.blue1, "10.0.0.2", "www.example.com")[0], "REFUSED", "switched off")
 
 
+class Refusing(Upstream):
+    """A resolver that tells nobody anything."""
+
+    @staticmethod
+    def answer(question, count=1, last=77):
+        end = question.index(b"\0", 12) + 5
+        return question[:2] + struct.pack("!HHHHH", 0x8185, 1, 0, 0, 0) + question[12:end]
+
+
+@statement("where a resolver is not there, or refuses, the next one is asked, up to the last")
+def next_resolver(weft, world):
+    Refusing("127.0.0.76")
+    away = [f"127.0.0.{last}" for last in range(70, 76)]
+    weft.weft("vpc", "set", "blue", *(word for one in (*away, "127.0.0.76", "127.0.0.77")
+                                      for word in ("--dns-forward", one)))
+    for transport, count in (("+notcp", 1), ("+tcp", 90)):
+        status, records = dig(world.blue1, "10.0.0.2", transport, f"{transport[1:]}.example.com")
+        equal((status, len(records)), ("NOERROR", count), transport)
+    weft.weft("vpc", "set", "blue", "--dns-forward", "127.0.0.76")
+    equal(dig(world.blue1, "10.0.0.2", "refused.example.com"), ("REFUSED", []), "by all of them")
+    weft.weft("vpc", "set", "blue", "--dns-forward", "off")
+
+
 # ---- metadata ------------------------------------------------------------------------------------
 
 
