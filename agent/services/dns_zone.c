@@ -3,7 +3,8 @@
  * A VPC's own names; see dns_zone.h.
  *
  * A name that is there without a record of the type asked for, and a name that is not there, are told
- * apart (RFC 2308): both come with the zone's SOA, which says for how long to remember that.
+ * apart (RFC 2308): both come with the zone's SOA, which says for how long to remember that. Behind an
+ * alias it is the last name that counts.
  */
 #include "agent/services/dns_zone.h"
 
@@ -20,6 +21,8 @@ struct zone {
 	struct dns_reply *reply;
 	char domain[DNS_DOMAIN_SIZE];
 	size_t records; /* written */
+	size_t aliases; /* of these, but for those that were asked for */
+	bool nobody;    /* the last alias leads to no name */
 };
 
 static bool wants(const struct zone *zone, uint16_t type)
@@ -73,6 +76,40 @@ static bool answer_port(struct zone *zone, const char *name)
 	return true;
 }
 
+static bool answer_records(struct zone *zone, const char *name, unsigned int aliases);
+
+/* Whether there are records of names below this one (RFC 8020). */
+static bool is_above(const struct vpc_dns *dns, const char *name)
+{
+	const size_t length = strlen(name);
+
+	for (size_t i = 0; i < dns->record_count; i++) {
+		const char *other = dns->records[i].name;
+		const size_t other_length = strlen(other);
+
+		if (other_length > length && other[other_length - length - 1] == '.' &&
+		    strcmp(other + other_length - length, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A name relative to the domain, not the domain itself. Return: whether there is such a name. */
+static bool answer_relative(struct zone *zone, const char *name, unsigned int aliases)
+{
+	return answer_records(zone, name, aliases) || answer_port(zone, name) ||
+	       is_above(&zone->vpc->dns, name);
+}
+
+/* An alias leads there. */
+static void follow(struct zone *zone, const char *name, unsigned int aliases)
+{
+	if (strcmp(name, "@") == 0)
+		answer_records(zone, name, aliases);
+	else if (!answer_relative(zone, name, aliases))
+		zone->nobody = true;
+}
+
 /*
  * What the VPC lists besides its ports, which goes before them: a name relative to the domain, or a whole
  * one with a dot at its end. An alias is followed within the domain. Return: whether there is such a name.
@@ -98,9 +135,11 @@ static bool answer_records(struct zone *zone, const char *name, unsigned int ali
 				 own ? "" : ".", zone->domain);
 			dns_reply_alias(zone->reply, DNS_TTL, target);
 			zone->records++;
-			if (zone->query->type != DNS_TYPE_CNAME && aliases < ALIASES_MAX &&
-			    !answer_records(zone, record->text, aliases + 1))
-				answer_port(zone, record->text);
+			if (wants(zone, DNS_TYPE_CNAME))
+				continue;
+			zone->aliases++;
+			if (aliases < ALIASES_MAX)
+				follow(zone, record->text, aliases + 1);
 		}
 	}
 	return count;
@@ -120,7 +159,7 @@ static bool answer_name(struct zone *zone, size_t length)
 		return true;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)length, zone->query->name);
-	return answer_records(zone, name, 0) || answer_port(zone, name);
+	return answer_relative(zone, name, 0);
 }
 
 /* A whole name that is no other's to say, in the domain or not. Return: whether there is such a record. */
@@ -187,8 +226,9 @@ bool dns_zone_answer(const struct intent *intent, const struct vpc_object *vpc,
 		return false;
 	}
 	*flags = DNS_FLAG_AUTHORITATIVE;
-	*rcode = there ? DNS_NOERROR : DNS_NXDOMAIN;
-	if (!zone.records)
+	*rcode = there && !zone.nobody ? DNS_NOERROR : DNS_NXDOMAIN;
+	/* An alias in somebody else's domain leads to one that is no part of its name. */
+	if (!zone.records || (zone.records == zone.aliases && own == zone.domain))
 		dns_reply_zone(reply, DNS_AUTHORITY, DNS_TTL, own);
 	return true;
 }

@@ -240,6 +240,37 @@ def records(weft, world):
     equal(weft.apply(exported).stdout.strip(), "nothing to change", "apply of the export")
 
 
+@statement("RFC 2308, 8020: an alias to nobody is NXDOMAIN, and what has names below it is there")
+def aliases(weft, world):
+    weft.weft("vpc", "set", "blue", "--dns-record", "old=cname:nobody",
+              "--dns-record", "older=cname:old",
+              "--dns-record", "_http._tcp.eu=txt:hello", "--dns-record", "v4=10.0.9.9",
+              "--dns-record", "four=cname:v4", "--dns-record", "old.example.com.=cname:nobody")
+    for name, kind, status, count, zones in (
+            ("old.blue.internal", "A", "NXDOMAIN", 1, 1),
+            ("v4.blue.internal", "A", "NOERROR", 1, 0),
+            ("old.blue.internal", "CNAME", "NOERROR", 1, 0),
+            ("old.blue.internal", "ANY", "NOERROR", 1, 0),
+            ("older.blue.internal", "A", "NXDOMAIN", 2, 1),
+            ("four.blue.internal", "AAAA", "NOERROR", 1, 1),
+            ("four.blue.internal", "A", "NOERROR", 2, 0),
+            ("eu.blue.internal", "A", "NOERROR", 0, 1),
+            ("_tcp.eu.blue.internal", "TXT", "NOERROR", 0, 1),
+            ("tcp.eu.blue.internal", "TXT", "NXDOMAIN", 0, 1),
+            ("u.blue.internal", "A", "NXDOMAIN", 0, 1),
+            ("old.example.com", "A", "NXDOMAIN", 1, 0)):
+        said = world.blue1.run("dig", "+noall", "+comments", "+answer", "+authority", "@10.0.0.2",
+                               name, kind, accept=[0]).stdout
+        found = [line.split() for line in said.splitlines() if line and not line.startswith(";")]
+        equal((said.split("status: ")[1].split(",")[0],
+               len([record for record in found if record[3] != "SOA"]),
+               [record[0] for record in found if record[3] == "SOA"]),
+              (status, count, ["blue.internal."] * zones), f"{name} {kind}")
+    names = ("old", "older", "_http._tcp.eu", "v4", "four", "old.example.com.")
+    weft.weft("vpc", "set", "blue", *(word for name in names
+                                      for word in ("--dns-record", f"{name}=")))
+
+
 class Upstream(threading.Thread):
     """A resolver of the host: 192.0.2.77 for every name, over UDP in more bytes than fit for big.*;
     lies with another id before it answers lie.*, and says nothing to silent.*."""
