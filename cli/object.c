@@ -108,6 +108,13 @@ static int finish_write(struct invocation *invocation, const struct object_name 
 	return EXIT_DONE;
 }
 
+/* Without a target there is no mirror, whatever else is said of it. */
+static void end_mirror(json_t *body)
+{
+	if (json_is_null(json_object_get(json_object_get(body, "mirror"), "to")))
+		json_object_set_new(body, "mirror", json_null());
+}
+
 int object_add_as(struct invocation *invocation, json_t *body)
 {
 	struct object_name name;
@@ -115,6 +122,7 @@ int object_add_as(struct invocation *invocation, json_t *body)
 	json_t *stored = NULL;
 	int status;
 
+	end_mirror(body);
 	status = object_name_parse(invocation, invocation->noun, invocation->arguments[0], &name);
 	if (status) {
 		json_decref(body);
@@ -147,6 +155,7 @@ int object_set_as(struct invocation *invocation, json_t *changes)
 		json_decref(changes);
 		return report_usage(invocation, "nothing to set: name at least one option");
 	}
+	end_mirror(changes);
 	status = object_name_parse(invocation, invocation->noun, invocation->arguments[0], &name);
 	if (status) {
 		json_decref(changes);

@@ -100,6 +100,8 @@ static int check_value(struct invocation *invocation, const struct option *optio
 		return report_usage(invocation, "the value of --%s is not UTF-8", option->name);
 	switch (option->type) {
 	case OPTION_INTEGER:
+		if (!*text && option->key)
+			return 0; /* --mtu "": as if it had never been said */
 		if (!parse_number(text, UINT32_MAX, &number))
 			return report_usage(invocation, "--%s takes a whole number, not \"%s\"",
 					    option->name, text);
@@ -390,14 +392,16 @@ json_t *invocation_object(const struct invocation *invocation)
 			continue;
 		if (option->type == OPTION_LIST)
 			value = invocation_list(invocation, option->name);
-		else if (option->type == OPTION_INTEGER)
-			value = json_integer(strtoll(text, NULL, 10));
 		else if (option->type == OPTION_SWITCH)
 			value = json_boolean(strcmp(text, "on") == 0);
 		else if (option->type == OPTION_FLAG)
 			value = json_true();
-		else /* --acl "" is as if it had never been said */
-			value = *text ? json_string(text) : json_null();
+		else if (!*text) /* --acl "" is as if it had never been said */
+			value = json_null();
+		else if (option->type == OPTION_INTEGER)
+			value = json_integer(strtoll(text, NULL, 10));
+		else
+			value = json_string(text);
 		set_at(object, option->key, value);
 	}
 	return object;

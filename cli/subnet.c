@@ -76,7 +76,7 @@ static const struct option subnet_options[] = {
 	WORDS_OPTION("ra-identifiers", "mac|any",
 		     "with --ra: addresses by SLAAC are of the MAC, or of the workload's choice",
 		     NULL),
-	MIRROR_OPTIONS("who gets copies of what its ports send and get",
+	MIRROR_OPTIONS("who gets copies of what its ports send and get; \"\": nobody",
 		       "what they send, what they get; both"),
 	{ 0 },
 };

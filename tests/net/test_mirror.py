@@ -240,4 +240,23 @@ def text(weft, lan):
               f"{wrong}: {status} {body}")
 
 
+@statement("on the command line an empty text takes a word of it away, or all of it")
+def unsaid(weft, _lan):
+    mirror(weft, "web1")
+    for words, left in (
+            (("--mirror-to", "tap1", "--mirror-protocol", "icmp", "--mirror-type", "8",
+              "--mirror-code", "0", "--mirror-sample", "5"),
+             {"protocol": "icmp", "type": 8, "code": 0, "sample": 5}),
+            (("--mirror-protocol", "tcp", "--mirror-type", "", "--mirror-code", "",
+              "--mirror-sample", "", "--mirror-ports", "80"), {"protocol": "tcp", "ports": "80"}),
+            (("--mirror-protocol", "", "--mirror-ports", ""), {})):
+        weft.weft("port", "set", "blue/web1", *words)
+        equal(weft.port("blue/web1")["mirror"], {"to": "tap1"} | left, f"after {words}")
+    weft.weft("port", "set", "blue/web1", "--mirror-to", "")
+    check(not weft.port("blue/web1").get("mirror"), "the mirror is gone")
+    mirror_subnet(weft, to="tap1")
+    weft.weft("subnet", "set", "blue/web", "--mirror-to", "")
+    check(not weft.json("subnet", "show", "blue/web").get("mirror"), "that of the subnet, too")
+
+
 main(workloads)
