@@ -113,7 +113,7 @@ struct capture_event {
 	__u32 direction; /* enum capture_direction */
 	__u32 length;    /* of the frame */
 	__u32 size;      /* bytes that follow */
-	__u32 vlan;      /* tag that is not in the frame: 0x10000 | control information, or 0 */
+	__u32 vlan;      /* tag that is not in the frame: type << 16 | control information, or 0 */
 	__u64 lost;      /* of this processor: seen, but there was no room to tell */
 };
 

@@ -177,7 +177,7 @@ OUT_OF_LINE void record_fill(struct frame *f, const struct packet *p, __u32 numb
 	record->event.time_ns = clock_exact_ns();
 	record->event.watches = p->watches;
 	record->event.length = frame_length(f);
-	record->event.vlan = number && tag_is_ours(f, p) ? 0 : frame_vlan(f);
+	record->event.vlan = frame_vlan(f) && !(number && tag_is_ours(f, p)) ? frame_tag(f) : 0;
 	record->event.size = frame_load_some(f, 0, record->data, size, CAPTURE_SIZE_MAX) ? 0 : size;
 }
 

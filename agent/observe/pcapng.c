@@ -115,7 +115,8 @@ void pcapng_begin(struct buf *buf, const char *application, const char *interfac
 /* The bytes of the packet, with its tag where it has one. */
 static void put_data(struct buf *buf, const struct pcapng_packet *packet, uint32_t tag_size)
 {
-	const uint8_t tag[4] = { 0x81, 0x00, (uint8_t)(packet->tag >> 8), (uint8_t)packet->tag };
+	const uint8_t tag[4] = { (uint8_t)(packet->tag >> 24), (uint8_t)(packet->tag >> 16),
+				 (uint8_t)(packet->tag >> 8), (uint8_t)packet->tag };
 
 	buf_append(buf, packet->data, tag_size ? 12 : packet->size);
 	if (tag_size) {

@@ -19,7 +19,7 @@
  * struct pcapng_packet - one packet
  * @time_ns: since 1970-01-01 UTC
  * @length: on the wire; @size of it are in @data
- * @tag: VLAN tag to be put behind the MACs: 0x10000 | control information, or 0
+ * @tag: VLAN tag to be put behind the MACs: type << 16 | control information, or 0
  * @outbound: the workload sent it
  * @dropped: the pipeline dropped it
  * @lost: packets that were not written between the last one and this

@@ -50,7 +50,7 @@ static void blocks_add_up(void **state)
 	pcapng_begin(&buf, "weft", "blue/web1", 96);
 	for (uint32_t size = 0; size <= sizeof(data); size++) {
 		packet.size = size;
-		packet.tag = size % 2 ? 0x10000 | 100 : 0;
+		packet.tag = size % 2 ? 0x81000000 | 100 : 0;
 		packet.lost = size % 3;
 		packet.dropped = size % 5 == 0;
 		pcapng_add(&buf, &packet);
@@ -66,8 +66,10 @@ static void blocks_add_up(void **state)
 static void the_tag_is_put_back(void **state)
 {
 	const uint8_t data[14] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 8, 0 };
-	const uint8_t tagged[18] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x81, 0, 0, 100, 8, 0 };
-	struct pcapng_packet packet = { .data = data, .size = 14, .length = 14, .tag = 0x10064 };
+	const uint8_t tagged[18] = {
+		1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x88, 0xa8, 0, 100, 8, 0
+	};
+	struct pcapng_packet packet = { .data = data, .size = 14, .length = 14, .tag = 0x88a80064 };
 	struct buf buf = { 0 };
 
 	(void)state;
