@@ -308,15 +308,24 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 	if (reconcile->options.cluster)
 		reconcile->options.cluster->changed(reconcile->options.cluster->context, changes,
 						    count);
-	if (reconcile->changed)
-		reconcile->changed(reconcile->changed_context, changes, count);
+	for (size_t i = 0; i < LISTENERS; i++)
+		if (reconcile->listeners[i].changed)
+			reconcile->listeners[i].changed(reconcile->listeners[i].context, changes,
+							count);
 }
 
 void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
 		      void *context)
 {
-	reconcile->changed = callback;
-	reconcile->changed_context = context;
+	size_t place = 0;
+
+	while (place < LISTENERS && (callback ? reconcile->listeners[place].changed != NULL
+					      : reconcile->listeners[place].context != context))
+		place++;
+	if (place == LISTENERS)
+		return;
+	reconcile->listeners[place].changed = callback;
+	reconcile->listeners[place].context = callback ? context : NULL;
 }
 
 void reconcile_watch_devices(struct reconcile *reconcile, reconcile_unplugged_callback *callback,

@@ -234,7 +234,7 @@ void reconcile_unwatch(struct reconcile *reconcile, int watch);
 /* Hears of each change once the host follows it, whoever wrote it. */
 typedef void reconcile_changed_callback(void *context, const struct change *changes, size_t count);
 
-/** reconcile_listen - one listener for changes; NULL: nobody any more */
+/** reconcile_listen - a listener for changes, known by its context; callback NULL: not any more */
 void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
 		      void *context);
 

@@ -29,8 +29,8 @@ struct capture {
 	struct list node;
 	struct captures *captures;
 	int watch;
+	uint32_t port_id, subnet_id; /* one of them */
 	bool dropped;
-	bool many; /* ports: each packet says whose it is */
 	uint32_t size;
 	uint64_t left; /* packets until the end; 0: there is none */
 	bool ended;
@@ -127,7 +127,7 @@ static void capture_packet(struct capture *capture, const struct capture_event *
 	}
 	packet.lost = capture->lost - capture->lost_told;
 	capture->lost_told = capture->lost;
-	if (capture->many) {
+	if (capture->subnet_id) { /* of many ports: each packet says whose it is */
 		json_t *port =
 			names_port(reconcile_intent(capture->captures->reconcile), event->port_id);
 
@@ -172,6 +172,36 @@ static void readable(void *context, int fd, uint32_t events)
 	(void)fd;
 	(void)events;
 	datapath_captures_read(captures->datapath, take, captures, READ_MAX);
+}
+
+/* ---- the end of what is captured ---- */
+
+static bool is_here(const struct captures *captures, const struct capture *capture)
+{
+	const struct intent *intent = reconcile_intent(captures->reconcile);
+	const struct object *object =
+		intent_object(intent, capture->subnet_id ? capture->subnet_id : capture->port_id);
+
+	return object && (capture->subnet_id ||
+			  intent_is_local(intent, ((const struct port_object *)object)->host));
+}
+
+static void changed(void *context, const struct change *changes, size_t count)
+{
+	struct captures *captures = context;
+	struct capture *capture;
+
+	(void)changes;
+	(void)count;
+	LIST_FOR_EACH(capture, &captures->list, node) {
+		const size_t before = capture->queue.size;
+
+		if (capture->ended || is_here(captures, capture))
+			continue;
+		capture->ended = true;
+		statistics(capture);
+		queue_grown(capture, before);
+	}
 }
 
 /* ---- the stream ---- */
@@ -248,7 +278,8 @@ int capture_open(struct captures *captures, const struct capture_options *option
 	capture->captures = captures;
 	capture->watch = watch;
 	capture->dropped = options->dropped;
-	capture->many = options->subnet_id != 0;
+	capture->port_id = options->port_id;
+	capture->subnet_id = options->subnet_id;
 	capture->size = options->size ? options->size : CAPTURE_SIZE_MAX;
 	capture->left = options->count;
 	capture->stream.read = capture_read;
@@ -271,6 +302,7 @@ struct captures *captures_new(struct loop *loop, struct datapath *datapath,
 	captures->reconcile = reconcile;
 	list_init(&captures->list);
 	captures->fd = -1;
+	reconcile_listen(reconcile, changed, captures);
 	return captures;
 }
 
@@ -278,6 +310,7 @@ void captures_free(struct captures *captures)
 {
 	if (!captures)
 		return;
+	reconcile_listen(captures->reconcile, NULL, captures);
 	if (captures->fd >= 0)
 		loop_remove_fd(captures->loop, captures->fd);
 	free(captures);

@@ -3,8 +3,8 @@
  * Captures: the packets of a port or a subnet as a stream of pcapng, with what became of each.
  *
  * A capture is a watch (core/watch.c) of one client. Its queue is bounded: what does not fit is counted as
- * lost, and never holds up the daemon or the workload. It ends with its client, or when it has as many
- * packets as were asked for.
+ * lost, and never holds up the daemon or the workload. It ends with its client, when it has as many packets
+ * as were asked for, or when what is captured is on this host no more.
  *
  * Neighbours: reconcile_watch.c, pcapng.h, api_capture.c (who asks), http.c (who reads).
  */

@@ -528,7 +528,7 @@ void flow_logs_free(struct flow_logs *logs)
 	if (!logs)
 		return;
 	flow_logs_write(logs);
-	reconcile_listen(logs->options.reconcile, NULL, NULL);
+	reconcile_listen(logs->options.reconcile, NULL, logs);
 	loop_timer_stop(&logs->tick);
 	if (logs->fd >= 0)
 		loop_remove_fd(logs->options.loop, logs->fd);

@@ -259,6 +259,45 @@ def refused(weft, _lan):
         check(sentence in done.stderr, f"no \"{sentence}\" in: {done.stderr}")
 
 
+def ended(capture, what):
+    equal(capture.process.wait(END), 1, f"status of a capture without {what}")
+    text = capture.process.stderr.read()
+    check("has ended the capture" in text, f"without {what}: {text}")
+    capture.end()
+
+
+@statement("a capture whose port, subnet or daemon goes ends with a sentence, and the file is whole")
+def without(weft, lan):
+    weft.weft("subnet", "add", "blue/short", "--cidr", "10.0.7.0/24")
+    weft.weft("port", "add", "blue/brief", "--subnet", "short", "--netns", "nowhere")
+    capture = Capture("blue/brief")
+    weft.weft("port", "remove", "blue/brief")
+    ended(capture, "port")
+    capture = Capture("blue/short", "--subnet")
+    weft.weft("subnet", "remove", "blue/short")
+    ended(capture, "subnet")
+    for how, count in ((signal.SIGTERM, ()), (signal.SIGKILL, ("--count", "100"))):
+        capture = Capture("blue/web1", "icmp", *count)
+        check(lan.web1.reaches("10.0.1.12"), "ping while it is captured")
+        capture.packets(2, "frame.number")
+        weft.restart(how)
+        ended(capture, "daemon")
+        weft.plugged("blue/web1", "blue/web2")
+
+
+@statement("a tag of 802.1ad is one in the file")
+def outer_tag(_weft, lan):
+    capture = Capture("blue/web1", "--direction", "from", "--dropped", "--count", "2")
+    head = bytes.fromhex("020000000002" + lan.web1.mac().replace(":", ""))
+    wire = lan.web1.wire()
+    for tag in ("88a8012d", "81000063"):
+        wire.send(head + bytes.fromhex(tag + "0800") + bytes(60))
+    found = capture.packets(2, "eth.type", "ieee8021ad.id", "vlan.id")
+    equal(found, [["0x88a8", "301", ""], ["0x8100", "", "99"]], "types and ids")
+    wire.close()
+    capture.end()
+
+
 @statement("a capture of a bulk transfer loses packets of the file, never of the workload")
 def bulk(_weft, lan):
     capture = Capture("blue/web2", "tcp")
