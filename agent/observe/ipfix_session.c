@@ -188,8 +188,9 @@ static bool deliver(struct ipfix_session *session, const struct ipfix_message *m
 		if (session->queue.size + message->bytes.size > TCP_QUEUE_MAX)
 			return false;
 		buf_append(&session->queue, message->bytes.data, message->bytes.size);
-		session->queued += message->records;
 		write_queue(session);
+		if (session->connected && session->queue.size)
+			session->queued += message->records;
 		return session->connected;
 	}
 	sent = send(session->fd, message->bytes.data, message->bytes.size, MSG_NOSIGNAL);
@@ -203,6 +204,60 @@ static bool deliver(struct ipfix_session *session, const struct ipfix_message *m
 	if (sent < 0)
 		session->counts.error = -errno;
 	return sent >= 0;
+}
+
+/* To the collector it is another exporter from here on. */
+static void start_over(const struct ipfix_session *session, struct domain *domain)
+{
+	domain->connection = session->connection;
+	domain->templates_ns = 0;
+	domain->sequence = 0;
+	MAP_FOR_EACH(&domain->names, it)
+		((struct named *)it.value)->told_ns = 0;
+}
+
+/* Alone, ahead of a message that has none. Return: whether they are on their way. */
+static bool send_templates(struct ipfix_session *session, struct domain *domain)
+{
+	struct ipfix_message templates = { 0 };
+	bool delivered;
+
+	ipfix_begin(&templates, session->size_max);
+	ipfix_add_templates(&templates);
+	ipfix_finish(&templates, (uint32_t)(clock_realtime_ns(NULL) / CLOCK_NS_PER_SECOND),
+		     domain->sequence, domain->id);
+	delivered = deliver(session, &templates);
+	if (delivered) {
+		domain->templates_ns = clock_monotonic_ns(NULL);
+		domain->messages++;
+		session->counts.messages++;
+		session->counts.bytes += templates.bytes.size;
+	}
+	buf_fini(&templates.bytes);
+	return delivered;
+}
+
+/*
+ * By UDP a socket keeps the address that the host had when it was made. When that is gone, or there was no way, the message
+ * is tried once more by another one. Return: whether it is on its way.
+ */
+static bool deliver_anew(struct ipfix_session *session, struct domain *domain)
+{
+	const int error = -session->counts.error;
+
+	if (session->collector.tcp || !session->connected ||
+	    (error != EINVAL && error != EADDRNOTAVAIL && error != ENETUNREACH &&
+	     error != EHOSTUNREACH && error != ENETDOWN))
+		return false;
+	let_go(session, -error);
+	loop_timer_stop(&session->retry);
+	connect_now(session);
+	start_over(session, domain);
+	if (!session->connected || !send_templates(session, domain))
+		return false;
+	ipfix_finish(&domain->message, (uint32_t)(clock_realtime_ns(NULL) / CLOCK_NS_PER_SECOND), 0,
+		     domain->id);
+	return deliver(session, &domain->message);
 }
 
 static bool is_empty(const struct ipfix_message *message)
@@ -231,7 +286,7 @@ static void send_message(struct ipfix_session *session, struct domain *domain)
 	ipfix_finish(message, (uint32_t)(clock_realtime_ns(NULL) / CLOCK_NS_PER_SECOND),
 		     domain->sequence, domain->id);
 	/* A record that is lost on the way is in the sequence, one that never left is not. */
-	if (deliver(session, message)) {
+	if (deliver(session, message) || deliver_anew(session, domain)) {
 		domain->sequence += message->records;
 		domain->messages++;
 		domain->records += message->records;
@@ -246,18 +301,16 @@ static void send_message(struct ipfix_session *session, struct domain *domain)
 	begin(session, domain);
 }
 
-/* A new connection begins with the templates, and counts anew. */
+/* A new connection begins with the templates, and counts anew. What waits goes by it. */
 static void renew(struct ipfix_session *session, struct domain *domain)
 {
 	if (domain->connection == session->connection)
 		return;
-	domain->connection = session->connection;
+	start_over(session, domain);
+	if (domain->message.records && session->connected && send_templates(session, domain))
+		return;
 	domain->lost += domain->message.records;
 	session->counts.lost += domain->message.records;
-	domain->templates_ns = 0;
-	domain->sequence = 0;
-	MAP_FOR_EACH(&domain->names, it)
-		((struct named *)it.value)->told_ns = 0;
 	begin(session, domain);
 }
 

@@ -469,6 +469,37 @@ def ipfix_sequence(weft, lan):
             equal(len(sets.get(256, b"")) % 63, 0, "whole records")
 
 
+@statement("IPFIX by UDP goes on by itself when the host gets another address, templates first")
+def ipfix_renumbered(weft, lan):
+    run("ip", "link", "add", "out0", "type", "veth", "peer", "out1", accept=[0])
+    far = Netns("far")
+    run("ip", "link", "set", "out1", "netns", "far", accept=[0])
+    run("ip", "address", "add", "192.0.2.1/24", "dev", "out0", accept=[0])
+    run("ip", "link", "set", "out0", "up", accept=[0])
+    far.run("ip", "address", "add", "192.0.2.9/24", "dev", "out1", accept=[0])
+    far.run("ip", "link", "set", "out1", "up", accept=[0])
+    with far.socket(kind=socket.SOCK_DGRAM, bind=("192.0.2.9", 4742)) as collector:
+        weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:192.0.2.9:4742",
+                  "--flow-log-domain", "77")
+        for address in ("192.0.2.1", "192.0.2.2"):
+            run("ip", "address", "flush", "dev", "out0", accept=[0])
+            run("ip", "address", "add", f"{address}/24", "dev", "out0", accept=[0])
+            check(lan.web1.reaches("10.0.1.12"), "ping")
+            weft.weft("flow-log", "write")
+            message, (source, _) = collector.recvfrom(2000)
+            equal(source, address, "whom it comes from")
+            sets = message_sets(message, 0)
+            if 256 not in sets:  # the templates were sent ahead
+                check(2 in sets, f"the first of {address}: {sets.keys()}")
+                sets = message_sets(collector.recv(2000), 0)
+            check(len(sets[256]) >= 4 * 63, f"records from {address}: {sets.keys()}")
+    told = weft.json("flow-log", "list")["collectors"][0]
+    equal((told["lost"], told.get("error")), (0, None), f"what is told: {told}")
+    weft.weft("vpc", "set", "blue", "--flow-log-to", "file")
+    run("ip", "link", "delete", "out0", accept=[0])
+    far.delete()
+
+
 def message_sets(message, counted):
     """What a message to the domain 77 holds, by number; so many records came before it."""
     version, size, _, sequence, domain = struct.unpack("!HHIII", message[:16])
