@@ -25,6 +25,7 @@
 
 #define REFRESH_DELAY_NS (50 * CLOCK_NS_PER_MS)
 #define TICK_NS CLOCK_NS_PER_SECOND
+#define SHARES_TICKS 10 /* somebody may have taken a queue away */
 #define KEY_RECORD STORE_PREFIX "cluster/probe-key"
 #define MEMBER_PREFIX STORE_PREFIX "cluster/store/"
 
@@ -364,6 +365,8 @@ static void cluster_tick(void *context)
 	struct cluster *cluster = context;
 
 	cluster_settle(cluster);
+	if (++cluster->ticks % SHARES_TICKS == 0 && shares_stray(cluster->shares))
+		cluster_refresh_soon(cluster);
 }
 
 /* ---- what the reconciler tells and asks ---- */

@@ -64,6 +64,7 @@ struct cluster {
 	bool uplinks_changed;
 	bool segments;      /* there is a device that takes frames of several packets apart */
 	bool segments_seen; /* it was looked for since the start */
+	uint64_t ticks;
 	struct loop_timer tick;
 	struct loop_timer refresh;
 	struct loop_deferred settle;

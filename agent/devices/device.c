@@ -538,6 +538,8 @@ bool devices_check(struct devices *devices, const struct device_request *request
 	if (job_is_unknown(&job))
 		return true;
 	if (result->state == DEVICE_PLUGGED)
+		device_rate_check(&job);
+	if (result->state == DEVICE_PLUGGED)
 		result->ifindex = job.link.ifindex;
 	if (result->changed)
 		result->state = DEVICE_FAILED;

@@ -147,6 +147,9 @@ void device_settle(struct devices *devices, struct device_job *jobs, size_t coun
 /* Queues that hold a port to its rates, at its end on the host and inside (device_rate.c). */
 void device_rate(struct devices *devices, struct device_job *job);
 
+/* Whether what holds it at its end on the host is there; what is inside belongs to whoever is root there. */
+void device_rate_check(struct device_job *job);
+
 /* Says by device_changed() what device_settle() would change. */
 void device_settle_check(struct devices *devices, struct device_job *job);
 

@@ -44,6 +44,12 @@ static void hold_inside(struct device_job *job, struct error *error)
 	netlink_close(netlink);
 }
 
+void device_rate_check(struct device_job *job)
+{
+	if (job->request->receive_rate && job->link.ifindex && strcmp(job->link.qdisc, "tbf") != 0)
+		device_changed(job, "its queue for receive_rate is gone");
+}
+
 void device_rate(struct devices *devices, struct device_job *job)
 {
 	const struct device_request *request = job->request;

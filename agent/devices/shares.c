@@ -361,6 +361,18 @@ bool shares_set(struct shares *shares, const struct host_rate *rates, size_t rat
 	return fingerprint(shares) != before;
 }
 
+bool shares_stray(const struct shares *shares)
+{
+	struct link_info link;
+
+	for (size_t i = 0; shares->netlink && i < shares->count; i++)
+		if (!shares->list[i].ifindex ||
+		    netlink_link_get(shares->netlink, shares->list[i].ifindex, &link, NULL) ||
+		    strcmp(link.qdisc, "htb") != 0)
+			return true;
+	return false;
+}
+
 bool shares_has(const struct shares *shares, uint32_t ifindex)
 {
 	for (size_t i = 0; ifindex && i < shares->count; i++)

@@ -52,6 +52,9 @@ void shares_close(struct shares *shares);
 bool shares_set(struct shares *shares, const struct host_rate *rates, size_t rate_count,
 		const struct share *members, size_t member_count);
 
+/** shares_stray - Return: whether any device of the list has no queue of ours; shares_set() looks at it again */
+bool shares_stray(const struct shares *shares);
+
 /** shares_has - Return: whether the device is shared now */
 bool shares_has(const struct shares *shares, uint32_t ifindex);
 

@@ -267,4 +267,21 @@ def weft_qdiscs():
     return run("tc", "qdisc", accept=[0]).stdout
 
 
+@statement("a queue that somebody takes away is put back")
+def put_back(weft, pair):
+    setting(weft, receive_rate="5M")
+    device = weft.port("blue/web2")["status"]["device"]
+
+    def root():
+        return run("tc", "qdisc", "show", "dev", device, "root", accept=[0]).stdout
+
+    check("tbf" in root(), f"the queue: {root()}")
+    for words in (("del",), ("replace", "pfifo")):
+        run("tc", "qdisc", words[0], "dev", device, "root", *words[1:], accept=[0])
+        wait_for(lambda: "tbf" in root(), f"the queue, after {words}")
+    check(pair.web1.reaches("10.0.1.12"), "ping")
+    setting(weft, receive_rate="0")
+    check("tbf" not in root(), f"no queue without a rate: {root()}")
+
+
 main(Pair)
