@@ -49,7 +49,8 @@ struct metadata {
 struct answer {
 	unsigned int status;
 	const char *content_type;
-	const char *ttl; /* of a token */
+	const char *ttl;     /* of a token */
+	const char *allowed; /* methods */
 	struct buf body;
 };
 
@@ -130,6 +131,12 @@ static void refuse(struct answer *answer, unsigned int status, const char *sente
 	answer->status = status;
 	buf_reset(&answer->body);
 	buf_printf(&answer->body, "%s\n", sentence);
+}
+
+static void refuse_method(struct answer *answer, const char *allowed, const char *sentence)
+{
+	refuse(answer, MHD_HTTP_METHOD_NOT_ALLOWED, sentence);
+	answer->allowed = allowed;
 }
 
 static uint64_t now_seconds(const struct metadata *metadata)
@@ -231,6 +238,18 @@ static void answer_path(const struct metadata *metadata, const struct port_objec
 		refuse(answer, MHD_HTTP_NOT_FOUND, "there is nothing at this path");
 }
 
+/* The path of a target, which may be a whole URL (RFC 9112, 3.2.2). */
+static const char *path_of(const char *target)
+{
+	static const char scheme[] = "http://";
+
+	if (strncasecmp(target, scheme, strlen(scheme)) != 0)
+		return target;
+	target += strlen(scheme);
+	target += strcspn(target, "/");
+	return *target ? target : "/";
+}
+
 static void answer_request(const struct metadata *metadata, struct MHD_Connection *connection,
 			   const char *method, const char *path, struct answer *answer)
 {
@@ -242,9 +261,11 @@ static void answer_request(const struct metadata *metadata, struct MHD_Connectio
 		refuse(answer, MHD_HTTP_NOT_FOUND, "this port has no metadata");
 	else if (is_token && strcmp(method, MHD_HTTP_METHOD_PUT) == 0)
 		answer_token(metadata, connection, port, answer);
-	else if (is_token || (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-			      strcmp(method, MHD_HTTP_METHOD_HEAD) != 0))
-		refuse(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "metadata is read with GET");
+	else if (is_token)
+		refuse_method(answer, "PUT", "a token is asked for with PUT");
+	else if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+		 strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		refuse_method(answer, "GET, HEAD", "metadata is read with GET");
 	else if (token && !metadata_token_holds(metadata->key, port->object.id,
 						now_seconds(metadata), token))
 		refuse(answer, MHD_HTTP_UNAUTHORIZED, "the token does not hold");
@@ -272,13 +293,15 @@ static enum MHD_Result respond(struct metadata *metadata, struct MHD_Connection 
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (answer->ttl)
 		MHD_add_response_header(response, TTL_HEADER, answer->ttl);
+	if (answer->allowed)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allowed);
 	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-				  const char *path, const char *method, const char *version,
+				  const char *target, const char *method, const char *version,
 				  const char *data, size_t *data_size, void **request_context)
 {
 	static char seen; /* any address: the head of the request has come */
@@ -295,7 +318,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		*data_size = 0;
 		return MHD_YES;
 	}
-	answer_request(metadata, connection, method, path, &answer);
+	answer_request(metadata, connection, method, path_of(target), &answer);
 	return respond(metadata, connection, &answer);
 }
 

@@ -433,6 +433,21 @@ def token(_weft, world):
                "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")[0], 403, "a proxy")
 
 
+@statement("RFC 9110, 9112: a wrong method is told the right ones; a target may be a URL")
+def methods(_weft, world):
+    for method, path, allowed in (("POST", "/latest/meta-data/mac", "GET, HEAD"),
+                                  ("DELETE", "/", "GET, HEAD"),
+                                  ("GET", "/latest/api/token", "PUT")):
+        status, head = curl(world.blue1, path, "-i", "-X", method)
+        equal((status, f"\nAllow: {allowed}\n" in head.replace("\r", "")), (405, True),
+              f"{method} {path}: {head}")
+    root = curl(world.blue1, "/")[1]
+    for target, wanted in (("http://169.254.169.254/latest/meta-data/local-ipv4", "10.0.1.11"),
+                           ("HTTP://169.254.169.254", root)):
+        equal(curl(world.blue1, "/", "--request-target", target), (200, wanted), target)
+    equal(curl(world.blue1, "/", "--request-target", "http:/latest")[0], 404, "half a URL")
+
+
 @statement("V7 nobody asks for metadata in another port's name")
 def forged(weft, world):
     wire = world.blue2.wire()
