@@ -113,11 +113,9 @@ static int check_dhcp_routes(struct draft *draft, const struct subnet_object *su
 	return 0;
 }
 
-/* What the server says, and not this subnet. Return: the key, NULL if there is none of it. */
-static const char *said_by_server(const struct subnet_dhcp *dhcp)
+/* A key that goes with an IPv4 address alone. Return: NULL if there is none. */
+static const char *said_of_ipv4(const struct subnet_dhcp *dhcp)
 {
-	if (dhcp->lease != DHCP_LEASE_DEFAULT)
-		return "lease";
 	if (dhcp->routers_named)
 		return "routers";
 	if (dhcp->route_count)
@@ -129,6 +127,12 @@ static const char *said_by_server(const struct subnet_dhcp *dhcp)
 	if (dhcp->boot_file[0])
 		return "boot_file";
 	return dhcp->options_size ? "options" : NULL;
+}
+
+/* What the server says, and not this subnet. Return: the key, NULL if there is none of it. */
+static const char *said_by_server(const struct subnet_dhcp *dhcp)
+{
+	return dhcp->lease != DHCP_LEASE_DEFAULT ? "lease" : said_of_ipv4(dhcp);
 }
 
 static bool can_be_server(const struct ip_address *address)
@@ -165,16 +169,32 @@ static int check_relay(struct draft *draft, const struct subnet_object *subnet, 
 	return 0;
 }
 
+/* A subnet without IPv4: what it says is for DHCPv6. */
+static int check_dhcp6(struct draft *draft, const struct subnet_object *subnet, struct error *error)
+{
+	const char *key = said_of_ipv4(subnet->dhcp);
+
+	if (!subnet->ra || subnet->ra->mode == RA_SLAAC)
+		return draft_refuse(draft, &subnet->object, "dhcp", EINVAL, error,
+				    "dhcp gives IPv4 addresses, and the subnet has no IPv4 range; "
+				    "for IPv6 there is ra: managed");
+	if (key)
+		return draft_refuse(draft, &subnet->object, "dhcp", EINVAL, error,
+				    "dhcp.%s is of IPv4, and the subnet has no IPv4 range", key);
+	return 0;
+}
+
 int check_dhcp(struct draft *draft, const struct subnet_object *subnet, struct error *error)
 {
 	static const struct ip_address none;
 	const struct subnet_ra *ra = subnet->ra;
 	int code;
 
-	if (subnet->dhcp && !subnet->cidrs[0].length && !subnet->dhcp->relay_count)
-		return draft_refuse(draft, &subnet->object, "dhcp", EINVAL, error,
-				    "dhcp gives IPv4 addresses, and the subnet has no IPv4 range; "
-				    "for IPv6 there is ra: managed");
+	if (subnet->dhcp && !subnet->cidrs[0].length && !subnet->dhcp->relay_count) {
+		code = check_dhcp6(draft, subnet, error);
+		if (code)
+			return code;
+	}
 	if (ra && !subnet->cidrs[1].length)
 		return draft_refuse(draft, &subnet->object, "ra", EINVAL, error,
 				    "ra gives IPv6 addresses, and the subnet has no IPv6 range");

@@ -318,6 +318,23 @@ def by_hand(weft, hosts):
               "an answer for another server")
 
 
+@statement("a subnet without IPv4 has lease, DNS, NTP and search of DHCPv6 as well")
+def without_ipv4(weft, hosts):
+    client = option6(1, bytes.fromhex("00030001") + mac_bytes(hosts.wire.mac))
+    said = {"lease": 7200, "dns": "fd00:b:0:3::53", "ntp": "fd00:b:0:3::123",
+            "search": ["a.example"]}
+    status, _, body = weft.http("PATCH", "/v1/vpcs/blue/subnets/given", {"dhcp": said})
+    equal(status, 200, f"status ({body})")
+    reply = hosts.ask(1, client, ia_na(7), option6(14, b""))
+    equal((reply.addresses, reply.options[23], reply.options[24], reply.options[56]),
+          ([("fd00:b:0:3::10", 7200)], address_bytes("fd00:b:0:3::53"), b"\1a\7example\0",
+           b"\0\1\0\x10" + address_bytes("fd00:b:0:3::123")), "what the client is told")
+    exported = weft.weft("export").stdout
+    equal(weft.apply(exported).stdout.strip(), "nothing to change", "apply of the export")
+    weft.weft("subnet", "set", "blue/given", "--no-dhcp")
+    equal(hosts.ask(11).options[23], address_bytes("fd00:b:0:3::2"), "DNS as before")
+
+
 @statement("malformed DHCPv6 messages are ignored and counted")
 def malformed(weft, hosts):
     client = option6(1, bytes.fromhex("00030001") + mac_bytes(hosts.wire.mac))

@@ -292,6 +292,12 @@ static const struct refusal subnet_refusals[] = {
 	{ SUBNET, "{'cidr':'fd00:b:0:3::/64','dhcp':true}", SUBNET_PATH ".dhcp",
 	  "subnet blue/new: dhcp gives IPv4 addresses, and the subnet has no IPv4 range; for "
 	  "IPv6 there is ra: managed" },
+	{ SUBNET, "{'cidr':'fd00:b:0:3::/64','ra':'slaac','dhcp':true}", SUBNET_PATH ".dhcp",
+	  "subnet blue/new: dhcp gives IPv4 addresses, and the subnet has no IPv4 range; for "
+	  "IPv6 there is ra: managed" },
+	{ SUBNET, "{'cidr':'fd00:b:0:3::/64','ra':'managed','dhcp':{'boot_file':'a'}}",
+	  SUBNET_PATH ".dhcp",
+	  "subnet blue/new: dhcp.boot_file is of IPv4, and the subnet has no IPv4 range" },
 	{ SUBNET, "{'cidr':'10.0.3.0/24','dhcp':{'lease':30}}", SUBNET_PATH ".dhcp.lease",
 	  "subnet blue/new: lease is a number of seconds, at least 60, or infinite" },
 	{ SUBNET, "{'cidr':'10.0.3.0/24','dhcp':{'routers':'fd00::1'}}",
