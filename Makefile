@@ -114,7 +114,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff filter mac rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := hold metadata dhcp dns_cache certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
+TESTS_AGENT    := hold metadata dhcp dns_cache dns_forward certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots moves reconcile \
 		  device device_adopt api
 TESTS_CLIENT   := client yaml

@@ -6,6 +6,9 @@
  * while: as long as a client waits, divided by their number. One that is not there, or refuses, ends
  * its while at once. Over TCP the answer comes in pieces; over UDP in one, and what does not fit the
  * client is cut to a truncated answer, for the client to ask again over TCP.
+ *
+ * So many may be open. Where all places are taken, the VPC with the most gives up its oldest question for
+ * one of a VPC with less, so that no tenant's silent resolver leaves the others without names.
  */
 #include "agent/services/dns_forward.h"
 
@@ -21,6 +24,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/list.h"
+#include "base/map.h"
 
 #define QUESTIONS_MAX 512
 #define QUESTIONS_PER_PORT 64
@@ -39,6 +43,7 @@ struct question {
 	struct dns_query query;
 	uint32_t vpc_id;
 	bool asked_already; /* by another question that is still open */
+	bool gave_way;      /* it has no place any more, and ends soon */
 	size_t resolver_count;
 	struct ip_address resolvers[DNS_FORWARDERS_MAX];
 	unsigned int attempt;
@@ -56,8 +61,9 @@ struct dns_forwards {
 	dns_forwards_callback *answered;
 	void *context;
 	struct dns_cache *cache;
-	struct list questions;
+	struct list questions; /* the oldest first */
 	size_t count;
+	struct map of_vpcs; /* VPC id -> how many of them */
 	struct dns_forwards_counts counts;
 	uint64_t read_ns; /* when the host's resolvers were read last */
 	size_t host_count;
@@ -66,6 +72,30 @@ struct dns_forwards {
 };
 
 static void attempt_begin(struct question *question);
+
+/* ---- places ---- */
+
+static size_t open_of(const struct dns_forwards *forwards, uint32_t vpc_id)
+{
+	return (uintptr_t)map_get_u32(&forwards->of_vpcs, vpc_id);
+}
+
+static void place_take(struct dns_forwards *forwards, uint32_t vpc_id)
+{
+	forwards->count++;
+	map_put_u32(&forwards->of_vpcs, vpc_id, (void *)(open_of(forwards, vpc_id) + 1));
+}
+
+static void place_leave(struct dns_forwards *forwards, uint32_t vpc_id)
+{
+	const size_t left = open_of(forwards, vpc_id) - 1;
+
+	forwards->count--;
+	if (left)
+		map_put_u32(&forwards->of_vpcs, vpc_id, (void *)left);
+	else
+		map_remove_u32(&forwards->of_vpcs, vpc_id);
+}
 
 /* ---- the end of a question ---- */
 
@@ -85,7 +115,8 @@ static void question_free(struct question *question)
 {
 	attempt_end(question);
 	list_remove(&question->node);
-	question->forwards->count--;
+	if (!question->gave_way)
+		place_leave(question->forwards, question->vpc_id);
 	free(question);
 }
 
@@ -158,11 +189,14 @@ static unsigned int attempts_of(const struct question *question)
 static void attempt_failed(struct question *question)
 {
 	attempt_end(question);
-	if (++question->attempt < attempts_of(question)) {
+	if (!question->gave_way && ++question->attempt < attempts_of(question)) {
 		attempt_begin(question);
 		return;
 	}
-	question->forwards->counts.late++;
+	if (question->gave_way)
+		question->forwards->counts.refused++;
+	else
+		question->forwards->counts.late++;
 	question_end_empty(question, 0, DNS_SERVFAIL);
 }
 
@@ -350,13 +384,43 @@ static size_t find_resolvers(struct dns_forwards *forwards, const struct vpc_dns
 	return forwards->host_count;
 }
 
+/* The oldest question of a VPC ends, in a moment: nothing ends while its caller still works on it. */
+static void give_way(struct dns_forwards *forwards, uint32_t vpc_id)
+{
+	struct question *question;
+
+	LIST_FOR_EACH(question, &forwards->questions, node) {
+		if (question->vpc_id != vpc_id || question->gave_way)
+			continue;
+		attempt_end(question);
+		question->gave_way = true;
+		place_leave(forwards, vpc_id);
+		loop_timer_start(forwards->loop, &question->timer, CLOCK_NS_PER_MS, 0);
+		return;
+	}
+}
+
+/* Whether there is a place for a question of a VPC, or one that another has to leave. */
+static bool find_place(struct dns_forwards *forwards, uint32_t vpc_id)
+{
+	uint32_t most_id = vpc_id;
+
+	if (forwards->count < QUESTIONS_MAX)
+		return true;
+	MAP_FOR_EACH(&forwards->of_vpcs, it)
+		if ((uintptr_t)it.value > open_of(forwards, most_id))
+			most_id = *(const uint32_t *)it.key;
+	if (open_of(forwards, most_id) <= open_of(forwards, vpc_id) + 1)
+		return false;
+	give_way(forwards, most_id);
+	return true;
+}
+
 static bool is_full(const struct dns_forwards *forwards, uint32_t port_id)
 {
 	struct question *question;
 	size_t count = 0;
 
-	if (forwards->count >= QUESTIONS_MAX)
-		return true;
 	LIST_FOR_EACH(question, &forwards->questions, node)
 		count += question->client.port_id == port_id;
 	return count >= QUESTIONS_PER_PORT;
@@ -405,10 +469,6 @@ int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_object *vpc
 
 	if (vpc->dns.forward == DNS_FORWARD_OFF)
 		return -ENOENT;
-	if (is_full(forwards, client->port_id)) {
-		forwards->counts.refused++;
-		return -EBUSY;
-	}
 	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
 		return -errno;
 	question = xcalloc(1, sizeof(*question));
@@ -416,6 +476,11 @@ int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_object *vpc
 	if (!question->resolver_count) {
 		free(question);
 		return -ENOENT;
+	}
+	if (is_full(forwards, client->port_id) || !find_place(forwards, vpc->object.id)) {
+		forwards->counts.refused++;
+		free(question);
+		return -EBUSY;
 	}
 	question->forwards = forwards;
 	question->client = *client;
@@ -428,7 +493,7 @@ int dns_forwards_ask(struct dns_forwards *forwards, const struct vpc_object *vpc
 	question->asked[0] = (uint8_t)(question->asked_size >> 8);
 	question->asked[1] = (uint8_t)question->asked_size;
 	list_push_back(&forwards->questions, &question->node);
-	forwards->count++;
+	place_take(forwards, question->vpc_id);
 	forwards->counts.asked++;
 	loop_timer_init(&question->timer, attempt_late, question);
 	attempt_begin(question);
@@ -468,6 +533,7 @@ void dns_forwards_free(struct dns_forwards *forwards)
 		return;
 	LIST_FOR_EACH_SAFE(question, next, &forwards->questions, node)
 		question_free(question);
+	map_fini(&forwards->of_vpcs, NULL);
 	dns_cache_free(forwards->cache);
 	free(forwards->resolv_conf);
 	free(forwards);

@@ -43,7 +43,7 @@ typedef void dns_forwards_callback(void *context, const struct dns_client *clien
  * struct dns_forwards_counts - since the start
  * @asked: questions that went out
  * @late: not answered by anybody
- * @refused: not asked for want of room
+ * @refused: not asked, or not to the end, for want of room
  * @stray: messages that were no answer to the question
  */
 struct dns_forwards_counts {
