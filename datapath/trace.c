@@ -16,9 +16,21 @@
 #define NOTE_STAGE(name, stage, sentence) STAGE_##stage,
 static const enum stage note_stage[NOTES] = { WEFT_NOTES(NOTE_STAGE) };
 
-/* The stage that ended the packet's way, where the notes do not tell. */
+/* The stage that ended the packet's way, where the notes do not tell: verdicts stand in the order of the stages,
+ * but for these. */
 static enum stage verdict_stage(enum verdict verdict)
 {
+	static const uint8_t apart[VERDICTS] = {
+		[VERDICT_UNATTENDED] = STAGE_PUNT,         [VERDICT_PUNT_LIMIT] = STAGE_PUNT,
+		[VERDICT_BAD_NEIGHBOUR] = STAGE_NEIGHBOUR, [VERDICT_REFLECTED] = STAGE_BRIDGE,
+		[VERDICT_TAG_ROUTED] = STAGE_BRIDGE,       [VERDICT_ISOLATED] = STAGE_DELIVER,
+		[VERDICT_TAG_TAKEN] = STAGE_DELIVER,       [VERDICT_RESOLVING] = STAGE_WIRE,
+		[VERDICT_NO_ANSWER] = STAGE_WIRE,          [VERDICT_ROUTER_AWAY] = STAGE_ROUTE,
+		[VERDICT_TTL_EXPIRED] = STAGE_ROUTE,       [VERDICT_RATE_LIMIT] = STAGE_RATE,
+	};
+
+	if (verdict < VERDICTS && apart[verdict])
+		return (enum stage)apart[verdict];
 	if (verdict <= VERDICT_CONSUMED)
 		return verdict == VERDICT_DELIVERED ? STAGE_DELIVER : STAGE_NEIGHBOUR;
 	if (verdict == VERDICT_SERVED ||

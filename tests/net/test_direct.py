@@ -93,6 +93,8 @@ def private(_weft, cloud):
     check(not cloud.ping("direct/p1", "10.2.0.12"), "p1 reaches p2")
     trace = cloud.trace("direct/p1", "--arp", "10.2.0.12")
     equal(trace["verdict"], "delivered", "the question goes out")
+    trace = cloud.trace("direct/p1", "--to", "10.2.0.12")
+    equal((trace["reason"], trace["stages"][-1]["stage"]), ("isolated", "deliver"), "where it ends")
 
 
 @statement("vepa: ports meet by the switch outside, each frame once, and none comes to its sender")
