@@ -97,16 +97,30 @@ struct veth_end {
 };
 
 /**
+ * struct netlink_record - an address or a route in the kernel's own words
+ *
+ * To be said to it again, with all that there are no words for here: lifetimes, labels, who made it, which
+ * source it is for. @type: RTM_NEWADDR or RTM_NEWROUTE. Those of a list are good until its callback returns.
+ */
+struct netlink_record {
+	uint16_t type;
+	uint32_t size;
+	const uint8_t *bytes;
+};
+
+/**
  * struct address_info - an address on a device
  * @address: the address with the length of its prefix (mapped space: IPv4 /24 is 120)
  * @no_dad: IPv6: usable at once, without duplicate address detection
  * @scope: RT_SCOPE_…, in lists only; adding derives it from the address
+ * @record: in lists only
  */
 struct address_info {
 	uint32_t ifindex;
 	struct ip_prefix address;
 	bool no_dad;
 	uint8_t scope;
+	struct netlink_record record;
 };
 
 /**
@@ -117,6 +131,7 @@ struct address_info {
  * @metric: 0 for the kernel's default
  * @table: 0 for main
  * @onlink: the gateway is reachable although no address of the device says so
+ * @record: in lists only
  */
 struct route_info {
 	struct ip_prefix destination;
@@ -126,6 +141,7 @@ struct route_info {
 	uint32_t ifindex;
 	uint32_t metric;
 	uint32_t table;
+	struct netlink_record record;
 };
 
 /* Called once per object of a list; what is pointed to ends with the call. */
@@ -259,6 +275,12 @@ int netlink_route_delete(struct netlink *netlink, const struct route_info *route
 /* Unicast routes of both families, all tables but local. Not in a batch. */
 int netlink_route_list(struct netlink *netlink, route_callback *callback, void *context,
 		       struct error *error);
+
+/** netlink_record_add - make an address or route as a list has told of it; IPv6 addresses are usable at once */
+int netlink_record_add(struct netlink *netlink, const struct netlink_record *record,
+		       struct error *error);
+int netlink_record_delete(struct netlink *netlink, const struct netlink_record *record,
+			  struct error *error);
 
 /** netlink_neighbour_replace - a permanent entry: @address is at @mac */
 int netlink_neighbour_replace(struct netlink *netlink, uint32_t ifindex,

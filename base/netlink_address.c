@@ -18,6 +18,7 @@
 #define IPV4_OFFSET 96
 #define IPV4_SIZE 4
 #define IPV6_SIZE 16
+#define NETLINK_RECORD_SIZE (NETLINK_REQUEST_SIZE - 64)
 
 /* The bytes of @address that the kernel wants, and how many. */
 static const uint8_t *address_bytes(const struct ip_address *address, size_t *size)
@@ -51,6 +52,13 @@ static bool parse_address(const struct nlattr *attribute, struct ip_address *add
 	*address = ip_address_from_ipv4(0);
 	memcpy(address->byte + IPV6_SIZE - size, mnl_attr_get_payload(attribute), size);
 	return true;
+}
+
+static struct netlink_record record_of(const struct nlmsghdr *message)
+{
+	return (struct netlink_record){ .type = message->nlmsg_type,
+					.size = (uint32_t)mnl_nlmsg_get_payload_len(message),
+					.bytes = mnl_nlmsg_get_payload(message) };
 }
 
 /* Addresses ---------------------------------------------------------------------------------- */
@@ -133,6 +141,7 @@ static void list_address(void *context, const struct nlmsghdr *message)
 	}
 	if (!has_address && !has_local)
 		return;
+	address.record = record_of(message);
 	address.ifindex = body->ifa_index;
 	address.scope = body->ifa_scope;
 	address.no_dad = flags & IFA_F_NODAD;
@@ -286,6 +295,7 @@ static void list_route(void *context, const struct nlmsghdr *message)
 	mnl_attr_for_each(attribute, message, sizeof(*body)) {
 		parse_route_attribute(attribute, &route);
 	}
+	route.record = record_of(message);
 	if (route.table != RT_TABLE_LOCAL)
 		listing->callback(listing->context, &route);
 }
@@ -308,6 +318,65 @@ int netlink_route_list(struct netlink *netlink, route_callback *callback, void *
 			return result;
 	}
 	return 0;
+}
+
+/* Records ------------------------------------------------------------------------------------ */
+
+/* What the kernel says of it, and does not want to hear. */
+static void make_sayable(struct nlmsghdr *message)
+{
+	struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+	struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	struct nlattr *attribute;
+
+	if (message->nlmsg_type == RTM_NEWROUTE) {
+		route->rtm_flags &= RTNH_F_ONLINK;
+		return;
+	}
+	if (message->nlmsg_type != RTM_NEWADDR || address->ifa_family != AF_INET6)
+		return;
+	address->ifa_flags |= IFA_F_NODAD;
+	mnl_attr_for_each(attribute, message, sizeof(*address)) {
+		uint32_t *flags = mnl_attr_get_payload(attribute);
+
+		if (mnl_attr_get_type(attribute) == IFA_FLAGS &&
+		    mnl_attr_get_payload_len(attribute) == sizeof(*flags))
+			*flags |= IFA_F_NODAD;
+	}
+}
+
+static int say_record(struct netlink *netlink, const struct netlink_record *record, bool add,
+		      struct error *error)
+{
+	bool route = record->type == RTM_NEWROUTE;
+	size_t least = route ? sizeof(struct rtmsg) : sizeof(struct ifaddrmsg);
+	uint16_t type = record->type;
+	struct nlmsghdr *message;
+	void *body;
+
+	if ((!route && type != RTM_NEWADDR) || record->size < least ||
+	    record->size > NETLINK_RECORD_SIZE)
+		return error_set(error, EINVAL, NULL, "this is no address and no route");
+	if (!add)
+		type = route ? RTM_DELROUTE : RTM_DELADDR;
+	message = netlink_request(netlink, type, add ? NLM_F_CREATE | NLM_F_EXCL : 0, record->size,
+				  &body);
+	memcpy(body, record->bytes, record->size);
+	make_sayable(message);
+	return netlink_finish(netlink, message, error, "%s %s again", add ? "make" : "delete",
+			      route ? "a route" : "an address");
+}
+
+int netlink_record_add(struct netlink *netlink, const struct netlink_record *record,
+		       struct error *error)
+{
+	return say_record(netlink, record, true, error);
+}
+
+int netlink_record_delete(struct netlink *netlink, const struct netlink_record *record,
+			  struct error *error)
+{
+	return say_record(netlink, record, false, error);
 }
 
 /* Neighbours --------------------------------------------------------------------------------- */

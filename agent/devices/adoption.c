@@ -17,20 +17,31 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/netns.h"
 
-#define FILE_SIZE_MAX (4 << 20)
+#define FILE_SIZE_MAX (32 << 20)
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+/* An address or a route in the kernel's own words. */
+struct noted {
+	uint16_t type;
+	uint32_t size;
+	uint8_t *bytes;
+};
 
 /* A device and how it was. */
 struct adoption {
 	uint32_t ifindex;
 	uint32_t port_id; /* 0: an uplink */
 	bool was_up, was_promiscuous;
-	bool taken; /* the addresses below are not on it */
+	bool taken; /* the addresses and routes below are not on it */
+	size_t noted_count;
+	struct noted *noted; /* in the order in which they can be made again */
+	/* In the words of weftd before there was the above; read and put back, no longer noted. */
 	size_t address_count, route_count;
 	struct ip_prefix *addresses;
 	struct route_info *routes;
@@ -42,10 +53,19 @@ struct adoptions {
 	struct map list; /* ifindex -> struct adoption */
 };
 
+static void forget_noted(struct adoption *adoption)
+{
+	for (size_t i = 0; i < adoption->noted_count; i++)
+		free(adoption->noted[i].bytes);
+	adoption->noted_count = 0;
+}
+
 static void adoption_free(void *value)
 {
 	struct adoption *adoption = value;
 
+	forget_noted(adoption);
+	free(adoption->noted);
 	free(adoption->addresses);
 	free(adoption->routes);
 	free(adoption);
@@ -93,18 +113,32 @@ static json_t *route_json(const struct route_info *route)
 	return json;
 }
 
+static json_t *noted_json(const struct noted *noted)
+{
+	char *text = xcalloc(noted->size + 1, 2);
+	json_t *json;
+
+	for (uint32_t i = 0; i < noted->size; i++)
+		snprintf(text + 2 * i, 3, "%02x", noted->bytes[i]);
+	json = json_pack("{s:i, s:s}", "type", noted->type, "bytes", text);
+	free(text);
+	return json;
+}
+
 static json_t *adoption_json(const struct adoption *adoption)
 {
-	json_t *addresses = json_array(), *routes = json_array();
+	json_t *addresses = json_array(), *routes = json_array(), *noted = json_array();
 
 	for (size_t i = 0; i < adoption->address_count; i++)
 		json_array_append_new(addresses, prefix_json(&adoption->addresses[i]));
 	for (size_t i = 0; i < adoption->route_count; i++)
 		json_array_append_new(routes, route_json(&adoption->routes[i]));
-	return json_pack("{s:I, s:I, s:b, s:b, s:b, s:o, s:o}", "ifindex",
+	for (size_t i = 0; i < adoption->noted_count; i++)
+		json_array_append_new(noted, noted_json(&adoption->noted[i]));
+	return json_pack("{s:I, s:I, s:b, s:b, s:b, s:o, s:o, s:o}", "ifindex",
 			 (json_int_t)adoption->ifindex, "port", (json_int_t)adoption->port_id, "up",
 			 adoption->was_up, "promiscuous", adoption->was_promiscuous, "taken",
-			 adoption->taken, "addresses", addresses, "routes", routes);
+			 adoption->taken, "addresses", addresses, "routes", routes, "noted", noted);
 }
 
 static int save(const struct adoptions *adoptions, struct error *error)
@@ -186,6 +220,55 @@ static void read_routes(struct json_reader *reader, struct adoption *adoption)
 	}
 }
 
+/* Room for one more. */
+static struct noted *noted_add(struct adoption *adoption, uint16_t type, uint32_t size)
+{
+	struct noted *noted;
+
+	adoption->noted =
+		xreallocarray(adoption->noted, adoption->noted_count + 1, sizeof(*adoption->noted));
+	noted = &adoption->noted[adoption->noted_count++];
+	*noted = (struct noted){ .type = type, .size = size, .bytes = xcalloc(size + 1, 1) };
+	return noted;
+}
+
+static void read_noted(struct json_reader *reader, struct adoption *adoption)
+{
+	struct noted *noted;
+	const char *text;
+	int64_t type;
+
+	if (!json_reader_integer(reader, "type", JSON_REQUIRED, 0, UINT16_MAX, &type) ||
+	    !json_reader_text(reader, "bytes", JSON_REQUIRED, 4096, &text))
+		return;
+	noted = noted_add(adoption, (uint16_t)type, (uint32_t)(strlen(text) / 2));
+	for (uint32_t i = 0; i < noted->size; i++) {
+		int byte = hex_byte(text + 2 * i);
+
+		if (byte < 0)
+			json_reader_fail(reader, "bytes", EINVAL, "are not in hexadecimal");
+		noted->bytes[i] = (uint8_t)byte;
+	}
+}
+
+static void read_all_noted(struct json_reader *reader, struct adoption *adoption)
+{
+	json_t *list, *value;
+	size_t i;
+
+	if (!json_reader_array(reader, "noted", JSON_OPTIONAL, 1 << 17, &list))
+		return;
+	json_array_foreach(list, i, value) {
+		struct json_reader child;
+
+		json_reader_element(reader, "noted", i, value, &child);
+		read_noted(&child, adoption);
+		reader->code = json_reader_finish(&child);
+		if (json_reader_failed(reader))
+			return;
+	}
+}
+
 static void read_adoption(struct adoptions *adoptions, struct json_reader *reader)
 {
 	struct adoption *adoption = xcalloc(1, sizeof(*adoption));
@@ -200,6 +283,7 @@ static void read_adoption(struct adoptions *adoptions, struct json_reader *reade
 	json_reader_bool(reader, "taken", JSON_REQUIRED, &adoption->taken);
 	read_addresses(reader, adoption);
 	read_routes(reader, adoption);
+	read_all_noted(reader, adoption);
 	if (json_reader_failed(reader) || map_get_u32(&adoptions->list, adoption->ifindex)) {
 		adoption_free(adoption);
 		return;
@@ -359,39 +443,36 @@ int adoption_refuse(struct adoptions *adoptions, struct netlink *netlink,
 
 struct collecting {
 	struct adoption *adoption;
-	size_t address_room, route_room;
+	bool has_gateway; /* which routes */
 };
+
+static void collect(struct adoption *adoption, const struct netlink_record *record)
+{
+	memcpy(noted_add(adoption, record->type, record->size)->bytes, record->bytes, record->size);
+}
 
 static void collect_address(void *context, const struct address_info *address)
 {
 	struct collecting *collecting = context;
-	struct adoption *adoption = collecting->adoption;
 
 	/* The kernel makes these by itself, and speaks for nobody with them. */
-	if (ip_address_is_link_local(&address->address.address))
-		return;
-	if (adoption->address_count == collecting->address_room) {
-		collecting->address_room = 2 * collecting->address_room + 4;
-		adoption->addresses = xreallocarray(adoption->addresses, collecting->address_room,
-						    sizeof(*adoption->addresses));
-	}
-	adoption->addresses[adoption->address_count++] = address->address;
+	if (!ip_address_is_link_local(&address->address.address))
+		collect(collecting->adoption, &address->record);
 }
 
 static void collect_route(void *context, const struct route_info *route)
 {
 	struct collecting *collecting = context;
-	struct adoption *adoption = collecting->adoption;
 
-	if (route->ifindex != adoption->ifindex ||
-	    ip_address_is_link_local(&route->destination.address))
-		return;
-	if (adoption->route_count == collecting->route_room) {
-		collecting->route_room = 2 * collecting->route_room + 4;
-		adoption->routes = xreallocarray(adoption->routes, collecting->route_room,
-						 sizeof(*adoption->routes));
-	}
-	adoption->routes[adoption->route_count++] = *route;
+	if (route->ifindex == collecting->adoption->ifindex &&
+	    route->has_gateway == collecting->has_gateway &&
+	    !ip_address_is_link_local(&route->destination.address))
+		collect(collecting->adoption, &route->record);
+}
+
+static struct netlink_record record_of(const struct noted *noted)
+{
+	return (struct netlink_record){ noted->type, noted->size, noted->bytes };
 }
 
 static int take_addresses(struct adoptions *adoptions, struct netlink *netlink,
@@ -400,22 +481,22 @@ static int take_addresses(struct adoptions *adoptions, struct netlink *netlink,
 	struct collecting collecting = { .adoption = adoption };
 	int code;
 
-	adoption->address_count = adoption->route_count = 0;
+	forget_noted(adoption);
 	code = netlink_address_list(netlink, adoption->ifindex, collect_address, &collecting,
 				    error);
-	if (!code)
+	/* Those without a gateway come first, for by them the gateways of the others are reached. */
+	for (int i = 0; i < 2 && !code; i++) {
+		collecting.has_gateway = i;
 		code = netlink_route_list(netlink, collect_route, &collecting, error);
+	}
 	adoption->taken = true;
 	if (!code)
 		code = save(adoptions, error);
-	/* Routes that lead by way of an address go with it. */
-	for (size_t i = 0; i < adoption->route_count && !code; i++)
-		netlink_route_delete(netlink, &adoption->routes[i], NULL);
-	for (size_t i = 0; i < adoption->address_count && !code; i++) {
-		const struct address_info address = { .ifindex = adoption->ifindex,
-						      .address = adoption->addresses[i] };
+	/* From the last to the first: routes that lead by way of an address go with it. */
+	for (size_t i = adoption->noted_count; i > 0 && !code; i--) {
+		const struct netlink_record record = record_of(&adoption->noted[i - 1]);
 
-		netlink_address_delete(netlink, &address, NULL);
+		netlink_record_delete(netlink, &record, NULL);
 	}
 	return code;
 }
@@ -454,6 +535,13 @@ static void return_addresses(struct netlink *netlink, struct adoption *adoption)
 	/* First those without a gateway, by which the gateways of the others are reached. */
 	return_routes(netlink, adoption, false);
 	return_routes(netlink, adoption, true);
+	for (size_t i = 0; i < adoption->noted_count; i++) {
+		const struct netlink_record record = record_of(&adoption->noted[i]);
+		struct error error = { 0 };
+
+		give_back(adoption, netlink_record_add(netlink, &record, &error), &error);
+	}
+	forget_noted(adoption);
 	adoption->taken = false;
 	adoption->address_count = adoption->route_count = 0;
 }

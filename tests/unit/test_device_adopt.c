@@ -2,6 +2,8 @@
 /*
  * agent/devices/device_adopt.c, adoption.c: devices that somebody else has made are used and put back.
  */
+#include <jansson.h>
+
 #include "tests/unit/device_world.h"
 
 /* A device that was made by somebody else is used, left when it is renamed, and put back. */
@@ -103,6 +105,83 @@ static void test_adopted_file(void **state)
 	netlink_close(netlink);
 }
 
+#define SHOW                                                                                       \
+	"{ ip -o address show nic0 | sed 's/ *valid_lft.*//' | grep -v fe80 | sort; "              \
+	"ip route; ip -6 route | grep -v fe80; }"
+
+/* All that the kernel knows of addresses and routes comes back, and not only what Weft has words for. */
+static void test_put_back_as_they_were(void **state)
+{
+	const struct adoption_wish wish = { .take_addresses = true };
+	struct adoptions *adoptions = NULL;
+	struct netlink *netlink;
+	struct link_info link;
+
+	(void)state;
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip link set nic0p up; ip link set nic0 up");
+	run("ip address add 10.0.1.200/24 brd + label nic0:x dev nic0");
+	run("ip address add 10.0.1.201/24 dev nic0");
+	run("ip address add 10.44.0.1 peer 10.44.0.2/32 dev nic0");
+	run("ip address add 10.55.0.1/24 noprefixroute dev nic0");
+	run("ip address add 10.66.0.1/24 metric 300 valid_lft 4000 preferred_lft 3000 dev nic0");
+	run("ip address add fd00:9::1/64 nodad noprefixroute dev nic0");
+	run("ip address add fd00:a::1/64 nodad dev nic0");
+	run("ip route add 10.99.0.0/16 via 10.0.1.50 proto dhcp src 10.0.1.201 metric 100 mtu 1400");
+	run("ip route add default via 10.0.1.50 dev nic0 proto 42 src 10.66.0.1 metric 50");
+	run("ip route add 10.98.0.0/16 dev nic0 scope link src 10.44.0.1");
+	run("ip -6 route add fd00:b::/64 via fd00:a::2 proto 42 src fd00:9::1 metric 7");
+	run(SHOW " >/run/before");
+	assert_int_equal(netlink_open(&netlink, -1, NULL), 0);
+	assert_int_equal(netlink_link_get_by_name(netlink, "nic0", &link, NULL), 0);
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_take(adoptions, netlink, &link, &wish, NULL), 0);
+	adoptions_close(adoptions);
+	run(SHOW " >/run/taken; ! grep . /run/taken");
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	adoption_release(adoptions, netlink, link.ifindex);
+	adoptions_close(adoptions);
+	run(SHOW " >/run/after; diff /run/before /run/after >&2");
+	assert_true(prints("ip address show nic0", "dynamic"));
+	run("rm /run/adopted.json /run/before /run/taken /run/after; ip link delete nic0");
+	netlink_close(netlink);
+}
+
+/* A weftd of before wrote addresses and routes in words of its own. */
+static void test_file_of_before(void **state)
+{
+	const struct adoption_wish wish = { .take_addresses = true };
+	struct adoptions *adoptions = NULL;
+	struct netlink *netlink;
+	struct link_info link;
+	json_t *file, *device;
+
+	(void)state;
+	NEEDS_ROOT();
+	run("ip link add nic0 type veth peer name nic0p; ip link set nic0p up; ip link set nic0 up");
+	assert_int_equal(netlink_open(&netlink, -1, NULL), 0);
+	assert_int_equal(netlink_link_get_by_name(netlink, "nic0", &link, NULL), 0);
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	assert_int_equal(adoption_take(adoptions, netlink, &link, &wish, NULL), 0);
+	adoptions_close(adoptions);
+	file = json_load_file("/run/adopted.json", 0, NULL);
+	device = json_array_get(json_object_get(file, "devices"), 0);
+	assert_int_equal(json_object_del(device, "noted"), 0);
+	json_array_append_new(json_object_get(device, "addresses"), json_string("192.0.2.1/24"));
+	json_array_append_new(json_object_get(device, "routes"),
+			      json_pack("{s:s, s:s, s:i, s:i, s:b}", "to", "10.9.0.0/16", "via",
+					"192.0.2.9", "metric", 7, "table", 254, "onlink", 0));
+	assert_int_equal(json_dump_file(file, "/run/adopted.json", 0), 0);
+	json_decref(file);
+	assert_int_equal(adoptions_open("/run/adopted.json", &adoptions, NULL), 0);
+	adoption_release(adoptions, netlink, link.ifindex);
+	adoptions_close(adoptions);
+	assert_true(prints("ip address show nic0", "192.0.2.1/24"));
+	assert_true(prints("ip route show dev nic0", "10.9.0.0/16 via 192.0.2.9"));
+	run("rm /run/adopted.json; ip link delete nic0");
+	netlink_close(netlink);
+}
+
 static void test_adopted_refused(void **state)
 {
 	struct fixture *fixture = *state;
@@ -125,10 +204,9 @@ static void test_adopted_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_adopted),
-		CASE(test_renamed_meanwhile),
-		CASE(test_adopted_file),
-		CASE(test_adopted_refused),
+		CASE(test_adopted),        CASE(test_renamed_meanwhile),
+		CASE(test_adopted_file),   CASE(test_put_back_as_they_were),
+		CASE(test_file_of_before), CASE(test_adopted_refused),
 	};
 
 	return cmocka_run_group_tests_name("device", tests, make_machine, NULL);
