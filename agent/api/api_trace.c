@@ -195,6 +195,19 @@ static int tagged_mac(struct api_call *call, const struct port_object *port,
 	return 0;
 }
 
+static int refuse_station(struct api_call *call, const struct port_object *port, const char *text,
+			  const char *question, struct error *error)
+{
+	const struct intent *intent = api_intent(call);
+
+	return error_set(
+		error, EINVAL, "mac",
+		"no port of subnet %s/%s has %s: who has it the workload asks there. Say with "
+		"mac whom the packet is for, or trace the question (%s)",
+		intent_object(intent, port->object.vpc_id)->name,
+		intent_object(intent, port->subnet_id)->name, text, question);
+}
+
 static int destination_mac(struct api_call *call, const struct port_object *port,
 			   const struct trace_request *request, bool own_tags,
 			   const struct ip_address *destination, struct mac_address *mac,
@@ -208,10 +221,8 @@ static int destination_mac(struct api_call *call, const struct port_object *port
 	if (own_tags)
 		return tagged_mac(call, port, destination, request->to, mac, error);
 	if (is_station(call, port, destination))
-		return error_set(error, EINVAL, "mac",
-				 "no port has %s: who has it the workload asks in its subnet. Say "
-				 "with mac whom the packet is for, or trace the question (%s)",
-				 request->to, ip_address_is_ipv4(destination) ? "arp" : "nd");
+		return refuse_station(call, port, request->to,
+				      ip_address_is_ipv4(destination) ? "arp" : "nd", error);
 	*mac = next_mac(call, port, destination);
 	return 0;
 }

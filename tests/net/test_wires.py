@@ -13,9 +13,10 @@
     vlan-transparent     the same where nobody told Weft which tags
 """
 import json
+import re
 import subprocess
 
-from harness import WEFT, Netns, check, equal, main, run, statement, wait_for
+from harness import ROOT, WEFT, Netns, check, equal, main, run, statement, wait_for
 from judge import judged
 from labs import lab
 
@@ -70,6 +71,7 @@ def local_networks(_weft):
 @statement("a flat network: ports of two hosts and a plain machine reach one another (T6)")
 def flat_network(_weft):
     with lab("flat-network") as cloud:
+        addresses_by_dhcp(cloud)
         with judged(cloud, "h1", "eth1"):
             for node, address in (("lab/vm1", "172.16.1.104"), ("lab/vm2", "172.16.1.103"),
                                   ("lab/vm1", "172.16.1.50"), ("lab/vm2", "172.16.1.50"),
@@ -83,6 +85,35 @@ def flat_network(_weft):
         uplink_keeps_its_addresses(cloud)
         broadcast_once(cloud)
         leaves_by_the_wire(cloud)
+
+
+def addresses_by_dhcp(cloud):
+    """Of a real client, and what it and its host have said to each other; the wire hears nothing."""
+    def listen_for_dhcp(node):
+        process = cloud.start(node, "timeout", "90", "tcpdump", "-lnnvi", "eth0",
+                              "udp port 67 or udp port 68 or udp port 9", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: "listening" in process.stderr.readline(), "tcpdump")
+        return process
+
+    outside = listen_for_dhcp("plain")
+    for node, address in (("lab/vm1", "172.16.1.103"), ("lab/vm2", "172.16.1.104")):
+        capture = listen_for_dhcp(node)
+        shown = cloud.run(node, "busybox", "udhcpc", "-f", "-q", "-n", "-T", "20", "-i", "eth0",
+                          "-s", ROOT / "examples" / "udhcpc.sh", accept=[0]).stdout
+        check(f"address {address}/24 router  dns" in shown, f"what {node} has got: {shown}")
+        said, line = [], "begin"
+        while line and "ACK" not in said:
+            line = capture.stdout.readline()
+            said += re.findall(r"DHCP-Message .*: (\w+)$", line.rstrip())
+        equal(said, ["Discover", "Offer", "Request", "ACK"], f"what {node} and its host have said")
+        capture.terminate()
+    # What comes behind it has come, and none of it before.
+    cloud.run("lab/vm1", "python3", "-c", "import socket; socket.socket(socket.AF_INET, "
+              "socket.SOCK_DGRAM).sendto(b'the end', ('172.16.1.50', 9))", accept=[0])
+    while "172.16.1.50.9:" not in (line := outside.stdout.readline()):
+        check(line and "BOOTP" not in line, f"the wire has heard {line or 'nothing at all'}")
+    outside.terminate()
 
 
 def leaves_by_the_wire(cloud):
@@ -266,7 +297,7 @@ def not_routed(cloud):
     told = cloud.trace("office/vm1", "--to", "172.16.101.50", "--icmp", "echo")
     equal((told["reason"], told["object"]), ("no_router", "subnet office/guests"), "onto its wire")
     done = cloud.weft("trace", "office/vm1", "--to", "172.16.100.50", "--icmp", "echo", accept=(1,))
-    check("no port has 172.16.100.50" in done.stderr, f"what the trace asks for: {done.stderr}")
+    check("no port of subnet office/staff has 172.16.100.50" in done.stderr, f"what the trace asks for: {done.stderr}")
     mac = device(cloud, "printer", "eth0")["address"]
     told = cloud.trace("office/vm1", "--to", "172.16.100.50", "--mac", mac, "--icmp", "echo")
     equal((told["reason"], told["to"]["port"] if told["to"] else None),
