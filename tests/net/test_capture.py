@@ -266,7 +266,7 @@ def ended(capture, what):
     capture.end()
 
 
-@statement("a capture whose port, subnet or daemon goes ends with a sentence, and the file is whole")
+@statement("a capture whose port, subnet or daemon goes says so, and the file is whole")
 def without(weft, lan):
     weft.weft("subnet", "add", "blue/short", "--cidr", "10.0.7.0/24")
     weft.weft("port", "add", "blue/brief", "--subnet", "short", "--netns", "nowhere")
