@@ -139,6 +139,27 @@ static void end_sessions(struct flow_logs *logs)
 	map_fini(&used, NULL);
 }
 
+/* Files of VPCs that are not there any more; their ports' last records are in them. */
+static void end_files(struct flow_logs *logs)
+{
+	const struct intent *intent = reconcile_intent(logs->options.reconcile);
+	struct map used = { 0 };
+
+	MAP_FOR_EACH(&logs->ports, it)
+		map_put_u32(&used, ((const struct log_port *)it.value)->vpc_id, logs);
+	MAP_FOR_EACH(&logs->files, it) {
+		const uint32_t vpc_id = *(const uint32_t *)it.key;
+		struct flow_file *file = it.value;
+
+		if (intent_object(intent, vpc_id) || map_get_u32(&used, vpc_id))
+			continue;
+		reconcile_flow_log(logs->options.reconcile, vpc_id, NULL);
+		map_remove_u32(&logs->files, vpc_id);
+		file_free(file);
+	}
+	map_fini(&used, NULL);
+}
+
 void flow_logs_flush(struct flow_logs *logs)
 {
 	MAP_FOR_EACH(&logs->sessions, it)
@@ -158,6 +179,7 @@ void flow_logs_flush(struct flow_logs *logs)
 			 file->path, strerror(-file->error), file->lost);
 		reconcile_flow_log(logs->options.reconcile, vpc_id, why);
 	}
+	end_files(logs);
 }
 
 void flow_logs_reopen(struct flow_logs *logs)

@@ -308,6 +308,27 @@ def rotated(weft, lan):
     check("blue.jsonl" in weft.weft("flow-log", "list").stdout, "flow-log list")
 
 
+@statement("the file of a VPC that is removed is closed, and stays where it is")
+def removed(weft, _lan):
+    weft.weft("vpc", "add", "short", "--cidr", "10.9.0.0/16", "--flow-log", "all")
+    weft.weft("subnet", "add", "short/lan", "--cidr", "10.9.1.0/24")
+    weft.weft("port", "add", "short/one", "--subnet", "lan", "--netns", "nowhere")
+    weft.weft("flow-log", "write")
+    path = PATH.replace("blue", "short")
+    folder = f"/proc/{weft.process.pid}/fd"
+
+    def is_open():
+        with contextlib.suppress(FileNotFoundError):
+            return path in [os.readlink(f"{folder}/{number}") for number in os.listdir(folder)]
+        return True
+
+    check(is_open() and path in weft.weft("flow-log", "list").stdout, "the file is open")
+    weft.weft("vpc", "remove", "short")
+    wait_for(lambda: weft.weft("flow-log", "write") and not is_open(), "the file is closed")
+    check(path not in weft.weft("flow-log", "list").stdout, "nothing is said of it")
+    check(os.path.getsize(path) > 0, "it is still there")
+
+
 def is_sent(record):
     return record.get("protocol") == "tcp" and record["direction"] == "egress"
 
