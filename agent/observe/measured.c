@@ -4,6 +4,7 @@
  */
 #include "agent/observe/measured.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/cluster/cluster.h"
@@ -12,6 +13,7 @@
 #include "agent/names.h"
 #include "agent/observe/queues.h"
 #include "base/netlink.h"
+#include "model/filter.h"
 
 /* ---- rates ---- */
 
@@ -118,26 +120,64 @@ json_t *measured_rates(const struct api *api, const struct port_object *port)
 
 /* ---- mirrors ---- */
 
+static const struct port_mirror_to *mirror_of(const struct intent *intent,
+					      const struct port_object *port)
+{
+	const struct object *subnet = intent_object(intent, port->subnet_id);
+
+	if (port->mirror || !subnet)
+		return port->mirror;
+	return ((const struct subnet_object *)subnet)->mirror;
+}
+
+/* Why nobody gets the copies. Return: @text; NULL: somebody does, or the port itself is meant by its subnet. */
+static const char *mirror_reason(const struct intent *intent, const struct port_object *port,
+				 char *text, size_t size)
+{
+	const struct port_mirror_to *mirror = mirror_of(intent, port);
+	const struct object *vpc = intent_object(intent, port->object.vpc_id);
+	const struct object *target;
+
+	if (!mirror || !vpc)
+		return NULL;
+	target = intent_find(intent, vpc->name, mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT,
+			     mirror->to);
+	if (!target) {
+		snprintf(text, size, "there is no %s \"%s\"", mirror->tunnel ? "tunnel" : "port",
+			 mirror->to);
+		return text;
+	}
+	if (mirror->tunnel || intent_is_local(intent, ((const struct port_object *)target)->host))
+		return NULL;
+	snprintf(text, size, "port %s is on host %s: only a tunnel takes copies to other hosts",
+		 mirror->to, ((const struct port_object *)target)->host);
+	return text;
+}
+
 json_t *measured_mirror(const struct api *api, const struct port_object *port)
 {
 	const struct intent *intent = reconcile_intent(api->reconcile);
 	const struct slot_key slot = { reconcile_port_slot(api->reconcile, port->object.id) };
 	const struct port_key key = { .port_id = port->object.id };
-	struct port_mirror row;
+	struct port_mirror row = { 0 };
 	struct mirror_count count;
+	char text[400];
+	const char *reason = mirror_reason(intent, port, text, sizeof(text));
 
-	if (!slot.slot || datapath_get(api->datapath, TABLE_port_mirrors, &key, &row) ||
+	if (!slot.slot ||
+	    (datapath_get(api->datapath, TABLE_port_mirrors, &key, &row) && !reason) ||
 	    datapath_get(api->datapath, TABLE_mirror_counts, &slot, &count))
 		return NULL;
 	/* The slot may have been another port's. */
 	if (count.port_id != port->object.id)
 		count = (struct mirror_count){ 0 };
-	return json_pack(
-		"{s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "to",
-		names_object(intent, row.watch.target_id), "copies", (json_int_t)count.copies,
-		"sent_packets", (json_int_t)count.sent_packets, "sent_bytes",
-		(json_int_t)count.sent_bytes, "cut_packets", (json_int_t)count.cut_packets,
-		"waited_packets", (json_int_t)count.waiting_packets, "lost_packets",
-		(json_int_t)(count.copies > count.sent_packets ? count.copies - count.sent_packets
-							       : 0));
+	return json_pack("{s:o, s:s*, s:I, s:I, s:I, s:I, s:I, s:I}", "to",
+			 names_object(intent, row.watch.target_id), "reason", reason, "copies",
+			 (json_int_t)count.copies, "sent_packets", (json_int_t)count.sent_packets,
+			 "sent_bytes", (json_int_t)count.sent_bytes, "cut_packets",
+			 (json_int_t)count.cut_packets, "waited_packets",
+			 (json_int_t)count.waiting_packets, "lost_packets",
+			 (json_int_t)(count.copies > count.sent_packets
+					      ? count.copies - count.sent_packets
+					      : 0));
 }

@@ -103,8 +103,12 @@ def gone(weft, lan):
     mirror(weft, "web1", to="tap2")
     weft.weft("port", "remove", "blue/tap2")
     check(lan.web1.reaches("10.0.1.12"), "ping without the sensor")
+    told = weft.port("blue/web1")["status"]["mirror"]
+    equal((told["to"], told["reason"]), (None, 'there is no port "tap2"'), "what is told of it")
     weft.weft("port", "add", "blue/tap2", "--subnet", "web", "--netns", "tap2", "--group", "shut")
     weft.plugged("blue/tap2")
+    told = weft.port("blue/web1")["status"]["mirror"]
+    check(told["to"] == "port blue/tap2" and "reason" not in told, f"told of it again: {told}")
     wire = lan.tap2.wire()
     check(lan.web1.reaches("10.0.1.12"), "ping")
     wire.expect(between("10.0.1.11", "10.0.1.12"), "the copy")
