@@ -137,20 +137,24 @@ static const char *mirror_reason(const struct intent *intent, const struct port_
 	const struct port_mirror_to *mirror = mirror_of(intent, port);
 	const struct object *vpc = intent_object(intent, port->object.vpc_id);
 	const struct object *target;
+	const char *kind, *host;
 
 	if (!mirror || !vpc)
 		return NULL;
+	kind = mirror->tunnel ? "tunnel" : "port";
 	target = intent_find(intent, vpc->name, mirror->tunnel ? OBJECT_TUNNEL : OBJECT_PORT,
 			     mirror->to);
 	if (!target) {
-		snprintf(text, size, "there is no %s \"%s\"", mirror->tunnel ? "tunnel" : "port",
-			 mirror->to);
+		snprintf(text, size, "there is no %s \"%s\"", kind, mirror->to);
 		return text;
 	}
-	if (mirror->tunnel || intent_is_local(intent, ((const struct port_object *)target)->host))
+	host = mirror->tunnel ? ((const struct tunnel_object *)target)->host
+			      : ((const struct port_object *)target)->host;
+	if (intent_is_local(intent, host))
 		return NULL;
-	snprintf(text, size, "port %s is on host %s: only a tunnel takes copies to other hosts",
-		 mirror->to, ((const struct port_object *)target)->host);
+	snprintf(text, size,
+		 "%s %s is on host %s: copies go to ports and tunnels of this host alone", kind,
+		 mirror->to, host);
 	return text;
 }
 

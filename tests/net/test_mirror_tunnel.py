@@ -81,16 +81,20 @@ def mirror(weft, **values):
         equal(status, 200, f"mirror {values}: {body}")
 
 
-@statement("that copies for a port of another host get nowhere is told")
+@statement("that copies for a port or tunnel of another host get nowhere is told")
 def elsewhere(weft, _lan):
     status, _, body = weft.http("PUT", "/v1/hosts/away", {"underlay": "192.0.2.8/24"})
     check(status in (200, 201), f"host: {body}")
     weft.weft("port", "add", "blue/far", "--subnet", "web", "--netns", "far", "--host", "away")
-    mirror(weft, to="far")
-    told = weft.port("blue/web1")["status"]["mirror"]
-    check("on host away" in told["reason"], f"what is told: {told}")
+    weft.weft("tunnel", "add", "blue/far", "--type", "erspan", "--id", "9", "--remote",
+              "192.0.2.9", "--host", "away")
+    for target in ("far", "tunnel:far"):
+        mirror(weft, to=target)
+        told = weft.port("blue/web1")["status"]["mirror"]
+        check("far is on host away" in told["reason"], f"what is told of {target}: {told}")
     mirror(weft)
     weft.weft("port", "remove", "blue/far")
+    weft.weft("tunnel", "remove", "blue/far")
     weft.weft("host", "remove", "away")
 
 
