@@ -554,7 +554,7 @@ int membership(struct frame *f, struct packet *p)
 	remote = p->flags & (PACKET_FROM_TUNNEL | PACKET_FROM_WIRE);
 	walk->listener_id = remote ? p->source_port_id : p->port_id;
 	stats = stats_of(p);
-	walk->alone = !remote && stats && !stats->stations && p->in_kind != PORT_LINK;
+	walk->alone = !remote && stats && !stats->stations && OUT_KIND(p->in_kind) != PORT_LINK;
 	walk->offset = p->l4_offset + IGMP_SIZE;
 	walk->end = p->l3_offset + p->ip_length;
 	if (p->key.protocol == PROTOCOL_PIM)

@@ -95,7 +95,7 @@ int punt(struct frame *f, struct packet *p)
 	if (!p)
 		return VERDICT_INTERNAL;
 	header.reason = (__u8)reason_of(p);
-	if (header.reason == PUNT_NONE || !is_served(p->in_kind, p->port_flags) ||
+	if (header.reason == PUNT_NONE || !is_served(OUT_KIND(p->in_kind), p->port_flags) ||
 	    p->vlan_count > 1 || !is_for_gateway(p))
 		return VERDICT_NEXT;
 	slot.slot = p->port_slot;
