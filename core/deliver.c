@@ -176,6 +176,7 @@ int deliver(struct frame *f, struct packet *p)
 	p->out_slot = port->port_slot;
 	p->out_ifindex = port->ifindex;
 	p->out_kind = port_out_kind(port);
+	p->out_tag = port_out_tag(port);
 	p->out_mtu = port->mtu;
 	p->out_flags = port->flags;
 	if (port->kind == PORT_TUNNEL)

@@ -323,7 +323,8 @@ static __always_inline void flow_fill(struct packet *p, const struct vpc *vpc, s
 	row->out_ifindex = p->out_ifindex;
 	row->out_slot = p->out_slot;
 	row->out_kind = p->out_kind;
-	row->mtu = p->out_mtu;
+	row->out_tag = (__u16)p->out_tag;
+	row->mtu = mtu_row(p->out_mtu);
 	if (p->egress_rule_id)
 		row->egress_rule_id = p->egress_rule_id;
 	if (p->ingress_rule_id)

@@ -354,6 +354,7 @@ static inline void flow_take(struct packet *p, const struct flow *flow)
 	p->out_slot = flow->out_slot;
 	p->out_ifindex = flow->out_ifindex;
 	p->out_kind = flow->out_kind;
+	p->out_tag = flow->out_tag;
 	__builtin_memcpy(p->ethernet_out, flow->ethernet_out, 12);
 }
 

@@ -178,6 +178,7 @@ struct packet {
 	__u32 flow_guarantee;
 	__u32 in_ifindex; /* of its device, its kind and MTU: the way back */
 	__u32 in_kind;
+	__u32 in_tag; /* as out_tag */
 	__u32 in_mtu;
 	__u8 port_mac[6];
 	__u8 gateway_mac[6];
@@ -189,6 +190,7 @@ struct packet {
 	__u32 out_slot;
 	__u32 out_ifindex;
 	__u32 out_kind; /* enum port_kind, OUT_ flags */
+	__u32 out_tag;  /* with OUT_TAG_KNOWN: VID, OUT_TAG_8021AD */
 	__u32 out_mtu;
 	__u32 out_subnet_id;
 	__u32 out_group_set_id;
@@ -440,7 +442,13 @@ static inline __u32 port_out_kind(const struct port *port)
 	       (port->flags & PORT_SHAPED ? OUT_SHAPED : 0) |
 	       ((port->flags & (PORT_HOST_ROUTED | PORT_HOST_STACK)) == PORT_HOST_ROUTED
 			? OUT_HOST_ROUTED
-			: 0);
+			: 0) |
+	       (port->kind >= PORT_WIRE && !(port->flags & PORT_SHARED_MAC) ? OUT_TAG_KNOWN : 0);
+}
+
+static inline __u32 port_out_tag(const struct port *port)
+{
+	return port->tag | (port->flags & PORT_TAG_8021AD ? OUT_TAG_8021AD : 0);
 }
 
 /*

@@ -47,6 +47,7 @@ static __always_inline int look_up_port(struct packet *p)
 	p->flow_guarantee = port->flow_guarantee;
 	p->in_ifindex = port->ifindex;
 	p->in_kind = port_out_kind(port);
+	p->in_tag = port_out_tag(port);
 	p->in_mtu = port->mtu;
 	mac_copy(p->port_mac, port->mac);
 	p->generation = generation_now(p->vpc_slot, vpc);

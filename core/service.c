@@ -196,6 +196,7 @@ static __always_inline int find_client(struct packet *p, const struct service_cl
 	p->out_slot = port->port_slot;
 	p->out_ifindex = port->ifindex;
 	p->out_kind = port_out_kind(port);
+	p->out_tag = port_out_tag(port);
 	mac_copy(p->ethernet_out, client->mac);
 	mac_copy(p->ethernet_out + 6, subnet->gateway_mac);
 	return VERDICT_NEXT;

@@ -81,7 +81,10 @@ enum port_kind {
 #define OUT_HOST_ROUTED 0x20u /* by the device's next hop, as the host's routes say */
 #define OUT_HOP                                                                                    \
 	0x10u /* routed here, by the one host that routes: the TTL is one less (central.c) */
-#define OUT_KIND(out_kind) ((out_kind)&0x1fu) /* with OUT_HOP, which is more than all kinds */
+#define OUT_KIND(out_kind) ((out_kind)&0x17u) /* with OUT_HOP, which is more than all kinds */
+#define OUT_TAG_KNOWN                                                                              \
+	0x08u /* kinds PORT_WIRE, PORT_CHILD: all that is left to do is said by out_tag */
+#define OUT_TAG_8021AD 0x8000u /* in out_tag, beside the VID; 0: no tag */
 
 /*
  * A peer is another host as a VPC sees it. It has a row in ports of its own, with a number from here on
@@ -471,7 +474,8 @@ struct flow {
 	__u32 charged_slot;   /* port slot of this row's port; FLOW_CHARGED: it pays for the pair */
 	__u32 out_ifindex;    /* PORT_TUNNEL: row of tunnels */
 	__u32 out_slot;       /* port slot delivered to */
-	__u32 mtu;            /* of the port delivered to, bytes of IP */
+	__u16 mtu;            /* of the port delivered to, bytes of IP */
+	__u16 out_tag;        /* with OUT_TAG_KNOWN: VID, OUT_TAG_8021AD */
 	__u32 egress_rule_id; /* rule that admitted it out of the sender; 0: a reply */
 	__u32 ingress_rule_id; /* rule that admitted it into the receiver; 0: a reply */
 	__u8 ethernet_in[12];  /* destination and source MAC the packet must come with */

@@ -16,6 +16,7 @@ enum wire_flags {
 	WIRE_ALONE =
 		1 << 4, /* the kernel marks all of it as the host's, and none is: a macvlan's */
 	WIRE_WATCHED = 1 << 5, /* the port is looked at (watch.c) */
+	WIRE_LONE = 1 << 6, /* no other host of Weft's is on that network: no sender is asked for */
 };
 
 /* What comes in by a device with a tag, or without one. */

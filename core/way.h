@@ -18,6 +18,12 @@ static __always_inline __u32 renew_at(const struct packet *p)
 	return p->now + (p->subnet_flags & SUBNET_L2 ? RENEW_L2_TICKS : RENEW_NEVER_TICKS);
 }
 
+/* No IP packet is larger. */
+static __always_inline __u16 mtu_row(__u32 mtu)
+{
+	return (__u16)(mtu < 0xffff ? mtu : 0xffff);
+}
+
 /* The reply's way out, where it is plain (flow.c). */
 static __always_inline void reply_settle(const struct packet *p, struct flow *row)
 {
@@ -26,7 +32,8 @@ static __always_inline void reply_settle(const struct packet *p, struct flow *ro
 	row->out_ifindex = p->in_ifindex;
 	row->out_kind = (__u8)p->in_kind;
 	row->out_slot = p->port_slot;
-	row->mtu = p->in_mtu;
+	row->out_tag = (__u16)p->in_tag;
+	row->mtu = mtu_row(p->in_mtu);
 	mac_copy(row->ethernet_in, p->ethernet_out + 6);
 	mac_copy(row->ethernet_in + 6, p->ethernet_out);
 	__builtin_memcpy(row->ethernet_out, row->ethernet_in, 12);

@@ -123,6 +123,8 @@ int wire_sender(struct frame *f, struct packet *p)
 	(void)f;
 	if (!p)
 		return VERDICT_INTERNAL;
+	if (p->wire_flags & WIRE_LONE)
+		return VERDICT_NEXT;
 	key.subnet_id = p->source_subnet_id;
 	mac_copy(key.mac, p->ethernet + 6);
 	station = table_lookup(stations, &key);
@@ -140,26 +142,42 @@ int wire_sender(struct frame *f, struct packet *p)
 	return VERDICT_NEXT;
 }
 
+/* tag: as p->out_tag. VERDICT_DELIVERED, or VERDICT_INTERNAL. */
+static __always_inline int push_tag(struct frame *f, const struct packet *p, __u32 tag)
+{
+	const __u32 type = tag & OUT_TAG_8021AD ? ETHERTYPE_QINQ : ETHERTYPE_VLAN;
+
+	if (!(tag & TAG_ID))
+		return VERDICT_DELIVERED;
+	return frame_tag_push(f, type << 16 | ((p->vlan | p->tag) & TAG_PRIORITY) | (tag & TAG_ID))
+		       ? VERDICT_INTERNAL
+		       : VERDICT_DELIVERED;
+}
+
 /*
  * The tag of the port it goes to, p->out_port_id. A priority mark that the sender has put there himself is
- * taken off first. VERDICT_DELIVERED or the drop.
+ * taken off first. A connection's row has the tag, and spares the port's. VERDICT_DELIVERED or the drop.
  */
 int wire_push(struct frame *f, struct packet *p)
 {
 	struct port_key key = {};
 	struct port *port;
-	__u32 type;
 
 	if (!p)
 		return VERDICT_INTERNAL;
 	key.port_id = p->out_port_id;
 	p->object_id = p->out_port_id;
+	if ((p->out_kind & OUT_TAG_KNOWN) && !p->vlan_count) {
+		if (OUT_KIND(p->out_kind) == PORT_WIRE)
+			note(f, NOTE_WIRE_TO, p->out_port_id);
+		return push_tag(f, p, p->out_tag);
+	}
 	port = table_lookup(ports, &key);
 	if (!port)
 		return VERDICT_PORT_DOWN;
 	if (port->kind == PORT_WIRE)
 		note(f, port->flags & PORT_HOST_STACK ? NOTE_WIRE_STACK : NOTE_WIRE_TO,
-		     port->tunnel_id ? port->tunnel_id : p->out_port_id);
+		     p->out_port_id);
 	if (p->vlan_count && !(port->flags & PORT_TAGS_KEPT)) {
 		if (frame_tag_pop(f))
 			return VERDICT_INTERNAL;
@@ -169,12 +187,7 @@ int wire_push(struct frame *f, struct packet *p)
 	}
 	if ((port->flags & PORT_SHARED_MAC) && direct_translate(f, p))
 		return VERDICT_INTERNAL;
-	if (!port->tag)
-		return VERDICT_DELIVERED;
-	type = port->flags & PORT_TAG_8021AD ? ETHERTYPE_QINQ : ETHERTYPE_VLAN;
-	if (frame_tag_push(f, type << 16 | ((p->vlan | p->tag) & TAG_PRIORITY) | port->tag))
-		return VERDICT_INTERNAL;
-	return VERDICT_DELIVERED;
+	return push_tag(f, p, port_out_tag(port));
 }
 
 /* The frame has become an answer (PACKET_REPLY) and goes back with the tag that the question had. 0, or

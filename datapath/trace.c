@@ -148,6 +148,19 @@ static __u32 attached_flags(struct datapath *datapath, __u32 port_id, const stru
 	return row.flags & ATTACHMENT_TRUNK;
 }
 
+/* A port of another host that is behind a wire: the wire. */
+static __u32 noted_object(struct datapath *datapath, const struct frame_note *noted)
+{
+	struct port_key key = { .port_id = noted->object_id };
+	struct port port;
+
+	if ((noted->what != NOTE_WIRE_TO && noted->what != NOTE_WIRE_STACK) ||
+	    datapath_get(datapath, TABLE_ports, &key, &port) || port.kind != PORT_WIRE ||
+	    !port.tunnel_id)
+		return noted->object_id;
+	return port.tunnel_id;
+}
+
 static void fill(struct datapath *datapath, const struct frame *f, const struct native_result *run,
 		 struct trace_result *result)
 {
@@ -158,7 +171,7 @@ static void fill(struct datapath *datapath, const struct frame *f, const struct 
 	result->answers = run->flags & PACKET_REPLY;
 	for (__u32 i = 0; i < f->note_count && i < TRACE_STEPS_MAX; i++) {
 		result->steps[i].note = f->notes[i].what;
-		result->steps[i].object_id = f->notes[i].object_id;
+		result->steps[i].object_id = noted_object(datapath, &f->notes[i]);
 		result->step_count = i + 1;
 	}
 	result->stage = verdict_stage(run->verdict);

@@ -111,13 +111,14 @@ void plan_wire_port(const struct plan *plan, const struct subnet_object *subnet,
 	row->tunnel_id = peer->peer.id;
 }
 
-/* The other hosts' gateways, as they may be heard on the wire. */
-static void plan_routers(const struct plan *plan, const struct planner_peer *peer,
+/* The other hosts' gateways, as they may be heard on the wire. Return: there is another host. */
+static bool plan_routers(const struct plan *plan, const struct planner_peer *peer,
 			 const struct subnet_object *subnet)
 {
 	const struct host_object *own = intent_own_host(plan->intent);
 	const struct object **hosts;
 	size_t count = intent_list(plan->intent, 0, OBJECT_HOST, &hosts);
+	bool others = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct host_object *host = (const struct host_object *)hosts[i];
@@ -131,11 +132,13 @@ static void plan_routers(const struct plan *plan, const struct planner_peer *pee
 		/* Answers to what this host's gateway has asked come to its own. */
 		if (host == own)
 			row.flags = STATION_STATIC;
+		others |= host != own;
 		mac = router_mac(plan, subnet, host);
 		memcpy(key.mac, mac.byte, sizeof(key.mac));
 		rows_add(plan->rows, TABLE_stations, &key, &row);
 	}
 	free(hosts);
+	return others;
 }
 
 uint32_t plan_wire_target(const struct plan *plan, const struct subnet_object *subnet)
@@ -170,7 +173,8 @@ void plan_wire(const struct plan *plan, const struct planner_peer *peer,
 	if (!(row->flags & PORT_HOST_ROUTED))
 		row->flags |= PORT_CHECK_SOURCE;
 	memcpy(row->mac, mac.byte, sizeof(row->mac));
-	plan_routers(plan, peer, subnet);
+	if (!plan_routers(plan, peer, subnet))
+		wire.flags |= WIRE_LONE;
 	if (!row->ifindex)
 		return;
 	key.ifindex = row->ifindex;

@@ -533,7 +533,9 @@ static __always_inline int take_wire(struct __sk_buff *skb)
 SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
-	if (is_underlay(skb) && may_be_ours(skb, ETHERNET_SIZE))
+	/* What is for another MAC is no tunnel's: the NIC hears it for the sake of its segments. */
+	if (skb->pkt_type != PACKET_TYPE_OTHER && is_underlay(skb) &&
+	    may_be_ours(skb, ETHERNET_SIZE))
 		return take(skb);
 	return take_wire(skb);
 }

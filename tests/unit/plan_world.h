@@ -88,6 +88,13 @@ static inline uint32_t underlay_ifindex(void *context, const struct ip_address *
 	return 3;
 }
 
+static inline uint32_t uplink_ifindex(void *context, const char *ifname)
+{
+	(void)context;
+	(void)ifname;
+	return 4;
+}
+
 static inline struct plan_host host_of(struct world *world)
 {
 	return (struct plan_host){
@@ -100,6 +107,7 @@ static inline struct plan_host host_of(struct world *world)
 		.tunnel_slot = tunnel_slot,
 		.path_mtu = path_mtu,
 		.underlay_ifindex = underlay_ifindex,
+		.uplink_ifindex = uplink_ifindex,
 	};
 }
 

@@ -616,6 +616,35 @@ static void test_tunnel_member(void **state)
 		TUNNEL_SOURCE_OBJECT | TUNNEL_SOURCE_L2);
 }
 
+#define UPLINKED(host, number, uplinks)                                                            \
+	"'" host "': {'underlay': '192.0.2." number "/24', 'uplinks': {" uplinks "}}"
+#define ON_WIRE                                                                                    \
+	"'vpcs': {'blue': {'cidrs': ['10.0.0.0/16'], 'subnets': {'web': {'cidr': '10.0.1.0/24', "  \
+	"'segment': {'type': 'flat', 'network': 'physnet1'}}}, 'ports': {" ON_H1 "}}}"
+
+static uint32_t wire_flags(const struct world *world)
+{
+	const struct wire *wire = row_at(world, TABLE_wires, &(struct wire_key){ .ifindex = 4 });
+
+	assert_non_null(wire);
+	return wire->flags;
+}
+
+/* Frames of a wire are asked for their sender only where another host may be: one that has an uplink there. */
+static void test_lone_wire(void **state)
+{
+	struct world *world = *state;
+
+	apply(world, "{'hosts': {" UPLINKED("h1", "1", "'physnet1': 'eth1'") "}, " ON_WIRE "}");
+	assert_int_equal(wire_flags(world), WIRE_NETWORK | WIRE_LONE);
+	apply(world, "{'hosts': {" UPLINKED("h1", "1", "'physnet1': 'eth1'") ", " UPLINKED(
+			     "h2", "2", "'physnet2': 'eth1'") "}, " ON_WIRE "}");
+	assert_int_equal(wire_flags(world), WIRE_NETWORK | WIRE_LONE);
+	apply(world, "{'hosts': {" UPLINKED("h1", "1", "'physnet1': 'eth1'") ", " UPLINKED(
+			     "h2", "2", "'physnet1': 'eth2'") "}, " ON_WIRE "}");
+	assert_int_equal(wire_flags(world), WIRE_NETWORK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, h1_setup, world_teardown)
@@ -625,7 +654,7 @@ int main(void)
 		TEST(test_cost),          TEST(test_numbers_stay), TEST(test_path_mtu),
 		TEST(test_mtu_of_hosts),  TEST(test_floods),       TEST(test_group),
 		TEST(test_taps),          TEST(test_tunnel_here),  TEST(test_tunnel_elsewhere),
-		TEST(test_tunnel_member),
+		TEST(test_tunnel_member), TEST(test_lone_wire),
 	};
 #undef TEST
 
