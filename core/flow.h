@@ -270,6 +270,7 @@ static inline int flow_last_word(struct packet *p, struct flow *flow)
 	if ((p->tcp_flags & (TCP_SYN | TCP_FIN)) || (flow->flags & FLOW_ENDED) ||
 	    table_lookup(flows, &p->key) != flow)
 		return VERDICT_DELIVERED;
+	p->flags |= PACKET_ROW_THERE;
 	flow->flags |= FLOW_ENDED;
 	flow->tcp_flags |= p->tcp_flags;
 	p->flags |= PACKET_ENDED;
@@ -278,7 +279,8 @@ static inline int flow_last_word(struct packet *p, struct flow *flow)
 
 /*
  * A TCP segment of a settled connection that may change its state. VERDICT_DELIVERED: followed, forward
- * it. VERDICT_NEXT: it begins a new connection where an old one ended; the rules decide. Or a drop.
+ * it; with PACKET_ROW_THERE where the row was asked for once more, and is this one. VERDICT_NEXT: it begins a new
+ * connection where an old one ended; the rules decide. Or a drop.
  */
 OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vpc *vpc)
 {
@@ -306,6 +308,7 @@ OUT_OF_LINE int flow_follow(struct packet *p, struct flow *flow, const struct vp
 		peer = NULL; /* the row of another pair */
 	if (table_lookup(flows, &p->key) != flow)
 		return VERDICT_DELIVERED; /* removed since: what stands there is not to be touched */
+	p->flags |= PACKET_ROW_THERE;
 	flow->tcp_flags |= p->tcp_flags;
 	state = tcp_next_state(flow, peer, p->tcp_flags);
 	if (state == flow->state)
@@ -422,8 +425,7 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 	compiler_barrier();
 	flow_take(p, flow);
 	compiler_barrier();
-	if (!flow_settled(p, flow, generation, now) ||
-	    (!flow_out_by_mac(p) && table_lookup(flows, &p->key) != flow)) {
+	if (!flow_settled(p, flow, generation, now)) {
 		p->out_port_id = 0;
 		return VERDICT_NEXT;
 	}
@@ -434,6 +436,11 @@ static inline int flow_hit(struct frame *f, struct packet *p)
 			p->out_port_id = 0;
 			return verdict;
 		}
+	}
+	if (!flow_out_by_mac(p) && !(p->flags & PACKET_ROW_THERE) &&
+	    table_lookup(flows, &p->key) != flow) {
+		p->out_port_id = 0;
+		return VERDICT_NEXT;
 	}
 	flow->seen = now;
 	atomic_add(&flow->packets, 1);

@@ -488,7 +488,7 @@ struct flow {
  * over and over, which stay in the processor's caches, instead of filling the table until the sweep.
  */
 #define ENDED_FLOWS 256 /* room */
-#define ENDED_KEPT 64   /* of which so much is used; it divides the room */
+#define ENDED_KEPT 16   /* of which so much is used; it divides the room */
 
 struct ended_flow {
 	struct flow_key key; /* port_id 0: none */
