@@ -238,7 +238,7 @@ typedef void reconcile_changed_callback(void *context, const struct change *chan
 void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
 		      void *context);
 
-/* Ports have lost their devices, or may have. */
+/* Ports have got or lost their devices, or may have. */
 typedef void reconcile_unplugged_callback(void *context, const uint32_t *port_ids, size_t count);
 
 /** reconcile_watch_devices - one listener for that; NULL: nobody any more */

@@ -3,8 +3,10 @@
  * The querier; see querier.h.
  *
  * Once a second it looks which subnets are due. Which subnets snoop is found anew when the intent has
- * moved. A subnet begins with a question that wants answers within a second, so that what listens already is
- * known soon, and asks again after a quarter of the interval, as routers do (RFC 3376, 8.6).
+ * moved. A subnet begins with a question that wants answers within a second, so that what listens already
+ * is known soon, and asks again after a quarter of the interval, as routers do (RFC 3376, 8.6). A port
+ * that comes later, or gets another device, is asked at once, twice: a machine that has moved here does
+ * not say again by itself what it listens to.
  */
 #include "agent/services/querier.h"
 
@@ -47,7 +49,9 @@ struct querier {
 	uint64_t version;   /* the intent's when `subnets` was made */
 	unsigned int looks; /* still to come, for hosts that have left with that change */
 	bool known;
+	bool devices;       /* some have come or gone since the last second */
 	struct map subnets; /* id -> struct asked, owned */
+	struct map ports;   /* id -> place_of() where it was asked */
 	uint64_t sent;
 };
 
@@ -183,6 +187,31 @@ static void tell_hosts(struct querier *querier, const struct subnet_object *subn
 		punt_send_hosts(querier->punt, subnet->object.id, frame, size);
 }
 
+/* The device that a port is asked at; 0: none. */
+static uint32_t device_of(const struct querier *querier, uint32_t port_id)
+{
+	struct port_device device = { 0 };
+
+	ports_device(reconcile_ports(querier->reconcile), port_id, &device);
+	return device.kind == PORT_TUN ? 0 : device.ifindex;
+}
+
+/* The device of a port that was asked there, @enough: as often as one that has come is. */
+static void *place_of(uint32_t ifindex, bool enough)
+{
+	return (void *)((uintptr_t)ifindex << 1 | enough);
+}
+
+/* Whether a port is active here: one that is to come has its device before. */
+static bool is_here(const struct querier *querier, uint32_t port_id)
+{
+	const struct intent *intent = reconcile_intent(querier->reconcile);
+	const struct object *object = intent_object(intent, port_id);
+
+	return object && object->kind == OBJECT_PORT &&
+	       intent_is_local(intent, ((const struct port_object *)object)->host);
+}
+
 static void ask_all(struct querier *querier, const struct subnet_object *subnet, uint32_t response)
 {
 	const struct intent *intent = reconcile_intent(querier->reconcile);
@@ -190,14 +219,55 @@ static void ask_all(struct querier *querier, const struct subnet_object *subnet,
 	size_t count = intent_ports_of_subnet(intent, subnet->object.id, &ids);
 
 	for (size_t i = 0; i < count; i++) {
-		struct port_device device = { 0 };
+		uint32_t ifindex = device_of(querier, ids[i]);
 
-		ports_device(reconcile_ports(querier->reconcile), ids[i], &device);
-		if (device.ifindex && device.kind != PORT_TUN)
-			ask_port(querier, subnet, ids[i], response);
+		if (!ifindex)
+			continue;
+		ask_port(querier, subnet, ids[i], response);
+		if (is_here(querier, ids[i]))
+			map_put_u32(&querier->ports, ids[i], place_of(ifindex, true));
 	}
 	free(ids);
 	tell_hosts(querier, subnet);
+}
+
+/* Asks ports that have come since their subnet was asked. @ports: gets all, as in querier->ports. */
+static void ask_new(struct querier *querier, const struct subnet_object *subnet, struct map *ports)
+{
+	uint32_t *ids;
+	size_t count = intent_ports_of_subnet(reconcile_intent(querier->reconcile),
+					      subnet->object.id, &ids);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t ifindex = is_here(querier, ids[i]) ? device_of(querier, ids[i]) : 0;
+		const void *asked = map_get_u32(&querier->ports, ids[i]);
+		bool enough = asked == place_of(ifindex, true);
+
+		if (!ifindex)
+			continue;
+		if (!enough) {
+			ask_port(querier, subnet, ids[i], 1);
+			enough = asked == place_of(ifindex, false);
+			querier->devices = querier->devices || !enough;
+		}
+		map_put_u32(ports, ids[i], place_of(ifindex, enough));
+	}
+	free(ids);
+}
+
+static void look_at_ports(struct querier *querier)
+{
+	struct map ports = { 0 };
+
+	MAP_FOR_EACH(&querier->subnets, it) {
+		const struct object *subnet = intent_object(reconcile_intent(querier->reconcile),
+							    *(const uint32_t *)it.key);
+
+		if (subnet)
+			ask_new(querier, (const struct subnet_object *)subnet, &ports);
+	}
+	map_fini(&querier->ports, NULL);
+	querier->ports = ports;
 }
 
 static bool is_asked(const struct intent *intent, const struct subnet_object *subnet)
@@ -244,13 +314,14 @@ static void on_second(void *context)
 	struct querier *querier = context;
 	const uint64_t version = reconcile_version(querier->reconcile);
 	const uint64_t now_ns = clock_monotonic_ns(loop_clock(querier->loop));
+	const bool moved = !querier->known || version != querier->version;
 
 	if (!punt_is_there(querier->punt))
 		return;
-	if (!querier->known || version != querier->version)
+	if (moved) {
 		look_at_intent(querier);
-	if (!querier->known || version != querier->version)
 		querier->looks = LOOKS;
+	}
 	if (querier->looks) {
 		querier->looks--;
 		leaving_hosts(querier->leaving);
@@ -271,11 +342,18 @@ static void on_second(void *context)
 			wait /= 4;
 		asked->due_ns = now_ns + wait;
 	}
+	if (moved || querier->devices) {
+		querier->devices = false;
+		look_at_ports(querier);
+	}
 }
 
 static void on_devices(void *context, const uint32_t *port_ids, size_t count)
 {
-	leaving_unplugged(context, port_ids, count);
+	struct querier *querier = context;
+
+	querier->devices = true;
+	leaving_unplugged(querier->leaving, port_ids, count);
 }
 
 struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconcile *reconcile,
@@ -287,7 +365,7 @@ struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconci
 	querier->punt = punt;
 	querier->reconcile = reconcile;
 	querier->leaving = leaving_new(loop, punt, reconcile, datapath);
-	reconcile_watch_devices(reconcile, on_devices, querier->leaving);
+	reconcile_watch_devices(reconcile, on_devices, querier);
 	loop_timer_init(&querier->timer, on_second, querier);
 	loop_timer_start(loop, &querier->timer, SECOND_NS, SECOND_NS);
 	return querier;
@@ -301,6 +379,7 @@ void querier_free(struct querier *querier)
 	reconcile_watch_devices(querier->reconcile, NULL, NULL);
 	leaving_free(querier->leaving);
 	map_fini(&querier->subnets, free);
+	map_fini(&querier->ports, NULL);
 	free(querier);
 }
 

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 
+import groups
 from cluster import Hosts, converged, told
 from harness import Netns, check, equal, main, pair, run, statement, wait_for
 
@@ -31,7 +32,8 @@ vpcs:
     subnets:
       one: {{cidr: 10.0.1.0/24}}
       two: {{cidr: 10.0.2.0/24}}
-      lan: {{cidr: [10.0.3.0/24, "fd00:b::/64"], mode: l2}}
+      lan: {{cidr: [10.0.3.0/24, "fd00:b::/64"], mode: l2, multicast: snoop,
+             query_interval: 1000}}
     security_groups:
       open:
         ingress: [{{protocol: all, from: 10.0.0.0/16}}, {{protocol: all, from: "fd00:b::/48"}}]
@@ -309,6 +311,31 @@ def announced(_, cluster):
         finally:
             process.kill()
             process.wait()
+
+
+@statement("what a machine listens to goes with it: it is asked where it has come to, long before "
+           "everybody is")
+@told
+def listens(_, cluster):
+    group = "239.1.2.3"
+    machine = Machine("roam", "roam0", "02:00:00:00:03:21", "10.0.3.21")
+    for words in (("ip", "link", "set", "eth0", "down"),
+                  ("sysctl", "-qw", "net.ipv4.igmp_qrv=1"),  # it reports unasked, once
+                  ("ip", "link", "set", "eth0", "up")):
+        machine.run(*words, accept=[0])
+    machine.resume(cluster.h3)
+
+    def known(host):
+        return [one["port"] for one in host.json("multicast")["members"]
+                if one["group"] == group and one["port"] == "blue/roam"]
+    with groups.listener(machine, group):
+        wait_for(lambda: known(cluster.h3), "h3 knows that it listens")
+        cluster.h1.weft("port", "move", "blue/roam", "--to", "h2")
+        wait_for(lambda: cluster.state(cluster.h2, "roam")["state"] == "ready", "ready on h2")
+        machine.pause()
+        machine.resume(cluster.h2)
+        wait_for(lambda: cluster.host_of("roam") == "h2", "the port is on h2")
+        wait_for(lambda: known(cluster.h2), "h2 knows that it listens")
 
 
 main(lambda weft: Cluster(), start=False)
