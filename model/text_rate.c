@@ -226,11 +226,19 @@ uint32_t port_receive_burst(const struct port_object *port)
 	return port->receive_burst ? port->receive_burst : port->rate_burst;
 }
 
+/*
+ * Before a namespace there is a queue, where senders wait. All others meet the policer, and TCP rests for 200 ms then at
+ * least, for all that it had sent is lost: it comes to its rate if it may make up for that.
+ */
 uint64_t port_rate_slack(const struct port_object *port)
 {
+	const bool queued = port->attach.kind == ATTACH_NETNS || port->attach.kind == ATTACH_PID;
 	const uint32_t burst = port_send_burst(port);
 	uint64_t twice = 2ULL * port_rate_burst(port->send_rate, burst) + QUEUE_MIN / 2;
-	uint64_t waits = port->send_rate / 8 / 20;
+	uint64_t waits = port->send_rate / 8 / 20, rests = port->send_rate / 8 / 4;
 
+	rests = rests > BURST_MAX ? BURST_MAX : rests;
+	if (!queued && rests > waits)
+		waits = rests;
 	return waits > twice && !burst ? waits : twice;
 }

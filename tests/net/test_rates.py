@@ -225,8 +225,34 @@ def others(weft, pair):
         with weft.dropped("rate_limit", 100):
             for _ in range(1000):
                 host.sendto(bytes(1400), ("10.1.1.12", 9))
+    by_tcp(weft, near)
     weft.weft("vpc", "remove", "other")
     run("ip", "link", "del", "br0", accept=[0])
+
+
+class Host:
+    """The machine itself, for connect()."""
+
+    @staticmethod
+    def socket(family=socket.AF_INET, kind=socket.SOCK_STREAM, timeout=30, bind=None):
+        made = socket.socket(family, kind)
+        made.settimeout(timeout)
+        if bind:
+            made.bind(bind)
+        return made
+
+
+def by_tcp(weft, near):
+    """What is too much is dropped here, for there is no queue of ours before: TCP comes to its rate
+    in spite of that, by what it may send after it had to wait."""
+    status, _, body = weft.http("PATCH", "/v1/vpcs/other/ports/office", {"send_rate": "50M"})
+    equal(status, 200, f"another rate: {body}")
+
+    def near_it():
+        found = throughput(Host, near, "10.1.1.12", 4)
+        check(found < 50e6 * 1.2, f"{found / 1e6:.2f} of 50 Mbit/s")
+        return found > 50e6 * 0.6
+    wait_for(near_it, "more than half of 50 Mbit/s by TCP")
 
 
 def mirrored(weft, trunk, tagged, wire):

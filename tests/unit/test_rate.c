@@ -11,13 +11,18 @@ static void buckets(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
-		struct port_object port = { .send_rate = rates[i] };
+		struct port_object port = { .send_rate = rates[i] }, tap = port;
 
 		/* A whole frame of several packets fits, and what the queue lets through is not dropped. */
 		assert_true(port_rate_burst(rates[i], 0) >= 65550);
 		assert_true(port_rate_burst(rates[i], 1514) >= 65550);
 		assert_true(port_rate_queue(rates[i], 0) >= 4 * 65536);
 		assert_true(port_rate_slack(&port) >= 2 * (uint64_t)port_rate_burst(rates[i], 0));
+		/* Without a queue before it: as long as TCP rests when all it had sent is lost. */
+		tap.attach.kind = ATTACH_TAP;
+		assert_true(port_rate_slack(&tap) >= port_rate_slack(&port));
+		if (rates[i] <= 5000000000)
+			assert_true(port_rate_slack(&tap) >= rates[i] / 8 / 5);
 		port.rate_burst = 1000000;
 		assert_int_equal(port_rate_burst(rates[i], port.rate_burst), 1000000);
 		assert_true(port_rate_slack(&port) >= 2000000);
