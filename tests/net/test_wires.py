@@ -88,7 +88,7 @@ def flat_network(_weft):
 
 
 def addresses_by_dhcp(cloud):
-    """Of a real client, and what it and its host have said to each other; the wire hears nothing."""
+    """Of a real client, and what it and its host say to each other; the wire hears nothing."""
     def listen_for_dhcp(node):
         process = cloud.start(node, "timeout", "90", "tcpdump", "-lnnvi", "eth0",
                               "udp port 67 or udp port 68 or udp port 9", stdout=subprocess.PIPE,
@@ -297,7 +297,8 @@ def not_routed(cloud):
     told = cloud.trace("office/vm1", "--to", "172.16.101.50", "--icmp", "echo")
     equal((told["reason"], told["object"]), ("no_router", "subnet office/guests"), "onto its wire")
     done = cloud.weft("trace", "office/vm1", "--to", "172.16.100.50", "--icmp", "echo", accept=(1,))
-    check("no port of subnet office/staff has 172.16.100.50" in done.stderr, f"what the trace asks for: {done.stderr}")
+    check("no port of subnet office/staff has 172.16.100.50" in done.stderr,
+          f"what the trace asks for: {done.stderr}")
     mac = device(cloud, "printer", "eth0")["address"]
     told = cloud.trace("office/vm1", "--to", "172.16.100.50", "--mac", mac, "--icmp", "echo")
     equal((told["reason"], told["to"]["port"] if told["to"] else None),
