@@ -77,7 +77,7 @@ AGENT := $(addprefix agent/, \
 	join_server.c path_probe.c tls_client.c) \
 	$(addprefix agent/devices/, \
 	adoption.c device.c device_adopt.c device_link.c device_netns.c device_rate.c device_tap.c \
-	device_tunnel.c device_veth.c device_watch.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_device.c port_note.c port_request.c ports.c \
+	device_tunnel.c device_veth.c device_watch.c gateways.c keepalive.c loops.c mirrors.c moves.c ovsdb.c own_device.c port_note.c port_request.c ports.c \
 	segmenter.c shares.c stack.c tunnel_numbers.c underlay.c uplink.c) \
 	$(addprefix agent/observe/, \
 	capture.c drops.c events.c listeners.c metrics.c pcapng.c probe.c problems.c queues.c trace_leg.c \

@@ -380,6 +380,7 @@ static void on_changed(void *context, const struct change *changes, size_t count
 	if (cluster->claims) {
 		claims_changed(cluster->claims, changes, count);
 		moves_changed(cluster->moves, changes, count);
+		gateways_changed(cluster->gateways, changes, count);
 	}
 	for (size_t i = 0; i < count; i++) {
 		enum object_kind kind = changes[i].kind;
@@ -594,6 +595,7 @@ void cluster_start(struct cluster *cluster, struct reconcile *reconcile)
 	cluster->reconcile = reconcile;
 	cluster->moves = moves_new(cluster->options.loop, reconcile, cluster->options.datapath);
 	cluster->claims = claims_new(cluster->options.loop, reconcile);
+	cluster->gateways = gateways_new(cluster->options.loop, reconcile, cluster->uplinks);
 	loop_timer_start(cluster->options.loop, &cluster->tick, TICK_NS, TICK_NS);
 	loop_defer(cluster->options.loop, &cluster->settle);
 	cluster_refresh(cluster);
@@ -616,6 +618,7 @@ void cluster_close(struct cluster *cluster)
 	loop_deferred_cancel(&cluster->settle);
 	questions_free(cluster->questions);
 	moves_free(cluster->moves);
+	gateways_free(cluster->gateways);
 	claims_free(cluster->claims);
 	keepalives_free(cluster->keepalives);
 	path_probes_free(cluster->probes);

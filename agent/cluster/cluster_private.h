@@ -10,6 +10,7 @@
 #include "agent/cluster/cluster.h"
 #include "agent/cluster/path_probe.h"
 #include "agent/devices/keepalive.h"
+#include "agent/devices/gateways.h"
 #include "agent/devices/moves.h"
 #include "agent/devices/shares.h"
 #include "agent/devices/underlay.h"
@@ -52,6 +53,7 @@ struct cluster {
 	struct path_probes *probes;
 	struct questions *questions;
 	struct moves *moves;
+	struct gateways *gateways;
 	struct keepalives *keepalives;
 	struct claims *claims;
 	struct map others;

@@ -345,6 +345,27 @@ def vlan_router(_weft):
                      f"TCP from {node} to {name}")
         check(not cloud.ping("two/vm1", "172.16.101.50"), "a tenant reaches the other's machine")
         one_gateway_on_the_wire(cloud)
+        another_router(cloud)
+
+
+def another_router(cloud):
+    """Who becomes the router of the wire says so there: the switches outside know at once."""
+    def gateway_at():
+        line = next((line.split() for line in run(
+            "ip", "netns", "exec", "weft-vlan-router-underlay", "bridge", "fdb", "show", "br",
+            "physnet1", accept=[0]).stdout.splitlines() if line.startswith(mac)), None)
+        return line[2] if line else None
+
+    known = cloud.run("printer", "ip", "neigh", "show", "172.16.100.1", accept=[0]).stdout
+    mac = known.split()[4]
+    before = gateway_at()
+    cloud.weft("subnet", "set", "one/staff", "--router", "h2")
+    wait_for(lambda: gateway_at() not in (before, None), "the switch hears of the other router")
+    wait_for(lambda: cloud.ping("printer", "172.16.101.50"), "the way by it")
+    there = gateway_at()
+    cloud.weft("subnet", "set", "one/staff", "--router", "h1")
+    wait_for(lambda: gateway_at() == before, f"the switch hears that it is back, from {there}")
+    wait_for(lambda: cloud.ping("printer", "172.16.101.50"), "the way by the first one")
 
 
 def one_gateway_on_the_wire(cloud):

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "agent/devices/gateways.h"
 #include "agent/devices/moves.h"
 #include "tests/unit/unit.h"
 
@@ -87,12 +88,34 @@ static void test_advertisement(void **state)
 	assert_memory_equal(checked, wanted, sizeof(wanted));
 }
 
+/* A gateway's MAC has come to this host: what switches and machines on the wire hear. */
+static void test_gateway(void **state)
+{
+	static const struct mac_address router = { { 6, 0x57, 0, 0, 0, 9 } };
+	const struct segment vlan = { .type = SEGMENT_VLAN, .tag = 100 };
+	const struct segment flat = { .type = SEGMENT_FLAT };
+	const uint8_t tag[] = { 0x81, 0, 0, 100 };
+	const uint8_t rarp[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 6, 0x57, 0, 0, 0,
+				 9,    0x80, 0x35, 0,    1,    8,    0, 6,    4, 0, 3,
+				 6,    0x57, 0,    0,    0,    9,    0, 0,    0, 0, 6,
+				 0x57, 0,    0,    0,    9,    0,    0, 0,    0 };
+	uint8_t frame[GATEWAYS_FRAME_MAX];
+
+	(void)state;
+	assert_int_equal(gateways_build(&router, &flat, frame), 60);
+	assert_memory_equal(frame, rarp, sizeof(rarp));
+	assert_int_equal(gateways_build(&router, &vlan, frame), 64);
+	assert_memory_equal(frame + 12, tag, sizeof(tag));
+	assert_memory_equal(frame + 16, rarp + 12, sizeof(rarp) - 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arrival),
 		cmocka_unit_test(test_no_arrival),
 		cmocka_unit_test(test_advertisement),
+		cmocka_unit_test(test_gateway),
 	};
 
 	return cmocka_run_group_tests_name("moves", tests, NULL, NULL);
