@@ -16,48 +16,57 @@
 #define NOTE_STAGE(name, stage, sentence) STAGE_##stage,
 static const enum stage note_stage[NOTES] = { WEFT_NOTES(NOTE_STAGE) };
 
-/* The stage that ended the packet's way, where the notes do not tell: verdicts stand in the order of the stages,
- * but for these. */
+/* Verdicts stand in the order of the stages, but for these. */
+static const uint8_t stage_apart[VERDICTS] = {
+	[VERDICT_DELIVERED] = STAGE_DELIVER,
+	[VERDICT_NOT_OURS] = STAGE_TUNNEL,
+	[VERDICT_SERVED] = STAGE_SERVICE,
+	[VERDICT_SENT_ON] = STAGE_TUNNEL,
+	[VERDICT_NOT_IP] = STAGE_GUARD,
+	[VERDICT_TAGGED] = STAGE_GUARD,
+	[VERDICT_SPOOFED_ARP] = STAGE_NEIGHBOUR,
+	[VERDICT_SPOOFED_ND] = STAGE_NEIGHBOUR,
+	[VERDICT_UNATTENDED] = STAGE_PUNT,
+	[VERDICT_PUNT_LIMIT] = STAGE_PUNT,
+	[VERDICT_UNKNOWN_NEIGHBOUR] = STAGE_NEIGHBOUR,
+	[VERDICT_BAD_NEIGHBOUR] = STAGE_NEIGHBOUR,
+	[VERDICT_ADDRESS_CLAIM] = STAGE_NEIGHBOUR,
+	[VERDICT_ROUTER_SOLICITATION] = STAGE_NEIGHBOUR,
+	[VERDICT_ISOLATED] = STAGE_DELIVER,
+	[VERDICT_TAG_TAKEN] = STAGE_DELIVER,
+	[VERDICT_RESOLVING] = STAGE_WIRE,
+	[VERDICT_NO_ANSWER] = STAGE_WIRE,
+	[VERDICT_ROUTE_LOOP] = STAGE_ROUTE,
+	[VERDICT_ROUTER_AWAY] = STAGE_ROUTE,
+	[VERDICT_TTL_EXPIRED] = STAGE_ROUTE,
+	[VERDICT_ICMP_UNRELATED] = STAGE_POLICY,
+	[VERDICT_RATE_LIMIT] = STAGE_RATE,
+};
+
+/* The stage that ended the packet's way, where the notes do not tell. */
 static enum stage verdict_stage(enum verdict verdict)
 {
-	static const uint8_t apart[VERDICTS] = {
-		[VERDICT_UNATTENDED] = STAGE_PUNT,         [VERDICT_PUNT_LIMIT] = STAGE_PUNT,
-		[VERDICT_BAD_NEIGHBOUR] = STAGE_NEIGHBOUR, [VERDICT_REFLECTED] = STAGE_BRIDGE,
-		[VERDICT_TAG_ROUTED] = STAGE_BRIDGE,       [VERDICT_ISOLATED] = STAGE_DELIVER,
-		[VERDICT_TAG_TAKEN] = STAGE_DELIVER,       [VERDICT_RESOLVING] = STAGE_WIRE,
-		[VERDICT_NO_ANSWER] = STAGE_WIRE,          [VERDICT_ROUTER_AWAY] = STAGE_ROUTE,
-		[VERDICT_TTL_EXPIRED] = STAGE_ROUTE,       [VERDICT_RATE_LIMIT] = STAGE_RATE,
-	};
-
-	if (verdict < VERDICTS && apart[verdict])
-		return (enum stage)apart[verdict];
+	if (verdict < VERDICTS && stage_apart[verdict])
+		return (enum stage)stage_apart[verdict];
 	if (verdict <= VERDICT_CONSUMED)
-		return verdict == VERDICT_DELIVERED ? STAGE_DELIVER : STAGE_NEIGHBOUR;
-	if (verdict == VERDICT_SERVED ||
-	    (verdict >= VERDICT_SERVICE_LIMIT && verdict <= VERDICT_SERVICE_STRAY))
-		return STAGE_SERVICE;
-	if (verdict == VERDICT_NOT_OURS || verdict == VERDICT_SENT_ON ||
-	    (verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE))
-		return STAGE_TUNNEL;
-	if (verdict <= VERDICT_FRAGMENT_LOST && verdict != VERDICT_NOT_IP &&
-	    verdict != VERDICT_TAGGED)
+		return STAGE_NEIGHBOUR;
+	if (verdict <= VERDICT_FRAGMENT_LOST)
 		return STAGE_PARSE;
 	if (verdict <= VERDICT_BAD_SOURCE)
-		return verdict == VERDICT_SPOOFED_ARP || verdict == VERDICT_SPOOFED_ND
-			       ? STAGE_NEIGHBOUR
-			       : STAGE_GUARD;
-	if (verdict == VERDICT_UNKNOWN_NEIGHBOUR || verdict == VERDICT_ADDRESS_CLAIM ||
-	    verdict == VERDICT_ROUTER_SOLICITATION)
-		return STAGE_NEIGHBOUR;
-	if (verdict <= VERDICT_EMPTY_SEGMENT)
+		return STAGE_GUARD;
+	if (verdict <= VERDICT_SERVICE_STRAY)
+		return STAGE_SERVICE;
+	if (verdict <= VERDICT_TAG_ROUTED)
 		return STAGE_BRIDGE;
-	if (verdict <= VERDICT_NOT_OWN_GATEWAY || verdict == VERDICT_ROUTE_LOOP)
+	if (verdict <= VERDICT_NOT_OWN_GATEWAY)
 		return STAGE_ROUTE;
 	if (verdict <= VERDICT_TOO_BIG)
 		return STAGE_DELIVER;
-	if (verdict <= VERDICT_ACL_INGRESS || verdict == VERDICT_ICMP_UNRELATED)
+	if (verdict <= VERDICT_ACL_INGRESS)
 		return STAGE_POLICY;
-	return STAGE_FLOW;
+	return verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE
+		       ? STAGE_TUNNEL
+		       : STAGE_FLOW;
 }
 
 /* The host at the other end of a tunnel; 0: none that is known. */

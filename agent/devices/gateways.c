@@ -30,9 +30,9 @@ struct gateways {
 	struct reconcile *reconcile;
 	struct uplinks *uplinks;
 	int fd;
-	struct map vpcs;  /* ids of those to look at */
-	struct map here;  /* subnet id -> 1 + how often it is still to be announced */
-	uintptr_t times;  /* for what is found next */
+	struct map vpcs; /* ids of those to look at */
+	struct map here; /* subnet id -> 1 + how often it is still to be announced */
+	uintptr_t times; /* for what is found next */
 	struct loop_timer timer;
 };
 
@@ -73,8 +73,7 @@ static bool is_ours(const struct intent *intent, const struct subnet_object *sub
 	const struct host_object *own = intent_own_host(intent);
 	static const struct ip_address none;
 
-	return own && segment_is_wire(&subnet->segment) &&
-	       !segment_is_stacked(&subnet->segment) &&
+	return own && segment_is_wire(&subnet->segment) && !segment_is_stacked(&subnet->segment) &&
 	       (!ip_address_equal(&subnet->gateways[0], &none) ||
 		!ip_address_equal(&subnet->gateways[1], &none)) &&
 	       intent_wire_router(intent, subnet) == own;
@@ -114,8 +113,8 @@ static void look_at_subnet(struct gateways *gateways, const struct subnet_object
 static void look_at_vpc(struct gateways *gateways, uint32_t vpc_id)
 {
 	const struct object **subnets;
-	size_t count = intent_list(reconcile_intent(gateways->reconcile), vpc_id, OBJECT_SUBNET,
-				   &subnets);
+	size_t count =
+		intent_list(reconcile_intent(gateways->reconcile), vpc_id, OBJECT_SUBNET, &subnets);
 
 	for (size_t i = 0; i < count; i++)
 		look_at_subnet(gateways, (const struct subnet_object *)subnets[i]);
