@@ -15,7 +15,7 @@
 
 enum verdict_class { PASS, DROP };
 
-#define NAME_ENTRY(name, class, sentence) { #name, class, sentence },
+#define NAME_ENTRY(name, class, stage, sentence) { #name, class, sentence },
 static const struct verdict_text {
 	const char *name;
 	enum verdict_class class;

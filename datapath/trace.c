@@ -16,58 +16,8 @@
 #define NOTE_STAGE(name, stage, sentence) STAGE_##stage,
 static const enum stage note_stage[NOTES] = { WEFT_NOTES(NOTE_STAGE) };
 
-/* Verdicts stand in the order of the stages, but for these. */
-static const uint8_t stage_apart[VERDICTS] = {
-	[VERDICT_DELIVERED] = STAGE_DELIVER,
-	[VERDICT_NOT_OURS] = STAGE_TUNNEL,
-	[VERDICT_SERVED] = STAGE_SERVICE,
-	[VERDICT_SENT_ON] = STAGE_TUNNEL,
-	[VERDICT_NOT_IP] = STAGE_GUARD,
-	[VERDICT_TAGGED] = STAGE_GUARD,
-	[VERDICT_SPOOFED_ARP] = STAGE_NEIGHBOUR,
-	[VERDICT_SPOOFED_ND] = STAGE_NEIGHBOUR,
-	[VERDICT_UNATTENDED] = STAGE_PUNT,
-	[VERDICT_PUNT_LIMIT] = STAGE_PUNT,
-	[VERDICT_UNKNOWN_NEIGHBOUR] = STAGE_NEIGHBOUR,
-	[VERDICT_BAD_NEIGHBOUR] = STAGE_NEIGHBOUR,
-	[VERDICT_ADDRESS_CLAIM] = STAGE_NEIGHBOUR,
-	[VERDICT_ROUTER_SOLICITATION] = STAGE_NEIGHBOUR,
-	[VERDICT_ISOLATED] = STAGE_DELIVER,
-	[VERDICT_TAG_TAKEN] = STAGE_DELIVER,
-	[VERDICT_RESOLVING] = STAGE_WIRE,
-	[VERDICT_NO_ANSWER] = STAGE_WIRE,
-	[VERDICT_ROUTE_LOOP] = STAGE_ROUTE,
-	[VERDICT_ROUTER_AWAY] = STAGE_ROUTE,
-	[VERDICT_TTL_EXPIRED] = STAGE_ROUTE,
-	[VERDICT_ICMP_UNRELATED] = STAGE_POLICY,
-	[VERDICT_RATE_LIMIT] = STAGE_RATE,
-};
-
-/* The stage that ended the packet's way, where the notes do not tell. */
-static enum stage verdict_stage(enum verdict verdict)
-{
-	if (verdict < VERDICTS && stage_apart[verdict])
-		return (enum stage)stage_apart[verdict];
-	if (verdict <= VERDICT_CONSUMED)
-		return STAGE_NEIGHBOUR;
-	if (verdict <= VERDICT_FRAGMENT_LOST)
-		return STAGE_PARSE;
-	if (verdict <= VERDICT_BAD_SOURCE)
-		return STAGE_GUARD;
-	if (verdict <= VERDICT_SERVICE_STRAY)
-		return STAGE_SERVICE;
-	if (verdict <= VERDICT_TAG_ROUTED)
-		return STAGE_BRIDGE;
-	if (verdict <= VERDICT_NOT_OWN_GATEWAY)
-		return STAGE_ROUTE;
-	if (verdict <= VERDICT_TOO_BIG)
-		return STAGE_DELIVER;
-	if (verdict <= VERDICT_ACL_INGRESS)
-		return STAGE_POLICY;
-	return verdict >= VERDICT_OUTER_TRUNCATED && verdict <= VERDICT_UNDERLAY_UNREACHABLE
-		       ? STAGE_TUNNEL
-		       : STAGE_FLOW;
-}
+#define VERDICT_STAGE(name, class, stage, sentence) STAGE_##stage,
+static const enum stage verdict_stage[VERDICTS] = { WEFT_VERDICTS(VERDICT_STAGE) };
 
 /* The host at the other end of a tunnel; 0: none that is known. */
 static uint32_t tunnel_host(struct datapath *datapath, uint32_t tunnel_id)
@@ -183,11 +133,9 @@ static void fill(struct datapath *datapath, const struct frame *f, const struct 
 		result->steps[i].object_id = noted_object(datapath, &f->notes[i]);
 		result->step_count = i + 1;
 	}
-	result->stage = verdict_stage(run->verdict);
+	result->stage = verdict_stage[run->verdict];
 	if (run->verdict == VERDICT_ANSWERED && result->step_count)
 		result->stage = note_stage[result->steps[result->step_count - 1].note];
-	if (run->verdict == VERDICT_FLOODED)
-		result->stage = STAGE_BRIDGE;
 	result->frame_size = f->length < TRACE_FRAME_MAX ? f->length : TRACE_FRAME_MAX;
 	memcpy(result->frame, f->data, result->frame_size);
 	if ((run->flags & PACKET_TO_UNDERLAY) && result->frame_size > 14) {

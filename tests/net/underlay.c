@@ -69,7 +69,7 @@ static const uint16_t kind_ports[TUNNEL_KINDS] = {
 	[TUNNEL_GUE] = 6080,
 };
 
-#define VERDICT_NAME(name, class, sentence) [VERDICT_##name] = #name,
+#define VERDICT_NAME(name, class, stage, sentence) [VERDICT_##name] = #name,
 static const char *const verdict_names[VERDICTS] = { WEFT_VERDICTS(VERDICT_NAME) };
 #undef VERDICT_NAME
 

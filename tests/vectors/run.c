@@ -44,7 +44,7 @@ static int seed_uplink; /* the byte of an uplink of this world in them */
 static char *statements[LINES_MAX];
 static size_t statement_count;
 
-#define VERDICT_NAME(name, class, sentence) #name,
+#define VERDICT_NAME(name, class, stage, sentence) #name,
 static const char *const verdict_names[VERDICTS] = { WEFT_VERDICTS(VERDICT_NAME) };
 
 void vector_fail(const char *format, ...)
