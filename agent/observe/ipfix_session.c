@@ -37,12 +37,14 @@ struct named {
  * @sequence: data records sent
  * @connection: of the session that it has begun in; in another one it begins anew
  * @templates_ns: when they were sent; 0: not in this connection
+ * @refusals: of the session, that the templates have been sent after
  */
 struct domain {
 	uint32_t id;
 	uint32_t sequence;
 	uint32_t connection;
 	uint64_t templates_ns;
+	uint64_t refusals;
 	char vpc[64];
 	struct ipfix_message message;
 	struct map names; /* port id -> struct named, owned */
@@ -57,6 +59,7 @@ struct ipfix_session {
 	uint32_t connection;
 	size_t size_max;
 	struct map domains; /* id -> struct domain, owned */
+	uint64_t refusals;  /* UDP: how often the collector's host has said that nobody listens */
 	struct buf queue;   /* TCP: what the socket has not taken */
 	uint64_t queued;    /* records in it */
 	struct loop_timer retry;
@@ -260,6 +263,28 @@ static bool deliver_anew(struct ipfix_session *session, struct domain *domain)
 	return deliver(session, &domain->message);
 }
 
+/* UDP: what was sent before has come to a closed port. The kernel says so once. */
+static bool was_refused(const struct ipfix_session *session)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	return !session->collector.tcp && session->connected &&
+	       !getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &size) &&
+	       error == ECONNREFUSED;
+}
+
+/* A collector that did not listen has neither templates nor names. Names go with the records to come. */
+static void tell_again(struct ipfix_session *session, struct domain *domain)
+{
+	if (domain->refusals == session->refusals)
+		return;
+	domain->refusals = session->refusals;
+	MAP_FOR_EACH(&domain->names, it)
+		((struct named *)it.value)->told_ns = 0;
+	send_templates(session, domain);
+}
+
 static bool is_empty(const struct ipfix_message *message)
 {
 	return message->bytes.size <= IPFIX_HEADER_SIZE;
@@ -280,9 +305,13 @@ static void begin(struct ipfix_session *session, struct domain *domain)
 static void send_message(struct ipfix_session *session, struct domain *domain)
 {
 	struct ipfix_message *message = &domain->message;
+	bool refused;
 
 	if (is_empty(message))
 		return;
+	refused = was_refused(session);
+	session->refusals += refused;
+	tell_again(session, domain);
 	ipfix_finish(message, (uint32_t)(clock_realtime_ns(NULL) / CLOCK_NS_PER_SECOND),
 		     domain->sequence, domain->id);
 	/* A record that is lost on the way is in the sequence, one that never left is not. */
@@ -298,6 +327,9 @@ static void send_message(struct ipfix_session *session, struct domain *domain)
 		domain->lost += message->records;
 		session->counts.lost += message->records;
 	}
+	/* Whether this one has arrived the next one will hear. */
+	if (refused && !session->counts.error)
+		session->counts.error = -ECONNREFUSED;
 	begin(session, domain);
 }
 
@@ -323,6 +355,7 @@ static struct domain *domain_of(struct ipfix_session *session, uint32_t id, cons
 	domain = xcalloc(1, sizeof(*domain));
 	domain->id = id;
 	domain->connection = session->connection;
+	domain->refusals = session->refusals;
 	strncpy(domain->vpc, vpc, sizeof(domain->vpc) - 1);
 	map_put_u32(&session->domains, id, domain);
 	begin(session, domain);

@@ -521,6 +521,29 @@ def ipfix_renumbered(weft, lan):
     far.delete()
 
 
+@statement("IPFIX by UDP: a collector that comes later gets the templates again")
+def ipfix_late_collector(weft, lan):
+    weft.weft("vpc", "set", "blue", "--flow-log-to", "udp:127.0.0.1:4743",
+              "--flow-log-domain", "77")
+    check(lan.web1.reaches("10.0.1.12"), "ping")
+    weft.weft("flow-log", "write")
+    told = weft.json("flow-log", "list")["collectors"][0]
+    check(told["records"] >= 4, f"sent to nobody: {told}")
+    weft.weft("flow-log", "write")
+    told = weft.json("flow-log", "list")["collectors"][0]
+    check("refused" in told.get("error", ""), f"nobody listens: {told}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind(("127.0.0.1", 4743))
+        collector.settimeout(SECONDS)
+        check(lan.web1.reaches("10.0.1.12"), "ping")
+        weft.weft("flow-log", "write")
+        sets = message_sets(collector.recv(2000), told["records"])
+        check(2 in sets and 3 in sets, f"the first: {sets.keys()}")
+        sets = message_sets(collector.recv(2000), told["records"])
+        check(len(sets[256]) >= 4 * 63, f"the second: {sets.keys()}")
+    weft.weft("vpc", "set", "blue", "--flow-log-to", "file")
+
+
 def message_sets(message, counted):
     """What a message to the domain 77 holds, by number; so many records came before it."""
     version, size, _, sequence, domain = struct.unpack("!HHIII", message[:16])
