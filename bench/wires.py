@@ -4,7 +4,8 @@
     client -- [host a] u ======= u [host b] -- server
 
     bridge       a Linux bridge on each host: the NIC (u) and the workload are its members
-    bridge-vlan  the same with a VLAN device of the NIC as a member, where the kernel has such
+    bridge-nft   the same with connection tracking and the 10 rules that the Weft cases have
+    bridge-vlan  as bridge, with a VLAN device of the NIC as a member, where the kernel has such
     weft-flat    a daemon of its own on each host, `type: flat`, `mode: l2`, 10 rules
     weft-vlan    the same, `type: vlan`: a tag is put on by the one host and taken off by the other
     weft-routed  as weft-flat, with `mode: l3`
@@ -16,7 +17,7 @@ to do. The rest is as in forwarding.py.
 import argparse
 
 import weft
-from cases import CLIENT, PREFIX, SERVER, build_all, configure
+from cases import CLIENT, PREFIX, SERVER, build_all, configure, nft_rules
 from forwarding import measure_rounds
 from overlay_cases import UNDERLAY, Overlay
 from sandbox import run, succeeds, wait_until
@@ -28,18 +29,22 @@ TAG = 100
 class Bridge(Overlay):
     """A bridge with the NIC, or a VLAN device of it."""
 
-    def __init__(self, name, title, tag=None):
-        super().__init__(name, title)
+    def __init__(self, name, title, tag=None, rules=None):
+        super().__init__(name, title, rules)
         self.tag = tag
 
     def join(self, _context):
+        filtered = "1" if self.rules else "0"
         for index, host in enumerate(self.hosts):
             uplink = "u"
             run("ip", "-n", host, "address", "flush", "dev", "u")
             run("sh", "-c", "for table in ip ip6 arp; do "
                 "echo 0 >/proc/sys/net/bridge/bridge-nf-call-${table}tables; done",
                 namespace=host)
-            run("ip", "-n", host, "link", "add", "bridge0", "up", "type", "bridge")
+            run("ip", "-n", host, "link", "add", "bridge0", "up", "type", "bridge",
+                "nf_call_iptables", filtered, "nf_call_ip6tables", filtered)
+            if self.rules:
+                run("nft", "-f", "-", namespace=host, given=nft_rules(self.rules))
             if self.tag:
                 uplink = "tagged"
                 if not succeeds("ip", "-n", host, "link", "add", "link", "u", "name", uplink,
@@ -98,6 +103,7 @@ def all_cases():
     """Every case, the limit first."""
     return [
         Bridge("bridge", "Linux bridge"),
+        Bridge("bridge-nft", "Linux bridge + nftables, 10 rules", rules=10),
         Bridge("bridge-vlan", "Linux bridge, VLAN device", TAG),
         Weft("weft-flat", "Weft, flat", "type: flat"),
         Weft("weft-vlan", "Weft, VLAN", f"type: vlan, tag: {TAG}"),
