@@ -86,7 +86,7 @@ AGENT := $(addprefix agent/, \
 	ipfix.c ipfix_session.c) \
 	$(addprefix agent/services/, \
 	dhcp.c dhcp4.c dhcp4_message.c dhcp4_relay.c dhcp6_relay.c dhcp_outside.c dhcp_relay.c dhcp6.c dns_cache.c dns_forward.c dns_server.c dns_zone.c \
-	hold.c hold_packet.c leaving.c metadata.c metadata_tree.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
+	hold.c hold_packet.c leaving.c metadata.c metadata_tree.c places.c proving.c punt.c punt_packet.c querier.c ra.c services.c)
 
 CLIENT := $(addprefix client/, \
 	capture.c client.c events.c http.c yaml.c yaml_emit.c)
@@ -114,7 +114,7 @@ TESTS_MODEL    := model_intent model_text model_check model_draft model_store pl
 		  classifier diff filter mac rate
 TESTS_CORE     := tunnel # and the vectors
 TESTS_DATAPATH := datapath_dummy kernel
-TESTS_AGENT    := hold metadata dhcp dns_cache dns_forward certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
+TESTS_AGENT    := hold metadata places dhcp dns_cache dns_forward certificate path_probe reconcile_news agent_capture agent_events agent_http agent_options agent_probe agent_question \
 		  agent_slots moves reconcile \
 		  device device_adopt api
 TESTS_CLIENT   := client yaml

@@ -5,7 +5,7 @@
  * A message is read (base/dns.c), the port that sent it is known by its alias (services.c), and the
  * answer comes from its VPC's names (dns_zone.c), or from others (dns_forward.c). What is malformed
  * is answered with FORMERR, as far as it can be answered, and counted. Connections over TCP (RFC
- * 7766) are bounded: altogether, for each port, and in the time they may be idle.
+ * 7766) are bounded: altogether, for each VPC and port (places.h), and in the time they may be idle.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 
 #include "agent/services/dns_forward.h"
 #include "agent/services/dns_zone.h"
+#include "agent/services/places.h"
 #include "agent/services/services_private.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -22,8 +23,6 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define MESSAGES_AT_ONCE 64
-#define CONNECTIONS_MAX 512
-#define CONNECTIONS_PER_PORT 16
 #define IDLE_NS (10 * CLOCK_NS_PER_SECOND)
 #define UDP_ANSWER_MAX 1232 /* fits into IPv6's least MTU */
 #define UDP_HEADERS 48
@@ -45,7 +44,7 @@ struct dns_server {
 	struct services *services;
 	struct loop *loop;
 	struct list connections;
-	size_t connection_count;
+	struct places places;
 	struct dns_forwards *forwards;
 	uint8_t message[DNS_MESSAGE_SIZE_MAX + 1];
 	uint8_t answer[DNS_MESSAGE_SIZE_MAX + 1];
@@ -192,7 +191,7 @@ static void connection_close(struct dns_connection *connection)
 	loop_remove_fd(connection->server->loop, connection->fd);
 	close(connection->fd);
 	list_remove(&connection->node);
-	connection->server->connection_count--;
+	places_leave(&connection->server->places, connection->port_id);
 	buf_fini(&connection->input);
 	buf_fini(&connection->output);
 	free(connection);
@@ -307,26 +306,13 @@ static void connection_ready(void *context, int fd, uint32_t events)
 		connection_close(connection);
 }
 
-/* Whether the port has as many connections as it may have. */
-static bool is_full(const struct dns_server *server, uint32_t port_id)
-{
-	struct dns_connection *connection;
-	size_t count = 0;
-
-	if (server->connection_count >= CONNECTIONS_MAX)
-		return true;
-	LIST_FOR_EACH(connection, &server->connections, node)
-		count += connection->port_id == port_id;
-	return count >= CONNECTIONS_PER_PORT;
-}
-
 static void tcp_accept(struct dns_server *server, int fd, const struct sockaddr_storage *from)
 {
 	const struct port_object *port =
 		services_client(server->services, (const struct sockaddr *)from);
 	struct dns_connection *connection;
 
-	if (!port || is_full(server, port->object.id)) {
+	if (!port || !places_has(&server->places, port->object.id, port->object.vpc_id)) {
 		server->services->counts.dns_connections_refused++;
 		close(fd);
 		return;
@@ -337,7 +323,7 @@ static void tcp_accept(struct dns_server *server, int fd, const struct sockaddr_
 	connection->port_id = port->object.id;
 	connection->address = *from;
 	list_push_back(&server->connections, &connection->node);
-	server->connection_count++;
+	places_take(&server->places, port->object.id, port->object.vpc_id);
 	loop_timer_init(&connection->idle, connection_idle, connection);
 	loop_timer_start(server->loop, &connection->idle, IDLE_NS, 0);
 	if (loop_add_fd(server->loop, fd, EPOLLIN, connection_ready, connection))
@@ -414,6 +400,7 @@ void dns_server_close(struct dns_server *server)
 		return;
 	LIST_FOR_EACH_SAFE(connection, next, &server->connections, node)
 		connection_close(connection);
+	places_fini(&server->places);
 	dns_forwards_free(server->forwards);
 	for (int family = 0; family < SERVICE_FAMILIES; family++) {
 		if (server->services->dns_udp[family] < 0)

@@ -3,8 +3,8 @@
  * The HTTP server of the metadata; see metadata.h.
  *
  * libmicrohttpd in the daemon's loop, as in http.c. Only GET and HEAD are answered, and PUT for a token; a
- * body is thrown away as it comes. Each port has a few connections, so that one cannot take them all, and a
- * connection that stays silent is closed.
+ * body is thrown away as it comes. Each port and VPC may have some connections (places.h), so that none can take
+ * them all, and one that stays silent is closed.
  */
 #include "agent/services/metadata.h"
 
@@ -17,12 +17,11 @@
 #include <unistd.h>
 
 #include "agent/api/http.h"
+#include "agent/services/places.h"
 #include "agent/services/services_private.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
-#define CONNECTIONS_MAX 512
-#define CONNECTIONS_PER_PORT 16
 #define IDLE_SECONDS 10
 #define MEMORY_PER_CONNECTION 8192
 #define TTL_MAX 21600 /* seconds, of a token */
@@ -41,7 +40,7 @@ struct metadata {
 	struct metadata_server servers[SERVICE_FAMILIES];
 	size_t server_count;
 	struct loop_prepare prepare;
-	struct map connections; /* port id -> how many */
+	struct places places;
 	uint8_t key[METADATA_KEY_SIZE];
 };
 
@@ -62,8 +61,7 @@ static enum MHD_Result accept_policy(void *context, const struct sockaddr *addre
 	const struct port_object *port = services_client(metadata->services, address);
 
 	(void)size;
-	if (port &&
-	    (uintptr_t)map_get_u32(&metadata->connections, port->object.id) < CONNECTIONS_PER_PORT)
+	if (port && places_has(&metadata->places, port->object.id, port->object.vpc_id))
 		return MHD_YES;
 	metadata->services->counts.metadata_connections_refused++;
 	return MHD_NO;
@@ -78,16 +76,6 @@ static const struct port_object *client_of(const struct metadata *metadata,
 	return info ? services_client(metadata->services, info->client_addr) : NULL;
 }
 
-static void count_connection(struct metadata *metadata, uint32_t port_id, int more)
-{
-	uintptr_t count = (uintptr_t)map_get_u32(&metadata->connections, port_id) + (uintptr_t)more;
-
-	if (count)
-		map_put_u32(&metadata->connections, port_id, (void *)count);
-	else
-		map_remove_u32(&metadata->connections, port_id);
-}
-
 /* A connection is of the port that opened it, whoever has its alias later: its id is the socket's context. */
 static void connection_notify(void *context, struct MHD_Connection *connection,
 			      void **socket_context, enum MHD_ConnectionNotificationCode code)
@@ -100,10 +88,10 @@ static void connection_notify(void *context, struct MHD_Connection *connection,
 
 		port_id = port ? port->object.id : 0;
 		*socket_context = (void *)(uintptr_t)port_id;
-		if (port_id)
-			count_connection(metadata, port_id, 1);
+		if (port)
+			places_take(&metadata->places, port_id, port->object.vpc_id);
 	} else if (port_id) {
-		count_connection(metadata, port_id, -1);
+		places_leave(&metadata->places, port_id);
 		*socket_context = NULL;
 	}
 }
@@ -356,7 +344,7 @@ static int serve(struct metadata *metadata, int *fd, struct error *error)
 	server->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL, 0, accept_policy, metadata, on_request, metadata,
 		MHD_OPTION_LISTEN_SOCKET, *fd, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		MHD_OPTION_CONNECTION_LIMIT, PLACES, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_CONNECTION, connection_notify,
 		metadata, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!server->daemon)
@@ -396,6 +384,6 @@ void metadata_close(struct metadata *metadata)
 		loop_remove_fd(metadata->loop, metadata->servers[i].epoll_fd);
 		MHD_stop_daemon(metadata->servers[i].daemon);
 	}
-	map_fini(&metadata->connections, NULL);
+	places_fini(&metadata->places);
 	free(metadata);
 }
