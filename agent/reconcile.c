@@ -278,6 +278,7 @@ static void tell_unplugged(const struct reconcile *reconcile, const uint32_t *po
 
 void reconcile_apply(struct reconcile *reconcile, const struct change *changes, size_t count)
 {
+	struct reconcile_listener *listener, *next;
 	struct touched touched = { 0 };
 
 	reconcile->version++;
@@ -308,24 +309,18 @@ void reconcile_apply(struct reconcile *reconcile, const struct change *changes, 
 	if (reconcile->options.cluster)
 		reconcile->options.cluster->changed(reconcile->options.cluster->context, changes,
 						    count);
-	for (size_t i = 0; i < LISTENERS; i++)
-		if (reconcile->listeners[i].changed)
-			reconcile->listeners[i].changed(reconcile->listeners[i].context, changes,
-							count);
+	LIST_FOR_EACH_SAFE(listener, next, &reconcile->listeners, node)
+		listener->changed(listener->context, changes, count);
 }
 
-void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
-		      void *context)
+void reconcile_listen(struct reconcile *reconcile, struct reconcile_listener *listener)
 {
-	size_t place = 0;
+	list_push_back(&reconcile->listeners, &listener->node);
+}
 
-	while (place < LISTENERS && (callback ? reconcile->listeners[place].changed != NULL
-					      : reconcile->listeners[place].context != context))
-		place++;
-	if (place == LISTENERS)
-		return;
-	reconcile->listeners[place].changed = callback;
-	reconcile->listeners[place].context = callback ? context : NULL;
+void reconcile_unlisten(struct reconcile_listener *listener)
+{
+	list_remove(&listener->node);
 }
 
 void reconcile_watch_devices(struct reconcile *reconcile, reconcile_unplugged_callback *callback,

@@ -20,6 +20,7 @@
 #include "agent/observe/events.h"
 #include "agent/observe/problems.h"
 #include "agent/tables.h"
+#include "base/list.h"
 #include "base/loop.h"
 #include "datapath/datapath.h"
 #include "model/draft.h"
@@ -234,9 +235,25 @@ void reconcile_unwatch(struct reconcile *reconcile, int watch);
 /* Hears of each change once the host follows it, whoever wrote it. */
 typedef void reconcile_changed_callback(void *context, const struct change *changes, size_t count);
 
-/** reconcile_listen - a listener for changes, known by its context; callback NULL: not any more */
-void reconcile_listen(struct reconcile *reconcile, reconcile_changed_callback *callback,
-		      void *context);
+/**
+ * struct reconcile_listener - who hears of changes; its owner's
+ * @changed: called with @context
+ * @node: private
+ */
+struct reconcile_listener {
+	reconcile_changed_callback *changed;
+	void *context;
+	struct list node;
+};
+
+/**
+ * reconcile_listen - @listener hears of each change from now on, until reconcile_unlisten()
+ * @listener: @changed and @context are set
+ */
+void reconcile_listen(struct reconcile *reconcile, struct reconcile_listener *listener);
+
+/** reconcile_unlisten - @listener hears no more; it may be called from its own callback */
+void reconcile_unlisten(struct reconcile_listener *listener);
 
 /* Ports have got or lost their devices, or may have. */
 typedef void reconcile_unplugged_callback(void *context, const uint32_t *port_ids, size_t count);

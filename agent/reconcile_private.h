@@ -28,7 +28,6 @@ struct reconcile;
 
 #define GLOBAL_WATCHES 8
 #define WATCH_PREFIX_SIZE 128
-#define LISTENERS 2
 
 /**
  * struct prefix_watch - a part of the store that this host follows
@@ -74,10 +73,7 @@ struct reconcile {
 	struct loops *loops; /* NULL: without devices */
 	struct mirrors *mirrors;
 	struct problems problems;
-	struct {
-		reconcile_changed_callback *changed;
-		void *context;
-	} listeners[LISTENERS];
+	struct list listeners; /* struct reconcile_listener */
 	reconcile_unplugged_callback *unplugged;
 	void *unplugged_context;
 	struct slots port_slots;

@@ -326,6 +326,7 @@ int reconcile_open(const struct reconcile_options *options, struct reconcile **r
 		intent_give_ids(new->intent, 1, 1); /* none yet: the first change takes a block */
 	new->planner = planner_new();
 	names_know_peers(new->planner);
+	list_init(&new->listeners);
 	problems_init(&new->problems, options->clock);
 	slots_init(&new->port_slots, table_rooms[TABLE_port_stats]);
 	slots_init(&new->vpc_slots, table_rooms[TABLE_vpcs]);

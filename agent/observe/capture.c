@@ -20,6 +20,7 @@ struct captures {
 	struct loop *loop;
 	struct datapath *datapath;
 	struct reconcile *reconcile;
+	struct reconcile_listener listener;
 	int fd;
 	struct list list;
 };
@@ -302,7 +303,9 @@ struct captures *captures_new(struct loop *loop, struct datapath *datapath,
 	captures->reconcile = reconcile;
 	list_init(&captures->list);
 	captures->fd = -1;
-	reconcile_listen(reconcile, changed, captures);
+	captures->listener.changed = changed;
+	captures->listener.context = captures;
+	reconcile_listen(reconcile, &captures->listener);
 	return captures;
 }
 
@@ -310,7 +313,7 @@ void captures_free(struct captures *captures)
 {
 	if (!captures)
 		return;
-	reconcile_listen(captures->reconcile, NULL, captures);
+	reconcile_unlisten(&captures->listener);
 	if (captures->fd >= 0)
 		loop_remove_fd(captures->loop, captures->fd);
 	free(captures);

@@ -541,7 +541,9 @@ struct flow_logs *flow_logs_new(const struct flow_logs_options *options)
 		flow_logs_baseline(logs);
 	logs->starting = false;
 	start_ticking(logs);
-	reconcile_listen(options->reconcile, changed, logs);
+	logs->listener.changed = changed;
+	logs->listener.context = logs;
+	reconcile_listen(options->reconcile, &logs->listener);
 	return logs;
 }
 
@@ -550,7 +552,7 @@ void flow_logs_free(struct flow_logs *logs)
 	if (!logs)
 		return;
 	flow_logs_write(logs);
-	reconcile_listen(logs->options.reconcile, NULL, logs);
+	reconcile_unlisten(&logs->listener);
 	loop_timer_stop(&logs->tick);
 	if (logs->fd >= 0)
 		loop_remove_fd(logs->options.loop, logs->fd);

@@ -68,6 +68,7 @@ struct log_port {
 
 struct flow_logs {
 	struct flow_logs_options options;
+	struct reconcile_listener listener;
 	struct map ports;    /* id -> struct log_port, owned */
 	struct map files;    /* VPC id -> struct flow_file, owned */
 	struct map sessions; /* struct flow_log_collector -> struct ipfix_session, owned */

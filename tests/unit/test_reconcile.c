@@ -451,6 +451,46 @@ static void a_commit_is_told_to_listeners(void **state)
 	event_subscriber_free(subscriber);
 }
 
+struct hearer {
+	struct reconcile_listener listener;
+	size_t heard;
+	bool once; /* it listens no more after that */
+};
+
+static void hear(void *context, const struct change *changes, size_t count)
+{
+	struct hearer *hearer = context;
+
+	(void)changes;
+	(void)count;
+	hearer->heard++;
+	if (hearer->once)
+		reconcile_unlisten(&hearer->listener);
+}
+
+static void every_listener_hears_until_it_leaves(void **state)
+{
+	struct world *world = *state;
+	struct hearer hearers[4] = { { .once = false }, { .once = true } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(hearers); i++) {
+		hearers[i].listener.changed = hear;
+		hearers[i].listener.context = &hearers[i];
+		reconcile_listen(world->reconcile, &hearers[i].listener);
+	}
+	world_expect(world, 201, "PUT", "/v1/vpcs/blue", "{'cidrs': ['10.0.0.0/16']}");
+	for (size_t i = 0; i < ARRAY_SIZE(hearers); i++)
+		assert_int_equal(hearers[i].heard, 1);
+	reconcile_unlisten(&hearers[3].listener);
+	world_expect(world, 201, "PUT", "/v1/vpcs/red", "{'cidrs': ['10.0.0.0/16']}");
+	assert_int_equal(hearers[0].heard, 2);
+	assert_int_equal(hearers[1].heard, 1);
+	assert_int_equal(hearers[2].heard, 2);
+	assert_int_equal(hearers[3].heard, 1);
+	reconcile_unlisten(&hearers[0].listener);
+	reconcile_unlisten(&hearers[2].listener);
+}
+
 /* ---- numbers of tunnels ---- */
 
 /* A host with one tunnel that has numbers, but for the end it leads to. */
@@ -606,6 +646,7 @@ int main(void)
 		WITH_WORLD(ports_of_other_hosts_have_only_endpoints),
 		WITH_WORLD(flows_beyond_the_guarantees_are_shared),
 		WITH_WORLD(a_commit_is_told_to_listeners),
+		WITH_WORLD(every_listener_hears_until_it_leaves),
 		WITH_WORLD(numbers_come_and_go_with_their_tunnel),
 		WITH_WORLD(numbers_go_on_while_the_end_is_the_same),
 		WITH_WORLD(numbers_that_are_missing_or_left_over_are_put_right),
