@@ -552,6 +552,8 @@ def main(setup=None, start=True, ends_well=True):
     path = os.path.abspath(sys.modules["__main__"].__file__)
     if INSIDE not in os.environ:
         sys.exit(enter(path))
+    # A shell's job in the background ignores it, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     private_machine()
     sys.stdout.reconfigure(line_buffering=True)
     numbered = part_of(list(enumerate(_statements, 1)), *sys.argv[1:])
