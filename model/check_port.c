@@ -19,7 +19,6 @@
 #include "model/intent_private.h"
 #include "model/patches.h"
 
-#define RESERVED_COUNT 4 /* V16: network, router, resolver, future */
 #define APART_TRIES 1024
 #define MAC_ATTEMPTS 168 /* what the second byte of a derived MAC leaves */
 
@@ -80,7 +79,7 @@ static const char *why_not(const struct subnet_object *subnet, const struct ip_a
 
 	if (cidr->length == 0 || !ip_prefix_contains(cidr, address))
 		return "is not in";
-	if (ip_address_offset(&cidr->address, address, &offset) == 0 && offset < RESERVED_COUNT)
+	if (ip_address_offset(&cidr->address, address, &offset) == 0 && offset < SUBNET_RESERVED)
 		return "is reserved: it is one of the first four of";
 	if (ip_address_equal(address, &last))
 		return "is reserved: it is the last of";

@@ -144,9 +144,9 @@ enum direct_mode {
 enum underlay_kind { UNDERLAY_ANY, UNDERLAY_IPV4, UNDERLAY_IPV6, UNDERLAY_PREFIX };
 enum checksum_kind { CHECKSUM_USUAL, CHECKSUM_OFF, CHECKSUM_ON };
 
-/* How the packets of a subnet travel between hosts. */
 struct port_mirror_to;
 
+/* How the packets of a subnet travel between hosts. */
 struct segment {
 	enum segment_type type;
 	uint8_t encapsulation; /* enum tunnel_kind, core/tables.h */
@@ -168,6 +168,9 @@ struct segment {
 	enum direct_mode siblings; /* where the MAC is shared: bridge, private or vepa */
 	char router[NAME_SIZE]; /* flat, vlan: host whose gateway answers on the wire; or empty */
 };
+
+/* Of a subnet's addresses the first ones are no port's (V16): network, router, resolver, future. Nor is the last. */
+#define SUBNET_RESERVED 4
 
 struct subnet_object {
 	struct object object;

@@ -168,7 +168,7 @@ static bool is_station(struct api_call *call, const struct port_object *port,
 	    ip_address_equal(destination, &subnet->gateways[0]) ||
 	    ip_address_equal(destination, &subnet->gateways[1]))
 		return false;
-	return ip_address_offset(&cidr->address, destination, &offset) || offset >= 4;
+	return ip_address_offset(&cidr->address, destination, &offset) || offset >= SUBNET_RESERVED;
 }
 
 /* The same behind a tag that is the workload's own affair: who has the address there nobody has told Weft. Where tags do
