@@ -116,6 +116,18 @@ static int load_pop(int tag, uint32_t to)
 	return load(instructions, ARRAY_SIZE(instructions));
 }
 
+/* That both hooks are there already is no fault, and nothing that libbpf should print. */
+static int make_hooks(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	int code = bpf_tc_hook_create(&both);
+
+	libbpf_set_print(print);
+	return code == -EEXIST ? 0 : code;
+}
+
 static int attach(uint32_t ifindex, enum bpf_tc_attach_point where, int program)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = where);
@@ -129,14 +141,12 @@ static int attach(uint32_t ifindex, enum bpf_tc_attach_point where, int program)
 
 int lab_tag(int netns, uint32_t ifindex, uint16_t tag, struct error *error)
 {
-	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = (int)ifindex,
-		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	int saved = netns_enter(netns, error), code;
 
 	if (saved < 0)
 		return saved;
-	code = bpf_tc_hook_create(&both);
-	if (!code || code == -EEXIST)
+	code = make_hooks(ifindex);
+	if (!code)
 		code = attach(ifindex, BPF_TC_EGRESS, load_push(tag, 0));
 	if (!code)
 		code = attach(ifindex, BPF_TC_INGRESS, load_pop(tag, 0));
@@ -156,12 +166,9 @@ static int join(int netns, uint32_t parent, uint32_t far, uint16_t tag, struct e
 
 	if (saved < 0)
 		return saved;
-	for (size_t i = 0; i < ARRAY_SIZE(devices) && (!code || code == -EEXIST); i++) {
-		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)devices[i],
-			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-		code = bpf_tc_hook_create(&hook);
-	}
-	if (!code || code == -EEXIST)
+	for (size_t i = 0; i < ARRAY_SIZE(devices) && !code; i++)
+		code = make_hooks(devices[i]);
+	if (!code)
 		code = attach(far, BPF_TC_INGRESS, load_push(tag, parent));
 	if (!code)
 		code = attach(parent, BPF_TC_INGRESS, load_pop(tag, far));

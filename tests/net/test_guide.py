@@ -3,7 +3,8 @@
 """Every command in docs/guide and the five of the README run as they are printed.
 
 No picture: each page draws its own. A page is one shell session; a line `$ command` must end with
-status 0, or with N where the page says `# exit N`. By hand needs a daemon, the labs bring theirs.
+status 0, or with N where the page says `# exit N`; what stands between them without `$` is among
+what they print. By hand needs a daemon, the labs bring theirs.
 """
 import os
 import re
@@ -14,31 +15,37 @@ from harness import BUILD, ROOT, Netns, check, equal, main, statement
 COMMAND = re.compile(r"^\$ (.*?)(?:\s+# exit (\d+))?$")
 
 
-def commands(page):
-    """The commands of a page with the status each should end with."""
+def lines(page):
+    """The lines of a page that show a session."""
     text = (ROOT / "docs" / "guide" / page).read_text(encoding="utf-8")
     for block in re.findall(r"^```console\n(.*?)^```", text, re.M | re.S):
-        for line in block.splitlines():
-            match = COMMAND.match(line)
-            if match:
-                yield match.group(1), int(match.group(2) or 0)
+        yield from block.splitlines()
+
+
+def commands(page):
+    """The commands of a page with the status each should end with."""
+    for line in lines(page):
+        match = COMMAND.match(line)
+        if match:
+            yield match.group(1), int(match.group(2) or 0)
 
 
 def session(listed, folder=ROOT):
     """Run the commands in one shell, as a reader does; say which one ended otherwise."""
-    lines = ["set -u"]
+    script = ["set -u"]
     for command, status in listed:
         background = command.endswith("&")
-        lines.append(command)
+        script.append(command)
         if not background:
-            lines.append(f'got=$?; [ $got = {status} ] || '
-                         f'{{ echo "ENDED WITH $got, not {status}: " {quote(command)}; exit 1; }}')
-    done = subprocess.run(["bash"], input="\n".join(lines), capture_output=True, text=True,
+            ended = f"ENDED WITH $got, not {status}: "
+            script.append(f'got=$?; [ $got = {status} ] || '
+                          f'{{ echo "{ended}" {quote(command)}; exit 1; }}')
+    done = subprocess.run(["bash"], input="\n".join(script), capture_output=True, text=True,
                           cwd=folder, timeout=300, check=False,
                           env=dict(os.environ, PATH=f"{BUILD}:{os.environ['PATH']}"))
     equal((done.returncode, "ENDED WITH" in done.stdout), (0, False),
           f"the session\n{done.stdout[-1500:]}{done.stderr[-500:]}")
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def quote(text):
@@ -48,7 +55,10 @@ def quote(text):
 def page_runs(page):
     listed = list(commands(page))
     check(len(listed) >= 4, f"only {len(listed)} commands in {page}")
-    return session(listed)
+    printed = session(listed).splitlines()
+    for line in lines(page):
+        check(COMMAND.match(line) or line in printed, f"{page} shows what was not printed: {line}")
+    check(not [line for line in printed if line.startswith("libbpf: ")], "a library's own messages")
 
 
 @statement("README: the five commands join two namespaces")
