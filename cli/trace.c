@@ -166,7 +166,10 @@ static void print_verdict(struct invocation *invocation, const json_t *about, bo
 	}
 	fprintf(invocation->out, "%s", text_of(about, "sentence"));
 	if (json_is_object(to) && strcmp(verdict, "dropped") != 0) {
-		fprintf(invocation->out, ": port %s", text_of(to, "port"));
+		const char *name = text_of(to, "port");
+
+		/* What is no port, a network of a NIC for one, says so by more than one word. */
+		fprintf(invocation->out, ": %s%s", strchr(name, ' ') ? "" : "port ", name);
 		if (hosts && strcmp(verdict, "sent") != 0)
 			fprintf(invocation->out, " on host %s", text_of(to, "host"));
 	} else if (*object) {

@@ -64,9 +64,9 @@ static bool amount_of(const json_t *value, uint64_t *amount)
 	return json_is_integer(value) && json_integer_value(value) >= 0;
 }
 
-/* The value of a key as an amount of 0, or of least to most. Return: whether there is one. */
-static bool read_amount(struct reading *reading, const char *key, uint64_t least, uint64_t most,
-			uint64_t *amount)
+/* The value of a key as an amount in a unit, 0 or of least to most. Return: whether there is one. */
+static bool read_amount(struct reading *reading, const char *key, const char *unit, uint64_t least,
+			uint64_t most, uint64_t *amount)
 {
 	uint64_t number = 0;
 	json_t *value;
@@ -78,9 +78,9 @@ static bool read_amount(struct reading *reading, const char *key, uint64_t least
 		return true;
 	}
 	text_refuse(reading->draft, reading->reader, key,
-		    "%s is a number or a text such as \"10M\" or \"2.5G\", from %" PRIu64
+		    "%s is %s, a number or a text such as \"10M\" or \"2.5G\", from %" PRIu64
 		    " to %" PRIu64 ", or 0 for none",
-		    key, least, most);
+		    key, unit, least, most);
 	return false;
 }
 
@@ -106,14 +106,15 @@ static void read_burst(struct reading *reading, const char *key, uint32_t *kept)
 {
 	uint64_t burst;
 
-	if (read_amount(reading, key, 1514, BURST_MAX, &burst))
+	if (read_amount(reading, key, "bytes", 1514, BURST_MAX, &burst))
 		*kept = (uint32_t)burst;
 }
 
 void text_read_rates(struct reading *reading, struct port_object *port)
 {
-	read_amount(reading, "send_rate", RATE_MIN, RATE_MAX, &port->send_rate);
-	read_amount(reading, "receive_rate", RATE_MIN, RATE_MAX, &port->receive_rate);
+	read_amount(reading, "send_rate", "bits a second", RATE_MIN, RATE_MAX, &port->send_rate);
+	read_amount(reading, "receive_rate", "bits a second", RATE_MIN, RATE_MAX,
+		    &port->receive_rate);
 	read_burst(reading, "rate_burst", &port->rate_burst);
 	read_burst(reading, "send_burst", &port->send_burst);
 	read_burst(reading, "receive_burst", &port->receive_burst);

@@ -481,6 +481,12 @@ static void test_trace(void **state)
 		  "destination in the subnet's route table\",\"object\":\"route table blue/main\"," STAGES
 		  ",\"to\":null,\"frame\":\"00\"}",
 		  NULL, false },
+		{ "*\"protocol\":47", 200,
+		  "{\"verdict\":\"delivered\",\"reason\":\"delivered\",\"sentence\":\"delivered to a "
+		  "port\",\"object\":null," STAGES
+		  ",\"to\":{\"host\":\"h1\",\"port\":\"network office (subnet blue/lan)\"},"
+		  "\"frame\":\"00\"}",
+		  NULL, false },
 		{ "POST /v1/trace", 200,
 		  "{\"verdict\":\"delivered\",\"reason\":\"delivered\",\"sentence\":\"delivered to a "
 		  "port\",\"object\":null," STAGES
@@ -499,6 +505,11 @@ static void test_trace(void **state)
 	       "parse  well formed\n"
 	       "guard  source is the port's own  port blue/web1\n"
 	       "delivered: delivered to a port: port blue/db1\n",
+	       "");
+	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --protocol 47", 0,
+	       "parse  well formed\n"
+	       "guard  source is the port's own  port blue/web1\n"
+	       "delivered: delivered to a port: network office (subnet blue/lan)\n",
 	       "");
 	expect(daemon.path, "trace blue/web1 --to 10.0.2.20 --udp 5432 --from-port 7 --size 100", 4,
 	       "parse  well formed\n"

@@ -195,6 +195,12 @@ static const struct refusal port_refusals[] = {
 	{ PORT, "{'subnet':'web','attach':{'host':true},'flow_limit':7}", PORT_PATH ".flow_limit",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of flow_limit would hold for it" },
+	{ PORT, "{'subnet':'web','send_rate':'10Mbit'}", PORT_PATH ".send_rate",
+	  "port blue/new: send_rate is bits a second, a number or a text such as \"10M\" or \"2.5G\", "
+	  "from 8000 to 1000000000000, or 0 for none" },
+	{ PORT, "{'subnet':'web','send_burst':'64kB'}", PORT_PATH ".send_burst",
+	  "port blue/new: send_burst is bytes, a number or a text such as \"10M\" or \"2.5G\", from "
+	  "1514 to 268435456, or 0 for none" },
 	{ PORT, "{'subnet':'web','attach':{'host':true},'send_rate':'10M'}", PORT_PATH ".send_rate",
 	  "port blue/new: its workload has the host's own stack (attach.host), and nothing that a "
 	  "vpc says of send_rate would hold for it" },
