@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/suggest.h"
 #include "cli/nouns.h"
+#include "cli/object.h"
 #include "client/client.h"
 
 static const struct option capture_options[] = {
@@ -110,12 +111,17 @@ static int run_capture(struct invocation *invocation)
 		.count = invocation_text(invocation, "count"),
 		.dropped = invocation_flag(invocation, "dropped"),
 	};
+	bool subnet = invocation_flag(invocation, "subnet");
+	struct object_name name;
 	struct error error = { 0 };
 	FILE *file = invocation->out;
 	int code;
 
-	*(invocation_flag(invocation, "subnet") ? &wish.subnet : &wish.port) =
-		invocation->arguments[0];
+	if (object_name_parse(invocation, subnet ? &subnet_noun : &port_noun,
+			      invocation->arguments[0], &name))
+		return EXIT_USAGE;
+	object_name_fini(&name);
+	*(subnet ? &wish.subnet : &wish.port) = invocation->arguments[0];
 	if (read_filter(invocation, &wish))
 		return EXIT_USAGE;
 	if (!path && isatty(fileno(file)))

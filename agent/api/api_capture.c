@@ -80,6 +80,13 @@ static bool query_port(struct api_call *call, struct capture_options *options)
 		api_refuse(call, 400, "port", "the parameter port or subnet says what is captured");
 		return false;
 	}
+	if (!names_find(api_intent(call), OBJECT_PORT, options->name) &&
+	    names_find(api_intent(call), OBJECT_SUBNET, options->name)) {
+		api_refuse(call, 404, "port",
+			   "there is no port %s, but a subnet of this name (--subnet)",
+			   options->name);
+		return false;
+	}
 	object = api_find(call, OBJECT_PORT, "port", options->name);
 	if (!object)
 		return false;

@@ -247,8 +247,11 @@ def many(weft, lan):
 def refused(weft, _lan):
     done = weft.weft("capture", "blue/web1", "tpc", accept=[2])
     check('did you mean "tcp"' in done.stderr, f"no word for a word: {done.stderr}")
+    done = weft.weft("capture", "web1", accept=[2])
+    check("is not VPC/NAME" in done.stderr, f"what a name is: {done.stderr}")
     for words, sentence in (
             (("blue/none",), "none"),
+            (("blue/web",), "no port blue/web, but a subnet of this name (--subnet)"),
             (("blue/web1", "300"), "protocol is all, tcp, udp"),
             (("blue/web1", "icmp", "port", "80"), "ports goes with protocol"),
             (("blue/web1", "tcp", "port", "99999"), "ports are numbers"),
