@@ -158,7 +158,8 @@ int service(struct frame *f, struct packet *p)
 	slot.slot = p->port_slot;
 	shared = table_lookup(state, &zero);
 	stats = table_lookup(port_stats, &slot);
-	if (!shared || !stats || !shared->service_ifindex)
+	/* A daemon that was killed took the device with it, and the row does not say so. */
+	if (!shared || !stats || !frame_device_there(f, (__u32)shared->service_ifindex))
 		return VERDICT_SERVICE_DOWN;
 	if (!bucket_take(&stats->service_tokens, (__u32)shared->service_rate, p->now)) {
 		atomic_add(&stats->service_excess, 1);

@@ -507,6 +507,18 @@ def device_gone(weft, world):
     equal(dig(world.blue1, "10.0.0.2", "web1.blue.internal")[0], "NOERROR", "answered again")
 
 
+@statement("what is asked while weftd is away is dropped with a verdict of its own")
+def away(weft, world):
+    before = weft.counter("service_down")
+    weft.end(signal.SIGKILL)
+    wait_for(lambda: not device(), "the device goes with who had made it")
+    with world.blue1.socket(kind=socket.SOCK_DGRAM) as client:
+        for _ in range(3):
+            client.sendto(bytes(12), ("10.0.0.2", 53))
+    weft.start()
+    wait_for(lambda: weft.counter("service_down") >= before + 3, "drops while nobody was there")
+
+
 @statement("a daemon that starts again serves again")
 def restarted(weft, world):
     weft.restart()
