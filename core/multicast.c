@@ -6,7 +6,8 @@
  * heard them say so), and those that multicast routers are behind, which their queries and PIM hellos tell. Reports go to
  * these routers and to no workload, for one that hears another's report keeps its own back (RFC 4541).
  * weftd sends the queries (agent/services/querier.c); while it is not there nobody would be asked, so everything is
- * flooded as without snooping.
+ * flooded as without snooping, and when it has come until those that listen have had time to say so again. What they say
+ * is read all the time.
  *
  * Other hosts get what their ports listen to: reports are carried to them as they are, and each host keeps the
  * others' words as if they were ports (docs/adr/0022-multicast.md). Never filtered: what is not IP, groups of the link
@@ -64,10 +65,11 @@ int multicast(struct frame *f, struct packet *p)
 		return VERDICT_INTERNAL;
 	switched = p->subnet_flags & SUBNET_L2;
 	shared = table_lookup(state, &zero);
-	p->unattended = !shared || !frame_device_there(f, (__u32)shared->punt_ifindex);
+	p->unattended = !shared || shared->unasked ||
+			!frame_device_there(f, (__u32)shared->punt_ifindex);
 	if (!(p->flags & PACKET_IP) || !address_is_multicast(&p->key.destination))
 		return VERDICT_NEXT;
-	if (!(p->flags & PACKET_FRAGMENT_LATER) && (!switched || !p->unattended) &&
+	if (!(p->flags & PACKET_FRAGMENT_LATER) &&
 	    (is_mld(p) || is_igmp(f, p) ||
 	     ((p->flags & PACKET_IPV4) && p->key.protocol == PROTOCOL_PIM))) {
 		p->flood_mode = FLOOD_REPORT;

@@ -204,7 +204,7 @@ struct packet {
 	__u32 tag; /* that it came with, taken off: type << 16 | control information; 0: none */
 	__u32 flood_mode;    /* enum flood_mode */
 	__u32 flood_route;   /* it may go to listeners in other subnets (multicast_route.c) */
-	__u32 unattended;    /* weftd does not run: what was heard of listeners does not age */
+	__u32 unattended;    /* weftd has not asked: what was heard of listeners does not age */
 	__u32 watch_port_id; /* of a flood's members that are watched, one */
 	__u32 watch_size;    /* bytes that the watches which took it want */
 	__u64 watches;       /* that have taken the frame as it came, to tell the verdict */

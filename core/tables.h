@@ -601,6 +601,7 @@ struct datapath_state {
 	__u64 segmenter_ifindex; /* the device that takes frames of several packets apart; 0: none */
 	__u64 hold_rate; /* packets of a port that may be held per second; written by the daemon */
 	__u64 hold_total_rate, hold_tokens; /* and of all together; the token bucket of these */
+	__u64 unasked; /* weftd has come, and not asked yet who listens (multicast.c); it writes this */
 };
 
 struct verdict_key {

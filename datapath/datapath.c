@@ -141,9 +141,22 @@ int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct err
 		return error_set(error, EINVAL, NULL, "%u is no device", ifindex);
 	if (ifindex)
 		result = datapath->operations->attach_punt(datapath, ifindex, error);
-	if (!result)
-		__atomic_store_n(&state->punt_ifindex, ifindex, __ATOMIC_RELAXED);
-	return result;
+	if (result)
+		return result;
+	if (ifindex)
+		__atomic_store_n(&state->unasked, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&state->punt_ifindex, ifindex, __ATOMIC_RELEASE);
+	return 0;
+}
+
+bool datapath_is_unasked(struct datapath *datapath)
+{
+	return __atomic_load_n(&datapath_state(datapath)->unasked, __ATOMIC_RELAXED);
+}
+
+void datapath_asked(struct datapath *datapath)
+{
+	__atomic_store_n(&datapath_state(datapath)->unasked, 0, __ATOMIC_RELAXED);
 }
 
 int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error)

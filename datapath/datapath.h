@@ -126,8 +126,12 @@ int datapath_attach_tunnel_device(struct datapath *datapath, uint32_t ifindex, u
 int datapath_attach_services(struct datapath *datapath, uint32_t ifindex, struct error *error);
 int datapath_detach_services(struct datapath *datapath, uint32_t ifindex);
 /* The punt device (agent/services/punt.h): what weftd writes there goes to ports. It is told to the pipeline as soon
- * as its program is there; ifindex 0 tells it that there is none. */
+ * as its program is there; ifindex 0 tells it that there is none. Until datapath_asked() nobody is believed to listen
+ * to nothing. */
 int datapath_attach_punt(struct datapath *datapath, uint32_t ifindex, struct error *error);
+/* Whether ports are still to be asked what they listen to; they have been, and had time to answer. */
+bool datapath_is_unasked(struct datapath *datapath);
+void datapath_asked(struct datapath *datapath);
 /* The mirror device (agent/devices/mirrors.h), likewise; ifindex 0: there is none, and what it had is detached
  * by the caller, if it is still there. */
 int datapath_attach_mirror(struct datapath *datapath, uint32_t ifindex, struct error *error);

@@ -7,6 +7,9 @@
  * is known soon, and asks again after a quarter of the interval, as routers do (RFC 3376, 8.6). A port
  * that comes later, or gets another device, is asked at once, twice: a machine that has moved here does
  * not say again by itself what it listens to.
+ *
+ * What was said to a daemon before this one may have aged since, and the pipeline goes on sending to whom it did
+ * (core/multicast.c), until all have been asked and had time to answer.
  */
 #include "agent/services/querier.h"
 
@@ -26,7 +29,8 @@
 #define RESPONSE_SECONDS 10 /* RFC 3376, 8.3 */
 #define STARTUP_COUNT 2
 #define ROBUSTNESS 2
-#define LOOKS 10 /* the rows follow the intent, a moment later */
+#define LOOKS 10                    /* the rows follow the intent, a moment later */
+#define ANSWERED_NS (3 * SECOND_NS) /* after the first question, which wants answers within one */
 #define IGMP_QUERY 0x11
 #define IGMP2_LEAVE 0x17
 #define MLD_QUERY 130
@@ -44,8 +48,10 @@ struct querier {
 	struct loop *loop;
 	struct punt *punt;
 	struct reconcile *reconcile;
+	struct datapath *datapath;
 	struct loop_timer timer;
 	struct leaving *leaving;
+	uint64_t asked_ns; /* when the first question of all was sent; 0: that was long ago, or is to come */
 	uint64_t version;   /* the intent's when `subnets` was made */
 	unsigned int looks; /* still to come, for hosts that have left with that change */
 	bool known;
@@ -309,6 +315,27 @@ static void look_at_intent(struct querier *querier)
 	}
 }
 
+/* The first second with a device: all are asked, as if for the first time. Some later: they have answered. */
+static void begin_to_ask(struct querier *querier, uint64_t now_ns)
+{
+	if (!datapath_is_unasked(querier->datapath))
+		return;
+	if (querier->asked_ns) {
+		if (now_ns - querier->asked_ns < ANSWERED_NS)
+			return;
+		datapath_asked(querier->datapath);
+		querier->asked_ns = 0;
+		return;
+	}
+	querier->asked_ns = now_ns;
+	MAP_FOR_EACH(&querier->subnets, it) {
+		struct asked *asked = it.value;
+
+		asked->due_ns = 0;
+		asked->sent = 0;
+	}
+}
+
 static void on_second(void *context)
 {
 	struct querier *querier = context;
@@ -316,12 +343,15 @@ static void on_second(void *context)
 	const uint64_t now_ns = clock_monotonic_ns(loop_clock(querier->loop));
 	const bool moved = !querier->known || version != querier->version;
 
-	if (!punt_is_there(querier->punt))
+	if (!punt_is_there(querier->punt)) {
+		querier->asked_ns = 0;
 		return;
+	}
 	if (moved) {
 		look_at_intent(querier);
 		querier->looks = LOOKS;
 	}
+	begin_to_ask(querier, now_ns);
 	if (querier->looks) {
 		querier->looks--;
 		leaving_hosts(querier->leaving);
@@ -364,7 +394,11 @@ struct querier *querier_new(struct loop *loop, struct punt *punt, struct reconci
 	querier->loop = loop;
 	querier->punt = punt;
 	querier->reconcile = reconcile;
+	querier->datapath = datapath;
 	querier->leaving = leaving_new(loop, punt, reconcile, datapath);
+	look_at_intent(querier);
+	if (!map_count(&querier->subnets)) /* who comes from now on says so by himself */
+		datapath_asked(datapath);
 	reconcile_watch_devices(reconcile, on_devices, querier);
 	loop_timer_init(&querier->timer, on_second, querier);
 	loop_timer_start(loop, &querier->timer, SECOND_NS, SECOND_NS);

@@ -139,8 +139,11 @@ int sweep(void *unused)
 	(void)unused;
 	bpf_for_each_map_elem(&flows, sweep_flow, &context, 0);
 	bpf_for_each_map_elem(&stations, sweep_station, &context, 0);
-	bpf_for_each_map_elem(&groups, sweep_group, &context, 0);
-	bpf_for_each_map_elem(&group_sources, sweep_source, &context, 0);
+	/* Who has aged while weftd was away is asked before (core/multicast.c). */
+	if (shared && !shared->unasked) {
+		bpf_for_each_map_elem(&groups, sweep_group, &context, 0);
+		bpf_for_each_map_elem(&group_sources, sweep_source, &context, 0);
+	}
 	bpf_for_each_map_elem(&segment_states, sweep_segment, &context, 0);
 	if (shared) {
 		shared->sweep_removed = context.removed;

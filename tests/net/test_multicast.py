@@ -5,6 +5,7 @@
       lan 10.0.1.0/24, fd00:0:0:1::/64 (l2, multicast: snoop, query_interval 2):
           n1 .11 sends    n2 .12    n3 .13    br === br0 --- o1 .101, o2 .102
 """
+import contextlib
 import re
 import socket
 import struct
@@ -288,6 +289,33 @@ def no_daemon(weft, listeners):
     equal(listeners.takers(GROUP4), {"n2", "n3", "o1", "o2"}, "who gets the group")
     weft.start()
     wait_for(lambda: listeners.takers(GROUP4) <= {"o1", "o2"}, "nobody gets it")
+
+
+@statement("who joins while weftd is away gets every datagram when it is back, snooping or not yet")
+def joined_while_away(weft, listeners):
+    weft.end(9)
+    with listeners.join("n2", GROUP4) as heard:
+        heard.setblocking(False)
+        weft.start()
+        sent, got = [], set()
+
+        def hear():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    got.add(heard.recv(100))
+
+        def snooping():
+            sent.append(listeners.send(GROUP4))
+            hear()
+            return listeners.takers(GROUP6) <= {"o1", "o2"}
+
+        def last():
+            hear()
+            return sent[-1] in got
+        wait_for(snooping, "nobody gets what nobody has joined")
+        sent.append(listeners.send(GROUP4))
+        wait_for(last, "the last datagram")
+        equal([word for word in sent if word not in got], [], f"lost of {len(sent)}")
 
 
 main(Listeners)

@@ -330,8 +330,8 @@ static bool write_punt(const struct vector_frame *frame, struct outcome outcomes
 	return sides_agree(outcomes, ran);
 }
 
-/* Whether there is a device that leads to weftd. */
-static void set_attended(bool attended)
+/* Whether there is a device that leads to weftd; and whether it has yet to ask who listens. */
+static void set_attended(bool attended, bool unasked)
 {
 	struct slot_key zero = { 0 };
 	struct datapath_state state;
@@ -340,6 +340,7 @@ static void set_attended(bool attended)
 		if (!sides[s]->get(TABLE_state, &zero, &state))
 			vector_fail("%s: no state row", sides[s]->name);
 		state.punt_ifindex = attended;
+		state.unasked = unasked;
 		sides[s]->put(TABLE_state, &zero, &state);
 	}
 }
@@ -598,7 +599,11 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		tables_write_world();
 		watch_again();
 	} else if (!strcmp(words[0], "unattended") && count == 1) {
-		set_attended(false);
+		set_attended(false, false);
+	} else if (!strcmp(words[0], "unasked") && count == 1) {
+		set_attended(true, true);
+	} else if (!strcmp(words[0], "asked") && count == 1) {
+		set_attended(true, false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {
 		punt_wanted(words[1], &outcomes[0]);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
@@ -645,7 +650,7 @@ static void run_vector(struct vector *vector, const char *world_file)
 	tables_forget_kept();
 	for (size_t s = 0; s < side_count; s++)
 		tables_forget(sides[s]);
-	set_attended(true);
+	set_attended(true, false);
 	for (size_t i = 0; good && i < vector->line_count; i++) {
 		size_t count;
 
