@@ -463,6 +463,8 @@ static void uplinks_changed(void *context)
 	struct cluster *cluster = context;
 
 	cluster->uplinks_changed = true;
+	if (cluster->gateways)
+		gateways_uplinks_changed(cluster->gateways);
 	cluster_refresh_soon(cluster);
 }
 

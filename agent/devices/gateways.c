@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Gateways on wires; see gateways.h.
+ * Gateways and ports on wires; see gateways.h.
  *
  * A change makes the wires of its VPC looked at in the next turns: who is the router follows from which hosts have
  * ports there and from what subnets and hosts say.
@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/devices/moves.h"
+#include "agent/observe/probe.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -25,18 +27,28 @@
 #define TYPE_VLAN 0x8100
 #define TYPE_SERVICE 0x88a8
 
+/* A subnet on a wire, as it was when it was looked at last. */
+struct seen_wire {
+	uint32_t ifindex;       /* 0: its uplink is not there */
+	struct mac_address mac; /* of the uplink, where the ports share it; or zero */
+	uint16_t tag;
+	bool service_tag;
+	bool is_router;
+	uint8_t gateway_left, ports_left; /* how often they are still to be announced */
+};
+
 struct gateways {
 	struct loop *loop;
 	struct reconcile *reconcile;
 	struct uplinks *uplinks;
 	int fd;
-	struct map vpcs; /* ids of those to look at */
-	struct map here; /* subnet id -> 1 + how often it is still to be announced */
-	uintptr_t times; /* for what is found next */
+	struct map vpcs;  /* ids of those to look at */
+	struct map wires; /* subnet id -> struct seen_wire */
+	bool started;     /* what is found next is news */
 	struct loop_timer timer;
 };
 
-/* ---- the frame ---- */
+/* ---- frames ---- */
 
 static size_t put_word(uint8_t *frame, size_t at, uint16_t word)
 {
@@ -45,17 +57,23 @@ static size_t put_word(uint8_t *frame, size_t at, uint16_t word)
 	return at + 2;
 }
 
+/* Of a frame without a tag; with room for one behind it. Return: how long it is then. */
+static size_t put_tag(uint8_t *frame, size_t size, uint16_t tag, bool service_tag)
+{
+	if (!tag)
+		return size;
+	memmove(frame + 16, frame + 12, size - 12);
+	put_word(frame, put_word(frame, 12, service_tag ? TYPE_SERVICE : TYPE_VLAN), tag);
+	return size + 4;
+}
+
 size_t gateways_build(const struct mac_address *mac, const struct segment *segment, uint8_t *frame)
 {
-	size_t at = 12, tag = segment->tag ? 4 : 0;
+	size_t at = 12;
 
 	memset(frame, 0, GATEWAYS_FRAME_MAX);
 	memset(frame, 0xff, 6);
 	memcpy(frame + 6, mac->byte, 6);
-	if (tag) {
-		at = put_word(frame, at, segment->service_tag ? TYPE_SERVICE : TYPE_VLAN);
-		at = put_word(frame, at, segment->tag);
-	}
 	at = put_word(frame, at, TYPE_RARP);
 	at = put_word(frame, at, 1); /* Ethernet */
 	at = put_word(frame, at, 0x0800);
@@ -63,51 +81,130 @@ size_t gateways_build(const struct mac_address *mac, const struct segment *segme
 	at = put_word(frame, at, 3); /* a request */
 	memcpy(frame + at, mac->byte, 6);
 	memcpy(frame + at + 10, mac->byte, 6);
-	return FRAME_LEAST + tag;
+	return put_tag(frame, FRAME_LEAST, segment->tag, segment->service_tag);
 }
 
 /* ---- announcing ---- */
 
-static bool is_ours(const struct intent *intent, const struct subnet_object *subnet)
+static void send_frame(const struct gateways *gateways, const struct seen_wire *wire,
+		       const uint8_t *frame, size_t size)
 {
-	const struct host_object *own = intent_own_host(intent);
-	static const struct ip_address none;
-
-	return own && segment_is_wire(&subnet->segment) && !segment_is_stacked(&subnet->segment) &&
-	       (!ip_address_equal(&subnet->gateways[0], &none) ||
-		!ip_address_equal(&subnet->gateways[1], &none)) &&
-	       intent_wire_router(intent, subnet) == own;
-}
-
-static void announce(const struct gateways *gateways, const struct subnet_object *subnet)
-{
-	const struct host_object *own = intent_own_host(reconcile_intent(gateways->reconcile));
-	const char *ifname = own ? host_uplink(own, subnet->segment.network) : NULL;
-	const uint32_t ifindex = ifname ? uplinks_ifindex(gateways->uplinks, ifname) : 0;
-	const struct mac_address mac = subnet_gateway_mac(subnet);
 	const struct sockaddr_ll way = {
 		.sll_family = AF_PACKET,
-		.sll_ifindex = (int)ifindex,
+		.sll_ifindex = (int)wire->ifindex,
 		.sll_halen = 6,
 	};
-	uint8_t frame[GATEWAYS_FRAME_MAX];
-	size_t size = gateways_build(&mac, &subnet->segment, frame);
 
-	if (ifindex && gateways->fd >= 0 &&
+	if (wire->ifindex && gateways->fd >= 0 &&
 	    sendto(gateways->fd, frame, size, MSG_DONTWAIT, (const struct sockaddr *)&way,
 		   sizeof(way)) < 0)
-		log_debug("a gateway is not announced", "subnet=%u error=\"%s\"", subnet->object.id,
+		log_debug("not announced", "ifindex=%u error=\"%s\"", wire->ifindex,
 			  strerror(errno));
+}
+
+static void announce_gateway(const struct gateways *gateways, const struct seen_wire *wire,
+			     const struct subnet_object *subnet)
+{
+	const struct mac_address mac = subnet_gateway_mac(subnet);
+	uint8_t frame[GATEWAYS_FRAME_MAX];
+
+	send_frame(gateways, wire, frame, gateways_build(&mac, &subnet->segment, frame));
+}
+
+static void announce_port(const struct gateways *gateways, const struct seen_wire *wire,
+			  const struct port_object *port)
+{
+	static const struct mac_address none;
+	const struct mac_address *mac = mac_address_equal(&wire->mac, &none) ? &port->mac
+									     : &wire->mac;
+
+	for (size_t i = 0; i < port->address_count; i++) {
+		const struct ip_address *address = &port->addresses[i];
+		uint8_t frame[MOVES_ADVERTISEMENT_SIZE + 4] = { 0 };
+		size_t size = MOVES_ADVERTISEMENT_SIZE;
+
+		if (ip_address_is_ipv4(address)) {
+			probe_build_arp(mac, address, address, frame);
+			size = FRAME_LEAST;
+		} else {
+			moves_build_advertisement(mac, address, frame);
+		}
+		send_frame(gateways, wire, frame,
+			   put_tag(frame, size, wire->tag, wire->service_tag));
+	}
+}
+
+static void announce_ports(const struct gateways *gateways, const struct seen_wire *wire,
+			   const struct subnet_object *subnet)
+{
+	const struct intent *intent = reconcile_intent(gateways->reconcile);
+	const struct object **ports;
+	size_t count = intent_list(intent, subnet->object.vpc_id, OBJECT_PORT, &ports);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct port_object *port = (const struct port_object *)ports[i];
+
+		if (port->subnet_id == subnet->object.id && intent_is_local(intent, port->host) &&
+		    attach_is_member(&port->attach))
+			announce_port(gateways, wire, port);
+	}
+	free(ports);
+}
+
+/* ---- looking ---- */
+
+static bool has_gateway(const struct subnet_object *subnet)
+{
+	static const struct ip_address none;
+
+	return !ip_address_equal(&subnet->gateways[0], &none) ||
+	       !ip_address_equal(&subnet->gateways[1], &none);
+}
+
+/* Return: whether it is a wire of this host's that others hear of from here. */
+static bool see_wire(const struct gateways *gateways, const struct subnet_object *subnet,
+		     struct seen_wire *wire)
+{
+	const struct intent *intent = reconcile_intent(gateways->reconcile);
+	const struct host_object *own = intent_own_host(intent);
+	const struct segment *segment = &subnet->segment;
+	const char *ifname = own && segment_is_wire(segment) && !segment_is_host_routed(segment)
+				     ? host_uplink(own, segment->network)
+				     : NULL;
+
+	*wire = (struct seen_wire){ .tag = segment->tag, .service_tag = segment->service_tag };
+	if (!ifname)
+		return false;
+	wire->ifindex = uplinks_ifindex(gateways->uplinks, ifname);
+	if (segment_shares_mac(segment))
+		uplinks_mac(gateways->uplinks, ifname, &wire->mac);
+	wire->is_router = has_gateway(subnet) && intent_wire_router(intent, subnet) == own;
+	return true;
 }
 
 static void look_at_subnet(struct gateways *gateways, const struct subnet_object *subnet)
 {
-	const struct intent *intent = reconcile_intent(gateways->reconcile);
+	struct seen_wire *before = map_get_u32(&gateways->wires, subnet->object.id), now;
+	bool moved;
 
-	if (!is_ours(intent, subnet))
-		map_remove_u32(&gateways->here, subnet->object.id);
-	else if (!map_get_u32(&gateways->here, subnet->object.id))
-		map_put_u32(&gateways->here, subnet->object.id, (void *)(gateways->times + 1));
+	if (!see_wire(gateways, subnet, &now)) {
+		free(map_remove_u32(&gateways->wires, subnet->object.id));
+		return;
+	}
+	moved = !before || before->ifindex != now.ifindex || before->tag != now.tag ||
+		before->service_tag != now.service_tag ||
+		!mac_address_equal(&before->mac, &now.mac);
+	now.gateway_left = before ? before->gateway_left : 0;
+	now.ports_left = before ? before->ports_left : 0;
+	if (now.is_router && (moved || !before->is_router))
+		now.gateway_left = gateways->started ? ANNOUNCEMENTS : 1;
+	if (moved && gateways->started)
+		now.ports_left = ANNOUNCEMENTS;
+	if (!before) {
+		before = xcalloc(1, sizeof(*before));
+		map_put_u32(&gateways->wires, subnet->object.id, before);
+	}
+	*before = now;
 }
 
 static void look_at_vpc(struct gateways *gateways, uint32_t vpc_id)
@@ -121,6 +218,22 @@ static void look_at_vpc(struct gateways *gateways, uint32_t vpc_id)
 	free(subnets);
 }
 
+/* Return: whether there is more to be said. */
+static bool announce(const struct gateways *gateways, struct seen_wire *wire,
+		     const struct subnet_object *subnet)
+{
+	if (wire->gateway_left) {
+		wire->gateway_left--;
+		if (wire->is_router)
+			announce_gateway(gateways, wire, subnet);
+	}
+	if (wire->ports_left) {
+		wire->ports_left--;
+		announce_ports(gateways, wire, subnet);
+	}
+	return wire->gateway_left || wire->ports_left;
+}
+
 /* Each a few times, for nobody says that it was heard. */
 static void turn(void *context)
 {
@@ -132,19 +245,15 @@ static void turn(void *context)
 		look_at_vpc(gateways, *(const uint32_t *)it.key);
 	map_fini(&gateways->vpcs, NULL);
 	map_init(&gateways->vpcs);
-	gateways->times = ANNOUNCEMENTS;
-	MAP_FOR_EACH(&gateways->here, it) {
+	gateways->started = true;
+	MAP_FOR_EACH(&gateways->wires, it) {
 		const uint32_t subnet_id = *(const uint32_t *)it.key;
 		const struct object *subnet = intent_object(intent, subnet_id);
-		const uintptr_t left = (uintptr_t)it.value;
 
-		if (!subnet || subnet->kind != OBJECT_SUBNET) {
-			map_remove_u32(&gateways->here, subnet_id);
-		} else if (left > 1) {
-			announce(gateways, (const struct subnet_object *)subnet);
-			map_put_u32(&gateways->here, subnet_id, (void *)(left - 1));
-			again |= left > 2;
-		}
+		if (!subnet || subnet->kind != OBJECT_SUBNET)
+			free(map_remove_u32(&gateways->wires, subnet_id));
+		else
+			again |= announce(gateways, it.value, (const struct subnet_object *)subnet);
 	}
 	if (again)
 		loop_timer_start(gateways->loop, &gateways->timer, ANNOUNCE_NS, 0);
@@ -177,6 +286,12 @@ void gateways_changed(struct gateways *gateways, const struct change *changes, s
 		loop_timer_start(gateways->loop, &gateways->timer, CLOCK_NS_PER_MS, 0);
 }
 
+void gateways_uplinks_changed(struct gateways *gateways)
+{
+	look_at_all(gateways);
+	loop_timer_start(gateways->loop, &gateways->timer, CLOCK_NS_PER_MS, 0);
+}
+
 /* ---- open and close ---- */
 
 struct gateways *gateways_new(struct loop *loop, struct reconcile *reconcile,
@@ -187,7 +302,6 @@ struct gateways *gateways_new(struct loop *loop, struct reconcile *reconcile,
 	gateways->loop = loop;
 	gateways->reconcile = reconcile;
 	gateways->uplinks = uplinks;
-	gateways->times = 1;
 	gateways->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (gateways->fd < 0)
 		log_info("gateways are not announced on wires", "error=\"%s\"", strerror(errno));
@@ -203,7 +317,7 @@ void gateways_free(struct gateways *gateways)
 		return;
 	loop_timer_stop(&gateways->timer);
 	map_fini(&gateways->vpcs, NULL);
-	map_fini(&gateways->here, NULL);
+	map_fini(&gateways->wires, free);
 	if (gateways->fd >= 0)
 		close(gateways->fd);
 	free(gateways);

@@ -242,14 +242,36 @@ static void announce_all(void *context)
 		loop_timer_start(moves->loop, &moves->announce, ANNOUNCE_NS, 0);
 }
 
+/* Whether it has an IPv4 address that it had not; for one of IPv6 its workload has asked around itself. */
+static bool has_new_address(const struct port_object *before, const struct port_object *after)
+{
+	for (size_t i = 0; i < after->address_count; i++) {
+		const struct ip_address *address = &after->addresses[i];
+		bool found = !ip_address_is_ipv4(address);
+
+		for (size_t j = 0; j < before->address_count; j++)
+			found |= ip_address_equal(address, &before->addresses[j]);
+		if (!found)
+			return true;
+	}
+	return false;
+}
+
+/* Whether what others know of the port by what it has said is no longer so. */
+static bool is_news(const struct port_object *before, const struct port_object *after)
+{
+	return strcmp(before->host, after->host) != 0 ||
+	       !mac_address_equal(&before->mac, &after->mac) || has_new_address(before, after);
+}
+
 void moves_changed(struct moves *moves, const struct change *changes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct port_object *before = (const struct port_object *)changes[i].before;
 		const struct port_object *after = (const struct port_object *)changes[i].after;
 
-		if (changes[i].kind == OBJECT_PORT && before && after &&
-		    strcmp(before->host, after->host) != 0 && announced(moves, after->object.id))
+		if (changes[i].kind == OBJECT_PORT && before && after && is_news(before, after) &&
+		    announced(moves, after->object.id))
 			map_put_u32(&moves->announced, after->object.id,
 				    (void *)(uintptr_t)ANNOUNCEMENTS);
 	}

@@ -27,7 +27,7 @@ void moves_free(struct moves *moves);
 void moves_heard(void *context, const struct drop_event *event);
 
 /**
- * moves_changed - of these changes some bring a port here
+ * moves_changed - of these changes some bring a port here, or give it another MAC or address
  *
  * Where it is in an l2 subnet, it is announced there: what is behind other ports, and ends that are not Weft,
  * have no other way to know.
