@@ -199,8 +199,17 @@ static void stop_listening(struct uplinks *uplinks)
 
 /* ---- for others ---- */
 
-static void set_uplink(struct uplink *uplink, const struct host_uplink *from)
+/* What is as it was is not adopted anew: somebody may have set it down meanwhile. */
+static void set_uplink(struct uplink *uplink, const struct host_uplink *from,
+		       const struct uplink *before, size_t before_count)
 {
+	for (size_t i = 0; i < before_count; i++) {
+		if (strcmp(before[i].ifname, from->ifname) == 0 &&
+		    before[i].take_addresses == from->take_addresses) {
+			*uplink = before[i];
+			return;
+		}
+	}
 	snprintf(uplink->ifname, sizeof(uplink->ifname), "%s", from->ifname);
 	uplink->take_addresses = from->take_addresses;
 }
@@ -221,7 +230,7 @@ void uplinks_set(struct uplinks *uplinks, const struct host_uplink *list, size_t
 	uplinks->list = xcalloc(count + 1, sizeof(*uplinks->list));
 	uplinks->count = count;
 	for (size_t i = 0; i < count; i++)
-		set_uplink(&uplinks->list[i], &list[i]);
+		set_uplink(&uplinks->list[i], &list[i], before, before_count);
 	free(before);
 	if (count)
 		listen_to_kernel(uplinks);

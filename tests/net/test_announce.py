@@ -112,4 +112,18 @@ def mac(weft, floor):
     check(floor.station.reaches("10.0.1.12"), "n1 by it")
 
 
+@statement("an uplink that somebody has set down stays so while another one comes and goes")
+def down(weft, floor):
+    run("ip", "link", "set", "nic0", "down", accept=[0])
+    wait_for(lambda: "was set down" in weft.weft("status").stdout, "the status tells")
+    for device in ("nic1", ""):
+        weft.weft("host", "set", floor.host, "--uplink", f"other={device}")
+        check("was set down" in weft.weft("status").stdout, f"it is still told, with \"{device}\"")
+        flags = json.loads(run("ip", "-j", "link", "show", "nic0", accept=[0]).stdout)[0]["flags"]
+        check("UP" not in flags, f"nic0 was set up again, with \"{device}\": {flags}")
+    run("ip", "link", "set", "nic0", "up", accept=[0])
+    wait_for(lambda: "was set down" not in weft.weft("status").stdout, "the status says no more")
+    check(floor.station.reaches("10.0.1.12"), "n1 is reached again")
+
+
 main(Floor)
