@@ -208,15 +208,22 @@ void planner_forget_peer(struct planner *planner, struct planner_peer *peer)
 
 /* ---- what the tables hold ---- */
 
+static void reserve_tunnel(struct planner *planner, uint32_t subject_id, uint32_t host_id,
+			   uint32_t number)
+{
+	const struct pair_key key = { subject_id, host_id };
+
+	if (number && subject_id && !map_get(&planner->tunnels, &key, sizeof(key)) &&
+	    !planner_tunnel_by_number(planner, number))
+		tunnel_new(planner, subject_id, host_id, number);
+}
+
 static void reserve_source(struct planner *planner, const struct tunnel_source *source)
 {
 	const bool object = source->flags & TUNNEL_SOURCE_OBJECT;
-	const struct pair_key key = { object ? source->port_id : source->subnet_id,
-				      object ? 0 : source->host_id };
 
-	if (source->tunnel_id && key.subject && !map_get(&planner->tunnels, &key, sizeof(key)) &&
-	    !planner_tunnel_by_number(planner, source->tunnel_id))
-		tunnel_new(planner, key.subject, key.host, source->tunnel_id);
+	reserve_tunnel(planner, object ? source->port_id : source->subnet_id,
+		       object ? 0 : source->host_id, source->tunnel_id);
 }
 
 static void reserve_port(struct planner *planner, uint32_t id, const struct port *port)
@@ -237,7 +244,11 @@ void planner_reserve_tunnels(struct planner *planner, enum table_id table, const
 {
 	if (table == TABLE_tunnels) {
 		const struct tunnel_key *tunnel_key = key;
+		const struct tunnel *tunnel = value;
 
+		/* Nothing comes in by a tunnel of mirrors: it has no source. */
+		if (tunnel->port_id < PEER_ID_FIRST)
+			reserve_tunnel(planner, tunnel->port_id, 0, tunnel_key->tunnel_id);
 		if (tunnel_key->tunnel_id >= planner->next_tunnel)
 			planner->next_tunnel = tunnel_key->tunnel_id + 1;
 	} else if (table == TABLE_tunnel_sources) {

@@ -494,10 +494,11 @@ static void every_listener_hears_until_it_leaves(void **state)
 /* ---- numbers of tunnels ---- */
 
 /* A host with one tunnel that has numbers, but for the end it leads to. */
-#define WORLD_TUNNEL(remote, more)                                                                 \
+#define WORLD_TUNNEL_OF(type, remote, more)                                                        \
 	"{'hosts': {'h1': {'underlay': '192.0.2.1'}}, 'vpcs': {'blue': {'cidrs': ["                \
-	"'10.0.0.0/16'], 'tunnels': {'site': {'type': 'gre', 'host': 'h1', 'remote': '" remote     \
-	"', 'id': 9" more "}}}}}"
+	"'10.0.0.0/16'], 'tunnels': {'site': {'type': '" type                                      \
+	"', 'host': 'h1', 'remote': '" remote "', 'id': 9" more "}}}}}"
+#define WORLD_TUNNEL(remote, more) WORLD_TUNNEL_OF("gre", remote, more)
 
 static struct tunnel_key tunnel_of(struct world *world)
 {
@@ -584,6 +585,21 @@ static void numbers_go_on_while_the_end_is_the_same(void **state)
 	expect_numbers(world, &key, 0);
 }
 
+/* Nothing comes in by it, so one row less tells whose it is. */
+static void numbers_of_a_mirrors_tunnel_go_on_over_a_restart(void **state)
+{
+	struct world *world = *state;
+	struct tunnel_key key, again;
+
+	apply(world, WORLD_TUNNEL_OF("erspan", "203.0.113.7", ", 'mirror': true"));
+	key = tunnel_of(world);
+	count_to(world, &key, 70);
+	world_restart(world);
+	again = tunnel_of(world);
+	assert_int_equal(again.tunnel_id, key.tunnel_id);
+	expect_numbers(world, &key, 70);
+}
+
 static void numbers_that_are_missing_or_left_over_are_put_right(void **state)
 {
 	struct world *world = *state;
@@ -649,6 +665,7 @@ int main(void)
 		WITH_WORLD(every_listener_hears_until_it_leaves),
 		WITH_WORLD(numbers_come_and_go_with_their_tunnel),
 		WITH_WORLD(numbers_go_on_while_the_end_is_the_same),
+		WITH_WORLD(numbers_of_a_mirrors_tunnel_go_on_over_a_restart),
 		WITH_WORLD(numbers_that_are_missing_or_left_over_are_put_right),
 		WITH_WORLD(a_refused_tunnel_is_tried_again_with_its_numbers),
 	};
