@@ -27,13 +27,14 @@
 #define TYPE_VLAN 0x8100
 #define TYPE_SERVICE 0x88a8
 
-/* A subnet on a wire, as it was when it was looked at last. */
+/* A subnet, as it was when it was looked at last. */
 struct seen_wire {
 	uint32_t ifindex;       /* 0: its uplink is not there */
 	struct mac_address mac; /* of the uplink, where the ports share it; or zero */
 	uint16_t tag;
 	bool service_tag;
 	bool is_router;
+	bool carried; /* its ports have been able to speak to somebody: what is new then is news */
 	uint8_t gateway_left, ports_left; /* how often they are still to be announced */
 };
 
@@ -172,39 +173,40 @@ static bool see_wire(const struct gateways *gateways, const struct subnet_object
 				     ? host_uplink(own, segment->network)
 				     : NULL;
 
-	*wire = (struct seen_wire){ .tag = segment->tag, .service_tag = segment->service_tag };
+	*wire = (struct seen_wire){ .carried = !segment_is_wire(segment) };
 	if (!ifname)
 		return false;
+	wire->tag = segment->tag;
+	wire->service_tag = segment->service_tag;
 	wire->ifindex = uplinks_ifindex(gateways->uplinks, ifname);
 	if (segment_shares_mac(segment))
 		uplinks_mac(gateways->uplinks, ifname, &wire->mac);
+	wire->carried = wire->ifindex != 0;
 	wire->is_router = has_gateway(subnet) && intent_wire_router(intent, subnet) == own;
 	return true;
 }
 
 static void look_at_subnet(struct gateways *gateways, const struct subnet_object *subnet)
 {
-	struct seen_wire *before = map_get_u32(&gateways->wires, subnet->object.id), now;
+	struct seen_wire *wire = map_get_u32(&gateways->wires, subnet->object.id), now;
+	const bool is_wire = see_wire(gateways, subnet, &now);
 	bool moved;
 
-	if (!see_wire(gateways, subnet, &now)) {
-		free(map_remove_u32(&gateways->wires, subnet->object.id));
-		return;
+	if (!wire) {
+		wire = xcalloc(1, sizeof(*wire));
+		map_put_u32(&gateways->wires, subnet->object.id, wire);
 	}
-	moved = !before || before->ifindex != now.ifindex || before->tag != now.tag ||
-		before->service_tag != now.service_tag ||
-		!mac_address_equal(&before->mac, &now.mac);
-	now.gateway_left = before ? before->gateway_left : 0;
-	now.ports_left = before ? before->ports_left : 0;
-	if (now.is_router && (moved || !before->is_router))
+	moved = is_wire &&
+		(wire->ifindex != now.ifindex || wire->tag != now.tag ||
+		 wire->service_tag != now.service_tag || !mac_address_equal(&wire->mac, &now.mac));
+	now.gateway_left = wire->gateway_left;
+	now.ports_left = wire->ports_left;
+	if (now.is_router && (moved || !wire->is_router))
 		now.gateway_left = gateways->started ? ANNOUNCEMENTS : 1;
-	if (moved && gateways->started)
+	if (moved && wire->carried && gateways->started)
 		now.ports_left = ANNOUNCEMENTS;
-	if (!before) {
-		before = xcalloc(1, sizeof(*before));
-		map_put_u32(&gateways->wires, subnet->object.id, before);
-	}
-	*before = now;
+	now.carried |= wire->carried;
+	*wire = now;
 }
 
 static void look_at_vpc(struct gateways *gateways, uint32_t vpc_id)

@@ -7,8 +7,9 @@
                                                  nic1 === wire ===+
 """
 import json
+import socket
 
-from harness import Netns, check, equal, main, run, statement, wait_for
+from harness import SECONDS, Netns, check, equal, main, run, statement, wait_for
 
 INTENT = """
 hosts:
@@ -124,6 +125,30 @@ def down(weft, floor):
     run("ip", "link", "set", "nic0", "up", accept=[0])
     wait_for(lambda: "was set down" not in weft.weft("status").stdout, "the status says no more")
     check(floor.station.reaches("10.0.1.12"), "n1 is reached again")
+
+
+@statement("of a segment that is new nobody is told anything; of one that changes at once")
+def new(weft, floor):
+    n3 = Netns("n3")
+    n3.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1",
+           "net.ipv6.conf.default.disable_ipv6=1", accept=[0])
+    with floor.station.inside():
+        listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    listener.settimeout(SECONDS)
+    intent = INTENT.replace("HOST", floor.host).replace("floor: nic0", "floor: nic0, up: nic1")
+    intent = intent.replace("    security_groups:\n      open", """\
+      late: {cidr: 10.0.2.0/24, mode: l2, segment: {type: flat, network: up}}
+    security_groups:
+      open""") + "      n3: {subnet: late, address: 10.0.2.11, attach: {netns: n3}}\n"
+    weft.apply(intent)
+    weft.plugged("blue/n3")
+    weft.weft("subnet", "set", "blue/late", "--direct", "l2")
+    shared, said = bytes.fromhex(mac_of("nic1").replace(":", "")), []
+    while shared not in said:
+        frame = listener.recv(100)
+        if frame[28:32] == bytes([10, 0, 2, 11]):
+            said.append(frame[22:28])
+    equal(said, [shared], "MACs that were told for n3")
 
 
 main(Floor)
