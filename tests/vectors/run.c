@@ -576,6 +576,18 @@ static bool port_line(char **words, size_t count)
 	return true;
 }
 
+/* A line about weftd: whether it is there, and has asked who listens. Return: whether it is one. */
+static bool attended_line(char **words, size_t count)
+{
+	const bool unattended = !strcmp(words[0], "unattended"),
+		   unasked = !strcmp(words[0], "unasked");
+
+	if (count != 1 || (!unattended && !unasked && strcmp(words[0], "asked") != 0))
+		return false;
+	set_attended(!unattended, unasked);
+	return true;
+}
+
 static bool run_line(char **words, size_t count, struct outcome outcomes[2], bool ran[2],
 		     const struct port_object **from)
 {
@@ -583,7 +595,8 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 	bool good = true;
 
 	if (check_line(words, count, outcomes, *from, &good) ||
-	    frame_line(words, count, outcomes, ran, from, &good) || port_line(words, count))
+	    frame_line(words, count, outcomes, ran, from, &good) || attended_line(words, count) ||
+	    port_line(words, count))
 		return good;
 	if (hosts_statement(&tables_world, words, count)) {
 		/* Who routes is news to live connections. */
@@ -598,12 +611,6 @@ static bool run_line(char **words, size_t count, struct outcome outcomes[2], boo
 		world_read(&tables_world, path);
 		tables_write_world();
 		watch_again();
-	} else if (!strcmp(words[0], "unattended") && count == 1) {
-		set_attended(false, false);
-	} else if (!strcmp(words[0], "unasked") && count == 1) {
-		set_attended(true, true);
-	} else if (!strcmp(words[0], "asked") && count == 1) {
-		set_attended(true, false);
 	} else if (!strcmp(words[0], "wanted") && count == 2) {
 		punt_wanted(words[1], &outcomes[0]);
 	} else if (!strcmp(words[0], "moved") && (count == 2 || count == 3)) {
